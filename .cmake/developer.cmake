@@ -1,0 +1,32 @@
+# Our own programs: tests/, bench/, examples/. None of this reaches those who use the library.
+if(NOT TARGET Eigen3::Eigen)
+  message(FATAL_ERROR "Eigen is missing (Debian, Ubuntu: package libeigen3-dev).")
+endif()
+if(NOT vitrine_hosted_FOUND)
+  message(FATAL_ERROR "vitrine's own programs need nlohmann-json and zlib "
+                      "(Debian, Ubuntu: packages nlohmann-json3-dev and zlib1g-dev).")
+endif()
+
+# Everything of ours is built alike: -O3, warnings, for this machine unless the caller chose another.
+add_library(vitrine_own INTERFACE)
+target_link_libraries(vitrine_own INTERFACE vitrine::hosted)
+target_compile_options(vitrine_own INTERFACE
+  -Wall -Wextra -Wpedantic -Wconversion -Wshadow "$<$<BOOL:${VITRINE_WERROR}>:-Werror>")
+if(VITRINE_NATIVE)
+  target_link_libraries(vitrine_own INTERFACE vitrine::native)
+endif()
+
+# One program from one source, NAME.cpp, in the present folder of the build.
+function(vitrine_program source)
+  cmake_path(GET source STEM name)
+  add_executable(${name} ${source})
+  target_link_libraries(${name} PRIVATE vitrine_own ${ARGN})
+  set_target_properties(${name} PROPERTIES CXX_EXTENSIONS OFF)
+endfunction()
+
+enable_testing()
+foreach(folder IN ITEMS tests examples bench)
+  if(EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/${folder}/CMakeLists.txt")
+    add_subdirectory(${folder})
+  endif()
+endforeach()
