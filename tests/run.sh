@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Builds everything in build/ (Release, for this machine) and runs all tests.
+#   bash tests/run.sh [--yes] [--no-install] [CTEST-OPTION...]        e.g.  bash tests/run.sh -R kernels
+# Names the system packages that are missing and installs them (asking first on a terminal, unless --yes; never with
+# --no-install). The last line is "N passed, M failed"; exits with 1 when a test failed or did not build, 2 when it cannot start.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/../.ci/system.sh"
+
+options=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    -h | --help) sed -n '2,5s/^# //p' "${BASH_SOURCE[0]}"; exit 0 ;;
+    *) parse_install_option "$1" || options+=("$1") ;;
+  esac
+  shift
+done
+
+need_tests() {
+  need_toolchain
+  need doctest-dev doctest header doctest/doctest.h
+}
+
+install_missing need_tests
+cd "$root"
+say "Configuring build/ (Release, for this machine)"
+configure || die "The configuration of build/ failed."
+
+say "Building; the first time takes a few minutes"
+keep_going=(-k)
+[ ! -e build/build.ninja ] || keep_going=(-k 0)
+built=0
+cmake --build build --parallel "$(nproc)" -- "${keep_going[@]}" >&2 || built=1
+
+say "Running the tests"
+rm -f build/tests.xml
+ctest --test-dir build --parallel "$(nproc)" --output-on-failure --timeout 300 --label-exclude packaging \
+  --output-junit tests.xml "${options[@]}" || true
+[ -e build/tests.xml ] || die "ctest did not run."
+passed=$(grep -c '<testcase .*status="run"' build/tests.xml || true)
+failed=$(($(grep -c '<testcase ' build/tests.xml || true) - passed))
+if [ $built -ne 0 ]; then
+  say "The build failed: see the first error above."
+  failed=$((failed + 1))
+fi
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
