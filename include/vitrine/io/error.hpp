@@ -1,0 +1,183 @@
+// Errors of everything that reads or writes files: one exception type, one code for each kind of rejection.
+//   try { vt::SafeTensors file("model.safetensors"); } catch (const vt::Error& e) { e.code(); e.what(); }
+// what() is one line: the code's name, the file, then a sentence with the actual values.
+#pragma once
+#include <concepts>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vitrine/core/config.hpp>
+
+namespace vitrine::inline VITRINE_ABI {
+
+// clang-format off
+/// Every reason for which a file, or what is in it, is refused.
+enum class LoadError : std::uint8_t {
+  // files and folders
+  file_missing, file_unreadable, file_not_created, write_failed, only_pickle, bad_usage, out_of_memory,
+  // safetensors
+  header_too_short, header_too_large, header_past_end, header_not_object, header_not_json, header_not_utf8,
+  nesting_too_deep, duplicate_name, metadata_not_strings, bad_tensor_entry, unknown_dtype, bad_shape, shape_overflow,
+  size_mismatch, offsets_out_of_range, offsets_overlap, offsets_hole, trailing_bytes, bad_index,
+  // what a program asks of a file
+  no_such_tensor, wrong_dtype, value_out_of_range, missing_tensors, unexpected_tensors, shape_mismatch, values_differ,
+  // config.json, vocabularies and text
+  config_missing, config_not_json, config_bad_value, config_unsupported, config_mismatch, bad_vocabulary, unknown_symbol,
+  // npy and npz
+  npy_bad_magic, npy_bad_header, npy_fortran_order, npy_big_endian, npy_pickled,
+  zip_bad_directory, zip_bad_member, zip_bad_checksum, zip_unsupported
+};
+// clang-format on
+
+/// The code's spelling, e.g. "header_too_short"; never null.
+const char* name(LoadError code) noexcept;
+
+/// Thrown by everything in io/: a code to test, and a line to show that starts with the code's name and the file.
+class Error : public std::runtime_error {
+ public:
+  Error(LoadError code, std::string_view file, std::string_view sentence);
+  LoadError code() const noexcept { return code_; }
+  /// The message without the code's name: "FILE: sentence".
+  const char* message() const noexcept { return what() + std::string_view(name(code_)).size() + 2; }
+
+ private:
+  LoadError code_;
+};
+
+namespace detail {
+
+/// Text from a file made fit for a terminal: in quotes, control and non-ASCII bytes as \xNN, at most 160 bytes of it.
+inline std::string in_quotes(std::string_view text) {
+  constexpr char digits[] = "0123456789abcdef";
+  std::string result = "\"";
+  for (const char c : text.substr(0, 160)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte < 0x7f && c != '"' && c != '\\') {
+      result += c;
+    } else {
+      result.append("\\x").append(1, digits[byte >> 4]).append(1, digits[byte & 15]);
+    }
+  }
+  return result + (text.size() > 160 ? "...\"" : "\"");
+}
+
+inline std::string to_text(std::string_view text) { return std::string(text); }
+inline std::string to_text(std::integral auto number) { return std::to_string(number); }
+
+/// The arguments, strings and integers, one after another.
+template <class... Parts>
+std::string concat(const Parts&... parts) {
+  return (std::string() + ... + to_text(parts));
+}
+
+}  // namespace detail
+
+inline Error::Error(LoadError code, std::string_view file, std::string_view sentence)
+    : std::runtime_error(detail::concat(vitrine::name(code), ": ", file, ": ", sentence)), code_(code) {}
+
+inline const char* name(LoadError code) noexcept {
+  switch (code) {
+    case LoadError::file_missing:
+      return "file_missing";
+    case LoadError::file_unreadable:
+      return "file_unreadable";
+    case LoadError::file_not_created:
+      return "file_not_created";
+    case LoadError::write_failed:
+      return "write_failed";
+    case LoadError::only_pickle:
+      return "only_pickle";
+    case LoadError::bad_usage:
+      return "bad_usage";
+    case LoadError::out_of_memory:
+      return "out_of_memory";
+    case LoadError::header_too_short:
+      return "header_too_short";
+    case LoadError::header_too_large:
+      return "header_too_large";
+    case LoadError::header_past_end:
+      return "header_past_end";
+    case LoadError::header_not_object:
+      return "header_not_object";
+    case LoadError::header_not_json:
+      return "header_not_json";
+    case LoadError::header_not_utf8:
+      return "header_not_utf8";
+    case LoadError::nesting_too_deep:
+      return "nesting_too_deep";
+    case LoadError::duplicate_name:
+      return "duplicate_name";
+    case LoadError::metadata_not_strings:
+      return "metadata_not_strings";
+    case LoadError::bad_tensor_entry:
+      return "bad_tensor_entry";
+    case LoadError::unknown_dtype:
+      return "unknown_dtype";
+    case LoadError::bad_shape:
+      return "bad_shape";
+    case LoadError::shape_overflow:
+      return "shape_overflow";
+    case LoadError::size_mismatch:
+      return "size_mismatch";
+    case LoadError::offsets_out_of_range:
+      return "offsets_out_of_range";
+    case LoadError::offsets_overlap:
+      return "offsets_overlap";
+    case LoadError::offsets_hole:
+      return "offsets_hole";
+    case LoadError::trailing_bytes:
+      return "trailing_bytes";
+    case LoadError::bad_index:
+      return "bad_index";
+    case LoadError::no_such_tensor:
+      return "no_such_tensor";
+    case LoadError::wrong_dtype:
+      return "wrong_dtype";
+    case LoadError::value_out_of_range:
+      return "value_out_of_range";
+    case LoadError::missing_tensors:
+      return "missing_tensors";
+    case LoadError::unexpected_tensors:
+      return "unexpected_tensors";
+    case LoadError::shape_mismatch:
+      return "shape_mismatch";
+    case LoadError::values_differ:
+      return "values_differ";
+    case LoadError::config_missing:
+      return "config_missing";
+    case LoadError::config_not_json:
+      return "config_not_json";
+    case LoadError::config_bad_value:
+      return "config_bad_value";
+    case LoadError::config_unsupported:
+      return "config_unsupported";
+    case LoadError::config_mismatch:
+      return "config_mismatch";
+    case LoadError::bad_vocabulary:
+      return "bad_vocabulary";
+    case LoadError::unknown_symbol:
+      return "unknown_symbol";
+    case LoadError::npy_bad_magic:
+      return "npy_bad_magic";
+    case LoadError::npy_bad_header:
+      return "npy_bad_header";
+    case LoadError::npy_fortran_order:
+      return "npy_fortran_order";
+    case LoadError::npy_big_endian:
+      return "npy_big_endian";
+    case LoadError::npy_pickled:
+      return "npy_pickled";
+    case LoadError::zip_bad_directory:
+      return "zip_bad_directory";
+    case LoadError::zip_bad_member:
+      return "zip_bad_member";
+    case LoadError::zip_bad_checksum:
+      return "zip_bad_checksum";
+    case LoadError::zip_unsupported:
+      return "zip_unsupported";
+  }
+  return "unknown_error";
+}
+
+}  // namespace vitrine::inline VITRINE_ABI

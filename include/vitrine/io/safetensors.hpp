@@ -1,0 +1,306 @@
+// Reading safetensors: a file, a checkpoint folder (one file or shards with an index), or bytes in memory.
+//   vt::SafeTensors file("model.safetensors");
+//   std::vector<float> weight = file.at("encoder.layers.0.linear1.weight").to_vector<float>();
+// Everything is checked when it is opened, nothing is copied until asked for. safetensors_writer.hpp writes.
+#pragma once
+#include <algorithm>
+#include <cstddef>
+#include <filesystem>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+#include <vitrine/core/config.hpp>
+#include <vitrine/io/error.hpp>
+#include <vitrine/io/mapped_file.hpp>
+#include <vitrine/io/names.hpp>
+#include <vitrine/io/safetensors_header.hpp>
+#include <vitrine/io/tensor_view.hpp>
+
+namespace vitrine::inline VITRINE_ABI {
+
+/// An open checkpoint; copies are cheap and share it, and it may be read by many threads at once.
+class SafeTensors {
+ public:
+  using Options = SafeTensorsOptions;
+
+  /// Opens a .safetensors file, or a folder with model.safetensors or model.safetensors.index.json and all the shards
+  /// that it names. Memory: maps the files; allocates for names and shapes. Throws Error: file_missing,
+  /// file_unreadable, only_pickle (the message has the command that converts), what parse_safetensors throws, and for
+  /// shards bad_index, missing_tensors, unexpected_tensors.
+  explicit SafeTensors(const std::filesystem::path& path, Options options = {});
+
+  /// Reads a container that is already in memory, which must outlive this object and its copies. `label` stands for the
+  /// file in errors.
+  explicit SafeTensors(std::span<const std::byte> bytes, std::string label = "(memory)", Options options = {});
+
+  /// All tensors, sorted by name. Views live as long as this object or a copy of it.
+  std::span<const TensorView> tensors() const& noexcept { return contents_->tensors; }
+  std::span<const TensorView> tensors() const&& =
+      delete;  // the views would outlive the file: give the SafeTensors a name first
+
+  /// All names, sorted.
+  std::vector<std::string> names() const;
+
+  /// The tensor of that name, or nullptr.
+  const TensorView* find(std::string_view name) const& noexcept;
+  const TensorView* find(std::string_view name) const&& =
+      delete;  // the view would outlive the file: give the SafeTensors a name first
+
+  /// The tensor of that name; throws Error no_such_tensor, which lists the names nearest to it.
+  const TensorView& at(std::string_view name) const&;
+  const TensorView& at(std::string_view name) const&& =
+      delete;  // the view would outlive the file: give the SafeTensors a name first
+
+  bool contains(std::string_view name) const noexcept { return find(name) != nullptr; }
+
+  /// The `__metadata__` of the file; of shards, all of them, the first to name a key wins.
+  const std::map<std::string, std::string>& metadata() const& noexcept { return contents_->metadata; }
+  const std::map<std::string, std::string>& metadata() const&& =
+      delete;  // would outlive the file: give the SafeTensors a name first
+
+  /// The path or label that errors name.
+  const std::string& file() const& noexcept { return contents_->label; }
+
+  /// Gives back the mapped pages of a tensor that has been packed; they are read again if touched.
+  void release_pages(const TensorView& view) const noexcept;
+
+ private:
+  struct Shard {
+    std::string label;
+    std::optional<MappedFile> file;  // empty: the caller's bytes
+  };
+  struct Contents {
+    std::string label;
+    std::list<Shard> shards;  // a list: views point to the labels
+    std::vector<TensorView> tensors;
+    std::map<std::string, std::string> metadata;
+  };
+  static SafeTensorsHeader add_shard(Contents& contents, const std::filesystem::path& path, Options options);
+  static void open_shards(Contents& contents, const std::filesystem::path& index, Options options);
+
+  std::shared_ptr<const Contents> contents_;
+};
+
+namespace detail {
+
+/// The path as one word of a shell command.
+inline std::string shell_word(const std::string& path) {
+  if (path.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./+,:@%=") == path.npos)
+    return path;
+  std::string word = "'";
+  for (const char c : path) word += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return word + "'";
+}
+
+inline bool is_pickle_name(const std::filesystem::path& path) {
+  const std::filesystem::path extension = path.extension();
+  return extension == ".bin" || extension == ".pt" || extension == ".pth" || extension == ".ckpt";
+}
+
+[[noreturn]] inline void refuse_pickle(const std::filesystem::path& path) {
+  throw Error(LoadError::only_pickle, path.string(),
+              concat("is a PyTorch pickle, which can run code when it is read; convert it first: python3 "
+                     "examples/python/to_safetensors.py ",
+                     shell_word(path.string())));
+}
+
+/// For a folder that holds neither model.safetensors nor its index.
+[[noreturn]] inline void refuse_folder(const std::filesystem::path& folder) {
+  std::error_code failed;
+  std::string others;
+  for (std::filesystem::directory_iterator entry(folder, failed), end; !failed && entry != end;
+       entry.increment(failed)) {
+    if (is_pickle_name(entry->path())) {
+      throw Error(LoadError::only_pickle, folder.string(),
+                  concat("holds PyTorch pickles (", entry->path().filename().string(),
+                         ") but no model.safetensors; convert them first: python3 examples/python/to_safetensors.py ",
+                         shell_word(folder.string())));
+    }
+    if (entry->path().extension() == ".safetensors" && others.size() < 200)
+      others += " " + entry->path().filename().string();
+  }
+  throw Error(LoadError::file_missing, folder.string(),
+              "holds neither model.safetensors nor model.safetensors.index.json" +
+                  (others.empty() ? others : "; name one of its files:" + others));
+}
+
+/// The callbacks for model.safetensors.index.json: {"metadata": anything, "weight_map": {tensor name: file name}}.
+class IndexSax : public StrictSax {
+ public:
+  std::map<std::string, std::string> weight_map;
+
+  using StrictSax::StrictSax;
+  bool null() { return ignored(); }
+  bool boolean(bool) { return ignored(); }
+  bool binary(Json::binary_t&) { return ignored(); }
+  bool number_integer(Json::number_integer_t) { return ignored(); }
+  bool number_unsigned(Json::number_unsigned_t) { return ignored(); }
+  bool number_float(Json::number_float_t, const std::string&) { return ignored(); }
+  bool string(std::string& value) {
+    if (!in_map()) return ignored();
+    const bool plain =
+        !value.empty() && value.front() != '.' && value.find_first_of(std::string_view("/\\:\0", 4)) == value.npos;
+    if (!plain)
+      fail(LoadError::bad_index, concat("names the shard ", in_quotes(value), ", which is not a plain file name"));
+    if (!weight_map.emplace(key_, std::move(value)).second)
+      fail(LoadError::duplicate_name, concat("names the tensor ", in_quotes(key_), " twice"));
+    return true;
+  }
+  bool key(std::string& value) {
+    if (depth_ == 1) {
+      top_key_ = value;
+      if (value == "weight_map" && std::exchange(seen_, true)) fail(LoadError::duplicate_name, "has weight_map twice");
+    }
+    key_ = std::move(value);
+    return true;
+  }
+  bool start_object(std::size_t) {
+    if (in_map()) return ignored();
+    ++depth_;
+    return true;
+  }
+  bool end_object() {
+    --depth_;
+    return true;
+  }
+  bool start_array(std::size_t) { return start_object(0); }
+  bool end_array() { return end_object(); }
+
+ private:
+  bool in_map() const { return depth_ == 2 && top_key_ == "weight_map"; }
+  bool ignored() const {
+    if (in_map() || (depth_ == 1 && top_key_ == "weight_map"))
+      fail(LoadError::bad_index, "its weight_map must map tensor names to file names");
+    return true;
+  }
+
+  int depth_ = 0;
+  bool seen_ = false;
+  std::string top_key_, key_;
+};
+
+}  // namespace detail
+
+inline SafeTensors::SafeTensors(std::span<const std::byte> bytes, std::string label, Options options) {
+  auto contents = std::make_shared<Contents>();
+  contents->label = label;
+  contents->shards.push_back({std::move(label), std::nullopt});
+  SafeTensorsHeader header = parse_safetensors(bytes, contents->shards.back().label, options);
+  contents->tensors = std::move(header.tensors);
+  contents->metadata = std::move(header.metadata);
+  contents_ = std::move(contents);
+}
+
+inline SafeTensors::SafeTensors(const std::filesystem::path& path, Options options) {
+  auto contents = std::make_shared<Contents>();
+  contents->label = path.string();
+  std::error_code failed;
+  std::filesystem::path file = path;
+  if (std::filesystem::is_directory(path, failed)) {
+    const std::filesystem::path index = path / "model.safetensors.index.json";
+    file = path / "model.safetensors";
+    if (!std::filesystem::exists(file, failed)) {
+      if (!std::filesystem::exists(index, failed)) detail::refuse_folder(path);
+      open_shards(*contents, index, options);
+      contents_ = std::move(contents);
+      return;
+    }
+  } else if (path.filename().string().ends_with(".safetensors.index.json")) {
+    open_shards(*contents, path, options);
+    contents_ = std::move(contents);
+    return;
+  } else if (detail::is_pickle_name(path) && std::filesystem::exists(path, failed)) {
+    detail::refuse_pickle(path);
+  }
+  SafeTensorsHeader header = add_shard(*contents, file, options);
+  contents->tensors = std::move(header.tensors);
+  contents->metadata = std::move(header.metadata);
+  contents_ = std::move(contents);
+}
+
+inline SafeTensorsHeader SafeTensors::add_shard(Contents& contents, const std::filesystem::path& path,
+                                                Options options) {
+  contents.shards.push_back({path.string(), MappedFile(path)});
+  return parse_safetensors(contents.shards.back().file->bytes(), contents.shards.back().label, options);
+}
+
+inline void SafeTensors::open_shards(Contents& contents, const std::filesystem::path& index, Options options) {
+  const std::string label = index.string();
+  const MappedFile file(index);
+  if (file.size() > max_safetensors_header)
+    throw Error(LoadError::header_too_large, label, detail::concat("has ", file.size(), " bytes"));
+  const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
+  detail::check_json_text(text, 16, label);
+  detail::IndexSax sax(label);
+  nlohmann::json::sax_parse(text.begin(), text.end(), &sax);
+  if (sax.weight_map.empty()) throw Error(LoadError::bad_index, label, "has no weight_map that names tensors");
+
+  std::set<std::string> shards;
+  for (const auto& [tensor, shard] : sax.weight_map) shards.insert(shard);
+  std::vector<std::string> missing, unexpected;
+  for (const std::string& shard : shards) {
+    SafeTensorsHeader header = add_shard(contents, index.parent_path() / shard, options);
+    contents.metadata.merge(header.metadata);
+    for (TensorView& view : header.tensors) {
+      const auto mapped = sax.weight_map.find(view.name);
+      if (mapped == sax.weight_map.end() || mapped->second != shard) {
+        unexpected.push_back(view.name);
+      } else {
+        sax.weight_map.erase(mapped);
+        contents.tensors.push_back(std::move(view));
+      }
+    }
+  }
+  for (const auto& [tensor, shard] : sax.weight_map) missing.push_back(tensor);
+  if (!missing.empty()) {
+    throw Error(LoadError::missing_tensors, label,
+                detail::concat("names tensors that its shards do not hold: ", detail::name_list(missing)));
+  }
+  if (!unexpected.empty()) {
+    throw Error(LoadError::unexpected_tensors, label,
+                detail::concat("does not name tensors that its shards hold: ", detail::name_list(unexpected)));
+  }
+  std::sort(contents.tensors.begin(), contents.tensors.end(),
+            [](const auto& a, const auto& b) { return a.name < b.name; });
+}
+
+inline std::vector<std::string> SafeTensors::names() const {
+  std::vector<std::string> result;
+  result.reserve(contents_->tensors.size());
+  for (const TensorView& view : contents_->tensors) result.push_back(view.name);
+  return result;
+}
+
+inline const TensorView* SafeTensors::find(std::string_view name) const& noexcept {
+  const auto& all = contents_->tensors;
+  const auto found = std::lower_bound(
+      all.begin(), all.end(), name, [](const TensorView& view, std::string_view wanted) { return view.name < wanted; });
+  return found != all.end() && found->name == name ? &*found : nullptr;
+}
+
+inline const TensorView& SafeTensors::at(std::string_view name) const& {
+  if (const TensorView* view = find(name)) return *view;
+  const std::string near = detail::name_list(detail::near_names(name, names(), 3));
+  throw Error(LoadError::no_such_tensor, file(),
+              detail::concat("has no tensor ", detail::in_quotes(name), ", of its ", tensors().size(),
+                             " the nearest are: ", near));
+}
+
+inline void SafeTensors::release_pages(const TensorView& view) const noexcept {
+  for (const Shard& shard : contents_->shards) {
+    if (!shard.file) continue;
+    const auto begin = reinterpret_cast<std::uintptr_t>(shard.file->data()),
+               data = reinterpret_cast<std::uintptr_t>(view.data);
+    if (data >= begin && data - begin < shard.file->size()) shard.file->release_pages(data - begin, view.nbytes);
+  }
+}
+
+}  // namespace vitrine::inline VITRINE_ABI
