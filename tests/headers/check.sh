@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# What must hold of every header, whatever it contains.
+#   tests/headers/check.sh tiers           a header includes its own tier or a lower one, and only the std headers its tier may
+#   tests/headers/check.sh mirrors         include/vitrine/TIER/NAME.hpp has tests/TIER/NAME_test.cpp
+#   tests/headers/check.sh alone [CXX]     each compiles alone, without a warning; core to models without exceptions and RTTI too
+# Prints one line for each violation and exits with 1 when there is one.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+headers() { find include/vitrine -name '*.hpp' | sort; }
+
+# vitrine.hpp is of models' tier. io and inspect are hosted: anything may lie below them, nothing of the rest above.
+tier_rank() {
+  case $1 in core) echo 0 ;; kernels) echo 1 ;; layers) echo 2 ;; models | vitrine.hpp) echo 3 ;;
+    generate) echo 4 ;; io) echo 5 ;; inspect) echo 6 ;; *) echo "unknown" ;; esac
+}
+free_of_heap='^(core|kernels|layers|models|vitrine\.hpp)$'
+
+tiers() {
+  local header tier other rank name
+  while read -r header; do
+    tier=${header#include/vitrine/} tier=${tier%%/*}
+    rank=$(tier_rank "$tier")
+    [ "$rank" != unknown ] || { echo "$header: $tier is no tier"; continue; }
+    while read -r name; do
+      case $name in
+        vitrine/*)
+          other=${name#vitrine/} other=${other%%/*}
+          [ "$(tier_rank "$other")" -le "$rank" ] || echo "$header: includes $name, of a higher tier" ;;
+        iostream | fstream | string | vector | functional)
+          [[ ! $tier =~ $free_of_heap ]] || echo "$header: includes <$name>, which $tier/ must not" ;;
+        Eigen/* | eigen3/*)
+          [ "$tier" != kernels ] || echo "$header: includes $name, but kernels know no Eigen" ;;
+      esac
+    done < <(sed -nE 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*[<"]([^>"]+)[>"].*/\1/p' "$header")
+    ! grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' "$header" | sed "s|^|$header:|; s|$|  (write <vitrine/...>)|" | grep . || true
+  done < <(headers)
+  # The same through everything included: kernels reach no Eigen, and the umbrella no stream.
+  for header in include/vitrine/kernels/*.hpp; do
+    [ ! -e "$header" ] || ! "${CXX:-c++}" -std=c++20 -Iinclude -x c++ -M "$header" | grep -qE '/Eigen/' || echo "$header: reaches Eigen"
+  done
+  header=include/vitrine/vitrine.hpp
+  [ ! -e $header ] || ! "${CXX:-c++}" -std=c++20 -Iinclude -I/usr/include/eigen3 -x c++ -M $header | grep -qE '/(iostream|fstream)( |$)' ||
+    echo "$header: reaches <iostream> or <fstream>"
+}
+
+mirrors() {
+  local header name
+  while read -r header; do
+    name=${header#include/vitrine/}
+    [ -e "tests/${name%.hpp}_test.cpp" ] || [ "$name" = vitrine.hpp ] || echo "$header: no tests/${name%.hpp}_test.cpp"
+  done < <(headers)
+}
+
+compile_alone() {
+  local header=$1 program=$2 errors
+  shift 2
+  errors=$(printf '#include <%s>\n' "${header#include/}" |
+    "$program" -std=c++20 -fsyntax-only -Iinclude -isystem /usr/include/eigen3 -Wall -Wextra -Wpedantic -Wconversion -Wshadow \
+      -Werror "$@" -x c++ - 2>&1) ||
+    printf '%s: does not compile alone with %s\n    %s\n' "$header" "$program $*" "$(grep -m1 'error:' <<<"$errors")"
+}
+
+alone() {
+  local program=${1:-${CXX:-c++}}
+  export -f compile_alone
+  headers | xargs -P "$(nproc)" -I{} bash -c 'compile_alone "$@"' _ {} "$program" 2>&1
+  headers | grep -E '^include/vitrine/(core|kernels|layers|models|vitrine\.hpp)' |
+    xargs -P "$(nproc)" -I{} bash -c 'compile_alone "$@"' _ {} "$program" -fno-exceptions -fno-rtti 2>&1
+}
+
+case ${1:-} in
+  tiers | mirrors | alone) violations=$("$@") ;;
+  *) sed -n '2,6s/^# //p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+esac
+[ -z "$violations" ] || { printf '%s\n' "$violations"; exit 1; }
+echo "$1: $(headers | wc -l) headers, no violation"
