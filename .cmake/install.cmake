@@ -22,6 +22,10 @@ install(FILES "${CMAKE_CURRENT_BINARY_DIR}/vitrine-config.cmake"
 set(vitrine_pc_dir "${CMAKE_INSTALL_DATADIR}/pkgconfig")
 file(RELATIVE_PATH VITRINE_PC_TO_PREFIX "/${vitrine_pc_dir}" "/")
 string(REGEX REPLACE "/$" "" VITRINE_PC_TO_PREFIX "${VITRINE_PC_TO_PREFIX}")
+set(VITRINE_PC_REQUIRES " eigen3")
+if(VITRINE_EIGEN_INCLUDE_DIR)  # copied headers have no eigen3.pc, and the first header finds them itself
+  set(VITRINE_PC_REQUIRES)
+endif()
 set(VITRINE_PC_OPENMP_CFLAGS)
 set(VITRINE_PC_OPENMP_LIBS)
 if(NOT VITRINE_OPENMP)
