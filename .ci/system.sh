@@ -17,13 +17,15 @@ compiler() {
   return 1
 }
 
-# has header NAME... and has command NAME... succeed when any of the names is there.
+# has KIND NAME...: succeeds when any of the names is there. KIND is header, command or file.
 has() {
   local kind=$1 name program
   shift
   for name in "$@"; do
     if [ "$kind" = command ]; then
       command -v "$name" >/dev/null 2>&1 && return 0
+    elif [ "$kind" = file ]; then
+      [ -e "$name" ] && return 0
     elif program=$(compiler); then
       printf '#if !__has_include(<%s>)\n#error\n#endif\n' "$name" | "$program" -x c++ -std=c++20 -E - >/dev/null 2>&1 && return 0
     elif [ -e "/usr/include/$name" ]; then
