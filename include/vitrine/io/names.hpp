@@ -53,4 +53,19 @@ inline std::vector<std::string> near_names(std::string_view wanted, const std::v
   return result;
 }
 
+/// The view of that name in views sorted by name, or nullptr.
+template <class View>
+const View* find_by_name(const std::vector<View>& sorted, std::string_view name) noexcept {
+  const auto found = std::lower_bound(sorted.begin(), sorted.end(), name,
+                                      [](const View& view, std::string_view wanted) { return view.name < wanted; });
+  return found != sorted.end() && found->name == name ? &*found : nullptr;
+}
+
+[[noreturn]] inline void fail_no_such_tensor(std::string_view name, const std::vector<std::string>& names,
+                                             const std::string& file) {
+  throw Error(LoadError::no_such_tensor, file,
+              concat("has no tensor ", in_quotes(name), ", of its ", names.size(),
+                     " the nearest are: ", name_list(near_names(name, names, 3))));
+}
+
 }  // namespace vitrine::inline VITRINE_ABI::detail

@@ -280,18 +280,12 @@ inline std::vector<std::string> SafeTensors::names() const {
 }
 
 inline const TensorView* SafeTensors::find(std::string_view name) const& noexcept {
-  const auto& all = contents_->tensors;
-  const auto found = std::lower_bound(
-      all.begin(), all.end(), name, [](const TensorView& view, std::string_view wanted) { return view.name < wanted; });
-  return found != all.end() && found->name == name ? &*found : nullptr;
+  return detail::find_by_name(contents_->tensors, name);
 }
 
 inline const TensorView& SafeTensors::at(std::string_view name) const& {
   if (const TensorView* view = find(name)) return *view;
-  const std::string near = detail::name_list(detail::near_names(name, names(), 3));
-  throw Error(LoadError::no_such_tensor, file(),
-              detail::concat("has no tensor ", detail::in_quotes(name), ", of its ", tensors().size(),
-                             " the nearest are: ", near));
+  detail::fail_no_such_tensor(name, names(), file());
 }
 
 inline void SafeTensors::release_pages(const TensorView& view) const noexcept {

@@ -16,6 +16,7 @@
 #include <vitrine/core/config.hpp>
 #include <vitrine/io/error.hpp>
 #include <vitrine/io/tensor_view.hpp>
+#include <vitrine/io/utf8.hpp>
 
 namespace vitrine::inline VITRINE_ABI {
 
@@ -40,28 +41,6 @@ SafeTensorsHeader parse_safetensors(std::span<const std::byte> bytes, const std:
                                     SafeTensorsOptions options = {});
 
 namespace detail {
-
-/// True if `text` is well-formed UTF-8 (no surrogates, no overlong forms).
-inline bool is_utf8(std::string_view text) noexcept {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto first = static_cast<unsigned char>(text[i++]);
-    if (first < 0x80) continue;
-    const int extra = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : 1;
-    if (first < 0xc2 || first > 0xf4) return false;
-    unsigned low = first == 0xe0   ? 0xa0
-                   : first == 0xf0 ? 0x90
-                                   : 0x80,
-             high = first == 0xed   ? 0x9f
-                    : first == 0xf4 ? 0x8f
-                                    : 0xbf;
-    for (int k = 0; k < extra; ++k, low = 0x80, high = 0xbf) {
-      if (i == text.size()) return false;
-      const auto next = static_cast<unsigned char>(text[i++]);
-      if (next < low || next > high) return false;
-    }
-  }
-  return true;
-}
 
 /// Largest number of brackets open at once, outside strings.
 inline std::size_t json_depth(std::string_view text) noexcept {
@@ -255,22 +234,12 @@ inline void check_entry(HeaderSax::Entry& entry, std::uint64_t available, const 
     if (view.dtype_name == name(static_cast<DType>(i))) view.dtype = static_cast<DType>(i);
   }
   const std::uint64_t bits = dtype_bits(view);
-  const std::uint64_t limit =
-      static_cast<std::uint64_t>(std::numeric_limits<Index>::max()) / std::max<std::uint64_t>(bits, 64);
-  std::uint64_t elements = 1;
-  bool empty = false;  // zero extents do not hide an overflow: products of parts of a shape must fit too
-  for (const Index extent : view.shape) {
-    empty |= extent == 0;
-    const auto factor = static_cast<std::uint64_t>(std::max<Index>(extent, 1));
-    if (elements > limit / factor)
-      view.fail(LoadError::shape_overflow, "has a shape with more elements than memory can address");
-    elements *= factor;
-  }
+  const std::uint64_t need = checked_bits(view, bits);
   if (entry.begin > entry.end || entry.end > available) {
     view.fail(LoadError::offsets_out_of_range, concat("has data_offsets ", entry.begin, " to ", entry.end,
                                                       ", the file has ", available, " bytes of data"));
   }
-  const std::uint64_t need = empty ? 0 : elements * bits, have = entry.end - entry.begin;
+  const std::uint64_t have = entry.end - entry.begin;
   if (bits != 0 && (need % 8 != 0 || need / 8 != have)) {
     view.fail(LoadError::size_mismatch, concat("needs ", (need + 7) / 8, " bytes by its shape and type, has ", have));
   }

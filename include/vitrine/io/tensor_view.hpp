@@ -2,10 +2,12 @@
 // safetensors.hpp and npy.hpp hand these out; they own nothing and stay valid as long as the object that gave them, or
 // a copy of it.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -159,6 +161,23 @@ void visit_dtype(DType dtype, Visitor visitor) {
         ((dtype == static_cast<DType>(D) && (visitor.template operator()<static_cast<DType>(D)>(), true)) || ...));
   }
   (std::make_index_sequence<static_cast<std::size_t>(DType::unknown)>());
+}
+
+/// The bits that a tensor of this shape needs, with `bits` for an element. Fails with shape_overflow if its bytes could
+/// not be addressed, also where a zero extent hides it: products of parts of a shape must fit too.
+inline std::uint64_t checked_bits(const TensorView& view, std::uint64_t bits) {
+  const std::uint64_t limit =
+      static_cast<std::uint64_t>(std::numeric_limits<Index>::max()) / std::max<std::uint64_t>(bits, 64);
+  std::uint64_t elements = 1;
+  bool empty = false;
+  for (const Index extent : view.shape) {
+    empty = empty || extent == 0;
+    const auto factor = static_cast<std::uint64_t>(std::max<Index>(extent, 1));
+    if (elements > limit / factor)
+      view.fail(LoadError::shape_overflow, "has a shape with more elements than memory can address");
+    elements *= factor;
+  }
+  return empty ? 0 : elements * bits;
 }
 
 }  // namespace detail
