@@ -114,3 +114,12 @@ parse_install_option() {
     *) return 1 ;;
   esac
 }
+
+# count_tests FILE [FAILURES]: prints "N passed, M failed" from a JUnit file, M including other failures; true when that is good.
+count_tests() {
+  local passed failed
+  passed=$(grep -c '<testcase .*status="run"' "$1" || true)
+  failed=$(($(grep -c '<testcase ' "$1" || true) - passed + ${2:-0}))
+  echo "$passed passed, $failed failed"
+  [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+}

@@ -36,10 +36,10 @@ tiers() {
   done < <(headers)
   # The same through everything included: kernels reach no Eigen, and the umbrella no stream.
   for header in include/vitrine/kernels/*.hpp; do
-    [ ! -e "$header" ] || ! "${CXX:-c++}" -std=c++20 -Iinclude -x c++ -M "$header" | grep -qE '/Eigen/' || echo "$header: reaches Eigen"
+    [ ! -e "$header" ] || ! "${CXX:-c++}" -std=c++20 -Iinclude -x c++ -M "$header" | grep -E '/Eigen/' >/dev/null || echo "$header: reaches Eigen"
   done
   header=include/vitrine/vitrine.hpp
-  [ ! -e $header ] || ! "${CXX:-c++}" -std=c++20 -Iinclude -I/usr/include/eigen3 -x c++ -M $header | grep -qE '/(iostream|fstream)( |$)' ||
+  [ ! -e $header ] || ! "${CXX:-c++}" -std=c++20 -Iinclude -I/usr/include/eigen3 -x c++ -M $header | grep -E '/(iostream|fstream)( |$)' >/dev/null ||
     echo "$header: reaches <iostream> or <fstream>"
 }
 
