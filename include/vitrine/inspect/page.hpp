@@ -24,8 +24,8 @@ struct MapGroup {
   std::vector<std::string> key_tokens;    ///< S texts of any bytes: the tokens that are attended to.
   Index layers = 0;
   Index heads = 0;
-  /// The T x S weights (row-major, rows S apart, each >= 0) of a head; nullptr when that map was not kept. Called once
-  /// a map while a picture is made, layers then heads ascending; what it returns must stay until the next call.
+  /// The T x S weights (row-major, rows S apart, each >= 0) of a head; nullptr when that map was not kept. What it
+  /// returns must stay until the next call; a picture may ask for the same map more than once.
   std::function<const float*(Index layer, Index head)> map;
 
   Index query_count() const noexcept { return static_cast<Index>(query_tokens.size()); }

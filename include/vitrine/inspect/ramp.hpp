@@ -55,10 +55,10 @@ inline std::uint8_t to_srgb(double linear) {
 inline Colour ramp(double strength, Theme theme) {
   const double t = std::clamp(strength, 0.0, 1.0);
   const bool dark = theme == Theme::dark;
-  const double lightness = dark ? 0.21 + 0.74 * t : 0.975 - 0.70 * t;
+  const double lightness = dark ? 0.265 + 0.685 * t : 0.975 - 0.70 * t;
   const double hue = (dark ? 272 - 172 * t : 108 + 166 * std::pow(t, 0.8)) * 3.14159265358979 / 180;
   const double rise = std::min(1.0, 4 * t);  // weight 0 is nearly grey: it belongs to the page
-  double chroma = (dark ? 0.025 : 0.012) + 0.135 * rise * (2 - rise);
+  double chroma = (dark ? 0.03 : 0.004) + 0.135 * rise * (2 - rise);
   detail::LinearRgb colour = detail::from_oklab(lightness, chroma * std::cos(hue), chroma * std::sin(hue));
   while (!colour.is_shown() && chroma > 0) {  // keep lightness and hue, give up chroma
     chroma -= 0.002;

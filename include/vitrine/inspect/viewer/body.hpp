@@ -1,0 +1,82 @@
+// The viewer's elements; the script fills them.
+#pragma once
+#include <string_view>
+#include <vitrine/core/config.hpp>
+
+namespace vitrine::inline VITRINE_ABI::inspect::viewer {
+
+inline constexpr std::string_view body = R"html(
+<header>
+  <h1 id="title"></h1>
+  <div id="examples" class="group" hidden>
+    <button id="example-before" title="previous example (p)" aria-label="previous example">&#x2039;</button>
+    <select id="example" aria-label="example"></select>
+    <button id="example-after" title="next example (n)" aria-label="next example">&#x203a;</button>
+  </div>
+  <div id="tabs" class="group" role="tablist" aria-label="kind of attention"></div>
+  <span class="push"></span>
+  <button id="theme" title="dark or light (t)">dark</button>
+  <button id="help-open" title="keys and explanations (?)" aria-label="help">?</button>
+</header>
+<main>
+  <section class="card" id="overview">
+    <h2>All heads</h2>
+    <p class="hint" id="overview-hint">Rows are layers, columns are heads. Layers, heads and tokens are numbered from 0.</p>
+    <div id="grid-frame"><div id="grid"></div></div>
+  </section>
+  <section class="card" id="detail">
+    <h2 id="where" aria-live="polite"></h2>
+    <dl id="figures"></dl>
+    <div class="tools">
+      <span class="group" role="group" aria-label="view">
+        <button id="view-heat" title="heatmap (v)">Heatmap</button><button id="view-lines" title="lines (v)">Lines</button>
+      </span>
+      <span class="group" role="group" aria-label="zoom">
+        <button id="zoom-out" title="smaller (-)" aria-label="zoom out">&#x2212;</button><button id="zoom-fit" title="fit (0)">fit</button><button id="zoom-in" title="larger (+)" aria-label="zoom in">+</button>
+      </span>
+      <label>full colour at
+        <select id="scale">
+          <option value="map">the map's largest</option>
+          <option value="row">each row's largest</option>
+          <option value="one">weight 1</option>
+        </select>
+      </label>
+      <label><input type="checkbox" id="lift"> lift small weights</label>
+      <span id="legend"><span>0</span><canvas width="256" height="1" role="img" aria-label="colour scale"></canvas><span id="legend-end"></span></span>
+    </div>
+    <p id="readout" aria-live="polite"></p>
+    <div id="scroller" tabindex="0" role="application" aria-label="attention picture: arrow keys move, question mark shows all keys">
+      <div id="sizer"><canvas id="picture" role="img"></canvas></div>
+    </div>
+    <p class="note warning" id="reduced" hidden></p>
+    <div id="strongest"></div>
+  </section>
+  <section class="card" id="statistics">
+    <details id="table-details">
+      <summary>Statistics of every head</summary>
+      <p class="hint">Means over the queries. Entropy in nats: 0 when one key has all the weight. Click a heading to sort, a row to show the head.</p>
+      <div class="table-frame"><table><thead><tr></tr></thead><tbody></tbody></table></div>
+    </details>
+  </section>
+</main>
+<footer>Rows of a map are queries (they look), columns are keys (they are looked at). A value shown is the true weight within 1/255 of its row's largest.</footer>
+<dialog id="help" aria-labelledby="help-title">
+  <h2 id="help-title">Keys</h2>
+  <dl>
+    <dt>arrows</dt><dd>move the chosen cell or token; in the overview, move to another head</dd>
+    <dt>Shift + arrows</dt><dd>another head (left, right), another layer (up, down)</dd>
+    <dt>1 2 3</dt><dd>tabs</dd>
+    <dt>v</dt><dd>heatmap or lines</dd>
+    <dt>+ &#x2212; 0</dt><dd>zoom, fit; also Ctrl and the wheel</dd>
+    <dt>n p</dt><dd>next and previous example</dd>
+    <dt>t</dt><dd>dark or light</dd>
+    <dt>Esc</dt><dd>choose nothing</dd>
+  </dl>
+  <p class="note">Click a cell or a token to hold it; click it again to let go. Layers, heads and tokens are numbered from 0. The last column, "mean", is the mean of the
+  layer's kept heads, computed here from the stored weights. Weights are stored in one byte, scaled to the largest of their row.</p>
+  <button id="help-close">close</button>
+</dialog>
+<noscript>This page draws attention maps with its own script, which is switched off here (a notebook may need to trust the file).</noscript>
+)html";
+
+}  // namespace vitrine::inline VITRINE_ABI::inspect::viewer

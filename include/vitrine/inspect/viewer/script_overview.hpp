@@ -1,0 +1,153 @@
+// The viewer's script, part 4: the overview, the figures of a head and the table of all heads.
+#pragma once
+#include <string_view>
+#include <vitrine/core/config.hpp>
+
+namespace vitrine::inline VITRINE_ABI::inspect::viewer {
+
+inline constexpr std::string_view script_overview = R"js(
+const make = (tag, text, name) => {
+  const node = document.createElement(tag);
+  if (text !== undefined) node.textContent = text;
+  if (name) node.className = name;
+  return node;
+};
+const token = text => make('span', visible(text), 'token');
+
+// ---- overview: a button for each head, painted when it comes into sight, a few milliseconds at a time
+const waiting = new Set();
+let painting = false;
+const watcher = new IntersectionObserver(entries => {
+  for (const {target, isIntersecting} of entries) if (isIntersecting && !target.disabled) waiting.add(target);
+  paintWaiting();
+}, {rootMargin: '200px'});
+
+function paintWaiting() {
+  if (painting || waiting.size === 0) return;
+  painting = true;
+  requestAnimationFrame(() => {
+    const until = performance.now() + 8, group = currentGroup();
+    for (const button of waiting) {
+      waiting.delete(button);
+      watcher.unobserve(button);
+      const {layer, head} = button.dataset, map = mapOf(group, Number(layer), Number(head));
+      const whole = {left: 0, top: 0, right: group.columns, bottom: group.rows};
+      paint(button.firstChild, group, map, whole, Math.ceil(group.rows / 72), Math.ceil(group.columns / 72));
+      button.dataset.painted = 'yes';
+      if (performance.now() > until) break;
+    }
+    painting = false;
+    paintWaiting();
+  });
+}
+
+function repaintOverview() {
+  waiting.clear();
+  for (const button of byId('grid').querySelectorAll('button')) {
+    watcher.unobserve(button);
+    watcher.observe(button);
+  }
+}
+
+function buildOverview() {
+  const grid = byId('grid'), group = currentGroup(), withMean = group.heads > 1;
+  waiting.clear();
+  watcher.disconnect();
+  grid.replaceChildren();
+  const columns = group.heads + (withMean ? 1 : 0);
+  grid.style.gridTemplateColumns = `22px repeat(${columns}, minmax(22px, 110px))`;
+  grid.append(make('span', ''));
+  for (let head = 0; head < group.heads; ++head) grid.append(make('span', `${head}`, 'number'));
+  if (withMean) grid.append(make('span', 'mean', 'number'));
+  for (let layer = 0; layer < group.layers; ++layer) {
+    grid.append(make('span', `${layer}`, 'number'));
+    let any = false;
+    for (let head = 0; head < columns; ++head) {
+      const button = make('button'), mean = head === group.heads;
+      const kept = mean ? any : isKept(group, layer, head);
+      any ||= kept;
+      button.dataset.layer = layer;
+      button.dataset.head = head;
+      button.disabled = !kept;
+      const name = `layer ${layer}, ${mean ? 'mean of heads' : `head ${head}`}`;
+      button.title = kept ? name + (mean ? '' : figuresTitle(figuresOf(group, layer, head))) : `${name}: not kept`;
+      button.setAttribute('aria-label', button.title);
+      button.append(make('canvas'));
+      grid.append(button);
+    }
+  }
+  repaintOverview();
+}
+
+// ---- figures, computed from the exact maps when the page was written
+const FIGURES = [
+  ['entropy', 'entropy', 'mean entropy of the rows, in nats: 0 when one key has all the weight'],
+  ['largest', 'largest', "mean of the rows' largest weights"],
+  ['same', 'same position', "mean weight on the key with the query's own number"],
+  ['previous', 'previous', 'mean weight on the key before the same position'],
+  ['next', 'next', 'mean weight on the key after the same position'],
+  ['first', 'first', 'mean weight on key 0'],
+  ['last', 'last', 'mean weight on the last key'],
+  ['distance', 'distance', 'mean distance between the numbers of query and key'],
+];
+function figuresOf(group, layer, head) {
+  const slot = group.slots[headIndex(group, layer, head)];
+  return slot >= 0 ? group.figures[slot] : undefined;
+}
+const figureText = value => value === null ? 'not finite' : value.toFixed(2);
+const figuresTitle = figures => `: entropy ${figureText(figures[0])}, largest ${figureText(figures[1])}`;
+
+function showFigures(group) {
+  const list = byId('figures');
+  list.replaceChildren();
+  const figures = isMean(group) ? undefined : figuresOf(group, state.layer, state.head);
+  if (!figures) return;
+  FIGURES.forEach(([, name, meaning], k) => {
+    const pair = make('div');
+    pair.title = meaning;
+    pair.append(make('dt', name), make('dd', figureText(figures[k])));
+    list.append(pair);
+  });
+}
+
+let sorting = {column: 0, falling: false};
+function showTable() {
+  if (!byId('table-details').open) return;
+  const group = currentGroup(), head = document.querySelector('thead tr'), body = document.querySelector('tbody');
+  head.replaceChildren(...['layer', 'head', ...FIGURES.map(figure => figure[1])].map((name, column) => {
+    const cell = make('th'), mark = sorting.column === column ? (sorting.falling ? ' ↓' : ' ↑') : '';
+    const button = make('button', name + mark);
+    if (column > 1) button.title = FIGURES[column - 2][2];
+    button.addEventListener('click', () => {
+      sorting = {column, falling: sorting.column === column ? !sorting.falling : column > 1};
+      showTable();
+    });
+    cell.append(button);
+    return cell;
+  }));
+  const rows = group.kept.map((index, slot) => [Math.floor(index / group.heads), index % group.heads, ...group.figures[slot]]);
+  const most = FIGURES.map((_, k) => Math.max(1e-9, ...rows.map(row => row[k + 2] ?? 0)));
+  rows.sort((a, b) => ((a[sorting.column] ?? -1) - (b[sorting.column] ?? -1)) * (sorting.falling ? -1 : 1));
+  body.replaceChildren(...rows.map(row => {
+    const line = make('tr');
+    line.dataset.layer = row[0];
+    line.dataset.head = row[1];
+    row.forEach((value, k) => {
+      const cell = make('td', k < 2 ? `${value}` : figureText(value));
+      if (k > 1 && value !== null) cell.style.backgroundSize = `${100 * value / most[k - 2]}% 80%`;
+      line.append(cell);
+    });
+    line.addEventListener('click', () => chooseHead(row[0], row[1]));
+    return line;
+  }));
+  markTable();
+}
+
+function markTable() {
+  for (const line of document.querySelectorAll('tbody tr')) {
+    line.classList.toggle('chosen', Number(line.dataset.layer) === state.layer && Number(line.dataset.head) === state.head);
+  }
+}
+)js";
+
+}  // namespace vitrine::inline VITRINE_ABI::inspect::viewer
