@@ -1,12 +1,10 @@
-// exp, erf and log of a vector, made of the operations of core/simd.hpp: the same bits from every compiler of one
-// machine.
+// exp, erf, tanh and log of a vector, made of the operations of core/simd.hpp: the same bits from every compiler.
 //
-//   exp<S>(x)               float within 2 ulp, double within 4; +0 where the result would be below the smallest normal
-//   number exp_nonpositive<S>(x)   the same bits for x <= 0 and NaN, in fewer instructions: softmax after its maximum
-//   is subtracted erf<S>(x), log<S>(x)    within 4 ulp; log takes subnormals, log(0) = -inf, log(-1) = NaN
+//   exp<S>(x)               float within 2 ulp, double within 4; +0 where the result would be subnormal
+//   exp_nonpositive<S>(x)   the same bits for x <= 0 and NaN in fewer instructions, for softmax
+//   erf<S>(x), tanh<S>(x), log<S>(x)    within 4 ulp
 //
-// Polynomials are minimax fits (relative error of the result), their coefficients rounded one at a time, the lowest
-// first.
+// Polynomials are minimax fits (relative error of the result); coefficients were rounded one at a time, the lowest first.
 #pragma once
 #include <vitrine/core/simd.hpp>
 
@@ -146,6 +144,43 @@ VITRINE_INLINE typename simd<S>::vec exp_nonpositive(typename simd<S>::vec x, ty
   return V::select(V::lt(x, V::set1(exp_lowest<S>)), V::zero(), scaled);
 }
 
+// P(X > a) exp(a^2 / 2) for a standard normal X and a >= 0, as a polynomial around 0.5 (1 in double): its terms are
+// small between 0 and 1.53, where the tail is 1/16 and the error bound of gelu is tightest. Right of 6 (9) it is held
+// constant.
+template <class S>
+VITRINE_INLINE typename simd<S>::vec normal_ratio(typename simd<S>::vec a) {
+  using V = simd<S>;
+  if constexpr (sizeof(S) == 4) {
+    const auto x = V::min(V::set1(6.f), a) - V::set1(0.5f);
+    return horner<S>(x, 0x1.66027ap-2f, -0x1.cb062ep-3f, 0x1.e68212p-4f, -0x1.c1dc42p-5f, 0x1.7605bep-6f,
+                     -0x1.1d2104p-7f, 0x1.946298p-9f, -0x1.0c81aap-10f, 0x1.47dc68p-12f, -0x1.5adb52p-14f,
+                     0x1.21c43cp-16f, -0x1.562106p-19f, 0x1.eceae4p-23f, -0x1.4079e4p-27f);
+  } else {
+    const auto x = V::min(V::set1(9.), a) - V::set1(1.);
+    return horner<S>(x, 0x1.0bdb2e039df32p-2, -0x1.19524a734ae3dp-3, 0x1.fcc82327e201ap-5, -0x1.9b00af18dbb7fp-6,
+                     0x1.2f47cb9b74ce8p-7, -0x1.9efadbab679b5p-9, 0x1.0a0c1b9603543p-10, -0x1.423c59006c3efp-12,
+                     0x1.72fa0ab2b07e1p-14, -0x1.97fc27bea72d2p-16, 0x1.ae5e66d0c69fcp-18, -0x1.b4ef572f6fbe1p-20,
+                     0x1.ac2e21d12db92p-22, -0x1.96050071444c4p-24, 0x1.7557f2ae7a0dcp-26, -0x1.4d83b2806249ep-28,
+                     0x1.21ecc247dbeaap-30, -0x1.eb6b117e51cecp-33, 0x1.96fbd7f2c078cp-35, -0x1.49c3032965371p-37,
+                     0x1.03ca42ac58a4dp-39, -0x1.858a542318453p-42, 0x1.0b9b25d0fac2ap-44, -0x1.418f0887a7066p-47,
+                     0x1.423d2ad5c5b3ep-50, -0x1.00f0d3a804ee4p-53, 0x1.3579e24045db5p-57, -0x1.0667662a5abbfp-61,
+                     0x1.15c9a988cba9fp-66, -0x1.1348f2976e5c4p-72);
+  }
+}
+// exp(-scale x^2), where scale is a power of two, with the square's rounding error put back.
+template <class S>
+VITRINE_INLINE typename simd<S>::vec gauss(typename simd<S>::vec x, S scale) {
+  using V = simd<S>;
+  const auto square = V::mul(x, x);
+  const auto minus = V::set1(-scale);
+  return exp_nonpositive<S, true>(V::mul(square, minus), V::mul(product_error<S>(x, x, square), minus));
+}
+// P(X > a) for a standard normal X and a >= 0.
+template <class S>
+VITRINE_INLINE typename simd<S>::vec normal_tail(typename simd<S>::vec a) {
+  return simd<S>::mul(gauss<S>(a, S(0.5)), normal_ratio<S>(a));
+}
+
 }  // namespace detail
 
 // e^x: exp(0) = 1, exp(-inf) = +0, +inf from 88.7228394 (709.78271289338409) on, NaN for NaN.
@@ -158,7 +193,101 @@ template <class S>
 VITRINE_INLINE typename simd<S>::vec exp_nonpositive(typename simd<S>::vec x) {
   return detail::exp_nonpositive<S, false>(x, x);
 }
+
+// The error function; erf(-0) = -0.
+template <class S>
+VITRINE_INLINE typename simd<S>::vec erf(typename simd<S>::vec x) {
+  using V = simd<S>;
+  const auto a = detail::absolute<S>(x);
+  const auto square = V::mul(x, x);
+  typename V::vec factor;
+  if constexpr (sizeof(S) == 4)
+    factor = detail::horner<S>(square, 0x1.20dd74p0f, -0x1.8126b0p-2f, 0x1.ce15cap-4f, -0x1.b657640p-6f, 0x1.45e3f6p-8f,
+                               -0x1.32316p-11f);
+  else
+    factor =
+        detail::horner<S>(square, 0x1.20dd750429b6dp0, -0x1.812746b0379bep-2, 0x1.ce2f21a041021p-4,
+                          -0x1.b82ce311fc85cp-6, 0x1.565bccf5b2777p-8, -0x1.c02daea58e4b1p-11, 0x1.f9a2673bb418p-14,
+                          -0x1.f4c0ab33263abp-17, 0x1.b8d42675ce259p-20, -0x1.54dd40934b94p-23, 0x1.825e33ac7cbb9p-27);
+  // erf(a) = 1 - 2 P(X > a sqrt(2))
+  const auto sqrt2 = V::set1(sizeof(S) == 4 ? S(0x1.6a09e6p0) : S(0x1.6a09e667f3bcdp0));
+  const auto ratio = detail::normal_ratio<S>(V::mul(a, sqrt2));
+  const auto large = V::fma(V::mul(detail::gauss<S>(x, S(1)), ratio), V::set1(S(-2)), V::set1(S(1)));
+  const auto sign = V::bits(x) & V::iset1(detail::float_format<S>::sign);
+  return V::select(V::lt(a, V::set1(S(0.75))), V::mul(x, factor), V::from_bits(V::bits(large) | sign));
+}
+
+// The hyperbolic tangent; tanh(-0) = -0.
+template <class S>
+VITRINE_INLINE typename simd<S>::vec tanh(typename simd<S>::vec x) {
+  using V = simd<S>;
+  const auto a = detail::absolute<S>(x);
+  const auto square = V::mul(x, x);
+  typename V::vec factor;
+  if constexpr (sizeof(S) == 4)
+    factor =
+        detail::horner<S>(square, -0x1.55554ap-2f, 0x1.110cfep-3f, -0x1.b922e4p-5f, 0x1.59147ap-6f, -0x1.9a613p-8f);
+  else
+    factor =
+        detail::horner<S>(square, -0x1.555555555554fp-2, 0x1.1111111110794p-3, -0x1.ba1ba1b97d0e0p-5,
+                          0x1.664f4859598bfp-6, -0x1.226e2f11e92f3p-7, 0x1.d6d29b3a83e8p-9, -0x1.7d8fcf780634ap-10,
+                          0x1.34838ec790e0ap-11, -0x1.e96e99d9daea6p-13, 0x1.5d7135b505cd2p-14, -0x1.4709bb770a346p-16);
+  const auto one = V::set1(S(1));
+  const auto large = one - V::set1(S(2)) / (exp<S>(a + a) + one);
+  const auto sign = V::bits(x) & V::iset1(detail::float_format<S>::sign);
+  return V::select(V::lt(a, V::set1(S(0.55))), V::fma(V::mul(x, square), factor, x),
+                   V::from_bits(V::bits(large) | sign));
+}
+
+// The natural logarithm: log(0) = -inf, NaN below. With x = 2^n (1 + f) between sqrt(1/2) and sqrt(2), s = f / (2 + f)
+// and log(1 + f) = f - f^2 / 2 + s (f^2 / 2 + s^2 R(s^2)).
+template <class S>
+VITRINE_INLINE typename simd<S>::vec log(typename simd<S>::vec x) {
+  using V = simd<S>;
+  using Format = detail::float_format<S>;
+  constexpr int mantissa_bits = Format::mantissa_bits;
+  constexpr auto bits_of_sqrt_half =
+      __builtin_bit_cast(typename V::lane_int, sizeof(S) == 4 ? S(0x1.6a09e6p-1) : S(0x1.6a09e667f3bcdp-1));
+  constexpr S smallest_normal = sizeof(S) == 4 ? S(0x1p-126f) : S(0x1p-1022);
+  const auto small = V::lt(x, V::set1(smallest_normal));
+  const auto normal = V::select(small, V::mul(x, V::set1(sizeof(S) == 4 ? S(0x1p24) : S(0x1p54))), x);
+  const auto above = detail::add_bits<S>(V::bits(normal), V::iset1(-bits_of_sqrt_half));
+  const auto exponent = above >> mantissa_bits;
+  const auto fraction = V::from_bits(detail::add_bits<S>(
+      above & V::iset1((typename V::lane_int(1) << mantissa_bits) - 1), V::iset1(bits_of_sqrt_half)));
+  const auto round = V::set1(Format::round);
+  const auto biased = V::from_bits(detail::add_bits<S>(V::bits(round), exponent));
+  const auto n =
+      (detail::hidden<S>(biased) - round) - V::select(small, V::set1(sizeof(S) == 4 ? S(24) : S(54)), V::zero());
+  const auto f = fraction - V::set1(S(1));
+  const auto half_square = V::mul(V::mul(f, f), V::set1(S(0.5)));
+  const auto s = f / (V::set1(S(2)) + f);
+  const auto t = V::mul(s, s);
+  typename V::vec rest, high, low;
+  if constexpr (sizeof(S) == 4) {
+    rest = detail::horner<S>(t, 0x1.555554p-1f, 0x1.999bd6p-2f, 0x1.23f0f8p-2f, 0x1.ec38eep-3f);
+    high = V::set1(0x1.62e4p-1f), low = V::set1(0x1.7f7d1cp-20f);
+  } else {
+    rest = detail::horner<S>(t, 0x1.5555555555593p-1, 0x1.999999997f9fap-2, 0x1.249249422a277p-2, 0x1.c71c51d7e5af6p-3,
+                             0x1.746649ab625f2p-3, 0x1.39a095ec2a21fp-3, 0x1.2f117bf687e64p-3);
+    high = V::set1(0x1.62e42fefa4p-1), low = V::set1(-0x1.8432a1b0e2634p-43);
+  }
+  const auto correction = V::fma(s, V::fma(t, rest, half_square), V::mul(n, low));
+  const auto value = V::fma(n, high, f - (half_square - correction));
+  const auto infinity = V::set1(Format::infinity);
+  const auto nan = V::set1(sizeof(S) == 4 ? S(__builtin_nanf("")) : S(__builtin_nan("")));
+  const auto finite = V::select(V::lt(x, infinity), value, x);
+  return V::select(V::lt(V::zero(), x), finite, V::select(V::lt(x, V::zero()), nan, x - infinity));
+}
+
+// Scalars, as one lane of a vector.
 VITRINE_INLINE float exp(float x) { return simd<float>::lane(exp<float>(simd<float>::set1(x)), 0); }
 VITRINE_INLINE double exp(double x) { return simd<double>::lane(exp<double>(simd<double>::set1(x)), 0); }
+VITRINE_INLINE float erf(float x) { return simd<float>::lane(erf<float>(simd<float>::set1(x)), 0); }
+VITRINE_INLINE double erf(double x) { return simd<double>::lane(erf<double>(simd<double>::set1(x)), 0); }
+VITRINE_INLINE float tanh(float x) { return simd<float>::lane(tanh<float>(simd<float>::set1(x)), 0); }
+VITRINE_INLINE double tanh(double x) { return simd<double>::lane(tanh<double>(simd<double>::set1(x)), 0); }
+VITRINE_INLINE float log(float x) { return simd<float>::lane(log<float>(simd<float>::set1(x)), 0); }
+VITRINE_INLINE double log(double x) { return simd<double>::lane(log<double>(simd<double>::set1(x)), 0); }
 
 }  // namespace vitrine::inline VITRINE_ABI::kernels

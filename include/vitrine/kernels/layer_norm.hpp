@@ -1,0 +1,117 @@
+// Layer normalisation of rows.
+//
+//   layer_norm(x, x_stride, y, y_stride, rows, width, weight, bias, eps)
+//
+// A row's numbers depend on that row alone: element i is summed in lane i mod 4 L (L: lanes of a vector) in ascending
+// order, the lanes are added by one fixed tree, and a tail is a vector padded with zeros.
+#pragma once
+#include <vitrine/core/simd.hpp>
+
+namespace vitrine::inline VITRINE_ABI::kernels {
+
+namespace detail {
+
+// The sum over i of term(i), where add(accumulator, i) adds L elements from i on, and add_tail the last `width` mod L.
+template <class S, class Add, class AddTail>
+VITRINE_INLINE S row_sum(Index width, Add add, AddTail add_tail) {
+  using V = simd<S>;
+  constexpr Index lanes = V::lanes;
+  typename V::vec sum0 = V::zero(), sum1 = V::zero(), sum2 = V::zero(), sum3 = V::zero();
+  Index i = 0;
+  for (; i + 4 * lanes <= width; i += 4 * lanes) {
+    sum0 = add(sum0, i);
+    sum1 = add(sum1, i + lanes);
+    sum2 = add(sum2, i + 2 * lanes);
+    sum3 = add(sum3, i + 3 * lanes);
+  }
+  const Index whole = (width - i) / lanes;
+  if (whole > 0) sum0 = add(sum0, i);
+  if (whole > 1) sum1 = add(sum1, i + lanes);
+  if (whole > 2) sum2 = add(sum2, i + 2 * lanes);
+  i += whole * lanes;
+  if (i < width) {
+    if (whole == 0)
+      sum0 = add_tail(sum0, i);
+    else if (whole == 1)
+      sum1 = add_tail(sum1, i);
+    else if (whole == 2)
+      sum2 = add_tail(sum2, i);
+    else
+      sum3 = add_tail(sum3, i);
+  }
+  return reduce_add<S>((sum0 + sum1) + (sum2 + sum3));
+}
+
+template <bool HasWeight, bool HasBias, class S>
+VITRINE_INLINE void layer_norm_rows(const S* x, Index x_stride, S* y, Index y_stride, Index rows, Index width,
+                                    [[maybe_unused]] const S* weight, [[maybe_unused]] const S* bias, S eps) {
+  using V = simd<S>;
+  constexpr Index lanes = V::lanes;
+  const S count = static_cast<S>(width);
+  const Index tail = width % lanes;
+  const auto in_tail = V::ilt(V::iota(), V::iset1(static_cast<typename V::lane_int>(tail)));
+  for (Index row = 0; row < rows; ++row, x += x_stride, y += y_stride) {
+    const S total = row_sum<S>(
+        width, [x](auto sum, Index i) __attribute__((always_inline)) { return sum + V::load(x + i); },
+        [ x, tail ](auto sum, Index i) __attribute__((always_inline)) { return sum + load_head<S>(x + i, tail); });
+    const auto mean = V::set1(total / count);
+    const S squares = row_sum<S>(
+        width, [ x, mean ](auto sum, Index i) __attribute__((always_inline)) {
+          const auto centred = V::load(x + i) - mean;
+          return V::fma(centred, centred, sum);
+        },
+        [ x, mean, tail, in_tail ](auto sum, Index i) __attribute__((always_inline)) {
+          const auto centred = V::select(in_tail, load_head<S>(x + i, tail) - mean, V::zero());
+          return V::fma(centred, centred, sum);
+        });
+    const auto rstd = V::set1(S(1) / square_root(squares / count + eps));
+    const auto finish = [&](auto value, [[maybe_unused]] auto w, [[maybe_unused]] auto b)
+        __attribute__((always_inline)) {
+      const auto normal = V::mul(value - mean, rstd);
+      if constexpr (HasWeight && HasBias)
+        return V::fma(normal, w, b);
+      else if constexpr (HasWeight)
+        return V::mul(normal, w);
+      else if constexpr (HasBias)
+        return normal + b;
+      else
+        return normal;
+    };
+    Index i = 0;
+    for (; i + lanes <= width; i += lanes) {
+      auto w = V::zero(), b = V::zero();
+      if constexpr (HasWeight) w = V::load(weight + i);
+      if constexpr (HasBias) b = V::load(bias + i);
+      V::store(y + i, finish(V::load(x + i), w, b));
+    }
+    if (tail > 0) {
+      auto w = V::zero(), b = V::zero();
+      if constexpr (HasWeight) w = load_head<S>(weight + i, tail);
+      if constexpr (HasBias) b = load_head<S>(bias + i, tail);
+      store_head<S>(y + i, finish(load_head<S>(x + i, tail), w, b), tail);
+    }
+  }
+}
+
+}  // namespace detail
+
+// y = (x - mean) / sqrt(variance + eps) * weight + bias for each of `rows` rows of `width` elements.
+//
+// x, y: row r starts at r * stride; y may be x, with the same stride, and overlaps nothing else. weight, bias: `width`
+// elements, or null for 1 and 0. The variance is biased (divided by width), from the squares of x - mean in a second
+// pass. Rounding: the difference, times 1 / sqrt(...), then one fma with weight and bias (a product or a sum when one
+// of them is null). Allocates nothing, touches no other byte. A row that holds NaN or infinity comes out as NaN.
+template <class S>
+VITRINE_INLINE void layer_norm(const S* x, Index x_stride, S* y, Index y_stride, Index rows, Index width,
+                               const S* weight, const S* bias, S eps) {
+  if (weight != nullptr && bias != nullptr)
+    detail::layer_norm_rows<true, true>(x, x_stride, y, y_stride, rows, width, weight, bias, eps);
+  else if (weight != nullptr)
+    detail::layer_norm_rows<true, false>(x, x_stride, y, y_stride, rows, width, weight, bias, eps);
+  else if (bias != nullptr)
+    detail::layer_norm_rows<false, true>(x, x_stride, y, y_stride, rows, width, weight, bias, eps);
+  else
+    detail::layer_norm_rows<false, false>(x, x_stride, y, y_stride, rows, width, weight, bias, eps);
+}
+
+}  // namespace vitrine::inline VITRINE_ABI::kernels
