@@ -1,4 +1,4 @@
-"""The attention maps of an nn.TransformerEncoder, nn.TransformerDecoder or nn.Transformer in plain PyTorch, with hooks."""
+"""The attention maps of an nn.TransformerEncoder, TransformerDecoder or Transformer in plain PyTorch, with hooks."""
 
 import torch
 from torch import nn
@@ -14,7 +14,9 @@ def attention_maps(module, *inputs, **masks):
 
     for name, attention in attentions.items():
         attention.forward = with_weights(attention.forward)
-        handles.append(attention.register_forward_hook(lambda _, args, output, name=name: maps.update({name: output[1]})))
+        handles.append(
+            attention.register_forward_hook(lambda _, args, output, name=name: maps.update({name: output[1]}))
+        )
     fastpath, training = torch.backends.mha.get_fastpath_enabled(), module.training
     torch.backends.mha.set_fastpath_enabled(False)  # the fused path computes no weights
     module.eval()  # in training the weights are those after dropout

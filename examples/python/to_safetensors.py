@@ -6,10 +6,11 @@ From a shell, for pytorch_model.bin, .pt, .pth and .ckpt files and for Hugging F
     python3 examples/python/to_safetensors.py model.pt                  # writes model.safetensors
     python3 examples/python/to_safetensors.py my-marian-folder          # writes my-marian-folder/model.safetensors
 
-From Python, for a live module; nhead, norm_first, the activation and eps are in no state_dict, so they go into the file too:
+From Python, for a live module (nn.MultiheadAttention, nn.Transformer or one of its parts). The number of heads,
+norm_first, the activation and eps are in no state_dict, so they go into the file's metadata:
 
     import to_safetensors
-    to_safetensors.save(module, "model.safetensors")                    # nn.MultiheadAttention, nn.Transformer and its parts
+    to_safetensors.save(module, "model.safetensors")
 
 Files are read with weights_only=True, always: nothing in them is executed.
 """
@@ -27,15 +28,39 @@ import zipfile
 WRAPPERS = ("state_dict", "model_state_dict", "model", "module")  # where training scripts put the parameters
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 # Hugging Face names of one and the same embedding matrix, the one to keep first.
-TIED = ("shared.weight", "wte.weight", "word_embeddings.weight", "embed_tokens.weight", "lm_head.weight",
-        "vocab_projector.weight", "predictions.decoder.weight")
+TIED = (
+    "shared.weight",
+    "wte.weight",
+    "word_embeddings.weight",
+    "embed_tokens.weight",
+    "lm_head.weight",
+    "vocab_projector.weight",
+    "predictions.decoder.weight",
+)
+# What no model has any business with: a file that calls these attacks whoever loads it.
+ATTACKS = (
+    "os.",
+    "posix.",
+    "nt.",
+    "subprocess.",
+    "sys.",
+    "socket.",
+    "shutil.",
+    "runpy.",
+    "pty.",
+    "webbrowser.",
+) + tuple(
+    f"{module}.{name}"
+    for module in ("builtins", "__builtin__")
+    for name in ("eval", "exec", "compile", "open", "__import__")
+)
 
 
 class Refusal(ValueError):
     """An input that cannot be converted; the message says what to do instead."""
 
 
-# ---- live modules -----------------------------------------------------------------------------------------------------
+# ---- live modules --------------------------------------------------------------------------------
 
 
 def save(module, path, dtype=None, force=False):
@@ -82,9 +107,11 @@ def describe(module):
             _check_parameters(kind, config, module)
             return kind, config
     raise Refusal(
-        f"{type(module).__name__} is none of nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerDecoderLayer, "
-        "nn.TransformerEncoder, nn.TransformerDecoder, nn.Transformer; pass the one inside it, or save its parameters "
-        "alone: torch.save(module.state_dict(), 'weights.pt') and then to_safetensors.py weights.pt")
+        f"{type(module).__name__} is none of nn.MultiheadAttention, nn.TransformerEncoderLayer, "
+        "nn.TransformerDecoderLayer, nn.TransformerEncoder, nn.TransformerDecoder, nn.Transformer; pass the "
+        "one inside it, or save its parameters "
+        "alone: torch.save(module.state_dict(), 'weights.pt') and then to_safetensors.py weights.pt"
+    )
 
 
 def _require_unchanged(module, base):
@@ -92,8 +119,9 @@ def _require_unchanged(module, base):
         original = getattr(base, method, None)
         if original is not None and (getattr(type(module), method) is not original or method in vars(module)):
             raise Refusal(
-                f"this {type(module).__name__} replaces {base.__name__}.{method}, which vitrine does not run; build a plain "
-                f"nn.{base.__name__} with the same options, load_state_dict into it, and pass that")
+                f"this {type(module).__name__} replaces {base.__name__}.{method}, which vitrine does not run; build "
+                f"a plain nn.{base.__name__} with the same options, load_state_dict into it, and pass that"
+            )
 
 
 def _attention_config(attention):
@@ -145,7 +173,9 @@ def _stack_config(stack):
         raise Refusal("the stack has no layers")
     config = _same("the configuration of the layers", configs)
     if stack.norm is not None and _eps(stack.norm) != config["layer_norm_eps"]:
-        raise Refusal(f"the final norm's eps is {stack.norm.eps} and the layers' {config['layer_norm_eps']}; they must be equal")
+        raise Refusal(
+            f"the final norm's eps is {stack.norm.eps} and the layers' {config['layer_norm_eps']}; they must be equal"
+        )
     return {**config, "num_layers": len(configs), "final_norm": stack.norm is not None}
 
 
@@ -181,16 +211,24 @@ def activation_name(activation):
     """relu, gelu, gelu_tanh or silu: whichever the string or callable computes, found by calling it."""
     torch = _import_torch()
     functional = torch.nn.functional
-    known = {"relu": functional.relu, "gelu": functional.gelu,
-             "gelu_tanh": functools.partial(functional.gelu, approximate="tanh"), "silu": functional.silu}
+    known = {
+        "relu": functional.relu,
+        "gelu": functional.gelu,
+        "gelu_tanh": functools.partial(functional.gelu, approximate="tanh"),
+        "silu": functional.silu,
+    }
     if isinstance(activation, str) and activation in known:
         return activation
-    points = torch.cat([torch.linspace(-12, 12, 4801, dtype=torch.float64), torch.tensor([-1e3, -50.0, 50.0, 1e3]).double()])
+    points = torch.cat(
+        [torch.linspace(-12, 12, 4801, dtype=torch.float64), torch.tensor([-1e3, -50.0, 50.0, 1e3]).double()]
+    )
     try:
         with torch.no_grad():
             values = activation(points.clone())
         for name, function in known.items():
-            if values.shape == points.shape and torch.allclose(values.double(), function(points), rtol=1e-12, atol=1e-13):
+            if values.shape == points.shape and torch.allclose(
+                values.double(), function(points), rtol=1e-12, atol=1e-13
+            ):
                 return name
     except Exception:  # whatever a stranger's callable raises, it is not one of the four
         pass
@@ -205,7 +243,7 @@ def parameter_shapes(kind, config):
     if kind in ("EncoderLayer", "DecoderLayer"):
         width, inner, bias = config["d_model"], config["dim_feedforward"], config["bias"]
         shapes = {}
-        for attention in ("self_attn.", "multihead_attn.")[:1 if kind == "EncoderLayer" else 2]:
+        for attention in ("self_attn.", "multihead_attn.")[: 1 if kind == "EncoderLayer" else 2]:
             shapes.update({attention + name: shape for name, shape in _attention_shapes(width, bias).items()})
         modules = {"linear1": (inner, width), "linear2": (width, inner), "norm1": (width,), "norm2": (width,)}
         if kind == "DecoderLayer":
@@ -219,11 +257,20 @@ def parameter_shapes(kind, config):
         layer = parameter_shapes(kind + "Layer", config)
         shapes = {f"layers.{i}.{name}": shape for i in range(config["num_layers"]) for name, shape in layer.items()}
         if config["final_norm"]:
-            shapes.update({"norm." + name: (config["d_model"],) for name in (["weight", "bias"] if config["bias"] else ["weight"])})
+            shapes.update(
+                {
+                    "norm." + name: (config["d_model"],)
+                    for name in (["weight", "bias"] if config["bias"] else ["weight"])
+                }
+            )
         return shapes
-    return {f"{part}.{name}": shape for part in ("encoder", "decoder")
-            for name, shape in parameter_shapes(part.capitalize(), {**config, "num_layers": config[f"num_{part}_layers"],
-                                                                    "final_norm": True}).items()}
+    return {
+        f"{part}.{name}": shape
+        for part in ("encoder", "decoder")
+        for name, shape in parameter_shapes(
+            part.capitalize(), {**config, "num_layers": config[f"num_{part}_layers"], "final_norm": True}
+        ).items()
+    }
 
 
 def _attention_shapes(embed_dim, bias=True, add_bias_kv=False, add_zero_attn=False, kdim=None, vdim=None):
@@ -231,7 +278,11 @@ def _attention_shapes(embed_dim, bias=True, add_bias_kv=False, add_zero_attn=Fal
     if kdim is None and vdim is None:
         shapes = {"in_proj_weight": (3 * width, width)}
     else:
-        shapes = {"q_proj_weight": (width, width), "k_proj_weight": (width, kdim or width), "v_proj_weight": (width, vdim or width)}
+        shapes = {
+            "q_proj_weight": (width, width),
+            "k_proj_weight": (width, kdim or width),
+            "v_proj_weight": (width, vdim or width),
+        }
     shapes["out_proj.weight"] = (width, width)
     if bias:
         shapes.update({"in_proj_bias": (3 * width,), "out_proj.bias": (width,)})
@@ -245,27 +296,36 @@ def _check_parameters(kind, config, module):
     found = {name: tuple(value.shape) for name, value in module.state_dict().items()}
     faults = [f"{name} is missing" for name in expected if name not in found]
     faults += [f"{name} is unexpected" for name in found if name not in expected]
-    faults += [f"{name} is {found[name]} and not {shape}" for name, shape in expected.items() if found.get(name, shape) != shape]
-    faults += [f"{name} is {value.dtype} and not floating" for name, value in module.state_dict().items()
-               if not value.is_floating_point()]
+    faults += [
+        f"{name} is {found[name]} and not {shape}"
+        for name, shape in expected.items()
+        if found.get(name, shape) != shape
+    ]
+    faults += [
+        f"{name} is {value.dtype} and not floating"
+        for name, value in module.state_dict().items()
+        if not value.is_floating_point()
+    ]
     if faults:
         raise Refusal(f"the parameters are not those of PyTorch's {type(module).__name__}: " + "; ".join(faults))
 
 
-# ---- files ------------------------------------------------------------------------------------------------------------
+# ---- files ---------------------------------------------------------------------------------------
 
 
 def convert(path, output=None, dtype=None, key=None, force=False, say=lambda line: None):
     """Converts a file or a Hugging Face folder and returns the path written; raises Refusal with a sentence of advice.
 
-    output: by default model.safetensors beside Hugging Face's pytorch_model.bin, else the file's own name with .safetensors.
-    key: where in the file the parameters are; by default state_dict, model_state_dict, model or module, or the file itself.
+    output: by default model.safetensors beside Hugging Face's pytorch_model.bin, else FILE.safetensors.
+    key: where in the file the parameters are; by default state_dict, model_state_dict, model, module, or all of it.
     """
     torch = _import_torch()
     files, hugging_face = _files_of(path)
     folder = os.path.dirname(files[0])
     if output is None:
-        output = os.path.join(folder, "model.safetensors") if hugging_face else os.path.splitext(path)[0] + ".safetensors"
+        output = (
+            os.path.join(folder, "model.safetensors") if hugging_face else os.path.splitext(path)[0] + ".safetensors"
+        )
     _refuse_existing(output, force)
     tensors = {}
     for file in files:
@@ -281,8 +341,10 @@ def convert(path, output=None, dtype=None, key=None, force=False, say=lambda lin
     size = os.path.getsize(output)
     say(f"wrote {output}: {len(tensors)} tensors, {size / 1e6:.1f} MB")
     if not os.path.exists(os.path.join(folder, "config.json")):
-        say("it holds the parameters alone; nhead, norm_first, the activation and eps are yours to give when you load it "
-            "(to_safetensors.save(module, path) writes them into the file)")
+        say(
+            "it holds the parameters alone; nhead, norm_first, the activation and eps are yours to give when you "
+            "load it (to_safetensors.save(module, path) writes them into the file)"
+        )
     return output
 
 
@@ -344,15 +406,23 @@ def _parameters_in(torch, loaded, path, key, say):
     keys = [key] if key else [name for name in WRAPPERS if tensors_of(loaded.get(name))]
     if keys:
         if not tensors_of(loaded.get(keys[0])):
-            raise Refusal(f"{path} has no dictionary of tensors under \"{keys[0]}\"; its entries are {', '.join(map(str, loaded))}")
-        say(f"taken from \"{keys[0]}\" of {path}")
+            raise Refusal(
+                f'{path} has no dictionary of tensors under "{keys[0]}"; '
+                f"its entries are {', '.join(map(str, loaded))}"
+            )
+        say(f'taken from "{keys[0]}" of {path}')
         loaded = loaded[keys[0]]
     elif not tensors_of(loaded):
-        raise Refusal(f"{path} has no dictionary of tensors; its entries are {', '.join(map(str, loaded)) or 'none'}; "
-                      "name one with --key")
+        raise Refusal(
+            f"{path} has no dictionary of tensors; its entries are {', '.join(map(str, loaded)) or 'none'}; "
+            "name one with --key"
+        )
     elif any(isinstance(value, dict) and tensors_of(value) for value in loaded.values()):
         inner = [name for name, value in loaded.items() if tensors_of(value)]
-        raise Refusal(f"{path} has tensors of its own and dictionaries of tensors ({', '.join(map(str, inner))}); choose with --key")
+        raise Refusal(
+            f"{path} has tensors of its own and dictionaries of tensors ({', '.join(map(str, inner))}); "
+            "choose with --key"
+        )
     for name, value in loaded.items():
         if not isinstance(value, torch.Tensor):
             say(f"left out: {name}, which is a {type(value).__name__} and not a tensor")
@@ -360,7 +430,7 @@ def _parameters_in(torch, loaded, path, key, say):
 
 
 def _why_not(path, error):
-    """The refusal of a file that torch.load does not read with weights_only=True; reads the pickle without running it."""
+    """The refusal of a file that torch.load does not read with weights_only=True; looks without running."""
     quoted = repr(path)
     here = os.path.dirname(os.path.abspath(__file__))
     safe = f"{os.path.splitext(path)[0]}.state_dict.pt"
@@ -369,15 +439,27 @@ def _why_not(path, error):
     shape, classes, words, protocol = _pickled_objects(path)
 
     def run(code):
-        return f"python3 -c {shlex.quote('import torch; ' + code)}"
+        code = "import torch; " + code
+        plain = not set(code) & set('"$`\\!')  # then double quotes, around Python's single ones, are easier to read
+        return f'python3 -c "{code}"' if plain else f"python3 -c {shlex.quote(code)}"
 
     if shape == "torchscript":
-        return (f"{path} is a TorchScript archive; run instead:\n  "
-                + run(f"torch.save(torch.jit.load({quoted}, map_location='cpu').state_dict(), {safe!r})") + f" && {then}")
+        return (
+            f"{path} is a TorchScript archive; run instead:\n  "
+            + run(f"torch.save(torch.jit.load({quoted}, map_location='cpu').state_dict(), {safe!r})")
+            + f" && {then}"
+        )
+    attack = next((name for name in classes if name.startswith(ATTACKS)), None)
+    if attack:
+        return f"{path} calls {attack} when it is unpickled, as no model does: do not load it"
     trust = "Unpickling runs the file's own code, so only if you trust where it comes from, run instead:\n  "
     if protocol > 2:
-        return (f"{path} was written with pickle protocol {protocol}, which PyTorch reads with weights_only=False alone. {trust}"
-                + run(f"torch.save(getattr(x := {load}, 'state_dict', lambda: x)(), {safe!r})") + f" && {then}")
+        return (
+            f"{path} was written with pickle protocol {protocol}, which PyTorch reads with weights_only=False alone. "
+            + trust
+            + run(f"torch.save(getattr(x := {load}, 'state_dict', lambda: x)(), {safe!r})")
+            + f" && {then}"
+        )
     if not classes:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].split(" In PyTorch ")[0]
         return f"{path} is not a file that torch.save wrote, or is damaged ({reason})"
@@ -385,8 +467,8 @@ def _why_not(path, error):
         whole = f"{path} holds a whole pickled {classes[0]}, not a state_dict. {trust}"
         if classes[0].startswith(("torch.nn.modules.transformer.", "torch.nn.modules.activation.MultiheadAttention")):
             target = f"{os.path.splitext(path)[0]}.safetensors"
-            code = f"import sys; sys.path.insert(0, {here!r}); import to_safetensors; to_safetensors.save({load}, {target!r})"
-            return whole + run(code)
+            find = f"import sys; sys.path.insert(0, {here!r}); import to_safetensors; "
+            return whole + run(f"{find}to_safetensors.save({load}, {target!r})")
         if classes[0].startswith("transformers."):
             return whole + run(f"{load}.save_pretrained({os.path.splitext(path)[0]!r})")
         return whole + run(f"torch.save({load}.state_dict(), {safe!r})") + f" && {then}"
@@ -394,8 +476,11 @@ def _why_not(path, error):
     entry = f"{load}[{key!r}]"
     if any(name.startswith(("torch.nn.modules.", "transformers.")) for name in classes):
         entry = f"getattr(x := {entry}, 'state_dict', lambda: x)()"
-    return (f"{path} holds objects beside its tensors ({', '.join(classes[:3])}). {trust}" + run(f"torch.save({entry}, {safe!r})")
-            + f" && {then}")
+    return (
+        f"{path} holds objects beside its tensors ({', '.join(classes[:3])}). {trust}"
+        + run(f"torch.save({entry}, {safe!r})")
+        + f" && {then}"
+    )
 
 
 def _pickled_objects(path):
@@ -438,7 +523,7 @@ def _without_wrapper_names(tensors, say):
     renamed = {}
     plain = {name: name.replace("_orig_mod.", "").replace("_fsdp_wrapped_module.", "") for name in tensors}
     while plain and all(name.startswith("module.") for name in plain.values()):
-        plain = {name: value[len("module."):] for name, value in plain.items()}
+        plain = {name: value[len("module.") :] for name, value in plain.items()}
     for name, value in tensors.items():
         if plain[name] in renamed:
             raise Refusal(f"{plain[name]} would stand for two tensors once the wrappers' prefixes are removed")
@@ -451,7 +536,7 @@ def _without_wrapper_names(tensors, say):
 def _hugging_face_names(tensors):
     """Today's names of the tensors of the oldest checkpoints: LayerNorm.gamma and beta are weight and bias."""
     for old, new in (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias")):
-        tensors = {name[:-len(old)] + new if name.endswith(old) else name: value for name, value in tensors.items()}
+        tensors = {name[: -len(old)] + new if name.endswith(old) else name: value for name, value in tensors.items()}
     return tensors
 
 
@@ -492,8 +577,10 @@ def _write(tensors, path, metadata, dtype, force):
     target, memory = getattr(torch, dtype) if dtype else None, set()
     for name, value in tensors.items():
         if value.layout != torch.strided or value.is_quantized or value.is_meta:
-            raise Refusal(f"{name} is {'on the meta device' if value.is_meta else 'sparse or quantised'}; convert it to a dense "
-                          "tensor first")
+            raise Refusal(
+                f"{name} is {'on the meta device' if value.is_meta else 'sparse or quantised'}; convert it to a dense "
+                "tensor first"
+            )
         original = value = value.detach().cpu()
         if target is not None and value.is_floating_point():
             value = value.to(target)
@@ -501,7 +588,9 @@ def _write(tensors, path, metadata, dtype, force):
                 raise Refusal(f"{name} has values that {dtype} cannot hold")
         value = value.contiguous()
         storage = value.untyped_storage().data_ptr()
-        tensors[name] = value.clone() if storage in memory else value  # safetensors wants every tensor in memory of its own
+        tensors[name] = (
+            value.clone() if storage in memory else value
+        )  # safetensors wants every tensor in memory of its own
         memory.add(storage)
     folder = os.path.dirname(path) or "."
     if not os.path.isdir(folder):
@@ -526,8 +615,10 @@ def _import_torch():
     try:
         import torch
     except ImportError:
-        raise Refusal("PyTorch is needed to read its files and is not installed; run: python3 -m pip install torch safetensors "
-                      "--extra-index-url https://download.pytorch.org/whl/cpu") from None
+        raise Refusal(
+            "PyTorch is needed to read its files and is not installed; run: python3 -m pip install torch safetensors "
+            "--extra-index-url https://download.pytorch.org/whl/cpu"
+        ) from None
     return torch
 
 
@@ -539,20 +630,30 @@ def _import_safetensors():
     return safetensors.torch
 
 
+def _print_printable(text, stream=None):
+    """Prints without the control characters that names out of a file may hold."""
+    print("".join(c if c.isprintable() or c == "\n" else "?" for c in text), file=stream or sys.stdout)
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser(
-        prog="to_safetensors.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="exit status: 0 written; 2 bad usage, or a file that cannot be converted (stderr says why and what to do)")
+        prog="to_safetensors.py",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="exit status: 0 written; 2 bad usage, or a file that cannot be converted (stderr says why)",
+    )
     parser.add_argument("path", help="a .bin, .pt, .pth or .ckpt file, a .bin.index.json, or a Hugging Face folder")
     parser.add_argument("--output", metavar="FILE", help="where to write (default: beside the input)")
     parser.add_argument("--dtype", choices=DTYPES, help="convert floating tensors to this type (default: as they are)")
-    parser.add_argument("--key", help="the entry of the file that holds the parameters (default: found by its usual names)")
+    parser.add_argument(
+        "--key", help="the entry of the file that holds the parameters (default: found by its usual names)"
+    )
     parser.add_argument("--force", action="store_true", help="replace an existing file")
     options = parser.parse_args(arguments)
     try:
-        convert(options.path, options.output, options.dtype, options.key, options.force, say=print)
+        convert(options.path, options.output, options.dtype, options.key, options.force, say=_print_printable)
     except (Refusal, OSError) as error:
-        print(f"to_safetensors.py: {error}", file=sys.stderr)
+        _print_printable(f"to_safetensors.py: {error}", sys.stderr)
         return 2
     return 0
 

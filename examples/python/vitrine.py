@@ -5,8 +5,9 @@
     result.output                                   # as PyTorch lays it out (batch_first or not, batched or not)
     result.self_attn[layer][b, h]                   # T x S, rows sum to 1
 
-There is no binding: a run writes the module and its inputs to a file, calls build/examples/run_module on it and reads the results.
-Dropout is off, as in eval(). A row with no key left has weights 0 where PyTorch gives NaN. Forward hooks are not called.
+There is no binding: a run writes the module and its inputs to a file, calls build/examples/run_module on it and reads
+the results. Dropout is off, as in eval(). A row with no key left has weights 0 where PyTorch gives NaN. Forward hooks
+are not called.
 """
 
 import dataclasses
@@ -21,19 +22,28 @@ import safetensors.numpy
 
 import to_safetensors
 
-# Of each kind: forward's inputs, then its attentions: (the mask's name in a case, the names it may be given by, the causal flag,
-# the key padding mask, the inputs whose lengths are the mask's rows and columns).
+# Of each kind: forward's inputs, then its attentions: (the mask's name in a case, the names it may be given by,
+# the causal flag, the key padding mask, the inputs whose lengths are the mask's rows and columns).
 _SELF = ("mask", "src_mask", "attn_mask")
 _TGT = ("tgt_mask", ("tgt_mask",), "tgt_is_causal", "tgt_key_padding_mask", "tgt", "tgt")
 _MEMORY = ("memory_mask", ("memory_mask",), "memory_is_causal", "memory_key_padding_mask", "tgt", "memory")
 _FORWARD = {
-    "MultiheadAttention": (("query", "key", "value"), [("attn_mask", _SELF, "is_causal", "key_padding_mask", "query", "key")]),
+    "MultiheadAttention": (
+        ("query", "key", "value"),
+        [("attn_mask", _SELF, "is_causal", "key_padding_mask", "query", "key")],
+    ),
     "EncoderLayer": (("src",), [("mask", _SELF, "is_causal", "src_key_padding_mask", "src", "src")]),
     "Encoder": (("src",), [("mask", _SELF, "is_causal", "src_key_padding_mask", "src", "src")]),
     "DecoderLayer": (("tgt", "memory"), [_TGT, _MEMORY]),
     "Decoder": (("tgt", "memory"), [_TGT, _MEMORY]),
-    "Transformer": (("src", "tgt"), [("src_mask", ("src_mask",), "src_is_causal", "src_key_padding_mask", "src", "src"),
-                                     _TGT, _MEMORY[:5] + ("src",)]),
+    "Transformer": (
+        ("src", "tgt"),
+        [
+            ("src_mask", ("src_mask",), "src_is_causal", "src_key_padding_mask", "src", "src"),
+            _TGT,
+            _MEMORY[:5] + ("src",),
+        ],
+    ),
 }
 
 
@@ -50,11 +60,12 @@ class Result:
 def run(module, *inputs, scalar=None, run_module=None, **arguments):
     """Runs a live module on inputs (PyTorch tensors or NumPy arrays, in forward's order) and returns a Result.
 
-    arguments: forward's masks, key padding masks and is_causal flags by PyTorch's names; a bool mask is True where attention is
-    not allowed, a float mask is added. `mask`, `src_mask` and `attn_mask` are the same where there is only one. A flag applies
-    the causal mask, alone or joined with the mask given. nn.MultiheadAttention with one input attends to itself.
-    scalar: "float" or "double", by default double for a float64 module. run_module: the program, by default $VITRINE_RUN_MODULE
-    or build/examples/run_module. Raises ValueError for what cannot be run and RuntimeError with the program's own message.
+    arguments: forward's masks, key padding masks and is_causal flags by PyTorch's names; a bool mask is True where
+    attention is not allowed, a float mask is added. `mask`, `src_mask` and `attn_mask` are the same where there is only
+    one. A flag applies the causal mask, alone or joined with the mask given. nn.MultiheadAttention with one input
+    attends to itself. scalar: "float" or "double", by default double for a float64 module. run_module: the program, by
+    default $VITRINE_RUN_MODULE or build/examples/run_module. Raises ValueError for what cannot be run and RuntimeError
+    with the program's own message.
     """
     program = _program(run_module)
     with tempfile.TemporaryDirectory(prefix="vitrine-") as folder:
@@ -74,21 +85,30 @@ def save_case(path, module, *inputs, scalar=None, **arguments):
 
 def _program(given):
     here = os.path.dirname(os.path.abspath(__file__))
-    program = given or os.environ.get("VITRINE_RUN_MODULE") or os.path.normpath(
-        os.path.join(here, "..", "..", "build", "examples", "run_module"))
+    program = (
+        given
+        or os.environ.get("VITRINE_RUN_MODULE")
+        or os.path.normpath(os.path.join(here, "..", "..", "build", "examples", "run_module"))
+    )
     if not os.path.exists(program):
-        raise FileNotFoundError(f"{program} is not there; build it (cmake -S . -B build && cmake --build build --target run_module) "
-                                "or name it with run_module= or $VITRINE_RUN_MODULE")
+        raise FileNotFoundError(
+            f"{program} is not there; build it (cmake -S . -B build && cmake --build build --target run_module) "
+            "or name it with run_module= or $VITRINE_RUN_MODULE"
+        )
     return program
 
 
 def _write_case(path, module, inputs, scalar, arguments):
     module = to_safetensors.unwrap(module)
     kind, config = to_safetensors.describe(module)
-    if module.training and any(getattr(part, "p", 0) or isinstance(getattr(part, "dropout", 0), float) and part.dropout
-                               for part in module.modules()):
-        warnings.warn("the module is in training mode; vitrine computes what it gives after module.eval(), without dropout",
-                      stacklevel=3)
+    if module.training and any(
+        getattr(part, "p", 0) or isinstance(getattr(part, "dropout", 0), float) and part.dropout
+        for part in module.modules()
+    ):
+        warnings.warn(
+            "the module is in training mode; vitrine computes what it gives after module.eval(), without dropout",
+            stacklevel=3,
+        )
     state = {name: _numpy(name, value) for name, value in module.state_dict().items()}
     if scalar is None:
         scalar = "double" if any(value.dtype == np.float64 for value in state.values()) else "float"
@@ -97,7 +117,9 @@ def _write_case(path, module, inputs, scalar, arguments):
     real = np.float32 if scalar == "float" else np.float64
 
     names, masks = _FORWARD[kind]
-    self_attention = kind == "MultiheadAttention" and (len(inputs) == 1 or len(inputs) == 3 and inputs[0] is inputs[1] is inputs[2])
+    self_attention = kind == "MultiheadAttention" and (
+        len(inputs) == 1 or len(inputs) == 3 and inputs[0] is inputs[1] is inputs[2]
+    )
     if kind == "MultiheadAttention" and len(inputs) == 1:
         inputs = inputs * 3
     if len(inputs) != len(names):
@@ -106,8 +128,10 @@ def _write_case(path, module, inputs, scalar, arguments):
     batch_first = _batch_first(module)
     ranks = {value.ndim for value in arrays.values()}
     if ranks not in ({2}, {3}):
-        raise ValueError(f"{' and '.join(names)} are all (length, width) or all batched, and have shapes "
-                         + ", ".join(str(value.shape) for value in arrays.values()))
+        raise ValueError(
+            f"{' and '.join(names)} are all (length, width) or all batched, and have shapes "
+            + ", ".join(str(value.shape) for value in arrays.values())
+        )
     batched = ranks == {3}
     for name, value in arrays.items():
         if not np.issubdtype(value.dtype, np.floating):
@@ -136,11 +160,16 @@ def _write_case(path, module, inputs, scalar, arguments):
             call[name + "_kind"] = _kind(mask)
     if arguments:
         known = [option for mask in masks for option in (*mask[1], *mask[2:4])]
-        raise ValueError(f"{kind} has no argument {', '.join(arguments)}; it takes {', '.join(names)} and {', '.join(known)}")
+        raise ValueError(
+            f"{kind} has no argument {', '.join(arguments)}; it takes {', '.join(names)} and {', '.join(known)}"
+        )
 
     case = {"param." + name: value for name, value in state.items()}
     case.update({"input." + name: value for name, value in tensors.items()})
-    case = {name: np.array(value if value.dtype == bool else _narrow(value, real), order="C") for name, value in case.items()}
+    case = {
+        name: np.array(value if value.dtype == bool else _narrow(value, real), order="C")
+        for name, value in case.items()
+    }
     metadata = {"module": kind, "config": json.dumps(config), "call": json.dumps(call), "scalar": scalar}
     safetensors.numpy.save_file(case, path, metadata=metadata)
     return kind, (self_attention, batched, batch_first)
@@ -190,7 +219,9 @@ def _mask(name, value, size):
     value = _bool_or_float(name, value)
     batch, heads, rows, columns = size
     if value.shape not in ((rows, columns), (batch * heads, rows, columns)):
-        raise ValueError(f"{name} is {value.shape} and must be {(rows, columns)} or (B*H, T, S) = {(batch * heads, rows, columns)}")
+        raise ValueError(
+            f"{name} is {value.shape} and must be {(rows, columns)} or (B*H, T, S) = {(batch * heads, rows, columns)}"
+        )
     return value
 
 
@@ -207,7 +238,9 @@ def _padding(name, value, size, batched):
 def _bool_or_float(name, value):
     value = _numpy(name, value)
     if value.dtype != bool and not np.issubdtype(value.dtype, np.floating):
-        raise ValueError(f"{name} is {value.dtype}; a mask is bool (True: not allowed) or floating (added to the scores)")
+        raise ValueError(
+            f"{name} is {value.dtype}; a mask is bool (True: not allowed) or floating (added to the scores)"
+        )
     return value
 
 
@@ -222,7 +255,9 @@ def _join(first, second):
 
 def _kind(mask):
     blocked = mask if mask.dtype == bool else mask == -np.inf
-    if np.array_equal(blocked, np.triu(np.ones(mask.shape[-2:], bool), 1)) and (mask.dtype == bool or not mask[~blocked].any()):
+    if np.array_equal(blocked, np.triu(np.ones(mask.shape[-2:], bool), 1)) and (
+        mask.dtype == bool or not mask[~blocked].any()
+    ):
         return "causal"
     return "bool" if mask.dtype == bool else "float"
 
@@ -244,5 +279,7 @@ def _result(kind, results, layout):
     if kind in ("EncoderLayer", "Encoder"):
         return Result(output, maps("self_attn"))
     if kind == "Transformer":
-        return Result(output, maps("decoder_self_attn"), maps("cross_attn"), Result(self_attn=maps("encoder_self_attn")))
+        return Result(
+            output, maps("decoder_self_attn"), maps("cross_attn"), Result(self_attn=maps("encoder_self_attn"))
+        )
     return Result(output, maps("self_attn"), maps("cross_attn"))

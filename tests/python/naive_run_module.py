@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""A twin of build/examples/run_module in plain NumPy and double precision: naive_run_module.py CASE.safetensors OUT.safetensors.
+"""A twin of build/examples/run_module in plain NumPy and double precision.
 
-It stands in for the program where nothing is built, and is itself checked against PyTorch. No broadcasting trick, no speed.
+    python3 tests/python/naive_run_module.py CASE.safetensors OUT.safetensors
+
+It stands in for the program where nothing is built, and is itself checked against PyTorch.
 """
 
 import json
@@ -37,7 +39,8 @@ def attention(parameters, heads, query, key, value, mask=None, padding=None, zer
     if padding is not None:
         bias = bias + np.where(padding, -np.inf, 0.0)[:, None, None, :]
     for extra_k, extra_v in ([(parameters["bias_k"], parameters["bias_v"])] if "bias_k" in parameters else []) + (
-            [(np.zeros((1, 1, width)), np.zeros((1, 1, width)))] if zero_column else []):
+        [(np.zeros((1, 1, width)), np.zeros((1, 1, width)))] if zero_column else []
+    ):
         k = np.concatenate([k, np.repeat(extra_k, batch, 0)], 1)
         v = np.concatenate([v, np.repeat(extra_v, batch, 0)], 1)
         bias = np.concatenate([bias, np.zeros((*bias.shape[:3], 1))], 3)
@@ -49,7 +52,9 @@ def attention(parameters, heads, query, key, value, mask=None, padding=None, zer
 
 def norm(parameters, x, eps):
     centred = x - x.mean(-1, keepdims=True)
-    return centred / np.sqrt((centred * centred).mean(-1, keepdims=True) + eps) * parameters["weight"] + parameters.get("bias", 0)
+    return centred / np.sqrt((centred * centred).mean(-1, keepdims=True) + eps) * parameters["weight"] + parameters.get(
+        "bias", 0
+    )
 
 
 ACTIVATIONS = {
@@ -61,7 +66,7 @@ ACTIVATIONS = {
 
 
 def below(parameters, prefix):
-    return {name[len(prefix):]: value for name, value in parameters.items() if name.startswith(prefix)}
+    return {name[len(prefix) :]: value for name, value in parameters.items() if name.startswith(prefix)}
 
 
 def layer(parameters, config, x, memory=None, masks=(None, None), cross_masks=(None, None)):
@@ -83,8 +88,10 @@ def layer(parameters, config, x, memory=None, masks=(None, None), cross_masks=(N
 
     blocks = [self_attention, feed_forward] if memory is None else [self_attention, cross_attention, feed_forward]
     for i, block in enumerate(blocks, 1):
+
         def normed(x, name=f"norm{i}."):
             return norm(below(parameters, name), x, config["layer_norm_eps"])
+
         x = x + block(normed(x)) if config["norm_first"] else normed(x + block(x))
     return x, maps[0], maps[1]
 
@@ -104,8 +111,16 @@ def run(kind, config, parameters, inputs):
     """The tensors of the result file, without their result. prefix."""
     get = inputs.get
     if kind == "MultiheadAttention":
-        output, weights = attention(parameters, config["num_heads"], inputs["query"], inputs["key"], inputs["value"],
-                                    get("attn_mask"), get("key_padding_mask"), config["add_zero_attn"])
+        output, weights = attention(
+            parameters,
+            config["num_heads"],
+            inputs["query"],
+            inputs["key"],
+            inputs["value"],
+            get("attn_mask"),
+            get("key_padding_mask"),
+            config["add_zero_attn"],
+        )
         return {"output": output, "weights": weights}
     self_masks = (get("mask"), get("src_key_padding_mask"))
     tgt_masks = (get("tgt_mask"), get("tgt_key_padding_mask"))
@@ -121,18 +136,47 @@ def run(kind, config, parameters, inputs):
         return {f"{name}.{i}": weights for i, weights in enumerate(maps)}
 
     if kind == "Encoder":
-        output, weights, _ = stack(parameters, config, config["num_layers"], config["final_norm"], inputs["src"], None, self_masks)
+        output, weights, _ = stack(
+            parameters, config, config["num_layers"], config["final_norm"], inputs["src"], None, self_masks
+        )
         return {"output": output, **numbered("self_attn", weights)}
     if kind == "Decoder":
-        output, weights, cross = stack(parameters, config, config["num_layers"], config["final_norm"], inputs["tgt"],
-                                       inputs["memory"], tgt_masks, memory_masks)
+        output, weights, cross = stack(
+            parameters,
+            config,
+            config["num_layers"],
+            config["final_norm"],
+            inputs["tgt"],
+            inputs["memory"],
+            tgt_masks,
+            memory_masks,
+        )
         return {"output": output, **numbered("self_attn", weights), **numbered("cross_attn", cross)}
-    memory, encoder, _ = stack(below(parameters, "encoder."), config, config["num_encoder_layers"], True, inputs["src"], None,
-                               (get("src_mask"), get("src_key_padding_mask")))
-    output, weights, cross = stack(below(parameters, "decoder."), config, config["num_decoder_layers"], True, inputs["tgt"],
-                                   memory, tgt_masks, memory_masks)
-    return {"output": output, **numbered("encoder_self_attn", encoder), **numbered("decoder_self_attn", weights),
-            **numbered("cross_attn", cross)}
+    memory, encoder, _ = stack(
+        below(parameters, "encoder."),
+        config,
+        config["num_encoder_layers"],
+        True,
+        inputs["src"],
+        None,
+        (get("src_mask"), get("src_key_padding_mask")),
+    )
+    output, weights, cross = stack(
+        below(parameters, "decoder."),
+        config,
+        config["num_decoder_layers"],
+        True,
+        inputs["tgt"],
+        memory,
+        tgt_masks,
+        memory_masks,
+    )
+    return {
+        "output": output,
+        **numbered("encoder_self_attn", encoder),
+        **numbered("decoder_self_attn", weights),
+        **numbered("cross_attn", cross),
+    }
 
 
 def main(case, out):
@@ -140,9 +184,13 @@ def main(case, out):
         metadata = file.metadata()
         tensors = {name: file.get_tensor(name) for name in file.keys()}
     tensors = {name: value if value.dtype == bool else value.astype(np.float64) for name, value in tensors.items()}
-    results = run(metadata["module"], json.loads(metadata["config"]), below(tensors, "param."), below(tensors, "input."))
+    results = run(
+        metadata["module"], json.loads(metadata["config"]), below(tensors, "param."), below(tensors, "input.")
+    )
     real = np.float64 if metadata.get("scalar") == "double" else np.float32
-    safetensors.numpy.save_file({"result." + name: np.array(value.astype(real), order="C") for name, value in results.items()}, out)
+    safetensors.numpy.save_file(
+        {"result." + name: np.array(value.astype(real), order="C") for name, value in results.items()}, out
+    )
 
 
 if __name__ == "__main__":

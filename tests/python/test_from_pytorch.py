@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """PyTorch's own numbers beside vitrine's, and the converter over every kind of file that people have.
 
-    python3 tests/python/test_from_pytorch.py [NAME...]      # the tests whose names contain NAME; or: pytest tests/python
+    python3 tests/python/test_from_pytorch.py [NAME...]      # those whose names contain NAME; or: pytest tests/python
 
-The maps come from the hook recipe (examples/python/hook_recipe.py) on one side and from build/examples/run_module on the other;
-$VITRINE_RUN_MODULE names another program. Without a program its NumPy twin stands in, and the first line says so.
+The maps come from the hook recipe (examples/python/hook_recipe.py) on one side and from build/examples/run_module on
+the other; $VITRINE_RUN_MODULE names another program. Where nothing is built its NumPy twin stands in, and the first
+line says so.
 """
 
 import argparse
@@ -35,12 +36,14 @@ import to_safetensors
 import vitrine
 
 BUILT = os.environ.get("VITRINE_RUN_MODULE") or os.path.join(ROOT, "build", "examples", "run_module")
-PROGRAM = BUILT if os.path.exists(BUILT) else os.path.join(HERE, "naive_run_module.py")
+PROGRAM = (
+    BUILT if os.path.exists(BUILT) or "VITRINE_RUN_MODULE" in os.environ else os.path.join(HERE, "naive_run_module.py")
+)
 CONVERTER = os.path.join(ROOT, "examples", "python", "to_safetensors.py")
 warnings.filterwarnings("ignore", message=".*(enable_nested_tensor|mismatched|nested tensors).*")
 
 
-# ---- helpers ----------------------------------------------------------------------------------------------------------
+# ---- helpers -------------------------------------------------------------------------------------
 
 
 def agree(ours, theirs, scalar="float", what=""):
@@ -67,7 +70,9 @@ def scrambled(module, seed=7):
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in module.parameters():
-            parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator, dtype=torch.float64).to(parameter.dtype))
+            parameter.add_(
+                0.2 * torch.randn(parameter.shape, generator=generator, dtype=torch.float64).to(parameter.dtype)
+            )
     return module.eval()
 
 
@@ -90,7 +95,9 @@ def encoder_layer(norm_first=False, **options):
 def compare(module, *inputs, scalar="float", **masks):
     """One call through the hook recipe and one through vitrine.run, everything compared."""
     names = {"src_mask": "mask"} if isinstance(module, nn.TransformerEncoder) else {"mask": "src_mask"}
-    output, maps = hook_recipe.attention_maps(module, *inputs, **{names.get(name, name): mask for name, mask in masks.items()})
+    output, maps = hook_recipe.attention_maps(
+        module, *inputs, **{names.get(name, name): mask for name, mask in masks.items()}
+    )
     ours = vitrine.run(module, *inputs, run_module=PROGRAM, scalar=scalar, **masks)
     agree(ours.output, output, scalar, "output")
     parts = {"self_attn": ours.self_attn, "multihead_attn": ours.cross_attn}
@@ -127,9 +134,26 @@ def folder():
             os.chdir(before)
 
 
-def command(*arguments, environment=None):
-    return subprocess.run([sys.executable, CONVERTER, *arguments], capture_output=True, text=True, check=False,
-                          env={**os.environ, **(environment or {})})
+def command(*arguments):
+    """The converter's command line, run in this process: (returncode, stdout, stderr)."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = to_safetensors.main(list(arguments))
+        except SystemExit as stop:
+            code = stop.code
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+
+def process(*arguments, **environment):
+    """The same in a process of its own."""
+    return subprocess.run(
+        [sys.executable, CONVERTER, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
 
 
 def converted(state, path="model.pt", output=None, expect=None, **options):
@@ -149,7 +173,7 @@ def metadata_of(path):
         return file.metadata()
 
 
-# ---- the maps ---------------------------------------------------------------------------------------------------------
+# ---- the maps ------------------------------------------------------------------------------------
 
 
 def test_encoder_by_the_hook_recipe():
@@ -220,13 +244,24 @@ def test_numpy_inputs_give_the_same():
 
 def test_encoder_layer_options():
     x = randn(2, 6, 32)
-    for options in ({"activation": "gelu"}, {"bias": False}, {"layer_norm_eps": 1e-3, "norm_first": True},
-                    {"activation": nn.GELU("tanh")}, {"activation": torch.nn.functional.silu, "norm_first": True, "bias": False}):
+    for options in (
+        {"activation": "gelu"},
+        {"bias": False},
+        {"layer_norm_eps": 1e-3, "norm_first": True},
+        {"activation": nn.GELU("tanh")},
+        {"activation": torch.nn.functional.silu, "norm_first": True, "bias": False},
+    ):
         compare(scrambled(encoder_layer(**options)), x, mask=causal(6))
 
 
 def test_multihead_attention():
-    for options in ({}, {"bias": False}, {"add_bias_kv": True}, {"add_zero_attn": True}, {"add_bias_kv": True, "add_zero_attn": True}):
+    for options in (
+        {},
+        {"bias": False},
+        {"add_bias_kv": True},
+        {"add_zero_attn": True},
+        {"add_bias_kv": True, "add_zero_attn": True},
+    ):
         attention = scrambled(nn.MultiheadAttention(24, 3, batch_first=True, **options))
         ours = compare_attention(attention, randn(2, 6, 24))
         assert ours.cross_attn is None
@@ -234,8 +269,9 @@ def test_multihead_attention():
         compare_attention(attention, randn(2, 4, 24), randn(2, 9, 24), randn(2, 9, 24), attn_mask=randn(6, 4, 9))
     for kdim, vdim in ((16, None), (None, 20), (16, 20)):
         attention = scrambled(nn.MultiheadAttention(24, 4, batch_first=True, kdim=kdim, vdim=vdim, add_bias_kv=True))
-        compare_attention(attention, randn(2, 4, 24), randn(2, 9, kdim or 24), randn(2, 9, vdim or 24),
-                          key_padding_mask=padding(9, 5))
+        compare_attention(
+            attention, randn(2, 4, 24), randn(2, 9, kdim or 24), randn(2, 9, vdim or 24), key_padding_mask=padding(9, 5)
+        )
 
 
 def test_decoder_layer_and_stack():
@@ -246,8 +282,14 @@ def test_decoder_layer_and_stack():
         for module in (scrambled(layer), scrambled(nn.TransformerDecoder(layer, 3, nn.LayerNorm(32)))):
             compare(module, tgt, memory)
             compare(module, tgt, memory, tgt_mask=causal(6))
-            compare(module, tgt, memory, tgt_mask=causal_bool, tgt_key_padding_mask=tgt_padding,
-                    memory_key_padding_mask=memory_padding)
+            compare(
+                module,
+                tgt,
+                memory,
+                tgt_mask=causal_bool,
+                tgt_key_padding_mask=tgt_padding,
+                memory_key_padding_mask=memory_padding,
+            )
             compare(module, tgt, memory, memory_mask=randn(6, 8), memory_key_padding_mask=memory_padding)
             compare(module, tgt, memory, tgt_mask=randn(12, 6, 6), memory_mask=randn(12, 6, 8))
     flags = vitrine.run(module, tgt, memory, tgt_is_causal=True, memory_is_causal=True, run_module=PROGRAM)
@@ -261,8 +303,15 @@ def test_transformer():
     assert (len(ours.encoder.self_attn), len(ours.self_attn), len(ours.cross_attn)) == (2, 3, 3)
     compare(transformer, src, tgt, tgt_mask=causal(5))
     compare(transformer, src, tgt, src_mask=randn(7, 7), tgt_mask=causal(5), memory_mask=randn(5, 7))
-    compare(transformer, src, tgt, tgt_mask=causal(5).isinf(), src_key_padding_mask=padding(7, 4),
-            tgt_key_padding_mask=padding(5, 3), memory_key_padding_mask=padding(7, 4))
+    compare(
+        transformer,
+        src,
+        tgt,
+        tgt_mask=causal(5).isinf(),
+        src_key_padding_mask=padding(7, 4),
+        tgt_key_padding_mask=padding(5, 3),
+        memory_key_padding_mask=padding(7, 4),
+    )
     compare(scrambled(nn.Transformer(32, 4, 1, 1, 48, batch_first=True, norm_first=True, bias=False)), src, tgt)
 
 
@@ -271,8 +320,11 @@ def test_double():
     compare(encoder, randn(2, 6, 32, dtype=torch.float64), scalar="double", mask=causal(6).double())
     ours = vitrine.run(encoder, randn(2, 6, 32, dtype=torch.float64), run_module=PROGRAM)
     assert ours.output.dtype == np.float64  # a float64 module asks for double
-    compare_attention(scrambled(nn.MultiheadAttention(32, 4, batch_first=True).double()), randn(2, 6, 32, dtype=torch.float64),
-                      scalar="double")
+    compare_attention(
+        scrambled(nn.MultiheadAttention(32, 4, batch_first=True).double()),
+        randn(2, 6, 32, dtype=torch.float64),
+        scalar="double",
+    )
 
 
 def test_half_modules_are_widened():
@@ -350,10 +402,16 @@ def test_run_refuses():
     refused(lambda: run(layer, randn(2, 2, 5, 32)), "batched")
     refused(lambda: run(layer, x, scalar="half"), '"float" or "double"')
     refused(lambda: run(nn.Transformer(32, 4, 1, 1, 48, batch_first=True).eval(), x, randn(3, 5, 32)), "batch 3", "2")
-    refused(lambda: run(nn.Transformer(32, 4, 1, 1, 48).eval(), x, x, mask=causal(5)), "no argument mask", "src_mask, src_is_causal")
+    refused(
+        lambda: run(nn.Transformer(32, 4, 1, 1, 48).eval(), x, x, mask=causal(5)),
+        "no argument mask",
+        "src_mask, src_is_causal",
+    )
     refused(lambda: run(scrambled(nn.MultiheadAttention(32, 4)), x, x), "query, key, value")
     refused(lambda: run(nn.Linear(32, 32), x), "Linear is none of nn.MultiheadAttention")
-    refused(lambda: vitrine.run(layer, x, run_module="/nowhere/run_module"), "--target run_module", kind=FileNotFoundError)
+    refused(
+        lambda: vitrine.run(layer, x, run_module="/nowhere/run_module"), "--target run_module", kind=FileNotFoundError
+    )
     refused(lambda: vitrine.run(layer, x, run_module="/bin/false"), "ended with 1", kind=RuntimeError)
 
 
@@ -393,37 +451,69 @@ def test_modules_that_compute_something_else_are_refused():
 
 def test_activations_are_recognised():
     functional = torch.nn.functional
-    for activation, name in (("relu", "relu"), ("gelu", "gelu"), (functional.relu, "relu"), (nn.ReLU(), "relu"), (torch.relu, "relu"),
-                             (nn.GELU(), "gelu"), (nn.GELU("tanh"), "gelu_tanh"), (nn.SiLU(), "silu"), (functional.silu, "silu"),
-                             (functools.partial(functional.gelu, approximate="tanh"), "gelu_tanh"),
-                             (lambda x: x * torch.sigmoid(x), "silu"), (lambda x: x.clamp(min=0), "relu"), (nn.ReLU(inplace=True), "relu")):
+    for activation, name in (
+        ("relu", "relu"),
+        ("gelu", "gelu"),
+        (functional.relu, "relu"),
+        (nn.ReLU(), "relu"),
+        (torch.relu, "relu"),
+        (nn.GELU(), "gelu"),
+        (nn.GELU("tanh"), "gelu_tanh"),
+        (nn.SiLU(), "silu"),
+        (functional.silu, "silu"),
+        (functools.partial(functional.gelu, approximate="tanh"), "gelu_tanh"),
+        (lambda x: x * torch.sigmoid(x), "silu"),
+        (lambda x: x.clamp(min=0), "relu"),
+        (nn.ReLU(inplace=True), "relu"),
+    ):
         assert to_safetensors.describe(encoder_layer(activation=activation))[1]["activation"] == name, activation
 
 
 def test_save_case_is_complete():
     with folder():
-        vitrine.save_case("case.safetensors", scrambled(nn.TransformerDecoder(nn.TransformerDecoderLayer(8, 2, 16), 2)),
-                          randn(3, 1, 8), randn(4, 1, 8), tgt_mask=causal(3), memory_key_padding_mask=padding(4))
+        vitrine.save_case(
+            "case.safetensors",
+            scrambled(nn.TransformerDecoder(nn.TransformerDecoderLayer(8, 2, 16), 2)),
+            randn(3, 1, 8),
+            randn(4, 1, 8),
+            tgt_mask=causal(3),
+            memory_key_padding_mask=padding(4),
+        )
         metadata = metadata_of("case.safetensors")
         assert metadata["module"] == "Decoder" and json.loads(metadata["call"]) == {"tgt_mask_kind": "causal"}
         assert json.loads(metadata["config"]) == {
-            "d_model": 8, "nhead": 2, "dim_feedforward": 16, "activation": "relu", "layer_norm_eps": 1e-5, "norm_first": False,
-            "bias": True, "num_layers": 2, "final_norm": False}
+            "d_model": 8,
+            "nhead": 2,
+            "dim_feedforward": 16,
+            "activation": "relu",
+            "layer_norm_eps": 1e-5,
+            "norm_first": False,
+            "bias": True,
+            "num_layers": 2,
+            "final_norm": False,
+        }
         tensors = safetensors.torch.load_file("case.safetensors")
         shapes = {name: tuple(value.shape) for name, value in tensors.items() if name.startswith("input.")}
-        assert shapes == {"input.tgt": (1, 3, 8), "input.memory": (1, 4, 8), "input.tgt_mask": (3, 3),
-                          "input.memory_key_padding_mask": (1, 4)}
+        assert shapes == {
+            "input.tgt": (1, 3, 8),
+            "input.memory": (1, 4, 8),
+            "input.tgt_mask": (3, 3),
+            "input.memory_key_padding_mask": (1, 4),
+        }
 
 
-# ---- the converter ----------------------------------------------------------------------------------------------------
+# ---- the converter -------------------------------------------------------------------------------
 
 
 def test_saved_modules_carry_their_configuration():
-    modules = {"MultiheadAttention": nn.MultiheadAttention(24, 3, kdim=16, add_bias_kv=True),
-               "EncoderLayer": encoder_layer(activation=nn.GELU("tanh")), "DecoderLayer": nn.TransformerDecoderLayer(32, 4, 48),
-               "Encoder": nn.TransformerEncoder(encoder_layer(), 2, nn.LayerNorm(32)),
-               "Decoder": nn.TransformerDecoder(nn.TransformerDecoderLayer(32, 4, 48, bias=False), 2),
-               "Transformer": nn.Transformer(32, 4, 1, 2, 48)}
+    modules = {
+        "MultiheadAttention": nn.MultiheadAttention(24, 3, kdim=16, add_bias_kv=True),
+        "EncoderLayer": encoder_layer(activation=nn.GELU("tanh")),
+        "DecoderLayer": nn.TransformerDecoderLayer(32, 4, 48),
+        "Encoder": nn.TransformerEncoder(encoder_layer(), 2, nn.LayerNorm(32)),
+        "Decoder": nn.TransformerDecoder(nn.TransformerDecoderLayer(32, 4, 48, bias=False), 2),
+        "Transformer": nn.Transformer(32, 4, 1, 2, 48),
+    }
     with folder():
         for kind, module in modules.items():
             to_safetensors.save(module, "m.safetensors", force=True)
@@ -433,8 +523,15 @@ def test_saved_modules_carry_their_configuration():
             tensors, state = safetensors.torch.load_file("m.safetensors"), module.state_dict()
             assert tensors.keys() == state.keys() and all(torch.equal(tensors[name], state[name]) for name in state)
         attention = modules["MultiheadAttention"]
-        assert to_safetensors.describe(attention)[1] == {"embed_dim": 24, "num_heads": 3, "bias": True, "add_bias_kv": True,
-                                                         "add_zero_attn": False, "kdim": 16, "vdim": None}
+        assert to_safetensors.describe(attention)[1] == {
+            "embed_dim": 24,
+            "num_heads": 3,
+            "bias": True,
+            "add_bias_kv": True,
+            "add_zero_attn": False,
+            "kdim": 16,
+            "vdim": None,
+        }
         refused(lambda: to_safetensors.save(attention, "m.safetensors"), "m.safetensors exists")
         to_safetensors.save(torch.compile(attention), "m.safetensors", dtype="float16", force=True)
         assert all(value.dtype == torch.float16 for value in safetensors.torch.load_file("m.safetensors").values())
@@ -445,13 +542,28 @@ def state_dict():
 
 
 def test_zip_and_legacy_files():
-    state = dict(state_dict(), half=randn(3, 4).half(), brain=randn(5).bfloat16(), count=torch.tensor(3), flags=padding(2, 3),
-                 view=randn(4, 6).T, part=randn(10, 2)[3:5], empty=torch.zeros(0, 3))
+    state = dict(
+        state_dict(),
+        half=randn(3, 4).half(),
+        brain=randn(5).bfloat16(),
+        count=torch.tensor(3),
+        flags=padding(2, 3),
+        view=randn(4, 6).T,
+        part=randn(10, 2)[3:5],
+        empty=torch.zeros(0, 3),
+    )
     with folder():
-        for path, options in (("a.pt", {}), ("b.ckpt", {"_use_new_zipfile_serialization": False}), ("c.pth", {}),
-                              ("pytorch_model.bin", {}), ("d", {})):
+        for path, options in (
+            ("a.pt", {}),
+            ("b.ckpt", {"_use_new_zipfile_serialization": False}),
+            ("c.pth", {}),
+            ("pytorch_model.bin", {}),
+            ("d", {}),
+        ):
             output = converted(state, path, **options)
-            assert output == ("model.safetensors" if path == "pytorch_model.bin" else os.path.splitext(path)[0] + ".safetensors")
+            assert output == (
+                "model.safetensors" if path == "pytorch_model.bin" else os.path.splitext(path)[0] + ".safetensors"
+            )
             assert metadata_of(output) == {"format": "pt"}
             assert not [name for name in os.listdir(".") if name.startswith(".")], "a temporary file is left"
         assert os.stat("a.safetensors").st_mode == os.stat("a.pt").st_mode
@@ -481,7 +593,9 @@ def test_wrappers():
 def test_prefixes():
     state = state_dict()
     with folder():
-        for i, prefix in enumerate(("module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "module.module.")):
+        for i, prefix in enumerate(
+            ("module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "module.module.")
+        ):
             converted({prefix + name: value for name, value in state.items()}, f"{i}.pt", expect=state)
         inside = {name.replace("layers.0.", "layers.0._orig_mod."): value for name, value in state.items()}
         converted(inside, "inside.pt", expect=state)
@@ -495,8 +609,14 @@ def test_prefixes():
 
 def test_tied_tensors():
     shared = randn(10, 4)
-    aliases = {"model.encoder.embed_tokens.weight": shared, "model.shared.weight": shared, "lm_head.weight": shared,
-               "final_logits_bias": randn(1, 10), "a.weight": randn(4), "b.weight": None}
+    aliases = {
+        "model.encoder.embed_tokens.weight": shared,
+        "model.shared.weight": shared,
+        "lm_head.weight": shared,
+        "final_logits_bias": randn(1, 10),
+        "a.weight": randn(4),
+        "b.weight": None,
+    }
     aliases["b.weight"] = aliases["a.weight"]
     with folder():
         converted(aliases, "twice.pt")  # any other file: each name has its tensor, equal
@@ -505,8 +625,12 @@ def test_tied_tensors():
         with open("hf/config.json", "w", encoding="utf-8") as stream:
             json.dump({"model_type": "marian"}, stream)
         to_safetensors.convert("hf")
-        assert sorted(safetensors.torch.load_file("hf/model.safetensors")) == ["a.weight", "b.weight", "final_logits_bias",
-                                                                               "model.shared.weight"]
+        assert sorted(safetensors.torch.load_file("hf/model.safetensors")) == [
+            "a.weight",
+            "b.weight",
+            "final_logits_bias",
+            "model.shared.weight",
+        ]
         with open("hf/config.json", "w", encoding="utf-8") as stream:
             json.dump({"tie_word_embeddings": False}, stream)
         to_safetensors.convert("hf", force=True)
@@ -541,7 +665,9 @@ def test_hugging_face_folders():
         for path in ("many", "many/pytorch_model.bin.index.json"):
             to_safetensors.convert(path, force=True)
             tensors = safetensors.torch.load_file("many/model.safetensors")
-            assert all(torch.equal(tensors[name], value) for name, value in expect.items()) and len(tensors) == len(expect)
+            assert all(torch.equal(tensors[name], value) for name, value in expect.items()) and len(tensors) == len(
+                expect
+            )
         os.unlink("many/pytorch_model-00002-of-00002.bin")
         refused(lambda: to_safetensors.convert("many", force=True), "not there", "pytorch_model-00002-of-00002.bin")
         with open("many/pytorch_model.bin.index.json", "w", encoding="utf-8") as stream:
@@ -586,12 +712,12 @@ def test_pickled_modules_are_refused_with_the_line_to_run():
         assert "argparse.Namespace" in message, message
         run_line(message)
         assert len(safetensors.torch.load_file("args.state_dict.safetensors")) == len(encoder.state_dict())
-        for name, value in (("four.pt", encoder), ("dict.pt", encoder.state_dict())):
-            torch.save(value, name, pickle_protocol=4)
-            message = command(name).stderr
+        for value in (encoder, encoder.state_dict()):
+            torch.save(value, "four.pt", pickle_protocol=4)
+            message = command("four.pt").stderr
             assert "pickle protocol 4" in message, message
-            run_line(message)
-            assert len(safetensors.torch.load_file(name[:-3] + ".state_dict.safetensors")) == len(encoder.state_dict())
+        run_line(message)
+        assert len(safetensors.torch.load_file("four.state_dict.safetensors")) == len(encoder.state_dict())
         torch.jit.save(torch.jit.script(nn.Linear(3, 4)), "script.pt")
         message = command("script.pt").stderr
         assert "TorchScript" in message, message
@@ -609,13 +735,18 @@ def test_hostile_and_wrong_files():
         torch.save(Evil(), "evil2.pt", _use_new_zipfile_serialization=False)
         for name in ("evil.pt", "evil2.pt"):
             done = command(name)
-            assert done.returncode == 2 and "system" in done.stderr and "Traceback" not in done.stderr, done
+            assert done.returncode == 2 and "calls posix.system" in done.stderr and "python3" not in done.stderr, done
             assert not os.path.exists("evil-ran")
         torch.save(state_dict(), "whole.pt")
         with open("whole.pt", "rb") as stream:
             whole = stream.read()
-        files = {"empty.pt": b"", "text.pt": b"hello world\n" * 9, "cut.pt": whole[:len(whole) // 2], "zip.pt": whole[:300] + whole[-200:],
-                 "lfs.bin": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"}
+        files = {
+            "empty.pt": b"",
+            "text.pt": b"hello world\n" * 9,
+            "cut.pt": whole[: len(whole) // 2],
+            "zip.pt": whole[:300] + whole[-200:],
+            "lfs.bin": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n",
+        }
         for name, content in files.items():
             with open(name, "wb") as stream:
                 stream.write(content)
@@ -624,6 +755,9 @@ def test_hostile_and_wrong_files():
         assert "git lfs pull" in done.stderr
         assert command("not-there.pt").returncode == 2
         assert not [name for name in os.listdir(".") if name.endswith(".safetensors")]
+        torch.save({"a": randn(2), "\x1b[2J": 1}, "escape.pt")
+        done = command("escape.pt")
+        assert done.returncode == 0 and "left out: ?[2J" in done.stdout and "\x1b" not in done.stdout, done
         torch.save({"a": randn(3, 3).to_sparse()}, "sparse.pt")
         refused(lambda: to_safetensors.convert("sparse.pt"), "a is", "sparse")
         converted({"a": randn(2)}, "fine.pt")
@@ -634,16 +768,25 @@ def test_command_line():
     with folder():
         state = dict(state_dict(), count=torch.tensor(3))
         torch.save(state, "a.pt")
-        done = command("--help")
+        done = process("--help")
         assert done.returncode == 0 and "--dtype" in done.stdout and "exit status" in done.stdout
         assert command().returncode == 2 and command("a.pt", "--dtype", "int8").returncode == 2
-        done = command("a.pt", "--output", "b.safetensors", "--dtype", "float16")
-        assert done.returncode == 0 and "wrote b.safetensors: 25 tensors" in done.stdout and "nhead" in done.stdout, done
+        done = process("a.pt", "--output", "b.safetensors", "--dtype", "float16")
+        assert (
+            done.returncode == 0 and "wrote b.safetensors: 25 tensors" in done.stdout and "nhead" in done.stdout
+        ), done
         tensors = safetensors.torch.load_file("b.safetensors")
-        assert all(torch.equal(tensors[name], value.half() if value.is_floating_point() else value) for name, value in state.items())
+        assert all(
+            torch.equal(tensors[name], value.half() if value.is_floating_point() else value)
+            for name, value in state.items()
+        )
         before = os.stat("b.safetensors")
-        done = command("a.pt", "--output", "b.safetensors")
-        assert done.returncode == 2 and "--force" in done.stderr and os.stat("b.safetensors").st_mtime_ns == before.st_mtime_ns
+        done = process("a.pt", "--output", "b.safetensors")
+        assert (
+            done.returncode == 2
+            and "--force" in done.stderr
+            and os.stat("b.safetensors").st_mtime_ns == before.st_mtime_ns
+        )
         assert command("a.pt", "--output", "b.safetensors", "--force").returncode == 0
         assert command("a.pt", "--output", ".").returncode == 2
         assert command("a.pt", "--output", "no/such/folder/x.safetensors").returncode == 2
@@ -659,26 +802,30 @@ def test_without_torch():
         os.mkdir("hidden")
         with open("hidden/torch.py", "w", encoding="utf-8") as stream:
             stream.write("raise ImportError('hidden by the test')\n")
-        environment = {"PYTHONPATH": os.path.abspath("hidden")}
-        done = command("a.pt", environment=environment)
+        done = process("a.pt", PYTHONPATH=os.path.abspath("hidden"))
         assert done.returncode == 2 and "PyTorch is needed" in done.stderr and "pip install torch" in done.stderr, done
-        assert command("--help", environment=environment).returncode == 0
+        assert process("--help", PYTHONPATH=os.path.abspath("hidden")).returncode == 0
 
 
-# ---- the stand-in -----------------------------------------------------------------------------------------------------
+# ---- the stand-in --------------------------------------------------------------------------------
 
 
 def test_program_and_twin_agree():
     """The NumPy twin reads what vitrine.run writes for the program, and in double both agree to rounding."""
     encoder, x = scrambled(nn.TransformerEncoder(encoder_layer(), 2)), randn(2, 6, 32)
-    ours, twins = (vitrine.run(encoder, x, scalar="double", is_causal=True, run_module=program)
-                   for program in (PROGRAM, os.path.join(HERE, "naive_run_module.py")))
+    ours, twins = (
+        vitrine.run(encoder, x, scalar="double", is_causal=True, run_module=program)
+        for program in (PROGRAM, os.path.join(HERE, "naive_run_module.py"))
+    )
     np.testing.assert_allclose(ours.output, twins.output, atol=1e-12)
     np.testing.assert_allclose(ours.self_attn[1], twins.self_attn[1], atol=1e-12)
 
 
 def main(names):
-    print("maps by", os.path.relpath(PROGRAM) if PROGRAM == BUILT else f"the NumPy twin: {os.path.relpath(BUILT)} is not built")
+    print(
+        "maps by",
+        os.path.relpath(PROGRAM) if PROGRAM == BUILT else f"the NumPy twin: {os.path.relpath(BUILT)} is not built",
+    )
     passed = failed = 0
     for name, test in sorted(globals().items()):
         if not name.startswith("test_") or names and not any(part in name for part in names):
