@@ -18,9 +18,9 @@
 #include <utility>
 #include <vector>
 #include <vitrine/core/config.hpp>
+#include <vitrine/io/detail/names.hpp>
 #include <vitrine/io/error.hpp>
 #include <vitrine/io/mapped_file.hpp>
-#include <vitrine/io/names.hpp>
 #include <vitrine/io/safetensors_header.hpp>
 #include <vitrine/io/tensor_view.hpp>
 

@@ -14,9 +14,9 @@
 #include <utility>
 #include <vector>
 #include <vitrine/core/config.hpp>
+#include <vitrine/io/detail/utf8.hpp>
 #include <vitrine/io/error.hpp>
 #include <vitrine/io/tensor_view.hpp>
-#include <vitrine/io/utf8.hpp>
 
 namespace vitrine::inline VITRINE_ABI {
 

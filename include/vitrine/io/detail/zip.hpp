@@ -1,11 +1,20 @@
-// The bodies of npz.hpp: checksum, zip directory, members.
+// The zip container of .npz, read from bytes that nobody has checked before, and its checksum.
 #pragma once
-#include <vitrine/io/npz.hpp>
-#include <vitrine/io/utf8.hpp>
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+#include <vitrine/core/config.hpp>
+#include <vitrine/io/error.hpp>
 
-namespace vitrine::inline VITRINE_ABI {
-namespace detail {
+namespace vitrine::inline VITRINE_ABI::detail {
 
+/// Continues zip's CRC-32 over more bytes, eight at a time; starts from 0.
 inline std::uint32_t crc32(std::uint32_t crc, std::span<const std::byte> bytes) noexcept {
   using Tables = std::array<std::array<std::uint32_t, 256>, 8>;
   static constexpr Tables tables = [] {
@@ -31,6 +40,17 @@ inline std::uint32_t crc32(std::uint32_t crc, std::span<const std::byte> bytes) 
   for (; i < bytes.size(); ++i) crc = (crc >> 8) ^ tables[0][(crc ^ byte(i)) & 0xff];
   return ~crc;
 }
+
+/// One entry of the directory.
+struct ZipMember {
+  std::string name;
+  unsigned flags = 0, method = 0;
+  std::uint32_t checksum = 0;
+  std::uint64_t packed = 0, unpacked = 0, offset = 0;
+  std::span<const std::byte> data;  // packed bytes
+};
+
+using Inflater = bool (*)(std::span<const std::byte> in, std::span<std::byte> out);
 
 /// Little-endian numbers at any offset of a file; outside of it they are zip_bad_directory.
 class ZipBytes {
@@ -80,6 +100,8 @@ inline void read_zip64_field(const ZipBytes& zip, ZipMember& member, std::uint64
   }
 }
 
+/// The members of a zip, by offset, with their packed bytes; none overlaps another. Throws Error zip_bad_directory,
+/// zip_bad_member.
 inline std::vector<ZipMember> read_zip(std::span<const std::byte> file, const std::string& label) {
   const ZipBytes zip(file, label);
   if (zip.size() < 22) zip.fail("the file is too short to be a zip");
@@ -134,7 +156,7 @@ inline std::vector<ZipMember> read_zip(std::span<const std::byte> file, const st
 }
 
 /// The bytes of one member: in place, or unpacked into new memory that `storage` then owns.
-inline std::span<const std::byte> unpack(const ZipMember& member, const std::string& label, Inflate inflate,
+inline std::span<const std::byte> unpack(const ZipMember& member, const std::string& label, Inflater inflate,
                                          std::vector<std::unique_ptr<std::byte[]>>& storage) {
   const auto bad = [&](LoadError code, std::string_view why) {
     return Error(code, label, concat("member ", in_quotes(member.name), " ", why));
@@ -173,115 +195,4 @@ void append_little(std::string& out, Numbers... numbers) {
   (one(numbers), ...);
 }
 
-}  // namespace detail
-
-inline Npz::Npz(const std::filesystem::path& path, Inflate inflate) {
-  auto contents = std::make_shared<Contents>(Contents{path.string(), MappedFile(path), {}, {}, {}});
-  for (const detail::ZipMember& member : detail::read_zip(contents->file.bytes(), contents->label)) {
-    if (!member.name.ends_with(".npy")) continue;
-    const std::string name = member.name.substr(0, member.name.size() - 4);
-    const auto bytes = detail::unpack(member, contents->label, inflate, contents->unpacked);
-    contents->labels.push_back(detail::concat(contents->label, ", member ", detail::in_quotes(member.name)));
-    contents->tensors.push_back(parse_npy(bytes, contents->labels.back(), name));
-  }
-  auto& all = contents->tensors;
-  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
-  const auto twice =
-      std::adjacent_find(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.name == b.name; });
-  if (twice != all.end())
-    throw Error(LoadError::duplicate_name, contents->label,
-                detail::concat("has the array ", detail::in_quotes(twice->name), " twice"));
-  contents_ = std::move(contents);
-}
-
-inline std::vector<std::string> Npz::names() const {
-  std::vector<std::string> result;
-  for (const TensorView& view : contents_->tensors) result.push_back(view.name);
-  return result;
-}
-
-inline const TensorView* Npz::find(std::string_view name) const& noexcept {
-  return detail::find_by_name(contents_->tensors, name);
-}
-
-inline const TensorView& Npz::at(std::string_view name) const& {
-  if (const TensorView* view = find(name)) return *view;
-  detail::fail_no_such_tensor(name, names(), contents_->label);
-}
-
-inline void NpzWriter::add_bytes(const std::string& name, const std::string& descr, std::uint64_t bits,
-                                 const std::vector<Index>& shape, std::span<const std::span<const std::byte>> pieces) {
-  const TensorView view{name, DType::unknown, descr, shape, nullptr, 0, &label_};
-  const std::uint64_t need = detail::checked_bits(view, bits) / 8;
-  const std::string header = npy_header(descr, shape);
-  std::uint32_t checksum = detail::crc32(0, std::as_bytes(std::span(header)));
-  std::uint64_t have = 0;
-  for (const auto& piece : pieces) {
-    checksum = detail::crc32(checksum, piece);
-    have += piece.size();
-  }
-  if (have != need)
-    view.fail(LoadError::size_mismatch, detail::concat("needs ", need, " bytes by its shape and type, got ", have));
-  if (name.size() > 65000) view.fail(LoadError::bad_usage, "has a name too long for a zip");
-  if (!names_.insert(name).second) view.fail(LoadError::duplicate_name, "is there already");
-  members_.push_back({name + ".npy", checksum, header.size() + have, file_.size()});
-  const Member& member = members_.back();
-  const bool large = always_zip64_ || member.bytes >= 0xffffffffu;
-  const auto size = large ? 0xffffffffu : static_cast<std::uint32_t>(member.bytes);
-  std::string record;
-  detail::append_little(record, std::uint32_t{0x04034b50}, std::uint16_t(large ? 45 : 20), std::uint16_t{0x0800},
-                        std::uint16_t{0}, std::uint32_t{0x00210000}, checksum, size, size,
-                        static_cast<std::uint16_t>(member.name.size()), std::uint16_t(large ? 20 : 0));
-  record += member.name;
-  if (large) detail::append_little(record, std::uint16_t{1}, std::uint16_t{16}, member.bytes, member.bytes);
-  file_.write(record);
-  file_.write(header);
-  for (const auto& piece : pieces) file_.write(piece);
-}
-
-inline void NpzWriter::add_strings(const std::string& name, std::span<const std::string> strings) {
-  std::size_t longest = 1;
-  for (const std::string& text : strings) longest = std::max(longest, detail::decode_utf8(text).size());
-  std::string bytes;
-  for (const std::string& text : strings) {
-    std::u32string characters = detail::decode_utf8(text);
-    characters.resize(longest);
-    for (const char32_t c : characters) detail::append_little(bytes, c);
-  }
-  const std::span<const std::byte> pieces[] = {std::as_bytes(std::span(bytes))};
-  add_bytes(name, detail::concat("<U", longest), 32 * longest, {static_cast<Index>(strings.size())}, pieces);
-}
-
-inline void NpzWriter::finish() {
-  const std::uint64_t directory = file_.size();
-  for (const Member& member : members_) {
-    const bool large = always_zip64_ || member.bytes >= 0xffffffffu || member.offset >= 0xffffffffu;
-    const auto size = large ? 0xffffffffu : static_cast<std::uint32_t>(member.bytes);
-    std::string record;
-    detail::append_little(
-        record, std::uint32_t{0x02014b50}, std::uint16_t(large ? 45 : 20), std::uint16_t(large ? 45 : 20),
-        std::uint16_t{0x0800}, std::uint16_t{0}, std::uint32_t{0x00210000}, member.checksum, size, size,
-        static_cast<std::uint16_t>(member.name.size()), std::uint16_t(large ? 28 : 0), std::uint64_t{0},
-        std::uint16_t{0}, large ? 0xffffffffu : static_cast<std::uint32_t>(member.offset));
-    record += member.name;
-    if (large)
-      detail::append_little(record, std::uint16_t{1}, std::uint16_t{24}, member.bytes, member.bytes, member.offset);
-    file_.write(record);
-  }
-  const std::uint64_t end = file_.size(), count = members_.size();
-  const bool large = always_zip64_ || count >= 0xffffu || end >= 0xffffffffu;
-  std::string record;
-  if (large) {
-    detail::append_little(record, std::uint32_t{0x06064b50}, std::uint64_t{44}, std::uint16_t{45}, std::uint16_t{45},
-                          std::uint64_t{0}, count, count, end - directory, directory, std::uint32_t{0x07064b50},
-                          std::uint32_t{0}, end, std::uint32_t{1});
-  }
-  const auto short_count = static_cast<std::uint16_t>(large ? 0xffffu : count);
-  detail::append_little(record, std::uint32_t{0x06054b50}, std::uint32_t{0}, short_count, short_count,
-                        static_cast<std::uint32_t>(large ? 0xffffffffu : end - directory),
-                        static_cast<std::uint32_t>(large ? 0xffffffffu : directory), std::uint16_t{0});
-  file_.write(record);
-  file_.commit();
-}
-
-}  // namespace vitrine::inline VITRINE_ABI
+}  // namespace vitrine::inline VITRINE_ABI::detail
