@@ -157,7 +157,8 @@ def _write_case(path, module, inputs, scalar, arguments):
                 mask = _join(mask, np.ascontiguousarray(keys))
         if mask is not None:
             tensors[name] = mask
-            call[name + "_kind"] = _kind(mask)
+            if name in ("mask", "tgt_mask"):
+                call[name + "_kind"] = _kind(mask)
     if arguments:
         known = [option for mask in masks for option in (*mask[1], *mask[2:4])]
         raise ValueError(
