@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -57,7 +58,7 @@ struct HeadFigures {
   double distance = 0;  ///< Sum of p |query index - key index|.
 };
 
-/// The figures of a T x S row-major map. Entries that are not finite make `entropy` NaN.
+/// The figures of a T x S row-major map. Entries that are not finite make all of them NaN.
 HeadFigures head_figures(const float* map, Index query_count, Index key_count) noexcept;
 
 /// Throws std::invalid_argument when a group has negative sizes, or layers and heads but no function.
@@ -82,7 +83,10 @@ inline HeadFigures head_figures(const float* map, Index query_count, Index key_c
     double entropy = 0, largest = 0, distance = 0, total = 0;
     for (Index j = 0; j < key_count; ++j) {
       const double weight = static_cast<double>(row[j]);
-      if (!detail::is_finite(row[j])) return {.entropy = std::bit_cast<double>(std::uint64_t{0x7ff8000000000000})};
+      if (!detail::is_finite(row[j])) {
+        constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+        return {nan, nan, nan, nan, nan, nan, nan, nan};
+      }
       if (weight > 0) entropy -= weight * std::log(weight);
       largest = weight > largest ? weight : largest;
       distance += weight * static_cast<double>(i > j ? i - j : j - i);

@@ -8,6 +8,7 @@
 #include <iterator>
 #include <string>
 #include <string_view>
+#include <vector>
 #include <vitrine/core/config.hpp>
 
 namespace vitrine::inline VITRINE_ABI::inspect {
@@ -22,6 +23,9 @@ void append_utf8(std::string& out, char32_t point);
 /// Text as a JSON string with its quotes, safe inside <script>: <, >, & and controls are \uXXXX; invalid UTF-8 becomes
 /// U+FFFD.
 std::string json_string(std::string_view text);
+
+/// A JSON list of such strings.
+std::string json_strings(const std::vector<std::string>& texts);
 
 /// Text for XML or HTML content and quoted attributes; characters that XML forbids become U+FFFD.
 std::string xml_text(std::string_view text);
@@ -101,6 +105,12 @@ inline std::string json_string(std::string_view text) {
   return out + '"';
 }
 
+inline std::string json_strings(const std::vector<std::string>& texts) {
+  std::string out = "[";
+  for (const std::string& text : texts) out += (out.size() > 1 ? "," : "") + json_string(text);
+  return out + "]";
+}
+
 inline std::string xml_text(std::string_view text) {
   std::string out;
   for (std::size_t at = 0; at < text.size();) {
@@ -136,8 +146,8 @@ inline std::string visible(std::string_view text) {
       out += "␣";
     else if (point == 0x7f)
       out += "␡";
-    else if (direction || (point >= 0x80 && point < 0xa0) || (point >= 0x200b && point <= 0x200f) || point == 0x2028 ||
-             point == 0x2029)
+    else if (direction || (point >= 0x80 && point < 0xa0) || point == 0x200b || point == 0x200e || point == 0x200f ||
+             point == 0x2028 || point == 0x2029)
       out += "�";
     else
       append_utf8(out, point);

@@ -111,12 +111,6 @@ inline void quantise(const float* map, Index rows, Index columns, std::string& o
   }
 }
 
-inline std::string json_strings(const std::vector<std::string>& texts) {
-  std::string out = "[";
-  for (const std::string& text : texts) out += (out.size() > 1 ? "," : "") + json_string(text);
-  return out + "]";
-}
-
 inline std::string json_figures(const HeadFigures& figures) {
   std::string out;
   for (const double figure : {figures.entropy, figures.largest, figures.same, figures.previous, figures.next,

@@ -39,6 +39,7 @@ function labelWidth(group, side, withNumber) {
 
 // Gives the scrolled content its size and the canvas the frame's; returns the frame's inner size.
 function frame(contentWidth, contentHeight) {
+  picture.style.width = picture.style.height = '0';  // the old size must not cause scroll bars
   scroller.style.height = `${Math.min(mostHeight(), Math.ceil(contentHeight)) + 2}px`;
   sizer.style.width = `${Math.ceil(contentWidth)}px`;
   sizer.style.height = `${Math.ceil(contentHeight)}px`;

@@ -11,8 +11,8 @@ const lines = {
   rowHeight: () => Math.min(48, Math.max(14, state.zoom ?? 24)),
 
   layout(group) {
-    const width = scroller.clientWidth, most = Math.max(70, width * 0.34);
-    const left = Math.min(labelWidth(group, 'query', true) + 26, most), right = Math.min(labelWidth(group, 'key', true) + 64, most);
+    const width = scroller.clientWidth, most = Math.max(70, width * 0.36), wider = Math.min(14, this.rowHeight() * 0.58) / 12;
+    const left = Math.min(labelWidth(group, 'query', true) * wider + 30, most), right = Math.min(labelWidth(group, 'key', true) * wider + 64, most);
     const gap = Math.min(width - left - right, 460), shift = Math.max(0, (width - left - right - gap) / 2);
     return {left: left + shift, right: left + shift + gap, row: this.rowHeight(), top: 30, leftEdge: shift, rightEdge: shift + left + gap + right};
   },

@@ -20,7 +20,7 @@ const currentGroup = () => page.examples[state.example]?.groups[state.group];
 // ---- texts: tokens are shown with textContent or on a canvas only, and never change the line or its direction
 function visible(text) {
   if (text === '') return '∅';
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069]/gu, sign => {
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu, sign => {
     const code = sign.codePointAt(0);
     if (code === 10) return '⏎';
     if (code < 32) return String.fromCodePoint(0x2400 + code);

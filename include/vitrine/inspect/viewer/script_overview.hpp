@@ -83,7 +83,7 @@ function buildOverview() {
 const FIGURES = [
   ['entropy', 'entropy', 'mean entropy of the rows, in nats: 0 when one key has all the weight'],
   ['largest', 'largest', "mean of the rows' largest weights"],
-  ['same', 'same position', "mean weight on the key with the query's own number"],
+  ['same', 'same', "mean weight on the key with the query's own number"],
   ['previous', 'previous', 'mean weight on the key before the same position'],
   ['next', 'next', 'mean weight on the key after the same position'],
   ['first', 'first', 'mean weight on key 0'],

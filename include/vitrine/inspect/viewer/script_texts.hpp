@@ -45,6 +45,9 @@ function showStrongest(group, map) {
   list.replaceChildren();
   if (state.row === null && state.column === null) return;
   const byRow = state.row !== null, side = byRow ? 'key' : 'query';
+  const title = make('p', undefined, 'note');
+  title.append('Strongest for ', ...named(group, byRow ? 'query' : 'key', byRow ? state.row : state.column));
+  list.append(title);
   const best = partners(group, map, state).filter(([, value]) => value > 0).slice(0, 8);
   for (const [k, value] of best) {
     const name = make('span', undefined, 'name'), bar = make('span', undefined, 'bar'), fill = make('i');
@@ -75,7 +78,9 @@ const chosenMap = group => {
 function drawNow() {
   const group = currentGroup(), map = chosenMap(group);
   if (!map) return;
+  const width = scroller.clientWidth;
   view().draw(group, map);
+  if (scroller.clientWidth !== width) view().draw(group, map);  // a scroll bar came or went
   showReadout(group, map);
 }
 function draw() {

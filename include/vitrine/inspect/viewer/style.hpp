@@ -64,12 +64,13 @@ button[aria-pressed=true], button[aria-selected=true] { background: var(--ink); 
 #scroller { position: relative; overflow: auto; border: 1px solid var(--line); border-radius: 8px; overscroll-behavior: auto; }
 #sizer { position: relative; }
 #picture { position: sticky; top: 0; left: 0; display: block; cursor: crosshair; }
-#readout { min-height: 2.9em; margin: 8px 0; padding: 6px 10px; border-radius: 8px; background: var(--page); overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
+#readout { position: sticky; top: 0; z-index: 2; min-height: 2.9em; margin: 8px 0; padding: 6px 10px; border-radius: 8px; background: var(--page); overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
 #readout b { font-size: 17px; }
 #readout .token, #strongest .token, .help-key { padding: 0 4px; border: 1px solid var(--line); border-radius: 4px; background: var(--card); unicode-bidi: isolate; white-space: pre-wrap; }
 #legend { display: inline-flex; align-items: center; gap: 6px; font-size: 12px; color: var(--quiet); font-variant-numeric: tabular-nums; }
 #legend canvas { width: 110px; height: 12px; border-radius: 3px; border: 1px solid var(--line); }
 #strongest { display: grid; grid-template-columns: auto minmax(40px, 1fr) auto; gap: 3px 10px; align-items: center; font-size: 13px; margin: 4px 0 0; max-width: 640px; }
+#strongest p { grid-column: 1 / -1; margin: 6px 0 2px; }
 #strongest .bar { height: 10px; border-radius: 3px; background: var(--empty); overflow: hidden; }
 #strongest .bar i { display: block; height: 100%; background: var(--accent); }
 #strongest .name { max-width: 46vw; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
@@ -88,6 +89,9 @@ dialog { border: 1px solid var(--line); border-radius: 12px; background: var(--c
 dialog dl { display: grid; grid-template-columns: auto 1fr; gap: 4px 12px; margin: 10px 0; font-size: 14px; }
 dialog dd { margin: 0; }
 dialog::backdrop { background: rgb(0 0 0 / 45%); }
+@media (min-width: 861px) {
+  #overview { position: sticky; top: 10px; max-height: calc(100vh - 20px); overflow: auto; }
+}
 @media (max-width: 860px) {
   main { grid-template-columns: minmax(0, 1fr); }
 }

@@ -1,0 +1,146 @@
+// JSON in BertViz's own schema (version 1.4: `params` of head_view.js and model_view.js), for those who have its pages:
+// the text replaces PYTHON_PARAMS there. Weights are rounded to 4 decimals; BertViz writes about 22 characters a
+// weight, this about 7.
+#pragma once
+#include <algorithm>
+#include <cstddef>
+#include <stdexcept>
+#include <string>
+#include <vector>
+#include <vitrine/core/config.hpp>
+#include <vitrine/inspect/page.hpp>
+#include <vitrine/inspect/text.hpp>
+
+namespace vitrine::inline VITRINE_ABI::inspect {
+
+struct BertvizOptions {
+  std::string root = "bertviz";       ///< Id of the page's <div> (root_div_id).
+  Index layer = -1;                   ///< Head view: the layer shown first; -1: null, the first there is.
+  std::vector<Index> heads;           ///< Head view: heads shown first; empty: null, all.
+  bool dark = true;                   ///< Model view: display_mode.
+  std::vector<Index> include_layers;  ///< Layers to write; empty: all.
+  std::vector<Index> include_heads;   ///< Model view: heads to write; empty: all.
+};
+
+/// Params of head_view. Groups "encoder", "decoder", "cross" get BertViz's names (left = query tokens, right = key
+/// tokens); a single group that is not "cross" has the name null. Throws std::invalid_argument when a map to write was
+/// not kept, no group is given, groups differ in layers or heads, `layer` or a head does not exist, or a weight is not
+/// finite: BertViz has no way to say these.
+inline std::string bertviz_head_view(const std::vector<MapGroup>& groups, const BertvizOptions& options = {});
+
+/// Params of model_view; the same rules.
+inline std::string bertviz_model_view(const std::vector<MapGroup>& groups, const BertvizOptions& options = {});
+
+// ---- implementation
+
+namespace detail {
+
+inline std::string json_indices(const std::vector<Index>& indices) {
+  std::string out = "[";
+  for (const Index index : indices) out += (out.size() > 1 ? "," : "") + std::to_string(index);
+  return out + "]";
+}
+
+inline std::vector<Index> all_or(const std::vector<Index>& chosen, Index count, const char* what) {
+  std::vector<Index> out = chosen;
+  for (Index k = 0; chosen.empty() && k < count; ++k) out.push_back(k);
+  for (const Index k : out) {
+    if (k < 0 || k >= count)
+      throw std::invalid_argument(std::string("bertviz: there is no ") + what + " " + std::to_string(k) + " (of " +
+                                  std::to_string(count) + ")");
+  }
+  return out;
+}
+
+inline void append_bertviz_map(std::string& out, const MapGroup& group, Index layer, Index head) {
+  const Index rows = group.query_count(), columns = group.key_count();
+  const float* map = rows > 0 && columns > 0 ? group.map(layer, head) : nullptr;
+  if (map == nullptr) {
+    throw std::invalid_argument("bertviz: the map of " + group.kind + " layer " + std::to_string(layer) + ", head " +
+                                std::to_string(head) +
+                                " was not kept; leave it out with include_layers or include_heads");
+  }
+  out += '[';
+  for (Index i = 0; i < rows; ++i) {
+    out += i > 0 ? ",[" : "[";
+    for (Index j = 0; j < columns; ++j) {
+      const float weight = map[i * columns + j];
+      if (!is_finite(weight)) {
+        throw std::invalid_argument("bertviz: " + group.kind + " layer " + std::to_string(layer) + ", head " +
+                                    std::to_string(head) + ", query " + std::to_string(i) +
+                                    " has a weight that is not finite");
+      }
+      if (j > 0) out += ',';
+      out += short_number(static_cast<double>(weight), 4);
+    }
+    out += ']';
+  }
+  out += ']';
+}
+
+/// The list "attention": one object for each group.
+inline std::string bertviz_attention(const std::vector<MapGroup>& groups, const std::vector<Index>& layers,
+                                     const std::vector<Index>& heads) {
+  std::string out = "[";
+  for (const MapGroup& group : groups) {
+    const bool alone = groups.size() == 1 && group.kind != "cross";
+    std::string name = group.kind;
+    if (!name.empty() && name[0] >= 'a' && name[0] <= 'z') name[0] = static_cast<char>(name[0] - 'a' + 'A');
+    out += (out.size() > 1 ? ",{\"name\":" : "{\"name\":") + (alone ? "null" : json_string(name)) + ",\"attn\":[";
+    for (std::size_t l = 0; l < layers.size(); ++l) {
+      out += l > 0 ? ",[" : "[";
+      for (std::size_t h = 0; h < heads.size(); ++h) {
+        if (h > 0) out += ',';
+        append_bertviz_map(out, group, layers[l], heads[h]);
+      }
+      out += ']';
+    }
+    out += "],\"left_text\":" + json_strings(group.query_tokens) + ",\"right_text\":" + json_strings(group.key_tokens) +
+           "}";
+  }
+  return out + "]";
+}
+
+inline void check_bertviz(const std::vector<MapGroup>& groups) {
+  if (groups.empty()) throw std::invalid_argument("bertviz: no map group is given");
+  for (const MapGroup& group : groups) {
+    check(group);
+    if (group.layers != groups[0].layers || group.heads != groups[0].heads) {
+      throw std::invalid_argument("bertviz: all groups need the same layers and heads; \"" + group.kind + "\" has " +
+                                  std::to_string(group.layers) + " x " + std::to_string(group.heads) + ", \"" +
+                                  groups[0].kind + "\" has " + std::to_string(groups[0].layers) + " x " +
+                                  std::to_string(groups[0].heads));
+    }
+  }
+}
+
+}  // namespace detail
+
+inline std::string bertviz_head_view(const std::vector<MapGroup>& groups, const BertvizOptions& options) {
+  detail::check_bertviz(groups);
+  const std::vector<Index> layers = detail::all_or(options.include_layers, groups[0].layers, "layer"),
+                           heads = detail::all_or({}, groups[0].heads, "head");
+  if (options.layer >= 0 && std::find(layers.begin(), layers.end(), options.layer) == layers.end()) {
+    throw std::invalid_argument("bertviz: layer " + std::to_string(options.layer) +
+                                " is not in include_layers: " + detail::json_indices(layers));
+  }
+  if (!options.heads.empty()) static_cast<void>(detail::all_or(options.heads, groups[0].heads, "head"));
+  return "{\"attention\":" + detail::bertviz_attention(groups, layers, heads) +
+         ",\"default_filter\":\"0\",\"root_div_id\":" + json_string(options.root) +
+         ",\"layer\":" + (options.layer >= 0 ? std::to_string(options.layer) : "null") +
+         ",\"heads\":" + (options.heads.empty() ? "null" : detail::json_indices(options.heads)) +
+         ",\"include_layers\":" + detail::json_indices(layers) + "}";
+}
+
+inline std::string bertviz_model_view(const std::vector<MapGroup>& groups, const BertvizOptions& options) {
+  detail::check_bertviz(groups);
+  const std::vector<Index> layers = detail::all_or(options.include_layers, groups[0].layers, "layer"),
+                           heads = detail::all_or(options.include_heads, groups[0].heads, "head");
+  return "{\"attention\":" + detail::bertviz_attention(groups, layers, heads) +
+         ",\"default_filter\":\"0\",\"display_mode\":\"" + (options.dark ? "dark" : "light") +
+         "\",\"root_div_id\":" + json_string(options.root) + ",\"include_layers\":" + detail::json_indices(layers) +
+         ",\"include_heads\":" + detail::json_indices(heads) + ",\"total_heads\":" + std::to_string(groups[0].heads) +
+         "}";
+}
+
+}  // namespace vitrine::inline VITRINE_ABI::inspect

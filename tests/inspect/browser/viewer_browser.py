@@ -1,0 +1,357 @@
+#!/usr/bin/env python3
+"""The viewer in headless Chromium: looks, values, mouse, keys, hostile tokens, large pages.
+
+    viewer_browser.py DEMO_PAGES [--shots FOLDER]
+
+DEMO_PAGES is the program built from demo_pages.cpp. Exit 0: all passed; 1: a check failed; 77: Chromium or websocket-client is absent.
+"""
+import argparse
+import array
+import html
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+
+try:
+    from devtools import Browser, find_chromium
+except ImportError as error:
+    print(f"skipped: {error} (pip install websocket-client, or Debian's python3-websocket)")
+    sys.exit(77)
+
+failures = 0
+
+
+def check(passed, what):
+    global failures
+    if not passed:
+        failures += 1
+        print("FAILED:", what)
+    return passed
+
+
+class Page:
+    """A demo page, and the true weights of its kept maps in the page's order."""
+
+    def __init__(self, folder, name):
+        self.path = os.path.join(folder, name + ".html")
+        self.truth = array.array("f")
+        with open(os.path.join(folder, name + ".f32"), "rb") as file:
+            self.truth.frombytes(file.read())
+
+    def row(self, browser, i):
+        """The true weights of row i of the map that the page shows."""
+        offset, columns = browser.run("""(() => {
+            let offset = 0;
+            for (const example of page.examples) for (const group of example.groups) {
+              const size = group.queries.length * group.keys.length;
+              if (group === currentGroup()) return [offset + size * group.slots[headIndex(group, state.layer, state.head)], group.keys.length];
+              offset += size * group.kept.length;
+            }
+        })()""")
+        return self.truth[offset + i * columns:offset + (i + 1) * columns]
+
+
+def clean(browser, page, what):
+    check(browser.requests == ["file://" + page.path], f"{what}: fetched {browser.requests}")
+    check(browser.problems == [], f"{what}: console says {browser.problems}")
+
+
+def cell_point(browser, i, j):
+    return browser.run(f"""(() => {{ const {{left, top, cell}} = heat.layout(currentGroup()); const box = picture.getBoundingClientRect();
+        return [box.left + left + ({j} + 0.5) * cell - scroller.scrollLeft, box.top + top + ({i} + 0.5) * cell - scroller.scrollTop]; }})()""")
+
+
+def check_values(browser, page, name, count=12):
+    rows, columns = browser.run("[currentGroup().rows, currentGroup().columns]")
+    browser.run("scroller.scrollIntoView({block: 'end'})")
+    for _ in range(count):
+        i, j = random.randrange(rows), random.randrange(columns)
+        browser.run(f"choose({i}, {j}); heat.show(currentGroup()); choose(null, null)")
+        browser.settle()
+        browser.move(*cell_point(browser, i, j))
+        shown = browser.run("({...byId('readout').dataset, text: document.querySelector('#readout b')?.textContent})")
+        if not check((shown.get("row"), shown.get("column")) == (str(i), str(j)), f"{name}: pointing at ({i}, {j}) says {shown}"):
+            return
+        row = page.row(browser, i)
+        for number in (float(shown["value"]), float(shown["text"])):
+            check(abs(number - row[j]) <= max(row) / 255, f"{name}: ({i}, {j}) shows {number}, is {row[j]}, row's largest {max(row)}")
+
+
+def check_looks(browser, folder, shots):
+    for name in ("words", "sentence", "hostile", "reduced"):
+        page = Page(folder, name)
+        for width, height in ((1200, 900), (400, 800)):
+            for dark in (False, True):
+                what = f"{name} {width} {'dark' if dark else 'light'}"
+                browser.open(page.path, width, height, dark)
+                for view in ("heat", "lines"):
+                    browser.run(f"chooseView('{view}')")
+                    browser.settle()
+                    check(browser.run("document.documentElement.scrollWidth <= innerWidth"), f"{what} {view}: the page is wider than the window")
+                    check(browser.run("picture.clientWidth === scroller.clientWidth && picture.clientHeight === scroller.clientHeight"),
+                          f"{what} {view}: the canvas does not fill its frame")
+                    check(browser.run("""(() => {
+                        const copy = new OffscreenCanvas(picture.width, picture.height), context = copy.getContext('2d', {willReadFrequently: true});
+                        context.drawImage(picture, 0, 0);
+                        return new Set(new Uint32Array(context.getImageData(0, 0, picture.width, picture.height).data.buffer)).size;
+                    })()""") > 8, f"{what} {view}: nothing is drawn")
+                    if shots:
+                        browser.shot(os.path.join(shots, f"{what} {view}.png".replace(" ", "_")))
+                        browser.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+                check(browser.run("isDark()") == dark, f"{what}: does not follow the system")
+                clean(browser, page, what)
+
+
+def luminance(rgb):
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def check_colours(browser, page):
+    """Luminance must be strictly ordered, also as seen without red or green cones (Machado, Oliveira and Fernandes 2009)."""
+    browser.open(page.path)
+    eyes = {"all": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+            "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+            "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+            "tritan": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]}
+    for theme in ("light", "dark"):
+        ramp = browser.run(f"page.ramps.{theme}")
+        for eye, matrix in eyes.items():
+            seen = []
+            for k in range(0, 256, 5):
+                rgb = [int(ramp[6 * k + at:6 * k + at + 2], 16) / 255 for at in (0, 2, 4)]
+                seen.append(luminance([min(1, max(0, sum(m * c for m, c in zip(row, rgb)))) for row in matrix]))
+            rising = seen if theme == "dark" else seen[::-1]
+            check(all(a < b for a, b in zip(rising, rising[1:])), f"the {theme} ramp is not ordered for {eye} vision")
+
+
+def check_mouse(browser, page):
+    browser.open(page.path)
+    browser.click_on('#grid [data-layer="2"][data-head="1"]')
+    check(browser.run("byId('where').textContent") == "cross · layer 2 · head 1", "a click in the overview shows that head")
+    browser.click_on('#grid [data-layer="2"][data-head="4"]')
+    check(browser.run("byId('where').textContent") == "cross · layer 2 · mean of heads", "the last column is the mean")
+    mean = browser.run("(() => { const g = currentGroup(); return [0, 1, 2, 3].reduce((sum, h) => sum + valueAt(g, mapOf(g, 2, h), 3, 2), 0) / 4 - "
+                       "valueAt(g, mapOf(g, 2, 4), 3, 2); })()")
+    check(abs(mean) < 1 / 510 + 1e-6, "the mean is the mean")
+    browser.click_on("#tabs button:nth-child(3)")
+    check(browser.run("currentGroup().kind") == "decoder", "a click on a tab")
+    browser.click_on("#tabs button:nth-child(1)")
+    browser.run("chooseHead(1, 2)")
+    browser.run("scroller.scrollIntoView({block: 'end'})")
+    browser.click(*cell_point(browser, 3, 4))
+    check(browser.run("[state.row, state.column]") == [3, 4], "a click holds a cell")
+    check(browser.run("document.querySelectorAll('#strongest .bar').length") > 1, "its strongest keys are listed")
+    browser.click(*cell_point(browser, 3, 4))
+    check(browser.run("[state.row, state.column]") == [None, None], "a second click lets go")
+    for name, value in (("row", "row’s largest"), ("one", "1"), ("map", None)):
+        browser.run(f"byId('scale').value = '{name}'; byId('scale').dispatchEvent(new Event('change'))")
+        check(value is None or browser.run("byId('legend-end').textContent") == value, f"the scale {name}")
+    browser.click_on("#lift")
+    check(browser.run("state.lift"), "small weights can be lifted")
+    browser.click_on("#view-lines")
+    browser.run("scroller.scrollIntoView({block: 'end'})")
+    point = browser.run("(() => { const {left, row, top} = lines.layout(currentGroup()), box = picture.getBoundingClientRect(); return [box.left + left - 20, box.top + top + 5.5 * row]; })()")
+    browser.click(*point)
+    check(browser.run("[state.row, state.column]") == [5, None], "a click on a token holds it")
+    point[0] += browser.run("(() => { const {left, right} = lines.layout(currentGroup()); return right - left + 40; })()")
+    browser.move(*point)
+    shown = browser.run("({...byId('readout').dataset})")
+    row = page.row(browser, 5)
+    check(shown["row"] == "5" and shown["column"] == "5" and abs(float(shown["value"]) - row[5]) <= max(row) / 255, f"then a key shows the pair's weight: {shown}")
+    browser.click_on("#view-heat")
+    size = browser.run("heat.layout(currentGroup()).cell")
+    browser.click_on("#zoom-in")
+    check(browser.run("heat.layout(currentGroup()).cell") > size, "zoom in")
+    browser.click_on("#zoom-fit")
+    check(browser.run("heat.layout(currentGroup()).cell") == size, "zoom fits again")
+    browser.run("scroller.scrollIntoView({block: 'end'})")
+    x, y = cell_point(browser, 2, 2)
+    browser.mouse("mouseWheel", x, y, deltaX=0, deltaY=-120, modifiers=2)
+    browser.settle()
+    check(browser.run("heat.layout(currentGroup()).cell") > size, "Ctrl and the wheel zoom")
+    dark = browser.run("isDark()")
+    browser.click_on("#theme")
+    check(browser.run("isDark()") != dark, "the theme turns")
+    browser.click_on("#example-after")
+    check(browser.run("[state.example, currentGroup().queries.length]") == [1, 7], "the next example")
+    browser.click_on("summary")
+    browser.click_on("th:nth-child(4) button")
+    check(browser.run("[...document.querySelectorAll('tbody tr')].map(row => row.children[3].textContent)") ==
+          sorted(browser.run("[...document.querySelectorAll('tbody tr')].map(row => row.children[3].textContent)"), reverse=True), "the table sorts")
+    browser.click_on("tbody tr:nth-child(3)")
+    check(browser.run("document.querySelector('tr.chosen') === document.querySelector('tbody tr:nth-child(3)')"), "a row of the table shows its head")
+    browser.click_on("#help-open")
+    check(browser.run("byId('help').open"), "help opens")
+    browser.click_on("#help-close")
+    check(not browser.run("byId('help').open"), "help closes")
+    clean(browser, page, "mouse")
+
+
+def check_keys(browser, page):
+    browser.open(page.path)
+    browser.run("chooseHead(1, 1)")
+    for key, shift, expression, value in (
+            ("ArrowRight", True, "[state.layer, state.head]", [1, 2]), ("ArrowDown", True, "[state.layer, state.head]", [2, 2]),
+            ("ArrowUp", True, "[state.layer, state.head]", [1, 2]), ("ArrowLeft", True, "[state.layer, state.head]", [1, 1]),
+            ("ArrowDown", False, "[state.row, state.column]", [0, 0]), ("ArrowDown", False, "[state.row, state.column]", [1, 0]),
+            ("ArrowRight", False, "[state.row, state.column]", [1, 1]), ("ArrowUp", False, "[state.row, state.column]", [0, 1]),
+            ("ArrowUp", False, "[state.row, state.column]", [0, 1]), ("Escape", False, "[state.row, state.column]", [None, None]),
+            ("v", False, "state.view", "lines"), ("ArrowDown", False, "[state.row, state.column]", [0, None]),
+            ("ArrowDown", False, "[state.row, state.column]", [1, None]), ("ArrowRight", False, "[state.row, state.column]", [None, 1]),
+            ("ArrowDown", False, "[state.row, state.column]", [None, 2]), ("ArrowLeft", False, "[state.row, state.column]", [2, None]),
+            ("v", False, "state.view", "heat"), ("+", False, "state.zoom > 0", True), ("0", False, "state.zoom", None),
+            ("2", False, "currentGroup().kind", "encoder"), ("3", False, "currentGroup().kind", "decoder"), ("1", False, "currentGroup().kind", "cross"),
+            ("9", False, "currentGroup().kind", "cross"), ("n", False, "state.example", 1), ("p", False, "state.example", 0), ("p", False, "state.example", 0),
+            ("t", False, "isDark()", True), ("t", False, "isDark()", False), ("?", False, "byId('help').open", True)):
+        browser.press(key, shift)
+        found = browser.run(expression)
+        check(found == value, f"key {'Shift ' if shift else ''}{key}: {expression} is {found}, not {value}")
+    browser.run("byId('help').close()")
+    browser.run("""document.querySelector('#grid [tabindex="0"]').focus()""")
+    browser.press("ArrowRight")
+    check(browser.run("[state.head, document.activeElement.dataset.head]") == [2, "2"], "arrows move in the overview")
+    clean(browser, page, "keys")
+
+
+def check_hostile(browser, page):
+    browser.open(page.path)
+    check(browser.run("document.title") == "</title><script>window.hostile=1</script>", "the title is text")
+    scripts = browser.run("[...document.scripts].filter(script => !script.type).length")
+    for group in range(3):
+        browser.run(f"chooseGroup({group})")
+        for k in range(20):
+            browser.run(f"choose({k}, {19 - k})")
+            browser.settle()
+    tokens = browser.run("currentGroup().queries")
+    check(tokens[0] == "</script><script>window.hostile=1</script>" and tokens[7] == "nul\0nul" and tokens[8] == "\ufffd\ufffd\ufffd(", f"tokens arrive whole: {tokens[:9]}")
+    check(tokens[5] == "👩‍👩‍👧‍👦🏳️‍🌈" and tokens[3] == "שלום עולם", "emoji and right-to-left arrive whole")
+    browser.run("choose(0, 1)")
+    browser.settle()
+    check(browser.run("document.querySelector('#readout .token').textContent") == "</script><script>window.hostile=1</script>", "a token is shown as text")
+    check(browser.run("window.hostile") is None, "nothing runs")
+    check(browser.run("[...document.scripts].filter(script => !script.type).length") == scripts == 1, "there is one script")
+    check(browser.run("document.querySelectorAll('img, b > *, iframe').length") == 0, "no element came out of a token")
+    clean(browser, page, "hostile")
+    browser.run("{ const script = document.createElement('script'); script.textContent = 'window.hostile = 2'; document.body.append(script); }")
+    check(browser.run("window.hostile") is None, "the content security policy stops any other script")
+
+
+def check_large(browser, page, folder):
+    seconds = browser.open(page.path)
+    print(f"12 x 12 x 512 x 512: {os.path.getsize(page.path) / 1e6:.1f} MB, ready after {seconds:.2f} s")
+    check(seconds < 10, f"the large page opens in {seconds} s")
+    browser.run("""new Promise(done => { const start = performance.now(); (function wait() {
+        const left = document.querySelectorAll('#grid button:not([data-painted])').length;
+        left && performance.now() - start < 30000 ? setTimeout(wait, 50) : done(left); })(); })""")
+    check(browser.run("document.querySelectorAll('#grid button:not([data-painted])').length") == 0, "all small maps are painted")
+    for view, zoom in (("heat", 14), ("heat", "null"), ("lines", "null")):
+        times = browser.run(f"""(async () => {{
+            chooseHead(2, 3); chooseView('{view}'); state.zoom = {zoom}; drawNow();
+            const times = [];
+            for (let k = 0; k < 60; ++k) {{
+              scroller.scrollTop = k * 90; scroller.scrollLeft = k * 60;
+              const start = performance.now(); drawNow(); times.push(performance.now() - start);
+              await new Promise(requestAnimationFrame);
+            }}
+            return times.sort((a, b) => a - b); }})()""")
+        print(f"  scrolling {view} (zoom {zoom}): median {times[30]:.1f} ms, longest {times[-1]:.1f} ms a frame")
+        check(times[30] < 33, f"scrolling {view} takes {times[30]:.1f} ms a frame")
+    browser.run("chooseView('heat')")
+    check_values(browser, page, "large", 6)
+    browser.run("state.zoom = 20; drawNow()")
+    check_values(browser, page, "large, zoomed", 6)
+    clean(browser, page, "large")
+
+
+def check_special(browser, folder, shots):
+    page = Page(folder, "reduced")
+    browser.open(page.path)
+    check("1500 × 1100" in browser.run("byId('reduced').hidden ? '' : byId('reduced').textContent"), "a reduced picture says so")
+    rows, columns, row_step, column_step = browser.run("(({rows, columns, rowStep, columnStep}) => [rows, columns, rowStep, columnStep])(currentGroup())")
+    check((rows, columns, row_step, column_step) == (750, 550, 2, 2), "and by how much")
+    true_rows = [page.row(browser, i) for i in (400, 401)]
+    largest = [max(row[2 * j] for row in true_rows) for j in range(550)], [max(row[2 * j + 1] for row in true_rows) for j in range(550)]
+    for j in range(0, 550, 13):
+        value, true = browser.run(f"valueAt(currentGroup(), mapOf(currentGroup(), state.layer, state.head), 200, {j})"), max(largest[0][j], largest[1][j])
+        check(abs(value - true) <= max(map(max, largest)) / 255, f"reduced: block (200, {j}) shows {value}, is {true}")
+    clean(browser, page, "reduced")
+
+    page = Page(folder, "broken")
+    browser.open(page.path)
+    browser.run("chooseHead(0, 1); choose(3, 5)")
+    browser.settle()
+    check("not finite" in browser.run("byId('readout').textContent"), "a value that is not finite is named")
+    browser.run("chooseHead(1, 1); choose(6, null)")
+    browser.settle()
+    check("no weight on any key" in browser.run("byId('readout').textContent"), "an empty row is named")
+    clean(browser, page, "broken")
+
+    for name, text in (("empty", "There is nothing to show."), ("none", "No map of this kind was kept.")):
+        page = Page(folder, name)
+        browser.open(page.path)
+        check(browser.run("byId('overview-hint').textContent") == text, f"{name}: {text}")
+        for key in ("2", "v", "ArrowDown", "+", "n", "Escape", "t"):
+            browser.press(key)
+        clean(browser, page, name)
+
+    # In a notebook: a frame whose document is the text of the file.
+    page = Page(folder, "words")
+    with open(page.path, encoding="utf-8") as file:
+        text = html.escape(file.read())
+    notebook = os.path.join(folder, "notebook.html")
+    with open(notebook, "w", encoding="utf-8") as file:
+        file.write(f"<!doctype html><meta charset=utf-8><html data-ready=yes><iframe id=one style='width:100%;height:560px;border:0' srcdoc=\"{text}\"></iframe>"
+                   f"<iframe sandbox='allow-scripts' style='width:100%;height:560px;border:0' srcdoc=\"{text}\"></iframe>")
+    browser.open(notebook, 900, 1200)
+    browser.run("new Promise(done => setTimeout(done, 700))")
+    check(browser.run("one.contentDocument.documentElement.dataset.ready") == "yes", "works inside a frame")
+    check(browser.problems == [], f"in a frame: {browser.problems}")
+    if shots:
+        browser.shot(os.path.join(shots, "notebook.png"))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("demo_pages")
+    parser.add_argument("--shots", help="write screenshots there")
+    arguments = parser.parse_args()
+    program = find_chromium()
+    if not program:
+        print("skipped: Chromium is absent (Debian, Ubuntu: package chromium; or set CHROMIUM to its path)")
+        return 77
+    if arguments.shots:
+        os.makedirs(arguments.shots, exist_ok=True)
+    random.seed(1)
+    with tempfile.TemporaryDirectory(prefix="viewer_pages_") as folder:
+        subprocess.run([arguments.demo_pages, folder], check=True)
+        for name in ("words", "sentence", "large"):
+            page = Page(folder, name)
+            size, most = os.path.getsize(page.path), 1.4 * len(page.truth) + 2**20
+            check(size <= most, f"{name}.html has {size} bytes, at most {most:.0f} are allowed")
+        browser = Browser(program)
+        try:
+            check_looks(browser, folder, arguments.shots)
+            check_colours(browser, Page(folder, "words"))
+            for name in ("words", "sentence"):
+                page = Page(folder, name)
+                browser.open(page.path)
+                check_values(browser, page, name)
+                browser.open(page.path, 400, 800)
+                check_values(browser, page, name + " at 400 px")
+            check_mouse(browser, Page(folder, "words"))
+            check_keys(browser, Page(folder, "words"))
+            check_hostile(browser, Page(folder, "hostile"))
+            check_special(browser, folder, arguments.shots)
+            check_large(browser, Page(folder, "large"), folder)
+        finally:
+            browser.close()
+    print("viewer: all passed" if failures == 0 else f"viewer: {failures} failed")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
