@@ -96,7 +96,8 @@ inline AtomicFile::AtomicFile(const std::filesystem::path& path) : path_(path) {
     return;
   }
   std::error_code failed;
-  if (std::filesystem::is_symlink(path_, failed)) path_ = std::filesystem::weakly_canonical(path);
+  if (std::filesystem::is_symlink(path_, failed)) path_ = std::filesystem::weakly_canonical(path, failed);
+  if (path_.empty()) fail(LoadError::file_not_created, "cannot follow this link", ELOOP);
   if (exists && ::access(path_.c_str(), W_OK) != 0) fail(LoadError::file_not_created, "cannot replace it", errno);
   temporary_ = detail::temporary_name(path_, ::getpid());
 #ifdef O_TMPFILE  // without a name until commit(), so that a killed process leaves nothing behind

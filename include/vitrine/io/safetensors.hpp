@@ -171,7 +171,10 @@ class IndexSax : public StrictSax {
     --depth_;
     return true;
   }
-  bool start_array(std::size_t) { return start_object(0); }
+  bool start_array(std::size_t) {
+    if (depth_ == 1) ignored();  // weight_map itself must be an object
+    return start_object(0);
+  }
   bool end_array() { return end_object(); }
 
  private:

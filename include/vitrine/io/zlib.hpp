@@ -27,8 +27,8 @@ inline bool zlib_inflate(std::span<const std::byte> in, std::span<std::byte> out
     status = ::inflate(&stream, Z_NO_FLUSH);
     const std::size_t consumed = in_part - stream.avail_in, produced = (out_part ? out_part : 1) - stream.avail_out;
     read += consumed;
-    if (out_part == 0 && produced > 0) break;  // longer than it said
-    written += out_part ? produced : 0;
+    written += produced;  // past the end of `out` if there is more than it should hold
+    if (written > out.size()) break;
     if (consumed == 0 && produced == 0) break;  // cut off
   }
   inflateEnd(&stream);

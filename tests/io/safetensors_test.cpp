@@ -1,0 +1,171 @@
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
+#include <vitrine/io/safetensors.hpp>
+#include <vitrine/io/safetensors_writer.hpp>
+
+#include "scratch.hpp"
+
+namespace vt = vitrine;
+using vt::Index;
+
+namespace {
+
+const std::string two_tensors = container(
+    R"({"b":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"__metadata__":{"k":"v"},"a":{"dtype":"U8","shape":[],"data_offsets":[8,9]}}   )",
+    std::string("\0\0\x80\x3f\0\0\0\xc0\x07", 9));
+
+std::string one_tensor(const std::string& name) {
+  return container("{\"" + name + R"(":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", "x");
+}
+
+template <class T>
+concept gives_views = requires(T file) {
+  std::forward<T>(file).find("a");
+};
+
+}  // namespace
+
+TEST_CASE("a file: names, types, shapes, values, metadata") {
+  const Scratch scratch;
+  const vt::SafeTensors file(scratch.write("x.safetensors", two_tensors));
+  CHECK(file.names() == std::vector<std::string>{"a", "b"});
+  CHECK(file.tensors().size() == 2);
+  CHECK(file.metadata().at("k") == "v");
+  CHECK(file.contains("a"));
+  CHECK(file.find("c") == nullptr);
+  const vt::TensorView& b = file.at("b");
+  CHECK(b.dtype == vt::DType::F32);
+  CHECK(b.shape == std::vector<Index>{2});
+  CHECK(b.nbytes == 8);
+  CHECK(b.to_vector<float>() == std::vector<float>{1, -2});
+  CHECK(file.at("a").shape.empty());
+  CHECK(file.at("a").to_vector<int>() == std::vector<int>{7});
+  file.release_pages(b);
+  CHECK(b.to_vector<double>() == std::vector<double>{1, -2});
+}
+
+TEST_CASE("copies share the file and keep it open") {
+  const Scratch scratch;
+  auto file = std::make_unique<vt::SafeTensors>(scratch.write("x.safetensors", two_tensors));
+  const vt::SafeTensors copy = *file;
+  const vt::TensorView& view = copy.at("b");
+  CHECK(view.data == file->at("b").data);
+  file.reset();
+  CHECK(view.to_vector<float>()[1] == -2);
+}
+
+TEST_CASE("bytes in memory, at any alignment, are read in place") {
+  const std::string shifted = "x" + two_tensors;
+  const auto bytes = std::as_bytes(std::span(shifted)).subspan(1);
+  const vt::SafeTensors file(bytes, "flash");
+  CHECK(file.at("a").data == bytes.data() + bytes.size() - 1);
+  CHECK(file.at("b").to_vector<float>()[0] == 1);
+  file.release_pages(file.at("b"));
+  std::string message;
+  CHECK(error_of([&] { file.at("bb"); }, &message) == "no_such_tensor");
+  CHECK(message == R"(no_such_tensor: flash: has no tensor "bb", of its 2 the nearest are: "b", "a")");
+}
+
+TEST_CASE("a view cannot be taken from a temporary") {
+  CHECK(gives_views<vt::SafeTensors&>);
+  CHECK(gives_views<const vt::SafeTensors&>);
+  CHECK(!gives_views<vt::SafeTensors>);
+}
+
+TEST_CASE("values that are not finite load") {
+  const std::string data("\0\0\xc0\x7f\0\0\x80\xff", 8);
+  const std::string bytes = container(R"({"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", data);
+  const vt::SafeTensors file(std::as_bytes(std::span(bytes)));
+  const auto values = file.at("x").to_vector<float>();
+  CHECK(std::isnan(values[0]));
+  CHECK((std::isinf(values[1]) && values[1] < 0));
+}
+
+TEST_CASE("trailing bytes only when asked for") {
+  const std::string bytes = two_tensors + "??";
+  CHECK(error_of([&] { vt::SafeTensors(std::as_bytes(std::span(bytes))); }) == "trailing_bytes");
+  CHECK(vt::SafeTensors(std::as_bytes(std::span(bytes)), "x", {.allow_trailing_bytes = true}).names().size() == 2);
+}
+
+TEST_CASE("a folder: model.safetensors, or an index and its shards") {
+  const Scratch scratch;
+  scratch.write("s1.safetensors", one_tensor("a"));
+  scratch.write("s2.safetensors", one_tensor("b"));
+  const auto index = [&](const std::string& map) { scratch.write("model.safetensors.index.json", map); };
+  const auto open = [&] { vt::SafeTensors{scratch.folder}; };
+  index(
+      R"({"metadata":{"total_size":2,"more":[1,{"x":null}]},"weight_map":{"b":"s2.safetensors","a":"s1.safetensors"}})");
+  const vt::SafeTensors file(scratch.folder);
+  CHECK(file.names() == std::vector<std::string>{"a", "b"});
+  CHECK(file.at("b").to_vector<int>() == std::vector<int>{'x'});
+  CHECK(*file.at("b").file == (scratch / "s2.safetensors").string());
+  CHECK(vt::SafeTensors(scratch / "model.safetensors.index.json").names().size() == 2);
+
+  std::string message;
+  index(R"({"weight_map":{"a":"s1.safetensors","c":"s2.safetensors"}})");
+  CHECK(error_of(open, &message) == "missing_tensors");
+  CHECK(message.find("\"c\"") != std::string::npos);
+  index(R"({"weight_map":{"a":"s1.safetensors","b":"s1.safetensors","c":"s2.safetensors"}})");
+  CHECK(error_of(open) == "missing_tensors");
+  scratch.write(
+      "s1.safetensors",
+      container(
+          R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"z":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}})",
+          "x"));
+  index(R"({"weight_map":{"a":"s1.safetensors","b":"s2.safetensors"}})");
+  CHECK(error_of(open, &message) == "unexpected_tensors");
+  CHECK(message.find("\"z\"") != std::string::npos);
+  index(R"({"weight_map":{"a":"s9.safetensors"}})");
+  CHECK(error_of(open) == "file_missing");
+  for (const std::string bad :
+       {R"({"weight_map":{"a":"../s1.safetensors"}})", R"({"weight_map":{"a":"/etc/passwd"}})",
+        R"({"weight_map":{"a":""}})", R"({"weight_map":{"a":"s\u0000"}})", R"({"weight_map":{"a":1}})",
+        R"({"weight_map":{"a":{"b":"s1"}}})", R"({"weight_map":["s1"]})", R"({"weight_map":"s1"})",
+        R"({"weight_map":{}})", R"({})", R"({"a":"b"})"}) {
+    CAPTURE(bad);
+    index(bad);
+    CHECK(error_of(open) == "bad_index");
+  }
+  index(R"({"weight_map":{"a":"s1.safetensors","a":"s1.safetensors"}})");
+  CHECK(error_of(open) == "duplicate_name");
+  index(R"({"weight_map":{"a":"s1.safetensors"},"weight_map":{}})");
+  CHECK(error_of(open) == "duplicate_name");
+  index("{");
+  CHECK(error_of(open) == "header_not_json");
+  index("[" + std::string(100, '['));
+  CHECK(error_of(open) == "nesting_too_deep");
+  scratch.write("model.safetensors", one_tensor("whole"));
+  CHECK(vt::SafeTensors(scratch.folder).names() == std::vector<std::string>{"whole"});
+}
+
+TEST_CASE("a pickle is refused with the command that converts it") {
+  const Scratch scratch;
+  std::string message;
+  for (const char* name : {"pytorch_model.bin", "a.pt", "a.pth", "a.ckpt"}) {
+    const auto path = scratch.write(name, "PK");
+    CHECK(error_of([&] { vt::SafeTensors{path}; }, &message) == "only_pickle");
+    CHECK(message.ends_with("python3 examples/python/to_safetensors.py " + path.string()));
+  }
+  CHECK(error_of([&] { vt::SafeTensors{scratch.folder}; }, &message) == "only_pickle");
+  CHECK(message.ends_with("python3 examples/python/to_safetensors.py " + scratch.folder.string()));
+  CHECK(error_of([&] { vt::SafeTensors(scratch / "none.bin"); }) == "file_missing");
+  std::filesystem::create_directory(scratch / "it's here");
+  const auto odd = scratch.write("it's here/a.pt", "");
+  CHECK(error_of([&] { vt::SafeTensors{odd}; }, &message) == "only_pickle");
+  CHECK(message.ends_with("to_safetensors.py '" + (scratch / "it'\\''s here/a.pt").string() + "'"));
+}
+
+TEST_CASE("a folder without a model says what it holds") {
+  const Scratch scratch;
+  std::string message;
+  CHECK(error_of([&] { vt::SafeTensors{scratch.folder}; }, &message) == "file_missing");
+  CHECK(message.ends_with("holds neither model.safetensors nor model.safetensors.index.json"));
+  scratch.write("adapter.safetensors", two_tensors);
+  CHECK(error_of([&] { vt::SafeTensors{scratch.folder}; }, &message) == "file_missing");
+  CHECK(message.ends_with("; name one of its files: adapter.safetensors"));
+  CHECK(error_of([&] { vt::SafeTensors(scratch / "none.safetensors"); }) == "file_missing");
+}
