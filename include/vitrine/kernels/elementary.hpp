@@ -4,7 +4,8 @@
 //   exp_nonpositive<S>(x)   the same bits for x <= 0 and NaN in fewer instructions, for softmax
 //   erf<S>(x), tanh<S>(x), log<S>(x)    within 4 ulp
 //
-// Polynomials are minimax fits (relative error of the result); coefficients were rounded one at a time, the lowest first.
+// Polynomials are minimax fits (relative error of the result); coefficients were rounded one at a time, the lowest
+// first.
 #pragma once
 #include <vitrine/core/simd.hpp>
 
@@ -144,17 +145,16 @@ VITRINE_INLINE typename simd<S>::vec exp_nonpositive(typename simd<S>::vec x, ty
   return V::select(V::lt(x, V::set1(exp_lowest<S>)), V::zero(), scaled);
 }
 
-// P(X > a) exp(a^2 / 2) for a standard normal X and a >= 0, as a polynomial around 0.5 (1 in double): its terms are
-// small between 0 and 1.53, where the tail is 1/16 and the error bound of gelu is tightest. Right of 6 (9) it is held
-// constant.
+// P(X > a) exp(a^2 / 2) for a standard normal X and a >= 0, as a polynomial around 1: its terms are small between 0 and
+// 1.53, where the tail is 1/16 and the error bound of gelu is tightest. Right of 6 (9 in double) it is held constant.
 template <class S>
 VITRINE_INLINE typename simd<S>::vec normal_ratio(typename simd<S>::vec a) {
   using V = simd<S>;
   if constexpr (sizeof(S) == 4) {
-    const auto x = V::min(V::set1(6.f), a) - V::set1(0.5f);
-    return horner<S>(x, 0x1.66027ap-2f, -0x1.cb062ep-3f, 0x1.e68212p-4f, -0x1.c1dc42p-5f, 0x1.7605bep-6f,
-                     -0x1.1d2104p-7f, 0x1.946298p-9f, -0x1.0c81aap-10f, 0x1.47dc68p-12f, -0x1.5adb52p-14f,
-                     0x1.21c43cp-16f, -0x1.562106p-19f, 0x1.eceae4p-23f, -0x1.4079e4p-27f);
+    const auto x = V::min(V::set1(6.f), a) - V::set1(1.f);
+    return horner<S>(x, 0x1.0bdb2ep-2f, -0x1.195248p-3f, 0x1.fcc804p-5f, -0x1.9b015ap-6f, 0x1.2f4c1ap-7f,
+                     -0x1.9ef2dap-9f, 0x1.09b208p-10f, -0x1.41cb6cp-12f, 0x1.77f292p-14f, -0x1.a9065cp-16f,
+                     0x1.acc178p-18f, -0x1.47ab82p-20f, 0x1.368c1ap-23f, -0x1.06cc1p-27f);
   } else {
     const auto x = V::min(V::set1(9.), a) - V::set1(1.);
     return horner<S>(x, 0x1.0bdb2e039df32p-2, -0x1.19524a734ae3dp-3, 0x1.fcc82327e201ap-5, -0x1.9b00af18dbb7fp-6,
@@ -233,10 +233,10 @@ VITRINE_INLINE typename simd<S>::vec tanh(typename simd<S>::vec x) {
                           0x1.664f4859598bfp-6, -0x1.226e2f11e92f3p-7, 0x1.d6d29b3a83e8p-9, -0x1.7d8fcf780634ap-10,
                           0x1.34838ec790e0ap-11, -0x1.e96e99d9daea6p-13, 0x1.5d7135b505cd2p-14, -0x1.4709bb770a346p-16);
   const auto one = V::set1(S(1));
+  const auto small = V::fma(V::mul(a, square), factor, a);
   const auto large = one - V::set1(S(2)) / (exp<S>(a + a) + one);
   const auto sign = V::bits(x) & V::iset1(detail::float_format<S>::sign);
-  return V::select(V::lt(a, V::set1(S(0.55))), V::fma(V::mul(x, square), factor, x),
-                   V::from_bits(V::bits(large) | sign));
+  return V::from_bits(V::bits(V::select(V::lt(a, V::set1(S(0.55))), small, large)) | sign);
 }
 
 // The natural logarithm: log(0) = -inf, NaN below. With x = 2^n (1 + f) between sqrt(1/2) and sqrt(2), s = f / (2 + f)
