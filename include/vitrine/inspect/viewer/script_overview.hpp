@@ -55,7 +55,7 @@ function buildOverview() {
   watcher.disconnect();
   grid.replaceChildren();
   const columns = group.heads + (withMean ? 1 : 0);
-  grid.style.gridTemplateColumns = `22px repeat(${columns}, minmax(22px, 110px))`;
+  grid.style.gridTemplateColumns = `22px repeat(${columns}, minmax(17px, 110px))`;
   grid.append(make('span', ''));
   for (let head = 0; head < group.heads; ++head) grid.append(make('span', `${head}`, 'number'));
   if (withMean) grid.append(make('span', 'mean', 'number'));

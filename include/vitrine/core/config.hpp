@@ -1,0 +1,104 @@
+// The first header: checks the compiler, decides what the build can do, and names the namespace after it.
+//
+// Every decision can be overridden by defining the macro first. Each one that changes generated code is part of
+// VITRINE_ABI, the inline namespace, so that two differently built translation units can be linked without sharing a
+// symbol.
+#pragma once
+
+#define VITRINE_VERSION_MAJOR 0
+#define VITRINE_VERSION_MINOR 1
+#define VITRINE_VERSION_PATCH 0
+
+#if __cplusplus < 202002L
+#error "vitrine needs C++20: add -std=c++20"
+#define VITRINE_UNUSABLE
+#elif defined(__clang__) && __clang_major__ < 14
+#error "vitrine needs clang 14 or newer, or g++ 11 or newer"
+#define VITRINE_UNUSABLE
+#elif !defined(__clang__) && (!defined(__GNUC__) || __GNUC__ < 11)
+#error "vitrine needs g++ 11 or newer, or clang 14 or newer"
+#define VITRINE_UNUSABLE
+#elif !__has_include(<Eigen/Core>) && !__has_include(<eigen3/Eigen/Core>)
+#error "vitrine needs Eigen 3.4 or newer: install libeigen3-dev, or add -I with the folder that holds Eigen/Core"
+#define VITRINE_UNUSABLE
+#else
+
+#include <cstddef>
+#include <cstdint>
+
+// ---- threads
+#if defined(VITRINE_OPENMP)
+// Use the provided definition.
+#elif defined(_OPENMP)
+#define VITRINE_OPENMP 1
+#else
+#define VITRINE_OPENMP 0
+#endif
+
+// ---- bytes of a vector register; 0: a plain array of lanes, for targets whose compiler knows no vectors
+#if defined(VITRINE_VECTOR_BYTES)
+// Use the provided definition.
+#elif defined(__AVX512F__)
+#define VITRINE_VECTOR_BYTES 64
+#elif defined(__AVX__)
+#define VITRINE_VECTOR_BYTES 32
+#elif defined(__SSE2__) || defined(__aarch64__)
+#define VITRINE_VECTOR_BYTES 16
+#else
+#define VITRINE_VECTOR_BYTES 0
+#endif
+
+// ---- vector registers of the machine: the register tile of the matmul kernel follows from it
+#if defined(VITRINE_VECTOR_REGISTERS)
+// Use the provided definition.
+#elif defined(__AVX512F__) || defined(__aarch64__)
+#define VITRINE_VECTOR_REGISTERS 32
+#else
+#define VITRINE_VECTOR_REGISTERS 16
+#endif
+
+// ---- exceptions: without them only the forward_into forms exist
+#if defined(VITRINE_EXCEPTIONS)
+// Use the provided definition.
+#elif defined(__cpp_exceptions)
+#define VITRINE_EXCEPTIONS 1
+#else
+#define VITRINE_EXCEPTIONS 0
+#endif
+
+// ---- checks of indices in accessors (matrix(b, h), layer numbers); the checks of a call are always on
+#if defined(VITRINE_CHECKS)
+// Use the provided definition.
+#elif defined(NDEBUG) && defined(VITRINE_NO_ACCESS_CHECKS)
+#define VITRINE_CHECKS 0
+#else
+#define VITRINE_CHECKS 1
+#endif
+
+#if defined(__FMA__) || defined(__AVX512F__) || defined(__aarch64__) || defined(__FP_FAST_FMAF)
+#define VITRINE_FMA 1
+#else
+#define VITRINE_FMA 0
+#endif
+
+#ifdef __FAST_MATH__
+#define VITRINE_ABI_MATH fast
+#else
+#define VITRINE_ABI_MATH ieee
+#endif
+#define VITRINE_JOIN_(v, w, f, o, c, e, m) v##_w##w##_fma##f##_omp##o##_chk##c##_exc##e##_##m
+#define VITRINE_JOIN(v, w, f, o, c, e, m) VITRINE_JOIN_(v, w, f, o, c, e, m)
+#define VITRINE_ABI                                                                                       \
+  VITRINE_JOIN(v0, VITRINE_VECTOR_BYTES, VITRINE_FMA, VITRINE_OPENMP, VITRINE_CHECKS, VITRINE_EXCEPTIONS, \
+               VITRINE_ABI_MATH)
+
+#define VITRINE_INLINE inline __attribute__((always_inline))
+#define VITRINE_NOINLINE __attribute__((noinline))
+
+namespace vitrine::inline VITRINE_ABI {
+
+using Index = std::ptrdiff_t;
+
+}  // namespace vitrine::inline VITRINE_ABI
+
+#endif

@@ -1,0 +1,34 @@
+// Eigen at the boundary only: maps over our bytes. No product, decomposition or temporary of Eigen's runs inside the
+// library.
+#pragma once
+#include <vitrine/core/config.hpp>
+
+#if defined(__GNUC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wshadow"
+#pragma GCC diagnostic ignored "-Wpedantic"
+#if !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wclass-memaccess"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#else
+#pragma GCC diagnostic ignored "-Wdeprecated-copy"
+#endif
+#endif
+#if __has_include(<Eigen/Core>)
+#include <Eigen/Core>
+#else
+#include <eigen3/Eigen/Core>
+#endif
+#if defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
+
+namespace vitrine::inline VITRINE_ABI {
+
+template <class S>
+using RowMajor = Eigen::Matrix<S, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+template <class S>
+using MatrixView = Eigen::Map<const RowMajor<S>>;
+
+}  // namespace vitrine::inline VITRINE_ABI

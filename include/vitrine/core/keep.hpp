@@ -1,0 +1,128 @@
+// What a call keeps of its attention: a type, so that what was not kept cannot be read.
+//
+//   keep::weights     per head, after softmax (the default)
+//   keep::scores      after scale and mask, before softmax, with the weights
+//   keep::head_mean   the mean over heads
+//   keep::nothing
+//
+// .only({.which = vt::Which::cross, .layers = {0, 11}, .heads = {7}}) narrows a policy at run time; everything else
+// stays on the path that keeps nothing. Indices stay the model's own. The output has the same bits under every policy.
+#pragma once
+#include <vitrine/core/config.hpp>
+
+#include <initializer_list>
+
+namespace vitrine::inline VITRINE_ABI {
+
+// Kinds of attention, to be joined by |.
+enum class Which : std::uint8_t { none = 0, self = 1, cross = 2, encoder = 4, all = 7 };
+constexpr Which operator|(Which x, Which y) { return Which(std::uint8_t(x) | std::uint8_t(y)); }
+constexpr bool includes(Which set, Which kind) { return (std::uint8_t(set) & std::uint8_t(kind)) != 0; }
+
+// Indices below 64; a default one holds all of them, and those above 63 as well.
+class IndexSet {
+ public:
+  constexpr IndexSet() noexcept = default;
+  constexpr IndexSet(std::initializer_list<int> indices) noexcept : bits_(0), all_(false) {
+    for (int i : indices) {
+      if (i >= 0 && i < 64)
+        bits_ |= std::uint64_t{1} << i;
+      else
+        valid_ = false;
+    }
+  }
+  constexpr void insert(int i) noexcept {
+    if (all_) bits_ = 0, all_ = false;
+    if (i >= 0 && i < 64)
+      bits_ |= std::uint64_t{1} << i;
+    else
+      valid_ = false;
+  }
+  constexpr bool contains(Index i) const noexcept { return all_ || (i < 64 && ((bits_ >> i) & 1) != 0); }
+  // How many of 0 ... n - 1 are in the set; also the place of n among them.
+  constexpr Index count_below(Index n) const noexcept {
+    if (all_) return n;
+    Index count = 0;
+    for (Index i = 0; i < n && i < 64; ++i) count += Index((bits_ >> i) & 1);
+    return count;
+  }
+  constexpr bool all() const noexcept { return all_; }
+  // Every index is one of 0 ... n - 1.
+  constexpr bool fits(Index n) const noexcept { return all_ || (valid_ && (n >= 64 || (bits_ >> n) == 0)); }
+
+ private:
+  std::uint64_t bits_ = ~std::uint64_t{0};
+  bool all_ = true, valid_ = true;
+};
+
+struct Selection {
+  Which which = Which::all;
+  IndexSet layers = {}, heads = {};
+};
+
+template <class S>
+class Maps;
+template <class S>
+class ScoredMaps;
+template <class S>
+class MeanMaps;
+
+template <class...>
+inline constexpr bool never = false;
+
+// In the overloads for temporaries of all that return views.
+#define VITRINE_DANGLING(...)       \
+  static_assert(never<__VA_ARGS__>, \
+                "vitrine: this view would outlive the temporary that it points into; give the result a name first")
+
+// A map that the policy did not keep, and one that a layer does not have. Empty; a different type for each place in a
+// result.
+template <int Place>
+struct NotKept {
+  template <class... I>
+  void matrix(I...) const {
+    static_assert(never<I...>, "vitrine: this map was not kept; ask for it with vt::keep::weights");
+  }
+  template <class I>
+  void operator[](I) const {
+    static_assert(never<I>, "vitrine: this map was not kept; ask for it with vt::keep::weights");
+  }
+};
+template <int Place>
+struct NoSuch {
+  template <class... I>
+  void matrix(I...) const {
+    static_assert(never<I...>, "vitrine: this layer has no such attention");
+  }
+  template <class I>
+  void operator[](I) const {
+    static_assert(never<I>, "vitrine: this layer has no such attention");
+  }
+};
+
+namespace keep {
+
+// M is the class that holds the maps of a layer, or of a stack.
+template <template <class> class M>
+struct Policy {
+  template <class S, int Place>
+  using map = M<S>;
+  Selection selection = {};
+  constexpr Policy only(const Selection& chosen) const { return {chosen}; }
+};
+struct Nothing {
+  template <class S, int Place>
+  using map = NotKept<Place>;
+  Selection selection = {Which::none};
+};
+
+inline constexpr Policy<Maps> weights;
+inline constexpr Policy<ScoredMaps> scores;
+inline constexpr Policy<MeanMaps> head_mean;
+inline constexpr Nothing nothing;
+
+}  // namespace keep
+
+using DefaultKeep = keep::Policy<Maps>;
+
+}  // namespace vitrine::inline VITRINE_ABI

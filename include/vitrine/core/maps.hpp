@@ -1,0 +1,290 @@
+// The maps of a call: (B, H, T, S) for a layer, one such block after another for the layers of a stack, only what was
+// chosen.
+//
+//   result.self_attn.matrix(b, h)           of a layer: Eigen::Map, T x S, rows sum to 1
+//   result.self_attn[layer].matrix(b, h)    of a stack; layer, b and h are the model's own indices
+//   ScoredMaps: also scores(b, h), -inf where a key is masked.   MeanMaps: matrix(b)
+//
+// Views live as long as the result. A layer or head that was not chosen, or an index out of range, is an error
+// (StatusError; a trap without exceptions). Ragged sequences have maps of T_b x S_b.
+#pragma once
+#include <vitrine/core/config.hpp>
+#include <vitrine/core/eigen.hpp>
+#include <vitrine/core/keep.hpp>
+#include <vitrine/core/memory.hpp>
+#include <vitrine/core/views.hpp>
+
+namespace vitrine::inline VITRINE_ABI {
+
+// What decides how many maps there are and how large they are.
+struct MapShape {
+  Index layers = 1, batch = 1, heads = 1, length = 0, memory_length = 0;  // memory_length: columns, extra keys included
+  std::span<const Index> lengths = {}, memory_lengths = {};               // of ragged sequences
+  Index extra_keys = 0;
+};
+
+namespace detail {
+
+inline void index_error([[maybe_unused]] const char* sentence, [[maybe_unused]] Index index,
+                        [[maybe_unused]] Index limit) {
+#if VITRINE_EXCEPTIONS
+  throw StatusError({Status::bad_shape, sentence, index, limit});
+#else
+  __builtin_trap();
+#endif
+}
+
+// Where the map of (layer, b, h) stands.
+struct MapLayout {
+  MapShape shape = {};
+  IndexSet layers = {}, heads = {};
+  bool kept = false, mean = false;
+  Index per_layer = 0;
+  const Index* offsets = nullptr;  // ragged: values of one head before sequence b
+
+  Index rows(Index b) const { return shape.lengths.empty() ? shape.length : shape.lengths[std::size_t(b)]; }
+  Index columns(Index b) const {
+    return shape.memory_lengths.empty() ? shape.memory_length : shape.memory_lengths[std::size_t(b)] + shape.extra_keys;
+  }
+  Index heads_kept() const { return mean ? 1 : heads.count_below(shape.heads); }
+  bool has(Index layer, Index h) const { return kept && layers.contains(layer) && (mean || heads.contains(h)); }
+  Index at(Index layer, Index b, Index h) const {
+    const Index before = offsets != nullptr ? offsets[b] : b * shape.length * shape.memory_length;
+    return layers.count_below(layer) * per_layer + before * heads_kept() +
+           (mean ? 0 : heads.count_below(h)) * rows(b) * columns(b);
+  }
+  void check(Index layer, Index b, Index h) const {
+    if (!kept) index_error("this map was not kept: the selection's `which` left it out", layer, Status::unset);
+    if (layer < 0 || layer >= shape.layers) index_error("no such layer", layer, shape.layers);
+    if (b < 0 || b >= shape.batch) index_error("no such sequence in the batch", b, shape.batch);
+    if (!mean && (h < 0 || h >= shape.heads)) index_error("no such head", h, shape.heads);
+    if (!layers.contains(layer))
+      index_error("the maps of this layer were not chosen: see Selection::layers", layer, Status::unset);
+    if (!mean && !heads.contains(h))
+      index_error("the maps of this head were not chosen: see Selection::heads", h, Status::unset);
+  }
+};
+
+// One layer's place for its maps, as the kernels see it. Pointers are null where nothing is kept.
+template <class S>
+struct MapSink {
+  S *weights = nullptr, *scores = nullptr, *mean = nullptr;
+  const MapLayout* layout = nullptr;
+  Index layer = 0;
+
+  bool any() const { return layout != nullptr && layout->kept && layout->layers.contains(layer); }
+  S* place(S* base, Index b, Index h) const {
+    return base == nullptr || layout == nullptr || !layout->has(layer, h) ? nullptr : base + layout->at(layer, b, h);
+  }
+};
+
+}  // namespace detail
+
+// The maps of one layer of a stack.
+template <class S>
+class MapView {
+ public:
+  MapView(const S* weights, const S* scores, const detail::MapLayout* layout, Index layer)
+      : weights_(weights), scores_(scores), layout_(layout), layer_(layer) {}
+  MatrixView<S> matrix(Index b, Index h) const { return view(weights_, b, h); }
+  MatrixView<S> matrix(Index b) const { return view(weights_, b, 0); }  // of a mean over heads
+  MatrixView<S> scores(Index b, Index h) const { return view(scores_, b, h); }
+
+ private:
+  MatrixView<S> view(const S* base, Index b, Index h) const {
+#if VITRINE_CHECKS
+    layout_->check(layer_, b, h);
+#endif
+    return MatrixView<S>(base + layout_->at(layer_, b, h), layout_->rows(b), layout_->columns(b));
+  }
+  const S *weights_, *scores_;
+  const detail::MapLayout* layout_;
+  Index layer_;
+};
+
+namespace detail {
+
+// Storage and layout, common to the classes below. Two buffers: the maps, and the scores before softmax.
+template <class S>
+class MapStore {
+ public:
+  MapStore() noexcept = default;
+  explicit MapStore(const Memory* memory) noexcept : values_(memory), scores_(memory), ragged_(memory) {}
+  explicit MapStore(std::span<S> values, std::span<S> scores = {}) noexcept : values_(values), scores_(scores) {}
+  MapStore(MapStore&& other) noexcept { *this = static_cast<MapStore&&>(other); }
+  MapStore& operator=(MapStore&& other) noexcept {
+    values_ = static_cast<Buffer<S>&&>(other.values_), scores_ = static_cast<Buffer<S>&&>(other.scores_);
+    ragged_ = static_cast<Buffer<Index>&&>(other.ragged_);
+    layout_ = other.layout_;
+    return *this;
+  }
+
+  Index layers() const noexcept { return layout_.shape.layers; }
+  Index batch() const noexcept { return layout_.shape.batch; }
+  Index heads() const noexcept { return layout_.mean ? 1 : layout_.shape.heads; }
+  Index length(Index b = 0) const noexcept { return layout_.rows(b); }
+  Index memory_length(Index b = 0) const noexcept { return layout_.columns(b); }
+  bool kept(Index layer, Index h) const noexcept { return layout_.has(layer, h); }
+  // All kept values, layer by layer, (B, H, T, S) in each.
+  std::span<const S> values() const noexcept { return values_.span(); }
+  std::size_t bytes() const noexcept { return std::size_t(values_.size() + scores_.size()) * sizeof(S); }
+
+  void use(const Memory* memory) noexcept { values_.use(memory), scores_.use(memory), ragged_.use(memory); }
+  Status prepare(const MapShape& shape, const Selection& selection, Which kind, bool mean, bool with_scores) noexcept {
+    if (!selection.layers.fits(shape.layers))
+      return {Status::bad_config, "the selection names a layer that the model does not have", Status::unset,
+              shape.layers};
+    if (!selection.heads.fits(shape.heads))
+      return {Status::bad_config, "the selection names a head that the model does not have", Status::unset,
+              shape.heads};
+    layout_ = {};
+    layout_.shape = shape;
+    layout_.layers = selection.layers, layout_.heads = selection.heads;
+    layout_.kept = includes(selection.which, kind);
+    layout_.mean = mean;
+    Index one_head = shape.batch * shape.length * shape.memory_length;
+    if (!shape.lengths.empty() || !shape.memory_lengths.empty()) {
+      // offsets, then the lengths themselves: the caller's spans need not outlive the call
+      if (Status s = ragged_.resize(3 * shape.batch); s != Status::ok) return s;
+      Index sum = 0;
+      for (Index b = 0; b < shape.batch; ++b) {
+        ragged_[b] = sum;
+        ragged_[shape.batch + b] = layout_.rows(b);
+        ragged_[2 * shape.batch + b] = layout_.columns(b) - shape.extra_keys;
+        sum += layout_.rows(b) * layout_.columns(b);
+      }
+      layout_.offsets = ragged_.data();
+      layout_.shape.lengths = {ragged_.data() + shape.batch, std::size_t(shape.batch)};
+      layout_.shape.memory_lengths = {ragged_.data() + 2 * shape.batch, std::size_t(shape.batch)};
+      one_head = sum;
+    }
+    layout_.per_layer = one_head * layout_.heads_kept();
+    const Index size = layout_.kept ? layout_.per_layer * selection.layers.count_below(shape.layers) : 0;
+    if (Status s = values_.resize(size); s != Status::ok) return s;
+    return scores_.resize(with_scores ? size : 0);
+  }
+
+ protected:
+  Buffer<S> values_, scores_;
+  Buffer<Index> ragged_;
+  MapLayout layout_;
+};
+
+}  // namespace detail
+
+// Weights per head.
+template <class S>
+class Maps : public detail::MapStore<S> {
+ public:
+  using detail::MapStore<S>::MapStore;
+  MapView<S> operator[](Index layer) const& { return {this->values_.data(), nullptr, &this->layout_, layer}; }
+  MatrixView<S> matrix(Index b, Index h) const& { return (*this)[0].matrix(b, h); }
+  template <class I>
+  void operator[](I) const&& {
+    VITRINE_DANGLING(I);
+  }
+  template <class... I>
+  void matrix(I...) const&& {
+    VITRINE_DANGLING(I...);
+  }
+
+  Status prepare(const MapShape& shape, const Selection& selection, Which kind) noexcept {
+    return detail::MapStore<S>::prepare(shape, selection, kind, false, false);
+  }
+  detail::MapSink<S> sink(Index layer) noexcept {
+    return {this->values_.data(), nullptr, nullptr, &this->layout_, layer};
+  }
+};
+
+// Weights and the scores before softmax.
+template <class S>
+class ScoredMaps : public detail::MapStore<S> {
+ public:
+  using detail::MapStore<S>::MapStore;
+  MapView<S> operator[](Index layer) const& {
+    return {this->values_.data(), this->scores_.data(), &this->layout_, layer};
+  }
+  MatrixView<S> matrix(Index b, Index h) const& { return (*this)[0].matrix(b, h); }
+  MatrixView<S> scores(Index b, Index h) const& { return (*this)[0].scores(b, h); }
+  template <class I>
+  void operator[](I) const&& {
+    VITRINE_DANGLING(I);
+  }
+  template <class... I>
+  void matrix(I...) const&& {
+    VITRINE_DANGLING(I...);
+  }
+  template <class... I>
+  void scores(I...) const&& {
+    VITRINE_DANGLING(I...);
+  }
+
+  Status prepare(const MapShape& shape, const Selection& selection, Which kind) noexcept {
+    return detail::MapStore<S>::prepare(shape, selection, kind, false, true);
+  }
+  detail::MapSink<S> sink(Index layer) noexcept {
+    return {this->values_.data(), this->scores_.data(), nullptr, &this->layout_, layer};
+  }
+};
+
+// The mean over heads, added in ascending order.
+template <class S>
+class MeanMaps : public detail::MapStore<S> {
+ public:
+  using detail::MapStore<S>::MapStore;
+  MapView<S> operator[](Index layer) const& { return {this->values_.data(), nullptr, &this->layout_, layer}; }
+  MatrixView<S> matrix(Index b) const& { return (*this)[0].matrix(b); }
+  template <class I>
+  void operator[](I) const&& {
+    VITRINE_DANGLING(I);
+  }
+  template <class... I>
+  void matrix(I...) const&& {
+    VITRINE_DANGLING(I...);
+  }
+
+  // A mean is over all heads: a selection of heads is refused.
+  Status prepare(const MapShape& shape, const Selection& selection, Which kind) noexcept {
+    if (!selection.heads.all())
+      return {Status::not_supported, "keep::head_mean is the mean over all heads; choose layers only"};
+    return detail::MapStore<S>::prepare(shape, selection, kind, true, false);
+  }
+  detail::MapSink<S> sink(Index layer) noexcept {
+    return {nullptr, nullptr, this->values_.data(), &this->layout_, layer};
+  }
+};
+
+namespace detail {
+template <class M>
+Status prepare_maps(M& maps, const Memory* memory, const MapShape& shape, const Selection& selection,
+                    Which kind) noexcept {
+  if constexpr (requires { maps.sink(Index{}); }) {
+    maps.use(memory);
+    return maps.prepare(shape, selection, kind);
+  } else {
+    return {};
+  }
+}
+template <class S, class M>
+MapSink<S> sink_of(M& maps, Index layer) noexcept {
+  if constexpr (requires { maps.sink(layer); })
+    return maps.sink(layer);
+  else
+    return {};
+}
+}  // namespace detail
+
+// What every layer and stack returns: always three members, in this order. A member that was not kept or cannot exist
+// is an empty type.
+template <class S, class Self, class Cross>
+struct Result {
+  Tensor<S> output = Tensor<S>{};  // (B, T, E)
+  [[no_unique_address]] Self self_attn = {};
+  [[no_unique_address]] Cross cross_attn = {};
+};
+template <class K, class S>
+using EncoderResult = Result<S, typename K::template map<S, 0>, NoSuch<1>>;
+template <class K, class S>
+using DecoderResult = Result<S, typename K::template map<S, 0>, typename K::template map<S, 1>>;
+
+}  // namespace vitrine::inline VITRINE_ABI

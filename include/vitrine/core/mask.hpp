@@ -1,0 +1,335 @@
+// Masks: who may attend to whom. One run-time type of views, joined by &, at most one of each kind; nothing T x S is
+// stored for causal, window or lengths.
+//
+//   causal(offset)                  key j is seen by query i if j <= i + offset
+//   window(left, right)             i - left <= j <= i + right, after the causal offset; unlimited: no bound
+//   key_lengths(lengths)            sequence b has lengths[b] keys
+//   key_flags(flags, B, S)          flags[b][j] true: key j may be seen
+//   keep_matrix(keep, T, S), (keep, B, H, T, S)     true: may be seen; an extent of 1 broadcasts
+//   additive_bias(bias, T, S), (bias, B, H, T, S)   added to the scores after the scale; -inf masks the key, bit for
+//   bit key_bias(bias, B, S)                            the same for a key of every query
+//   from_torch_key_padding_mask(mask, B, S), from_torch_attn_mask(mask, T, S), (mask, B * H, H, T, S)    true means
+//   IGNORE from_torch_sdpa_mask(mask, T, S), (mask, B, H, T, S)                                                 true
+//   means attend from_hf_attention_mask(mask, B, S)                                                                   1
+//   means keep
+//
+// A mask gives each row an interval [lo, hi) of keys and, inside it, an optional matrix. Outside nothing is computed or
+// multiplied, whatever it holds. A row with no key left has weights 0 and context 0.
+#pragma once
+#include <vitrine/core/config.hpp>
+#include <vitrine/core/status.hpp>
+
+#include <span>
+#include <type_traits>
+
+namespace vitrine::inline VITRINE_ABI {
+
+inline constexpr Index unlimited = -1;
+
+namespace detail {
+
+// A view of truth values of 1, 4 or 8 bytes, (B, H, T, S); a stride of 0 broadcasts.
+struct FlagView {
+  const void* data = nullptr;
+  int bytes = 1;
+  bool keep_if = true;
+  Index extent[4] = {}, stride[4] = {};
+
+  bool keeps(Index at) const {
+    bool value;
+    if (bytes == 1)
+      value = static_cast<const std::uint8_t*>(data)[at] != 0;
+    else if (bytes == 4)
+      value = static_cast<const std::int32_t*>(data)[at] != 0;
+    else
+      value = static_cast<const std::int64_t*>(data)[at] != 0;
+    return value == keep_if;
+  }
+};
+template <class S>
+struct BiasView {
+  const S* data = nullptr;
+  Index extent[4] = {}, stride[4] = {};
+};
+template <class View>
+constexpr View broadcast(View view, Index batch, Index heads, Index length, Index memory_length) {
+  const Index extent[4] = {batch, heads, length, memory_length};
+  Index step = 1;
+  for (int i = 3; i >= 0; --i) {
+    view.extent[i] = extent[i];
+    view.stride[i] = extent[i] == 1 ? 0 : step;
+    step *= extent[i];
+  }
+  return view;
+}
+template <class T>
+FlagView flags(const T* data, bool keep_if) {
+  static_assert(std::is_integral_v<T> && (sizeof(T) == 1 || sizeof(T) == 4 || sizeof(T) == 8),
+                "vitrine: a mask of flags is of bool or of integers of 1, 4 or 8 bytes");
+  FlagView view;
+  view.data = data, view.bytes = int(sizeof(T)), view.keep_if = keep_if;
+  return view;
+}
+
+// -inf by its bits, which -ffast-math cannot assume away.
+VITRINE_INLINE bool is_minus_infinity(float x) { return __builtin_bit_cast(std::uint32_t, x) == 0xff800000u; }
+VITRINE_INLINE bool is_minus_infinity(double x) { return __builtin_bit_cast(std::uint64_t, x) == 0xfff0000000000000u; }
+template <class S>
+constexpr auto minus_infinity_bits() {
+  if constexpr (sizeof(S) == 4)
+    return std::int32_t(0xff800000u);
+  else
+    return std::int64_t(0xfff0000000000000u);
+}
+template <class S>
+constexpr S minus_infinity() {
+  return __builtin_bit_cast(S, minus_infinity_bits<S>());
+}
+
+}  // namespace detail
+
+// The kinds that know no scalar type.
+struct BasicMask {
+  bool is_causal = false, is_window = false, has_lengths = false, duplicate = false;
+  Index offset = 0, left = unlimited, right = unlimited;
+  std::span<const Index> lengths = {};
+  detail::FlagView key_keep = {}, keep = {};
+};
+
+template <class S>
+struct Mask : BasicMask {
+  detail::BiasView<S> bias = {}, key_bias = {};
+  Mask() = default;
+  Mask(const BasicMask& mask) : BasicMask(mask) {}
+  bool any() const {
+    return is_causal || is_window || has_lengths || key_keep.data || keep.data || bias.data || key_bias.data;
+  }
+};
+
+namespace detail {
+inline void join(BasicMask& x, const BasicMask& y) {
+  x.duplicate = x.duplicate || y.duplicate || (x.is_causal && y.is_causal) || (x.is_window && y.is_window) ||
+                (x.has_lengths && y.has_lengths) || (x.key_keep.data && y.key_keep.data) ||
+                (x.keep.data && y.keep.data);
+  if (y.is_causal) x.is_causal = true, x.offset = y.offset;
+  if (y.is_window) x.is_window = true, x.left = y.left, x.right = y.right;
+  if (y.has_lengths) x.has_lengths = true, x.lengths = y.lengths;
+  if (y.key_keep.data) x.key_keep = y.key_keep;
+  if (y.keep.data) x.keep = y.keep;
+}
+}  // namespace detail
+
+inline BasicMask operator&(BasicMask x, const BasicMask& y) {
+  detail::join(x, y);
+  return x;
+}
+template <class S>
+Mask<S> operator&(Mask<S> x, const BasicMask& y) {
+  detail::join(x, y);
+  return x;
+}
+template <class S>
+Mask<S> operator&(const BasicMask& x, const Mask<S>& y) {
+  return Mask<S>(x) & y;
+}
+template <class S>
+Mask<S> operator&(Mask<S> x, const Mask<S>& y) {
+  detail::join(x, y);
+  x.duplicate = x.duplicate || (x.bias.data && y.bias.data) || (x.key_bias.data && y.key_bias.data);
+  if (y.bias.data) x.bias = y.bias;
+  if (y.key_bias.data) x.key_bias = y.key_bias;
+  return x;
+}
+
+// ---- makers; the views stay the caller's
+inline BasicMask causal(Index offset = 0) {
+  BasicMask m;
+  m.is_causal = true, m.offset = offset;
+  return m;
+}
+inline BasicMask window(Index left, Index right) {
+  BasicMask m;
+  m.is_window = true, m.left = left, m.right = right;
+  return m;
+}
+inline BasicMask key_lengths(std::span<const Index> lengths) {
+  BasicMask m;
+  m.has_lengths = true, m.lengths = lengths;
+  return m;
+}
+template <class T>
+BasicMask key_flags(const T* keep, Index batch, Index memory_length) {
+  BasicMask m;
+  m.key_keep = detail::broadcast(detail::flags(keep, true), batch, 1, 1, memory_length);
+  return m;
+}
+template <class T>
+BasicMask keep_matrix(const T* keep, Index batch, Index heads, Index length, Index memory_length) {
+  BasicMask m;
+  m.keep = detail::broadcast(detail::flags(keep, true), batch, heads, length, memory_length);
+  return m;
+}
+template <class T>
+BasicMask keep_matrix(const T* keep, Index length, Index memory_length) {
+  return keep_matrix(keep, 1, 1, length, memory_length);
+}
+template <class S>
+Mask<S> additive_bias(const S* bias, Index batch, Index heads, Index length, Index memory_length) {
+  Mask<S> m;
+  m.bias.data = bias;
+  m.bias = detail::broadcast(m.bias, batch, heads, length, memory_length);
+  return m;
+}
+template <class S>
+Mask<S> additive_bias(const S* bias, Index length, Index memory_length) {
+  return additive_bias(bias, 1, 1, length, memory_length);
+}
+template <class S>
+Mask<S> key_bias(const S* bias, Index batch, Index memory_length) {
+  Mask<S> m;
+  m.key_bias.data = bias;
+  m.key_bias = detail::broadcast(m.key_bias, batch, 1, 1, memory_length);
+  return m;
+}
+
+// ---- converters: the name says whose sense the argument has
+template <class T>
+BasicMask from_torch_key_padding_mask(const T* ignore, Index batch, Index memory_length) {
+  BasicMask m;
+  m.key_keep = detail::broadcast(detail::flags(ignore, false), batch, 1, 1, memory_length);
+  return m;
+}
+inline Mask<float> from_torch_key_padding_mask(const float* bias, Index batch, Index memory_length) {
+  return key_bias(bias, batch, memory_length);
+}
+inline Mask<double> from_torch_key_padding_mask(const double* bias, Index batch, Index memory_length) {
+  return key_bias(bias, batch, memory_length);
+}
+template <class T>
+BasicMask from_torch_attn_mask(const T* ignore, Index length, Index memory_length) {
+  BasicMask m;
+  m.keep = detail::broadcast(detail::flags(ignore, false), 1, 1, length, memory_length);
+  return m;
+}
+inline Mask<float> from_torch_attn_mask(const float* bias, Index length, Index memory_length) {
+  return additive_bias(bias, length, memory_length);
+}
+inline Mask<double> from_torch_attn_mask(const double* bias, Index length, Index memory_length) {
+  return additive_bias(bias, length, memory_length);
+}
+// PyTorch's rank 3 form (B * H, T, S).
+template <class T>
+auto from_torch_attn_mask(const T* mask, Index batch_times_heads, Index heads, Index length, Index memory_length) {
+  const Index batch = heads > 0 ? batch_times_heads / heads : 0;
+  if constexpr (std::is_floating_point_v<T>) {
+    return additive_bias(mask, batch, heads, length, memory_length);
+  } else {
+    BasicMask m;
+    m.keep = detail::broadcast(detail::flags(mask, false), batch, heads, length, memory_length);
+    return m;
+  }
+}
+template <class T>
+BasicMask from_torch_sdpa_mask(const T* attend, Index batch, Index heads, Index length, Index memory_length) {
+  return keep_matrix(attend, batch, heads, length, memory_length);
+}
+template <class T>
+BasicMask from_torch_sdpa_mask(const T* attend, Index length, Index memory_length) {
+  return keep_matrix(attend, 1, 1, length, memory_length);
+}
+template <class T>
+BasicMask from_hf_attention_mask(const T* keep, Index batch, Index memory_length) {
+  return key_flags(keep, batch, memory_length);
+}
+
+// ---- what kernels see: the mask of one (sequence, head)
+template <class S>
+struct RowMask {
+  Index keys = 0;  // S, or the sequence's own length
+  bool is_causal = false;
+  Index offset = 0, left = unlimited, right = unlimited;
+  const detail::FlagView* key_keep = nullptr;
+  const detail::FlagView* keep = nullptr;
+  const detail::BiasView<S>* bias = nullptr;
+  const detail::BiasView<S>* key_bias = nullptr;
+  Index key_keep_at = 0, keep_at = 0, bias_at = 0, key_bias_at = 0;  // where this sequence and head begin
+
+  // The interval of row i that causal, window and lengths leave; empty intervals have lo == hi.
+  VITRINE_INLINE void interval(Index i, Index& lo, Index& hi) const {
+    lo = 0, hi = keys;
+    const Index here = i + offset;
+    if (is_causal && here + 1 < hi) hi = here + 1;
+    if (left >= 0 && here - left > lo) lo = here - left;
+    if (right >= 0 && here + right + 1 < hi) hi = here + right + 1;
+    if (hi < lo) hi = lo;
+  }
+  bool has_matrix() const { return key_keep || keep || bias || key_bias; }
+  // Inside the interval: adds the biases to row i's scores and writes -inf where a flag or a bias forbids a key; then
+  // narrows the interval to its first and last kept key.
+  void apply(Index i, S* scores, Index& lo, Index& hi) const {
+    if (bias) add(*bias, bias_at + i * bias->stride[2], scores, lo, hi);
+    if (key_bias) add(*key_bias, key_bias_at, scores, lo, hi);
+    if (keep) forbid(*keep, keep_at + i * keep->stride[2], scores, lo, hi);
+    if (key_keep) forbid(*key_keep, key_keep_at, scores, lo, hi);
+    while (lo < hi && detail::is_minus_infinity(scores[lo])) ++lo;
+    while (lo < hi && detail::is_minus_infinity(scores[hi - 1])) --hi;
+  }
+
+ private:
+  static void add(const detail::BiasView<S>& view, Index at, S* scores, Index lo, Index hi) {
+    for (Index j = lo; j < hi; ++j) {
+      const S value = view.data[at + j * view.stride[3]];
+      scores[j] = detail::is_minus_infinity(value) ? detail::minus_infinity<S>() : scores[j] + value;
+    }
+  }
+  static void forbid(const detail::FlagView& view, Index at, S* scores, Index lo, Index hi) {
+    for (Index j = lo; j < hi; ++j)
+      if (!view.keeps(at + j * view.stride[3])) scores[j] = detail::minus_infinity<S>();
+  }
+};
+
+// The mask of sequence b and head h; `keys` is the number of keys that masks cover, `extra` keys after them are always
+// seen.
+template <class S>
+RowMask<S> row_mask(const Mask<S>& mask, Index b, Index h, Index keys) {
+  RowMask<S> row;
+  row.keys = mask.has_lengths ? mask.lengths[std::size_t(b)] : keys;
+  row.is_causal = mask.is_causal;
+  row.offset = mask.offset;
+  if (mask.is_window) row.left = mask.left, row.right = mask.right;
+  if (mask.key_keep.data) row.key_keep = &mask.key_keep, row.key_keep_at = b * mask.key_keep.stride[0];
+  if (mask.keep.data) row.keep = &mask.keep, row.keep_at = b * mask.keep.stride[0] + h * mask.keep.stride[1];
+  if (mask.bias.data) row.bias = &mask.bias, row.bias_at = b * mask.bias.stride[0] + h * mask.bias.stride[1];
+  if (mask.key_bias.data) row.key_bias = &mask.key_bias, row.key_bias_at = b * mask.key_bias.stride[0];
+  return row;
+}
+
+// The extents of every part against those of a call.
+template <class S>
+Status check_mask(const Mask<S>& mask, Index batch, Index heads, Index length, Index memory_length) {
+  if (mask.duplicate) return {Status::bad_mask, "two masks of one kind were joined by &"};
+  if (mask.is_window && (mask.left < unlimited || mask.right < unlimited))
+    return {Status::bad_mask, "a window's bounds are at least 0, or vt::unlimited",
+            mask.left < mask.right ? mask.left : mask.right};
+  if (mask.has_lengths) {
+    if (Index(mask.lengths.size()) != batch)
+      return {Status::bad_mask, "key_lengths must have one length for each sequence", Index(mask.lengths.size()),
+              batch};
+    for (Index length_of : mask.lengths)
+      if (length_of < 0 || length_of > memory_length)
+        return {Status::bad_mask, "a key length must be between 0 and the number of keys", length_of, memory_length};
+  }
+  const Index wanted[4] = {batch, heads, length, memory_length};
+  const char* sentences[4] = {
+      "the mask's batch must be 1 or that of the input", "the mask's heads must be 1 or those of the layer",
+      "the mask's query length must be 1 or that of the input", "the mask's key length must be that of the keys"};
+  const Index* extents[4] = {mask.key_keep.data ? mask.key_keep.extent : nullptr,
+                             mask.keep.data ? mask.keep.extent : nullptr, mask.bias.data ? mask.bias.extent : nullptr,
+                             mask.key_bias.data ? mask.key_bias.extent : nullptr};
+  for (const Index* extent : extents)
+    for (int i = 0; extent != nullptr && i < 4; ++i)
+      if (extent[i] != wanted[i] && extent[i] != 1) return {Status::bad_mask, sentences[i], extent[i], wanted[i]};
+  return {};
+}
+
+}  // namespace vitrine::inline VITRINE_ABI

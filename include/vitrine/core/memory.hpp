@@ -1,0 +1,171 @@
+// Where bytes come from: a pair of functions, or the caller. Ownership is not a template argument.
+//
+//   Memory      two function pointers; nullptr instead of one means "the caller's bytes", and then nothing refers to a
+//   heap Block<S>    immutable values that copies share (reference count in the block), or a view of caller bytes
+//   Buffer<S>   move-only values that grow through their Memory, or stay within the caller's span
+//   Arena       hands out pieces of one range, 64-byte aligned; over nothing it counts what would be needed
+#pragma once
+#include <vitrine/core/config.hpp>
+#include <vitrine/core/status.hpp>
+
+#include <atomic>
+#include <new>
+#include <span>
+
+namespace vitrine::inline VITRINE_ABI {
+
+inline constexpr std::size_t alignment = 64;  // of every allocation and of every piece of an Arena; a power of two
+
+// Both functions may be called from any thread. allocate returns `alignment`-aligned bytes, or null.
+struct Memory {
+  void* (*allocate)(std::size_t bytes) noexcept;
+  void (*release)(void* pointer, std::size_t bytes) noexcept;
+};
+
+constexpr std::size_t round_up(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
+constexpr Index round_up(Index count, Index unit) { return (count + unit - 1) / unit * unit; }
+
+// Immutable values. Copying is cheap and thread-safe: copies of an owning block share its bytes.
+template <class S>
+class Block {
+ public:
+  constexpr Block() noexcept = default;
+  // A view: the caller keeps the values alive and unchanged for as long as any copy is used.
+  constexpr explicit Block(std::span<const S> values) noexcept : data_(values.data()), size_(Index(values.size())) {}
+  // An owning block of `size` values to be filled through `writable` before it is shared; empty if memory runs out.
+  static Block make(const Memory* memory, Index size, S*& writable) noexcept {
+    Block block;
+    writable = nullptr;
+    if (memory == nullptr || size < 0) return block;
+    const std::size_t bytes = alignment + round_up(std::size_t(size) * sizeof(S), alignment);
+    void* raw = memory->allocate(bytes);
+    if (raw == nullptr) return block;
+    block.header_ = ::new (raw) Header{memory, bytes, {1}};
+    writable = reinterpret_cast<S*>(static_cast<std::byte*>(raw) + alignment);
+    block.data_ = writable;
+    block.size_ = size;
+    return block;
+  }
+  constexpr Block(const Block& other) noexcept : data_(other.data_), size_(other.size_), header_(other.header_) {
+    if (header_ != nullptr) header_->count.fetch_add(1, std::memory_order_relaxed);
+  }
+  constexpr Block(Block&& other) noexcept : data_(other.data_), size_(other.size_), header_(other.header_) {
+    other.forget();
+  }
+  constexpr Block& operator=(Block other) noexcept {
+    drop();
+    data_ = other.data_, size_ = other.size_, header_ = other.header_;
+    other.forget();
+    return *this;
+  }
+  constexpr ~Block() { drop(); }
+
+  constexpr const S* data() const noexcept { return data_; }
+  constexpr Index size() const noexcept { return size_; }
+  constexpr bool empty() const noexcept { return data_ == nullptr; }
+  constexpr std::span<const S> span() const noexcept { return {data_, std::size_t(size_)}; }
+  constexpr bool owns() const noexcept { return header_ != nullptr; }
+
+ private:
+  struct Header {
+    const Memory* memory;
+    std::size_t bytes;
+    std::atomic<Index> count;
+  };
+  static_assert(sizeof(Header) <= alignment);
+  constexpr void forget() noexcept { data_ = nullptr, size_ = 0, header_ = nullptr; }
+  constexpr void drop() noexcept {
+    if (header_ != nullptr && header_->count.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      header_->memory->release(header_, header_->bytes);
+    forget();
+  }
+
+  const S* data_ = nullptr;
+  Index size_ = 0;
+  Header* header_ = nullptr;
+};
+
+// Values of one owner. Growing does not keep the contents; a smaller size keeps the capacity.
+template <class S>
+class Buffer {
+ public:
+  explicit Buffer(const Memory* memory = nullptr) noexcept : memory_(memory) {}
+  explicit Buffer(std::span<S> values) noexcept : data_(values.data()), capacity_(Index(values.size())) {}
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  Buffer(Buffer&& other) noexcept { take(other); }
+  Buffer& operator=(Buffer&& other) noexcept {
+    if (this != &other) {
+      drop();
+      take(other);
+    }
+    return *this;
+  }
+  ~Buffer() { drop(); }
+
+  // Answers result_too_small for caller memory that does not hold `size` values, out_of_memory when the Memory has no
+  // more.
+  Status resize(Index size) noexcept {
+    if (size > capacity_) {
+      if (memory_ == nullptr)
+        return {Status::result_too_small, "the caller's result memory is too small: see result_bytes", capacity_, size};
+      const std::size_t bytes = round_up(std::size_t(size) * sizeof(S), alignment);
+      void* fresh = memory_->allocate(bytes);
+      if (fresh == nullptr)
+        return {Status::out_of_memory, "memory for the result ran out (values)", Status::unset, size};
+      drop();
+      data_ = static_cast<S*>(fresh);
+      bytes_ = bytes;
+      capacity_ = size;
+    }
+    size_ = size;
+    return {};
+  }
+  S* data() noexcept { return data_; }
+  const S* data() const noexcept { return data_; }
+  Index size() const noexcept { return size_; }
+  std::span<S> span() noexcept { return {data_, std::size_t(size_)}; }
+  std::span<const S> span() const noexcept { return {data_, std::size_t(size_)}; }
+  S& operator[](Index i) noexcept { return data_[i]; }
+  const S& operator[](Index i) const noexcept { return data_[i]; }
+  const Memory* memory() const noexcept { return memory_; }
+  // Where memory comes from, for a buffer that has neither memory nor a Memory yet.
+  void use(const Memory* memory) noexcept {
+    if (capacity_ == 0 && memory_ == nullptr) memory_ = memory;
+  }
+
+ private:
+  void drop() noexcept {
+    if (bytes_ != 0) memory_->release(data_, bytes_);
+    data_ = nullptr, size_ = capacity_ = 0, bytes_ = 0;
+  }
+  void take(Buffer& other) noexcept {
+    data_ = other.data_, size_ = other.size_, capacity_ = other.capacity_, bytes_ = other.bytes_,
+    memory_ = other.memory_;
+    other.data_ = nullptr, other.size_ = other.capacity_ = 0, other.bytes_ = 0;
+  }
+
+  S* data_ = nullptr;
+  Index size_ = 0, capacity_ = 0;
+  std::size_t bytes_ = 0;  // 0: the caller's
+  const Memory* memory_ = nullptr;
+};
+
+// A bump pointer. The same code that takes pieces from a null Arena says how many bytes it will need.
+class Arena {
+ public:
+  constexpr explicit Arena(std::byte* base = nullptr) noexcept : base_(base) {}
+  template <class S>
+  constexpr S* take(Index count) noexcept {
+    const std::size_t offset = used_;
+    used_ += round_up(std::size_t(count > 0 ? count : 0) * sizeof(S), alignment);
+    return base_ == nullptr ? nullptr : reinterpret_cast<S*>(base_ + offset);
+  }
+  constexpr std::size_t used() const noexcept { return used_; }
+
+ private:
+  std::byte* base_;
+  std::size_t used_ = 0;
+};
+
+}  // namespace vitrine::inline VITRINE_ABI

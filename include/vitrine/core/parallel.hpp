@@ -1,0 +1,195 @@
+// Threads: the one file that knows OpenMP.
+//
+//   run_team(threads, f)            calls f(team) on every thread of a team, once; serially inside another region and
+//   after fork() team.for_each(items, f)         f(item) for every item, each on one thread, first come first served;
+//   then all wait team.split(count, f)            f(first, last) with an equal share of [0, count) for each thread; no
+//   waiting team.rows(count, block, f)      f(team, first, last): many rows are dealt out as blocks, each to one thread
+//   alone (a team of one);
+//                                   few rows go whole to the whole team, which then divides each product by columns
+//   team.barrier()                  all wait for all
+//
+// No result depends on how work is dealt out: every element is computed by one thread, in one order (DESIGN.md section
+// 5).
+#pragma once
+#include <vitrine/core/config.hpp>
+
+#include <atomic>
+#if VITRINE_OPENMP
+#include <omp.h>
+#if defined(__unix__)
+#include <pthread.h>
+#include <sched.h>
+#endif
+#endif
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
+namespace vitrine::inline VITRINE_ABI {
+
+namespace detail {
+
+// What the threads of one team share.
+struct TeamState {
+  alignas(64) std::atomic<Index> next[2] = {0, 0};  // the next item of this phase and of the following one
+  alignas(64) std::atomic<int> waiting{0};
+  alignas(64) std::atomic<int> generation{0};
+};
+
+inline void relax() noexcept {
+#if defined(__SSE2__)
+  _mm_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// The caller's floating-point mode (rounding, flush to zero), which workers must share for one result.
+inline std::uint64_t float_mode() noexcept {
+#if defined(__SSE2__)
+  return _mm_getcsr();
+#elif defined(__aarch64__)
+  std::uint64_t mode;
+  asm volatile("mrs %0, fpcr" : "=r"(mode));
+  return mode;
+#else
+  return 0;
+#endif
+}
+inline void set_float_mode([[maybe_unused]] std::uint64_t mode) noexcept {
+#if defined(__SSE2__)
+  _mm_setcsr(static_cast<unsigned>(mode));
+#elif defined(__aarch64__)
+  asm volatile("msr fpcr, %0" : : "r"(mode));
+#endif
+}
+
+}  // namespace detail
+
+class Team {
+ public:
+  constexpr Team() noexcept = default;
+  Team(detail::TeamState* state, int thread, int threads) noexcept
+      : state_(threads > 1 ? state : nullptr), thread_(thread), threads_(threads), slot_(thread) {}
+
+  int thread() const noexcept { return thread_; }
+  int threads() const noexcept { return threads_; }
+  // Which piece of per-thread scratch is this thread's, also while it works alone on a block of rows.
+  int slot() const noexcept { return slot_; }
+  bool alone() const noexcept { return threads_ == 1; }
+
+  void barrier() noexcept {
+    if (state_ == nullptr) return;
+    const int generation = state_->generation.load(std::memory_order_acquire);
+    if (state_->waiting.fetch_add(1, std::memory_order_acq_rel) + 1 == threads_) {
+      state_->waiting.store(0, std::memory_order_relaxed);
+      state_->generation.store(generation + 1, std::memory_order_release);
+      return;
+    }
+    for (int spins = 0; state_->generation.load(std::memory_order_acquire) == generation; ++spins) {
+      detail::relax();
+#if VITRINE_OPENMP && defined(__unix__)
+      if (spins > 20000) sched_yield();  // more threads than processors
+#endif
+    }
+  }
+
+  template <class F>
+  void for_each(Index items, F&& f) {
+    if (state_ == nullptr) {
+      for (Index item = 0; item < items; ++item) f(item);
+      return;
+    }
+    std::atomic<Index>& next = state_->next[phase_ & 1];
+    if (thread_ == 0)
+      state_->next[(phase_ + 1) & 1].store(0, std::memory_order_relaxed);  // its last users passed a barrier
+    for (Index item; (item = next.fetch_add(1, std::memory_order_relaxed)) < items;) f(item);
+    ++phase_;
+    barrier();
+  }
+
+  template <class F>
+  void split(Index count, F&& f) const {
+    const Index first = count * thread_ / threads_, last = count * (thread_ + 1) / threads_;
+    if (first < last) f(first, last);
+  }
+
+  // `block` rows at most to a thread alone, in multiples of `tile`. Ends with a barrier. With few rows f is called once
+  // on every thread with the whole team.
+  template <class F>
+  void rows(Index count, Index block, Index tile, F&& f) {
+    if (count <= 0) return barrier();
+    if (alone() || count >= block * threads_) {
+      const Index tiles = (count + tile - 1) / tile;
+      Index blocks = (count + block - 1) / block;
+      blocks = (blocks + threads_ - 1) / threads_ * threads_;  // the same number for each
+      if (blocks > tiles) blocks = tiles;
+      for_each(blocks, [&](Index i) {
+        Team single;
+        single.slot_ = slot_;
+        const Index first = tiles * i / blocks * tile, end = tiles * (i + 1) / blocks * tile;
+        f(single, first, end < count ? end : count);
+      });
+    } else {
+      f(*this, Index{0}, count);
+      barrier();
+    }
+  }
+
+ private:
+  detail::TeamState* state_ = nullptr;  // null: a team of one
+  int thread_ = 0, threads_ = 1, slot_ = 0;
+  int phase_ = 0;
+};
+
+// The number of threads used when a Workspace asks for 0.
+inline int default_threads() noexcept {
+#if VITRINE_OPENMP
+  return omp_get_max_threads();
+#else
+  return 1;
+#endif
+}
+
+#if VITRINE_OPENMP && defined(__unix__)
+namespace detail {
+// libgomp cannot start a team in a forked child: it runs serially there.
+inline std::atomic<bool>& forked() noexcept {
+  static std::atomic<bool> flag{false};
+  static const int registered =
+      pthread_atfork(nullptr, nullptr, [] { forked().store(true, std::memory_order_relaxed); });
+  (void)registered;
+  return flag;
+}
+}  // namespace detail
+#endif
+
+// f must not throw. Threads beyond the first are woken only when threads > 1.
+template <class F>
+void run_team(int threads, F&& f) noexcept {
+#if VITRINE_OPENMP
+  bool serial = threads <= 1 || omp_in_parallel();
+#if defined(__unix__)
+  serial = serial || detail::forked().load(std::memory_order_relaxed);
+#endif
+  if (!serial) {
+    detail::TeamState state;
+    const std::uint64_t mode = detail::float_mode();
+#pragma omp parallel num_threads(threads) default(shared)
+    {
+      const std::uint64_t own = detail::float_mode();
+      detail::set_float_mode(mode);
+      Team team(&state, omp_get_thread_num(), omp_get_num_threads());
+      f(team);
+      detail::set_float_mode(own);
+    }
+    return;
+  }
+#else
+  (void)threads;
+#endif
+  Team team;
+  f(team);
+}
+
+}  // namespace vitrine::inline VITRINE_ABI

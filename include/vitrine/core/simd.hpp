@@ -1,0 +1,312 @@
+// One vector of the machine, in the few operations that the kernels need.
+//
+//   using V = simd<float>;                   V::lanes floats: 16 with AVX-512, 8 with AVX, 4 with SSE and NEON, 2 in a
+//   plain array V::vec x = V::load(p), y = V::set1(2);   loads and stores need no alignment x + y, x - y, x / y as
+//   written; a product is never written with * V::mul(x, y)                             rounded product, never fused
+//   with a neighbour, whatever -ffp-contract says V::fma(x, y, z)                          x * y + z, one rounding
+//   where the machine has the instruction, else two
+//
+// The numbers of the library are made of these, so that one build gives one result (DESIGN.md section 5). Vector types
+// stay inside always_inline functions: how they are passed to real functions depends on the flags of a translation
+// unit.
+#pragma once
+#include <vitrine/core/config.hpp>
+
+#include <type_traits>
+
+#if defined(__SSE2__)
+#include <immintrin.h>
+#elif VITRINE_VECTOR_BYTES == 16 && defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+namespace vitrine::inline VITRINE_ABI {
+
+template <class S>
+struct simd;
+
+namespace detail {
+
+#if VITRINE_VECTOR_BYTES != 0
+template <class S>
+struct vector_types;
+template <>
+struct vector_types<float> {
+  typedef float vec __attribute__((vector_size(VITRINE_VECTOR_BYTES), may_alias));
+  typedef std::int32_t ivec __attribute__((vector_size(VITRINE_VECTOR_BYTES), may_alias));
+  typedef vec unaligned __attribute__((aligned(4)));
+  using lane_int = std::int32_t;
+};
+template <>
+struct vector_types<double> {
+  typedef double vec __attribute__((vector_size(VITRINE_VECTOR_BYTES), may_alias));
+  typedef std::int64_t ivec __attribute__((vector_size(VITRINE_VECTOR_BYTES), may_alias));
+  typedef vec unaligned __attribute__((aligned(8)));
+  using lane_int = std::int64_t;
+};
+
+// The one intrinsic: g++ 12 takes a lane loop over __builtin_fma apart, clang uses 512 bits only where an intrinsic
+// asks for them.
+#if VITRINE_VECTOR_BYTES == 64
+using f32v = vector_types<float>::vec;
+using f64v = vector_types<double>::vec;
+VITRINE_INLINE f32v fused(f32v x, f32v y, f32v z) { return (f32v)_mm512_fmadd_ps((__m512)x, (__m512)y, (__m512)z); }
+VITRINE_INLINE f64v fused(f64v x, f64v y, f64v z) { return (f64v)_mm512_fmadd_pd((__m512d)x, (__m512d)y, (__m512d)z); }
+VITRINE_INLINE void nontemporal(float* p, f32v x) { _mm512_stream_ps(p, (__m512)x); }
+VITRINE_INLINE void nontemporal(double* p, f64v x) { _mm512_stream_pd(p, (__m512d)x); }
+// Head of n < lanes elements, by mask registers: the memory of masked lanes is not touched.
+VITRINE_INLINE unsigned head_mask(Index n) { return n > 0 ? (1u << n) - 1 : 0; }
+VITRINE_INLINE f32v masked_load(const float* p, Index n) {
+  return (f32v)_mm512_maskz_loadu_ps(__mmask16(head_mask(n)), p);
+}
+VITRINE_INLINE f64v masked_load(const double* p, Index n) {
+  return (f64v)_mm512_maskz_loadu_pd(__mmask8(head_mask(n)), p);
+}
+VITRINE_INLINE void masked_store(float* p, f32v x, Index n) {
+  _mm512_mask_storeu_ps(p, __mmask16(head_mask(n)), (__m512)x);
+}
+VITRINE_INLINE void masked_store(double* p, f64v x, Index n) {
+  _mm512_mask_storeu_pd(p, __mmask8(head_mask(n)), (__m512d)x);
+}
+#elif VITRINE_VECTOR_BYTES == 32
+using f32v = vector_types<float>::vec;
+using f64v = vector_types<double>::vec;
+#if VITRINE_FMA
+VITRINE_INLINE f32v fused(f32v x, f32v y, f32v z) { return (f32v)_mm256_fmadd_ps((__m256)x, (__m256)y, (__m256)z); }
+VITRINE_INLINE f64v fused(f64v x, f64v y, f64v z) { return (f64v)_mm256_fmadd_pd((__m256d)x, (__m256d)y, (__m256d)z); }
+#endif
+VITRINE_INLINE void nontemporal(float* p, f32v x) { _mm256_stream_ps(p, (__m256)x); }
+VITRINE_INLINE void nontemporal(double* p, f64v x) { _mm256_stream_pd(p, (__m256d)x); }
+#elif defined(__SSE2__)
+using f32v = vector_types<float>::vec;
+using f64v = vector_types<double>::vec;
+#if VITRINE_FMA
+VITRINE_INLINE f32v fused(f32v x, f32v y, f32v z) { return (f32v)_mm_fmadd_ps((__m128)x, (__m128)y, (__m128)z); }
+VITRINE_INLINE f64v fused(f64v x, f64v y, f64v z) { return (f64v)_mm_fmadd_pd((__m128d)x, (__m128d)y, (__m128d)z); }
+#endif
+VITRINE_INLINE void nontemporal(float* p, f32v x) { _mm_stream_ps(p, (__m128)x); }
+VITRINE_INLINE void nontemporal(double* p, f64v x) { _mm_stream_pd(p, (__m128d)x); }
+#elif defined(__aarch64__)
+using f32v = vector_types<float>::vec;
+using f64v = vector_types<double>::vec;
+VITRINE_INLINE f32v fused(f32v x, f32v y, f32v z) {
+  return (f32v)vfmaq_f32((float32x4_t)z, (float32x4_t)x, (float32x4_t)y);
+}
+VITRINE_INLINE f64v fused(f64v x, f64v y, f64v z) {
+  return (f64v)vfmaq_f64((float64x2_t)z, (float64x2_t)x, (float64x2_t)y);
+}
+VITRINE_INLINE void nontemporal(float* p, f32v x) { *(vector_types<float>::unaligned*)p = x; }
+VITRINE_INLINE void nontemporal(double* p, f64v x) { *(vector_types<double>::unaligned*)p = x; }
+#else
+template <class T, class X>
+VITRINE_INLINE void nontemporal(T* p, X x) {
+  *(typename vector_types<T>::unaligned*)p = x;
+}
+#endif
+#endif
+
+// Hides where a value came from, so that no compiler fuses the product that made it into a later sum.
+template <class T>
+VITRINE_INLINE T opaque(T x) {
+#if defined(__AVX512F__)
+  asm("" : "+v"(x));
+#elif defined(__SSE2__)
+  asm("" : "+x"(x));
+#elif defined(__aarch64__)
+  asm("" : "+w"(x));
+#elif defined(__ARM_FP)
+  if constexpr (sizeof(T) == 4)
+    asm("" : "+t"(x));
+  else
+    asm("" : "+m"(x));
+#else
+  asm("" : "+m"(x));
+#endif
+  return x;
+}
+
+}  // namespace detail
+
+// ---- scalars, for the same numbers as one lane
+template <class S>
+VITRINE_INLINE S mul(S x, S y) {
+  return detail::opaque(static_cast<S>(x * y));
+}
+VITRINE_INLINE float fma(float x, float y, float z) {
+#if VITRINE_FMA
+  return __builtin_fmaf(x, y, z);
+#else
+  return mul(x, y) + z;
+#endif
+}
+VITRINE_INLINE double fma(double x, double y, double z) {
+#if VITRINE_FMA && (defined(__FP_FAST_FMA) || defined(__FMA__) || defined(__aarch64__))
+  return __builtin_fma(x, y, z);
+#else
+  return mul(x, y) + z;
+#endif
+}
+// The correctly rounded square root, without libm's errno.
+VITRINE_INLINE float square_root(float x) {
+#if defined(__SSE2__)
+  return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x)));
+#else
+  return __builtin_sqrtf(x);
+#endif
+}
+VITRINE_INLINE double square_root(double x) {
+#if defined(__SSE2__)
+  return _mm_cvtsd_f64(_mm_sqrt_sd(_mm_setzero_pd(), _mm_set_sd(x)));
+#else
+  return __builtin_sqrt(x);
+#endif
+}
+
+#if VITRINE_VECTOR_BYTES != 0
+
+template <class S>
+struct simd {
+  using types = detail::vector_types<S>;
+  using vec = typename types::vec;
+  using ivec = typename types::ivec;  // lanes of as many bits; also the result of a comparison (all ones or zero)
+  using lane_int = typename types::lane_int;
+  static constexpr int lanes = VITRINE_VECTOR_BYTES / int(sizeof(S));
+
+  static VITRINE_INLINE vec load(const S* p) { return *(const typename types::unaligned*)p; }
+  static VITRINE_INLINE void store(S* p, vec x) { *(typename types::unaligned*)p = x; }
+  // Past the caches; p is aligned to a vector. Fence with stream_fence() before another thread reads.
+  static VITRINE_INLINE void stream(S* p, vec x) { detail::nontemporal(p, x); }
+  static VITRINE_INLINE vec zero() { return vec{}; }
+  static VITRINE_INLINE vec set1(S x) { return x - vec{}; }  // x - 0 is x, -0 too: compilers fold it to a broadcast
+  static VITRINE_INLINE ivec iset1(lane_int x) { return ivec{} + x; }
+  static VITRINE_INLINE ivec bits(vec x) { return (ivec)x; }
+  static VITRINE_INLINE vec from_bits(ivec x) { return (vec)x; }
+  static VITRINE_INLINE vec mul(vec x, vec y) { return detail::opaque(x * y); }
+  static VITRINE_INLINE vec fma(vec x, vec y, vec z) {
+#if VITRINE_FMA
+    return detail::fused(x, y, z);
+#else
+    return mul(x, y) + z;
+#endif
+  }
+  static VITRINE_INLINE ivec lt(vec x, vec y) { return (ivec)(x < y); }
+  static VITRINE_INLINE ivec ilt(ivec x, ivec y) { return (ivec)(x < y); }
+  static VITRINE_INLINE ivec ieq(ivec x, ivec y) { return (ivec)(x == y); }
+  static VITRINE_INLINE vec select(ivec m, vec x, vec y) { return m ? x : y; }
+  static VITRINE_INLINE vec max(vec x, vec y) { return x > y ? x : y; }
+  static VITRINE_INLINE vec min(vec x, vec y) { return x < y ? x : y; }
+  static VITRINE_INLINE ivec iota() {
+    ivec x{};
+    for (int i = 0; i < lanes; ++i) x[i] = lane_int(i);
+    return x;
+  }
+  static VITRINE_INLINE S lane(vec x, int i) { return x[i]; }
+};
+
+#else
+
+// A plain array of two lanes: with sixteen of them as registers the same tile fits the 32 single registers of a
+// Cortex-M4F.
+template <class S>
+struct simd {
+  using lane_int = std::conditional_t<sizeof(S) == 4, std::int32_t, std::int64_t>;
+  static constexpr int lanes = 2;
+  template <class T>
+  struct array {
+    T v[lanes];
+    friend VITRINE_INLINE array operator+(array x, array y) { return {{T(x.v[0] + y.v[0]), T(x.v[1] + y.v[1])}}; }
+    friend VITRINE_INLINE array operator-(array x, array y) { return {{T(x.v[0] - y.v[0]), T(x.v[1] - y.v[1])}}; }
+    friend VITRINE_INLINE array operator/(array x, array y) { return {{T(x.v[0] / y.v[0]), T(x.v[1] / y.v[1])}}; }
+    friend VITRINE_INLINE array operator&(array x, array y) { return {{T(x.v[0] & y.v[0]), T(x.v[1] & y.v[1])}}; }
+    friend VITRINE_INLINE array operator|(array x, array y) { return {{T(x.v[0] | y.v[0]), T(x.v[1] | y.v[1])}}; }
+    friend VITRINE_INLINE array operator^(array x, array y) { return {{T(x.v[0] ^ y.v[0]), T(x.v[1] ^ y.v[1])}}; }
+    friend VITRINE_INLINE array operator~(array x) { return {{T(~x.v[0]), T(~x.v[1])}}; }
+    friend VITRINE_INLINE array operator<<(array x, int n) { return {{shifted(x.v[0], n), shifted(x.v[1], n)}}; }
+    friend VITRINE_INLINE array operator>>(array x, int n) { return {{T(x.v[0] >> n), T(x.v[1] >> n)}}; }
+    static VITRINE_INLINE T shifted(T x, int n) { return T(std::make_unsigned_t<T>(x) << n); }
+  };
+  using vec = array<S>;
+  using ivec = array<lane_int>;
+
+  static VITRINE_INLINE vec load(const S* p) { return {{p[0], p[1]}}; }
+  static VITRINE_INLINE void store(S* p, vec x) { p[0] = x.v[0], p[1] = x.v[1]; }
+  static VITRINE_INLINE void stream(S* p, vec x) { store(p, x); }
+  static VITRINE_INLINE vec zero() { return {{S(0), S(0)}}; }
+  static VITRINE_INLINE vec set1(S x) { return {{x, x}}; }
+  static VITRINE_INLINE ivec iset1(lane_int x) { return {{x, x}}; }
+  static VITRINE_INLINE ivec bits(vec x) { return __builtin_bit_cast(ivec, x); }
+  static VITRINE_INLINE vec from_bits(ivec x) { return __builtin_bit_cast(vec, x); }
+  static VITRINE_INLINE vec mul(vec x, vec y) { return {{vitrine::mul(x.v[0], y.v[0]), vitrine::mul(x.v[1], y.v[1])}}; }
+  static VITRINE_INLINE vec fma(vec x, vec y, vec z) {
+    return {{vitrine::fma(x.v[0], y.v[0], z.v[0]), vitrine::fma(x.v[1], y.v[1], z.v[1])}};
+  }
+  static VITRINE_INLINE ivec lt(vec x, vec y) { return {{-lane_int(x.v[0] < y.v[0]), -lane_int(x.v[1] < y.v[1])}}; }
+  static VITRINE_INLINE ivec ilt(ivec x, ivec y) { return {{-lane_int(x.v[0] < y.v[0]), -lane_int(x.v[1] < y.v[1])}}; }
+  static VITRINE_INLINE ivec ieq(ivec x, ivec y) {
+    return {{-lane_int(x.v[0] == y.v[0]), -lane_int(x.v[1] == y.v[1])}};
+  }
+  static VITRINE_INLINE vec select(ivec m, vec x, vec y) {
+    return {{m.v[0] ? x.v[0] : y.v[0], m.v[1] ? x.v[1] : y.v[1]}};
+  }
+  static VITRINE_INLINE vec max(vec x, vec y) {
+    return {{x.v[0] > y.v[0] ? x.v[0] : y.v[0], x.v[1] > y.v[1] ? x.v[1] : y.v[1]}};
+  }
+  static VITRINE_INLINE vec min(vec x, vec y) {
+    return {{x.v[0] < y.v[0] ? x.v[0] : y.v[0], x.v[1] < y.v[1] ? x.v[1] : y.v[1]}};
+  }
+  static VITRINE_INLINE ivec iota() { return {{lane_int(0), lane_int(1)}}; }
+  static VITRINE_INLINE S lane(vec x, int i) { return x.v[i]; }
+};
+
+#endif
+
+// The sum of the lanes by one fixed tree: halves are added until one is left.
+template <class S>
+VITRINE_INLINE S reduce_add(typename simd<S>::vec x) {
+  constexpr int lanes = simd<S>::lanes;
+  S part[lanes];
+  simd<S>::store(part, x);
+  for (int half = lanes / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) part[i] = part[i] + part[i + half];
+  return part[0];
+}
+template <class S>
+VITRINE_INLINE S reduce_max(typename simd<S>::vec x) {
+  constexpr int lanes = simd<S>::lanes;
+  S best = simd<S>::lane(x, 0);
+  for (int i = 1; i < lanes; ++i) best = simd<S>::lane(x, i) > best ? simd<S>::lane(x, i) : best;
+  return best;
+}
+
+// The first n lanes from p, zero in the others; touches no byte past p + n.
+template <class S>
+VITRINE_INLINE typename simd<S>::vec load_head(const S* p, Index n) {
+  if (n >= simd<S>::lanes) return simd<S>::load(p);
+#if VITRINE_VECTOR_BYTES == 64
+  return detail::masked_load(p, n);
+#else
+  S lanes[simd<S>::lanes] = {};
+  for (Index i = 0; i < n; ++i) lanes[i] = p[i];
+  return simd<S>::load(lanes);
+#endif
+}
+template <class S>
+VITRINE_INLINE void store_head(S* p, typename simd<S>::vec x, Index n) {
+  if (n >= simd<S>::lanes) return simd<S>::store(p, x);
+#if VITRINE_VECTOR_BYTES == 64
+  detail::masked_store(p, x, n);
+#else
+  S lanes[simd<S>::lanes];
+  simd<S>::store(lanes, x);
+  for (Index i = 0; i < n; ++i) p[i] = lanes[i];
+#endif
+}
+
+// Orders streamed stores before what follows.
+VITRINE_INLINE void stream_fence() {
+#if defined(__SSE2__) && VITRINE_VECTOR_BYTES != 0
+  _mm_sfence();
+#endif
+}
+
+}  // namespace vitrine::inline VITRINE_ABI

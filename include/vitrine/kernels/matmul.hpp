@@ -1,0 +1,185 @@
+// The product: C = act(alpha * A * B^T + bias) + residual, A rows in memory, B in panels.
+//
+//   multiply_tile<S, Rows, Panels>   the micro-kernel: Rows x (Panels * panel_width) accumulators in registers
+//   matmul(product, ...)             a block of rows by a range of panels, k blocked for the caches
+//   batched_matmul(...)              C[i] = act(alpha * A[i] * B[i] + bias) + residual, operands plain or packed,
+//   transposes by stride
+//
+// Canonical order: every element is one chain, acc = +0; for k ascending acc = fma(a_k, b_k, acc), whatever the tile,
+// the block or the thread. Between blocks of k the accumulator is stored and reloaded. Speed comes from independent
+// elements: eight chains or more.
+#pragma once
+#include <vitrine/core/config.hpp>
+#include <vitrine/core/simd.hpp>
+#include <vitrine/kernels/activation.hpp>
+#include <vitrine/kernels/panel.hpp>
+
+namespace vitrine::inline VITRINE_ABI::kernels {
+
+// Columns of A that are multiplied before the next panel: a tile of A rows and a block of a panel stay in the
+// first-level cache.
+inline constexpr Index depth_block = 512;
+
+template <class S>
+struct Product {
+  const S* a = nullptr;  // (rows, depth)
+  Index a_stride = 0;
+  const S* b = nullptr;  // panels of (columns, depth)
+  Index columns = 0, depth = 0;
+  S* c = nullptr;  // (rows, columns); may not overlap an operand: between blocks of k it holds partial sums
+  Index c_stride = 0;
+  S alpha = S(1);
+  const S* bias = nullptr;  // (columns)
+  Activation activation = Activation::none;
+  const S* residual = nullptr;  // (rows, columns)
+  Index residual_stride = 0;
+};
+
+// c (Rows, Panels * panel_width) = [c +] a (Rows, depth) * b, b's panels `b_panel` values apart, its steps of k
+// `b_step` apart.
+template <class S, int Rows, int Panels>
+VITRINE_NOINLINE void multiply_tile(const S* a, Index a_stride, const S* b, Index b_panel, Index b_step, Index depth,
+                                    S* c, Index c_stride, bool add_to_c) {
+  using V = simd<S>;
+  constexpr int vectors = 2 * Panels;
+  typename V::vec acc[Rows][vectors];
+  if (add_to_c) {
+#pragma GCC unroll 16
+    for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 8
+      for (int v = 0; v < vectors; ++v) acc[r][v] = V::load(c + r * c_stride + v * V::lanes);
+  } else {
+#pragma GCC unroll 16
+    for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 8
+      for (int v = 0; v < vectors; ++v) acc[r][v] = V::zero();
+  }
+  for (Index k = 0; k < depth; ++k, b += b_step) {
+    typename V::vec column[vectors];
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v) {
+      column[v] = V::load(b + v / 2 * b_panel + v % 2 * V::lanes);
+      __builtin_prefetch(b + v / 2 * b_panel + v % 2 * V::lanes + 8 * panel_width<S>);
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < Rows; ++r) {
+      const auto value = V::set1(a[r * a_stride + k]);
+#pragma GCC unroll 8
+      for (int v = 0; v < vectors; ++v) acc[r][v] = V::fma(value, column[v], acc[r][v]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v) V::store(c + r * c_stride + v * V::lanes, acc[r][v]);
+}
+
+// Panels that are multiplied together, so that few rows still make eight chains.
+constexpr int panels_at_once(Index rows) { return rows == 1 ? 4 : rows <= 3 ? 2 : 1; }
+
+// The micro-kernel for 1 ... tile_rows rows.
+template <class S, int Panels = 1, int Rows = tile_rows>
+VITRINE_INLINE void multiply_rows(Index rows, const S* a, Index a_stride, const S* b, Index b_panel, Index b_step,
+                                  Index depth, S* c, Index c_stride, bool add_to_c) {
+  if (rows == Rows)
+    return multiply_tile<S, Rows, Panels>(a, a_stride, b, b_panel, b_step, depth, c, c_stride, add_to_c);
+  if constexpr (Rows > 1)
+    multiply_rows<S, Panels, Rows - 1>(rows, a, a_stride, b, b_panel, b_step, depth, c, c_stride, add_to_c);
+}
+template <class S>
+VITRINE_INLINE void multiply_rows(Index rows, Index panel_count, const S* a, Index a_stride, const S* b, Index b_panel,
+                                  Index b_step, Index depth, S* c, Index c_stride, bool add_to_c) {
+  if (panel_count == 4)
+    multiply_rows<S, 4, 1>(rows, a, a_stride, b, b_panel, b_step, depth, c, c_stride, add_to_c);
+  else if (panel_count == 2)
+    multiply_rows<S, 2, 3>(rows, a, a_stride, b, b_panel, b_step, depth, c, c_stride, add_to_c);
+  else
+    multiply_rows<S>(rows, a, a_stride, b, b_panel, b_step, depth, c, c_stride, add_to_c);
+}
+
+namespace detail {
+
+// The epilogue on a finished piece of C: alpha, bias, activation, residual, each rounded.
+template <class S, Activation A>
+VITRINE_NOINLINE void finish(Index rows, Index columns, S* c, Index c_stride, S alpha, const S* bias, const S* residual,
+                             Index residual_stride) {
+  using V = simd<S>;
+  const auto factor = V::set1(alpha);
+  for (Index r = 0; r < rows; ++r) {
+    S* out = c + r * c_stride;
+    const S* add = residual == nullptr ? nullptr : residual + r * residual_stride;
+    for (Index n = 0; n < columns; n += V::lanes) {
+      const Index left = columns - n;
+      auto x = load_head(out + n, left);
+      if (alpha != S(1)) x = V::mul(x, factor);
+      if (bias != nullptr) x = x + load_head(bias + n, left);
+      x = activate<S, A>(x);
+      if (add != nullptr) x = x + load_head(add + n, left);
+      store_head(out + n, x, left);
+    }
+  }
+}
+template <class S>
+void finish(const Product<S>& product, Index rows, Index columns, S* c, Index c_stride, Index first_column,
+            const S* residual) {
+  const S* bias = product.bias == nullptr ? nullptr : product.bias + first_column;
+  const S* add = residual == nullptr ? nullptr : residual + first_column;
+  const auto run = [&](auto f) { f(rows, columns, c, c_stride, product.alpha, bias, add, product.residual_stride); };
+  switch (product.activation) {
+    case Activation::none:
+      if (product.alpha != S(1) || bias != nullptr || add != nullptr) run(finish<S, Activation::none>);
+      return;
+    case Activation::relu:
+      return run(finish<S, Activation::relu>);
+    case Activation::gelu:
+      return run(finish<S, Activation::gelu>);
+    case Activation::gelu_tanh:
+      return run(finish<S, Activation::gelu_tanh>);
+    case Activation::silu:
+      return run(finish<S, Activation::silu>);
+  }
+}
+
+}  // namespace detail
+
+// Rows [0, rows) of the product by panels [first_panel, last_panel). Allocates nothing; touches no byte outside the
+// operands.
+template <class S>
+void matmul(const Product<S>& product, Index rows, Index first_panel, Index last_panel) {
+  constexpr Index width = panel_width<S>;
+  const Index depth = product.depth;
+  const Index step = rows <= tile_rows ? (depth > 0 ? depth : 1) : depth_block;  // few rows: one pass over the weights
+  S edge[tile_rows * width];  // a tile of the last panel, when it is wider than C
+  for (Index k = 0; k == 0 || k < depth; k += step) {
+    const Index block = depth - k < step ? depth - k : step;
+    const bool first = k == 0, last = k + block >= depth;
+    for (Index p = first_panel; p < last_panel;) {
+      Index together = panels_at_once(rows);
+      while (p + together > last_panel || (together > 1 && (p + together) * width > product.columns)) together /= 2;
+      const Index n = p * width;
+      const Index columns = product.columns - n < together * width ? product.columns - n : together * width;
+      const bool whole = columns == together * width;
+      for (Index r = 0; r < rows; r += tile_rows) {
+        const Index count = rows - r < tile_rows ? rows - r : tile_rows;
+        S* target = product.c + r * product.c_stride + n;
+        S* c = whole ? target : edge;
+        const Index c_stride = whole ? product.c_stride : width;
+        if (!whole && !first)
+          for (Index i = 0; i < count; ++i)
+            for (Index j = 0; j < width; ++j)
+              edge[i * width + j] = j < columns ? target[i * product.c_stride + j] : S(0);
+        multiply_rows<S>(count, together, product.a + r * product.a_stride + k, product.a_stride,
+                         product.b + p * width * depth + k * width, width * depth, width, block, c, c_stride, !first);
+        if (!whole)
+          for (Index i = 0; i < count; ++i)
+            for (Index j = 0; j < columns; ++j) target[i * product.c_stride + j] = edge[i * width + j];
+        if (last)
+          detail::finish(product, count, columns, target, product.c_stride, n,
+                         product.residual == nullptr ? nullptr : product.residual + r * product.residual_stride);
+      }
+      p += together;
+    }
+  }
+}
+
+}  // namespace vitrine::inline VITRINE_ABI::kernels

@@ -1,0 +1,142 @@
+// The frame of a call: checks, memory, then one parallel region through all layers. Shared by layers and stacks.
+// Internal.
+#pragma once
+#include <vitrine/core/heap.hpp>
+#include <vitrine/layers/layer_norm.hpp>
+#include <vitrine/layers/module.hpp>
+#include <vitrine/layers/run.hpp>
+
+namespace vitrine::inline VITRINE_ABI::detail {
+
+template <class Part, class F>
+void visit_part(Part& part, const char* name, NamePath& path, F& visit) {
+  NamePath::Scope scope(path, name);
+  std::remove_const_t<Part>::parameters(part, path, visit);
+}
+
+template <class Part, class F>
+void visit_module(Part& part, const char* name, NamePath& path, F& visit) {
+  NamePath::Scope scope(path, name);
+  std::remove_const_t<Part>::visit_parameters(part, path, visit);
+}
+
+template <Dims D>
+constexpr const Memory* default_memory() noexcept {
+  if constexpr (D.fixed())
+    return nullptr;  // and heap() is not named
+  else
+    return heap();
+}
+template <Dims D>
+constexpr LayerConfig sized(LayerConfig c) {
+  c.d_model = agree(D.d_model, c.d_model);
+  c.nhead = agree(D.nhead, c.nhead);
+  c.dim_feedforward = agree(D.dim_feedforward, c.dim_feedforward);
+  return c;
+}
+
+template <class S>
+constexpr std::size_t output_bytes(const Shape& shape, Index width) {
+  return std::size_t(shape.batch * shape.length * width) * sizeof(S);
+}
+// Bytes of all maps of one kind that policy K keeps of `layers` layers.
+template <class K, class S>
+constexpr std::size_t map_bytes(Index layers, Index batch, Index heads, Index length, Index memory_length) {
+  using M = typename K::template map<S, 0>;
+  const std::size_t one = std::size_t(layers * batch * length * memory_length) * sizeof(S);
+  if constexpr (std::is_same_v<M, Maps<S>>)
+    return one * std::size_t(heads);
+  else if constexpr (std::is_same_v<M, ScoredMaps<S>>)
+    return 2 * one * std::size_t(heads);
+  else if constexpr (std::is_same_v<M, MeanMaps<S>>)
+    return one;
+  else
+    return 0;
+}
+
+// The layers of one stack, and its final norm or null.
+template <class S, class Core>
+struct Layers {
+  const Core* core = nullptr;
+  Index count = 0;
+  const Norm<S>* norm = nullptr;
+};
+
+template <class S>
+Status check_head_scale(std::span<const S> scale, Index layers, Index heads) {
+  const Index size = Index(scale.size());
+  if (size != 0 && size != heads && size != layers * heads)
+    return {Status::bad_mask, "head_scale must have one factor for each head", size, heads};
+  return {};
+}
+template <class S>
+const S* head_scale_of(std::span<const S> scale, Index layer, Index heads) {
+  if (scale.empty()) return nullptr;
+  return scale.data() + (Index(scale.size()) == heads ? 0 : layer * heads);
+}
+
+template <class S>
+Status check_input(const Sequences<S>& x, Index width, const char* sentence) {
+  if (x.width != width) return {Status::bad_shape, sentence, x.width, width};
+  if (x.batch < 0 || x.length < 0)
+    return {Status::bad_shape, "an input's extents must not be negative", x.batch < x.length ? x.batch : x.length};
+  for (Index length : x.lengths)
+    if (length < 0) return {Status::bad_shape, "a ragged input's lengths must not be negative", length};
+  if (x.data == nullptr && x.rows() > 0) return {Status::bad_shape, "an input has rows but no data"};
+  return {};
+}
+
+template <class Core>
+constexpr std::size_t encoder_workspace(const Core& core, const Shape& shape, int threads) {
+  Arena arena;
+  (void)core.plan(arena, threads, shape.batch, shape.length, {});
+  return arena.used() + alignment;
+}
+
+// x through all layers of an encoder.
+template <class S, class Owner, class Core, class R, class M>
+Status forward_encoder(const Owner& owner, const Layers<S, Core>& layers, R& result, Workspace& workspace,
+                       const Sequences<S>& x, const M& masks, const Selection& selection) noexcept {
+  if (layers.count <= 0) return {Status::bad_config, "num_layers must be positive", layers.count};
+  const Core& first = layers.core[0];
+  const Index width = first.config.d_model, heads = first.config.nhead;
+  if (Status s = first.check(); s != Status::ok) return s;
+  if (Status s = check_input(x, width, "the input's width must be d_model"); s != Status::ok) return s;
+  if (Status s = check_mask(masks.src_mask, x.batch, heads, x.length, x.length); s != Status::ok) return s;
+  if (Status s = check_head_scale(masks.head_scale, layers.count, heads); s != Status::ok) return s;
+  if (!owner.loaded()) return {Status::not_loaded, "a parameter has no values yet: call load, bind or init first"};
+
+  result.output.use(owner.memory());
+  if (Status s = result.output.resize_like(x, width); s != Status::ok) return s;
+  if (Status s = check_overlap(result.output, x); s != Status::ok) return s;
+  const MapShape shape{layers.count, x.batch, heads, x.length, x.length, x.lengths, x.lengths, 0};
+  if (Status s = prepare_maps(result.self_attn, owner.memory(), shape, selection, Which::self); s != Status::ok)
+    return s;
+
+  const double rows = double(x.rows());
+  const int threads = team_size(workspace, double(layers.count) * first.work(rows, rows * double(x.length)));
+  const auto planned = [&](std::byte* base) {
+    Arena arena(base);
+    auto plan = first.plan(arena, threads, x.batch, x.length, x.lengths);
+    return Planned<decltype(plan)>{plan, arena.used()};
+  };
+  if (Status s = workspace.reserve(planned(nullptr).bytes); s != Status::ok) return s;
+  const auto plan = planned(workspace.data()).plan;
+
+  S* const y = result.output.data();
+  const Mask<S>* mask = masks.src_mask.any() ? &masks.src_mask : nullptr;
+  run_team(threads, [&](Team& team) {
+    const S* in = x.data;
+    if (!x.contiguous()) gather(team, x, y), in = y;
+    for (Index i = 0; i < layers.count; ++i, in = y)
+      layers.core[i](team, plan, in, y, mask, head_scale_of(masks.head_scale, i, heads),
+                     sink_of<S>(result.self_attn, i));
+    if (layers.norm != nullptr)
+      for_rows(team, plan.rows.rows(), [&](Team& t, Index from, Index to) {
+        (*layers.norm)(t, y + from * width, width, y + from * width, width, to - from);
+      });
+  });
+  return {};
+}
+
+}  // namespace vitrine::inline VITRINE_ABI::detail

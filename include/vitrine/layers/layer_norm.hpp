@@ -1,0 +1,76 @@
+// LayerNorm: y = (x - mean) / sqrt(variance + eps) * weight + bias over the last dimension (Ba, Kiros and Hinton 2016);
+// nn.LayerNorm.
+#pragma once
+#include <vitrine/core/heap.hpp>
+#include <vitrine/kernels/layer_norm.hpp>
+#include <vitrine/layers/module.hpp>
+#include <vitrine/layers/run.hpp>
+
+namespace vitrine::inline VITRINE_ABI {
+
+namespace detail {
+
+template <class S>
+struct Norm {
+  Parameter<S> weight, bias;
+  S eps = S(1e-5);
+
+  Norm() = default;
+  constexpr Norm(Index width, double epsilon, bool with_bias) : weight(vector_parameter<S>(width)), eps(S(epsilon)) {
+    if (with_bias) bias = vector_parameter<S>(width);
+  }
+  bool exists() const { return weight.exists(); }
+  template <class Self, class F>
+  static void parameters(Self& self, NamePath& path, F& visit) {
+    visit_parameter(visit, path, "weight", self.weight);
+    visit_parameter(visit, path, "bias", self.bias);
+  }
+  // The team divides the rows and is in step afterwards. y may be x.
+  void operator()(Team& team, const S* x, Index x_stride, S* y, Index y_stride, Index rows) const {
+    team.split(rows, [&](Index first, Index last) {
+      kernels::layer_norm(x + first * x_stride, x_stride, y + first * y_stride, y_stride, last - first, weight.rows,
+                          weight.vector(), bias.exists() ? bias.vector() : nullptr, eps);
+    });
+    team.barrier();
+  }
+};
+
+}  // namespace detail
+
+// nn.LayerNorm over rows of `width` values.
+template <class S>
+class LayerNorm : public Module<LayerNorm<S>, S> {
+ public:
+  explicit LayerNorm(Index width, double eps = 1e-5, bool bias = true, const Memory* memory = heap())
+      : Module<LayerNorm, S>(memory), norm_(width, eps, bias) {}
+
+  // y: (B, T, width), like x. Allocates through y's memory. bad_shape, not_loaded, out_of_memory.
+  Status forward_into(Tensor<S>& y, Workspace&, const Sequences<S>& x) const noexcept {
+    if (Status s = this->check_loaded(); s != Status::ok) return s;
+    if (x.width != norm_.weight.rows)
+      return {Status::bad_shape, "the input's width must be the layer's", x.width, norm_.weight.rows};
+    y.use(this->memory());
+    if (Status s = y.resize_like(x, x.width); s != Status::ok) return s;
+    Team team;
+    if (!x.contiguous()) detail::gather(team, x, y.data());
+    norm_(team, x.contiguous() ? x.data : y.data(), x.width, y.data(), x.width, x.rows());
+    return {};
+  }
+#if VITRINE_EXCEPTIONS
+  Tensor<S> operator()(const Sequences<S>& x) const {
+    Tensor<S> y(this->memory());
+    Workspace workspace(this->memory(), 1);
+    throw_if_failed(forward_into(y, workspace, x));
+    return y;
+  }
+#endif
+  template <class Self, class F>
+  static void visit_parameters(Self& self, detail::NamePath& path, F& visit) {
+    detail::Norm<S>::parameters(self.norm_, path, visit);
+  }
+
+ private:
+  detail::Norm<S> norm_;
+};
+
+}  // namespace vitrine::inline VITRINE_ABI

@@ -1,0 +1,68 @@
+// Linear: y = x W^T + b; nn.Linear with weight (out_features, in_features).
+#pragma once
+#include <vitrine/core/heap.hpp>
+#include <vitrine/layers/module.hpp>
+#include <vitrine/layers/run.hpp>
+
+namespace vitrine::inline VITRINE_ABI {
+
+template <class S>
+class Linear : public Module<Linear<S>, S> {
+ public:
+  Linear(Index in_features, Index out_features, bool bias = true, const Memory* memory = heap())
+      : Module<Linear, S>(memory), weight_(detail::matrix_parameter<S>(out_features, in_features)) {
+    if (bias) bias_ = detail::vector_parameter<S>(out_features);
+  }
+
+  // x (B, T, in_features), y (B, T, out_features). bad_config, bad_shape, not_loaded, overlap, out_of_memory.
+  Status forward_into(Tensor<S>& y, Workspace& workspace, const Sequences<S>& x) const noexcept {
+    const Index in = weight_.cols, out = weight_.rows, rows = x.rows();
+    if (in <= 0 || out <= 0)
+      return {Status::bad_config, "in_features and out_features must be positive", in < out ? in : out};
+    if (Status s = this->check_loaded(); s != Status::ok) return s;
+    if (x.width != in) return {Status::bad_shape, "the input's width must be in_features", x.width, in};
+    y.use(this->memory());
+    if (Status s = y.resize_like(x, out); s != Status::ok) return s;
+    if (Status s = detail::check_overlap(y, x); s != Status::ok) return s;
+    const int threads = detail::team_size(workspace, double(rows) * double(in) * double(out));
+    struct Plan {
+      S *pack, *gathered;
+    };
+    const Index pack = in * kernels::panel_width<S>;
+    const auto planned = [&](std::byte* base) {
+      Arena arena(base);
+      Plan p{arena.take<S>(pack * threads), x.contiguous() ? nullptr : arena.take<S>(rows * in)};
+      return detail::Planned<Plan>{p, arena.used()};
+    };
+    if (Status s = workspace.reserve(planned(nullptr).bytes); s != Status::ok) return s;
+    const Plan p = planned(workspace.data()).plan;
+    run_team(threads, [&](Team& team) {
+      if (p.gathered != nullptr) detail::gather(team, x, p.gathered);
+      const S* const from = p.gathered != nullptr ? p.gathered : x.data;
+      detail::for_rows(team, rows, [&](Team& t, Index first, Index last) {
+        detail::LinearCall<S> call{from + first * in,      in, last - first, bias_.exists() ? bias_.vector() : nullptr,
+                                   y.data() + first * out, out};
+        detail::linear(t, p.pack + t.slot() * pack, weight_, 0, call);
+      });
+    });
+    return {};
+  }
+#if VITRINE_EXCEPTIONS
+  Tensor<S> operator()(const Sequences<S>& x) const {
+    Tensor<S> y(this->memory());
+    Workspace workspace(this->memory());
+    throw_if_failed(forward_into(y, workspace, x));
+    return y;
+  }
+#endif
+  template <class Self, class F>
+  static void visit_parameters(Self& self, detail::NamePath& path, F& visit) {
+    detail::visit_parameter(visit, path, "weight", self.weight_);
+    detail::visit_parameter(visit, path, "bias", self.bias_);
+  }
+
+ private:
+  Parameter<S> weight_, bias_;
+};
+
+}  // namespace vitrine::inline VITRINE_ABI

@@ -1,0 +1,110 @@
+// What all layers, stacks and models have in common, on top of their parameters(visitor).
+//
+//   layer.parameters(visit)          visit(name, const Parameter<S>&) for each, PyTorch's names in PyTorch's order
+//   layer.bind(name, values, panel)  gives one parameter its values: the caller's bytes (flash), plain or in panels
+//   layer.init(seed)                 PyTorch's initialisation by our own generator: the same numbers on every platform
+//   layer.loaded(), layer.parameter_count(), layer.packed_bytes()
+//
+// Loading from a file is vt::load (io/load.hpp). A layer is immutable once loaded, cheap to copy, and const to call.
+#pragma once
+#include <vitrine/core/status.hpp>
+#include <vitrine/layers/parameter.hpp>
+#include <vitrine/layers/random.hpp>
+
+namespace vitrine::inline VITRINE_ABI {
+
+template <class Derived, class S>
+class Module {
+ public:
+  using Scalar = S;
+
+  template <class F>
+  void parameters(F&& visit) const {
+    detail::NamePath path;
+    Derived::visit_parameters(static_cast<const Derived&>(*this), path, visit);
+  }
+  template <class F>
+  void mutable_parameters(F&& visit) {
+    detail::NamePath path;
+    Derived::visit_parameters(static_cast<Derived&>(*this), path, visit);
+  }
+
+  bool loaded() const {
+    bool all = true;
+    parameters([&](const char*, const Parameter<S>& p) { all = all && p.loaded(); });
+    return all;
+  }
+  Index parameter_count() const {
+    Index count = 0;
+    parameters([&](const char*, const Parameter<S>& p) { count += p.elements(); });
+    return count;
+  }
+  // Bytes of the values as stored, in panels where they are packed.
+  std::size_t packed_bytes() const {
+    std::size_t bytes = 0;
+    parameters([&](const char*, const Parameter<S>& p) { bytes += std::size_t(p.stored(p.panel)) * sizeof(S); });
+    return bytes;
+  }
+
+  // `panel` 0: plain, row after row; kernels::panel_width<S>: packed, each group of rows for itself (see Parameter).
+  // The bytes stay the caller's. not_supported: no such name, or a panel of another width. bad_shape: another number of
+  // values.
+  Status bind(const char* name, std::span<const S> values, Index panel = 0) noexcept {
+    return bind(name, Block<S>(values), panel);
+  }
+  Status bind(const char* name, const Block<S>& values, Index panel = 0) noexcept {
+    Status status{Status::not_supported, "no parameter of that name"};
+    mutable_parameters([&](const char* own, Parameter<S>& p) {
+      for (Index i = 0; own[i] == name[i]; ++i)
+        if (own[i] == 0) {
+          status = set(p, values, panel);
+          return;
+        }
+    });
+    return status;
+  }
+
+  // Xavier uniform for projections, as PyTorch's modules do it; norms 1 and 0, biases 0 or uniform by PyTorch's rule.
+  Status init(std::uint64_t seed) noexcept {
+    detail::Random random(seed);
+    Status status;
+    mutable_parameters([&](const char* name, Parameter<S>& p) {
+      if (status != Status::ok) return;
+      S* values = nullptr;
+      const Index panel = p.packable ? kernels::panel_width<S> : 0;
+      Block<S> block = Block<S>::make(memory(), p.stored(panel), values);
+      if (values == nullptr) {
+        status = {Status::out_of_memory, "memory for the parameters ran out (values)", Status::unset, p.stored(panel)};
+        return;
+      }
+      detail::initialise(name, p, panel, random, values);
+      p.values = block, p.panel = panel;
+    });
+    return status;
+  }
+
+  const Memory* memory() const noexcept { return memory_; }
+
+ protected:
+  explicit Module(const Memory* memory) noexcept : memory_(memory) {}
+
+  static Status set(Parameter<S>& p, const Block<S>& values, Index panel) noexcept {
+    if (panel != 0 && (panel != kernels::panel_width<S> || !p.packable))
+      return {Status::not_supported, "panels of this width are not those of this build", panel,
+              kernels::panel_width<S>};
+    if (values.size() != p.stored(panel))
+      return {Status::bad_shape, "a parameter was given another number of values than it has", values.size(),
+              p.stored(panel)};
+    p.values = values, p.panel = panel;
+    return {};
+  }
+  Status check_loaded() const noexcept {
+    if (loaded()) return {};
+    return {Status::not_loaded, "a parameter has no values yet: call load, bind or init first"};
+  }
+
+ private:
+  const Memory* memory_;
+};
+
+}  // namespace vitrine::inline VITRINE_ABI

@@ -1,0 +1,209 @@
+// MultiheadAttention: softmax(Q_h K_h^T / sqrt(D) + mask) V_h for H heads side by side, then one projection (Vaswani et
+// al. 2017, section 3.2.2); nn.MultiheadAttention.
+//
+//   vt::MultiheadAttention<float> mha({.embed_dim = 64, .num_heads = 4});
+//   auto r = mha(x, {.mask = vt::causal()});         r.self_attn.matrix(b, h):  T x T
+//   auto r = mha(query, key, value);                 r.cross_attn.matrix(b, h): T x S (+ 1 with add_bias_kv, + 1 with
+//   add_zero_attn)
+#pragma once
+#include <vitrine/layers/attention_core.hpp>
+#include <vitrine/layers/layer_call.hpp>
+
+namespace vitrine::inline VITRINE_ABI {
+
+template <class S>
+struct AttentionMasks {
+  Mask<S> mask = {};
+  std::span<const S> head_scale = {};  // H factors of the heads' contexts; 0 switches a head off, its map stays
+};
+template <class K, class S>
+using SelfResult = Result<S, typename K::template map<S, 0>, NoSuch<1>>;
+template <class K, class S>
+using CrossResult = Result<S, NoSuch<0>, typename K::template map<S, 1>>;
+
+template <class S, Dims D = Dims{}>
+class MultiheadAttention : public Module<MultiheadAttention<S, D>, S> {
+ public:
+  using Masks = AttentionMasks<S>;
+
+  MultiheadAttention() noexcept requires(D.fixed()) : MultiheadAttention(AttentionConfig{}) {}
+  explicit MultiheadAttention(const AttentionConfig& config,
+                              const Memory* memory = detail::default_memory<D>()) noexcept
+      : Module<MultiheadAttention, S>(memory), core_(sized(config)) {
+    detail::check_dims<D>();
+  }
+
+  const AttentionConfig& config() const noexcept { return core_.config; }
+
+  // Self-attention of x (B, T, E). The output is (B, T, E). Allocates only to grow result and workspace. bad_config,
+  // bad_shape, bad_mask, not_loaded, overlap, workspace_too_small, result_too_small, out_of_memory: all before any
+  // work.
+  template <class K = DefaultKeep>
+  Status forward_into(SelfResult<K, S>& result, Workspace& workspace, const Sequences<S>& x, const Masks& masks = {},
+                      const K& keep = {}) const noexcept {
+    return run<K>(result.output, result.self_attn, Which::self, workspace, x, x, x, masks, keep);
+  }
+  // Attention of query (B, T, E) to key (B, S, kdim) and value (B, S, vdim).
+  template <class K = DefaultKeep>
+  Status forward_into(CrossResult<K, S>& result, Workspace& workspace, const Sequences<S>& query,
+                      const Sequences<S>& key, const Sequences<S>& value, const Masks& masks = {},
+                      const K& keep = {}) const noexcept {
+    return run<K>(result.output, result.cross_attn, Which::cross, workspace, query, key, value, masks, keep);
+  }
+#if VITRINE_EXCEPTIONS
+  // The same with fresh results. Throws StatusError.
+  template <class K = DefaultKeep>
+  SelfResult<K, S> operator()(const Sequences<S>& x, const Masks& masks = {}, const K& keep = {}) const {
+    SelfResult<K, S> result;
+    Workspace workspace(this->memory());
+    throw_if_failed(forward_into(result, workspace, x, masks, keep));
+    return result;
+  }
+  template <class K = DefaultKeep>
+  CrossResult<K, S> operator()(const Sequences<S>& query, const Sequences<S>& key, const Sequences<S>& value,
+                               const Masks& masks = {}, const K& keep = {}) const {
+    CrossResult<K, S> result;
+    Workspace workspace(this->memory());
+    throw_if_failed(forward_into(result, workspace, query, key, value, masks, keep));
+    return result;
+  }
+#endif
+
+  // Scratch of a call on contiguous, equally long sequences.
+  constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1) const noexcept {
+    Arena arena;
+    plan(arena, threads, shape.batch, shape.length, shape.memory_length > 0 ? shape.memory_length : shape.length, {},
+         {});
+    return arena.used() + alignment;
+  }
+  static constexpr std::size_t workspace_bytes() noexcept requires(D.fixed()) {
+    return MultiheadAttention{}.workspace_bytes(Shape{D.max_batch, D.max_length, D.memory_bound()});
+  }
+  // Multiply-adds counted as two: the projections and 4 D per visible pair (`pairs`: of one head, all sequences).
+  double flops(const Shape& shape) const noexcept {
+    const double memory = double(shape.memory_length > 0 ? shape.memory_length : shape.length), b = double(shape.batch);
+    return 2 * core_.work(b * double(shape.length), b * memory, b * double(shape.length) * memory);
+  }
+
+  template <class Self, class F>
+  static void visit_parameters(Self& self, detail::NamePath& path, F& visit) {
+    detail::AttentionCore<S>::parameters(self.core_, path, visit);
+  }
+
+ private:
+  struct Plan {
+    detail::Scratch<S> scratch;
+    detail::RowMap rows, memory_rows;
+    detail::KeyValues<S> memory;
+    S *query, *context, *gathered[3];
+  };
+  static constexpr AttentionConfig sized(AttentionConfig c) {
+    c.embed_dim = detail::agree(D.d_model, c.embed_dim);
+    c.num_heads = detail::agree(D.nhead, c.num_heads);
+    c.kdim = detail::agree(D.kdim, c.kdim);
+    c.vdim = detail::agree(D.vdim, c.vdim);
+    return c;
+  }
+
+  constexpr Plan plan(Arena& arena, int threads, Index batch, Index length, Index memory_length,
+                      std::span<const Index> lengths, std::span<const Index> memory_lengths,
+                      const bool gather[3] = nullptr) const {
+    Plan p{};
+    const Index rows = batch * length, memory_rows = batch * memory_length;
+    p.rows = detail::plan_rows(arena, batch, length, lengths);
+    p.memory_rows = detail::plan_rows(arena, batch, memory_length, memory_lengths);
+    p.query = arena.take<S>(rows * core_.embed);
+    p.context = arena.take<S>(rows * core_.embed);
+    p.memory =
+        detail::KeyValues<S>::plan(arena, batch, core_.heads, core_.width, core_.width, memory_length + core_.extra());
+    const Index widths[3] = {core_.embed, core_.kdim, core_.vdim};
+    for (int i = 0; i < 3; ++i)
+      p.gathered[i] =
+          gather != nullptr && gather[i] ? arena.take<S>((i == 0 ? rows : memory_rows) * widths[i]) : nullptr;
+    p.scratch =
+        detail::Scratch<S>::plan(arena, threads, rows > memory_rows ? rows : memory_rows, core_.sizes(memory_length));
+    return p;
+  }
+
+  Status check(const Sequences<S>& query, const Sequences<S>& key, const Sequences<S>& value,
+               const Masks& masks) const noexcept {
+    if (Status s = core_.check(); s != Status::ok) return s;
+    if (query.width != core_.embed)
+      return {Status::bad_shape, "the query's width must be embed_dim", query.width, core_.embed};
+    if (key.width != core_.kdim) return {Status::bad_shape, "the key's width must be kdim", key.width, core_.kdim};
+    if (value.width != core_.vdim)
+      return {Status::bad_shape, "the value's width must be vdim", value.width, core_.vdim};
+    if (key.batch != query.batch)
+      return {Status::bad_shape, "query and key must have the same batch", key.batch, query.batch};
+    if (value.batch != key.batch)
+      return {Status::bad_shape, "key and value must have the same batch", value.batch, key.batch};
+    for (Index b = 0; b < key.batch; ++b)
+      if (value.length_of(b) != key.length_of(b))
+        return {Status::bad_shape, "key and value must have the same length", value.length_of(b), key.length_of(b)};
+    if (Status s = check_mask(masks.mask, query.batch, core_.heads, query.length, key.length); s != Status::ok)
+      return s;
+    if (!masks.head_scale.empty() && Index(masks.head_scale.size()) != core_.heads)
+      return {Status::bad_mask, "head_scale must have one factor for each head", Index(masks.head_scale.size()),
+              core_.heads};
+    return this->check_loaded();
+  }
+
+  template <class K, class M>
+  Status run(Tensor<S>& output, M& maps, Which kind, Workspace& workspace, const Sequences<S>& query,
+             const Sequences<S>& key, const Sequences<S>& value, const Masks& masks, const K& keep) const noexcept {
+    if (Status s = check(query, key, value, masks); s != Status::ok) return s;
+    output.use(this->memory());
+    if (Status s = output.resize_like(query, core_.embed); s != Status::ok) return s;
+    for (const Sequences<S>* x : {&query, &key, &value})
+      if (Status s = detail::check_overlap(output, *x); s != Status::ok) return s;
+    const MapShape shape{
+        1,           query.batch,  core_.heads, query.length, key.length + core_.extra(), query.lengths,
+        key.lengths, core_.extra()};
+    if (Status s = detail::prepare_maps(maps, this->memory(), shape, keep.selection, kind); s != Status::ok) return s;
+
+    const Index rows = query.rows(), memory_rows = key.rows();
+    const int threads =
+        detail::team_size(workspace, core_.work(double(rows), double(memory_rows), double(rows) * double(key.length)));
+    const bool gather[3] = {!query.contiguous(), !key.contiguous(), !value.contiguous()};
+    const auto planned = [&](std::byte* base) {
+      Arena arena(base);
+      Plan p = plan(arena, threads, query.batch, query.length, key.length, query.lengths, key.lengths, gather);
+      return detail::Planned<Plan>{p, arena.used()};
+    };
+    if (Status s = workspace.reserve(planned(nullptr).bytes); s != Status::ok) return s;
+    const Plan p = planned(workspace.data()).plan;
+    const auto sink = detail::sink_of<S>(maps, 0);
+
+    run_team(threads, [&](Team& team) {
+      const Sequences<S>* inputs[3] = {&query, &key, &value};
+      const S* x[3];
+      for (int i = 0; i < 3; ++i) {
+        if (gather[i]) detail::gather(team, *inputs[i], p.gathered[i]);
+        x[i] = gather[i] ? p.gathered[i] : inputs[i]->data;
+      }
+      detail::for_rows(team, rows, [&](Team& t, Index first, Index last) {
+        core_.project(t, p.scratch, 0, x[0] + first * core_.embed, core_.embed, last - first,
+                      p.query + first * core_.embed, core_.embed);
+      });
+      detail::for_rows(team, memory_rows, [&](Team& t, Index first, Index last) {
+        core_.project_memory(t, p.scratch, x[1] + first * core_.kdim, core_.kdim, x[2] + first * core_.vdim, core_.vdim,
+                             first, last, p.memory_rows, 0, p.memory);
+      });
+      core_.append_extra(team, p.memory_rows, p.memory);
+      const Mask<S>* mask = masks.mask.any() ? &masks.mask : nullptr;
+      const S* head_scale = masks.head_scale.empty() ? nullptr : masks.head_scale.data();
+      detail::attend(team, p.scratch,
+                     core_.all_heads(p.query, p.rows, p.memory, p.memory_rows, mask, head_scale, p.context, sink),
+                     core_.heads);
+      detail::for_rows(team, rows, [&](Team& t, Index first, Index last) {
+        core_.project_out(t, p.scratch, p.context + first * core_.embed, core_.embed, last - first,
+                          output.data() + first * core_.embed, core_.embed);
+      });
+    });
+    return {};
+  }
+
+  detail::AttentionCore<S> core_;
+};
+
+}  // namespace vitrine::inline VITRINE_ABI

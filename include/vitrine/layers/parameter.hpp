@@ -1,0 +1,141 @@
+// Parameters: a name in PyTorch's spelling, a shape, and values that are plain or in panels. Layers name every one of
+// theirs in parameters(visitor), so that loading, saving, counting and binding know no layer by name.
+#pragma once
+#include <vitrine/core/memory.hpp>
+#include <vitrine/core/parallel.hpp>
+#include <vitrine/kernels/matmul.hpp>
+#include <vitrine/kernels/panel.hpp>
+
+namespace vitrine::inline VITRINE_ABI {
+
+// Immutable once set, cheap to copy: copies of a layer share the values.
+template <class S>
+struct Parameter {
+  Index rows = 0, cols = 0;  // cols 0: a vector of `rows` values; rows 0: this layer has no such parameter
+  Index groups =
+      1;  // equal groups of rows that are multiplied apart (q, k and v of in_proj_weight): each begins a panel
+  Index leading_ones = 0;  // extents of 1 before the others, as in bias_k's (1, 1, E)
+  bool packable = false;   // right operand of a product: kept in panels by the loader
+  Block<S> values = {};
+  Index panel = 0;  // 0: plain, row after row, as PyTorch has it; else kernels::panel_width<S>
+
+  bool exists() const { return rows > 0; }
+  bool is_vector() const { return cols == 0; }
+  bool loaded() const { return !exists() || !values.empty(); }
+  Index elements() const { return rows * (cols > 0 ? cols : 1); }
+  Index group_rows() const { return rows / groups; }
+  // Values in storage of the given layout.
+  Index stored(Index panel_of) const {
+    return panel_of == 0 ? elements() : groups * kernels::packed_size<S>(group_rows(), cols);
+  }
+  // Where element (row, col) stands in storage of the given layout.
+  Index at(Index row, Index col, Index panel_of) const {
+    if (panel_of == 0) return row * (cols > 0 ? cols : 1) + col;
+    const Index group = row / group_rows();
+    return group * kernels::packed_size<S>(group_rows(), cols) + kernels::packed_at<S>(row % group_rows(), col, cols);
+  }
+  S value(Index row, Index col = 0) const { return values.data()[at(row, col, panel)]; }
+  const S* group(Index g) const { return values.data() + g * stored(panel) / groups; }
+  const S* vector() const { return values.data(); }
+};
+
+namespace detail {
+
+template <class S>
+constexpr Parameter<S> matrix_parameter(Index rows, Index cols, Index groups = 1) {
+  Parameter<S> p;
+  p.rows = rows, p.cols = cols, p.groups = groups, p.packable = true;
+  return p;
+}
+template <class S>
+constexpr Parameter<S> vector_parameter(Index rows) {
+  Parameter<S> p;
+  p.rows = rows;
+  return p;
+}
+
+// A dotted name that grows and shrinks while a visitor walks through layers. Truncated past 127 characters.
+class NamePath {
+ public:
+  class Scope {
+   public:
+    Scope(NamePath& path, const char* part) : path_(path), size_(path.size_) { path.append(part); }
+    ~Scope() { path_.text_[path_.size_ = size_] = 0; }
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    NamePath& path_;
+    Index size_;
+  };
+  void append(const char* part) {
+    while (*part != 0 && size_ + 1 < Index(sizeof text_)) text_[size_++] = *part++;
+    text_[size_] = 0;
+  }
+  void append(Index number) {
+    if (number >= 10) append(number / 10);
+    const char digit[2] = {static_cast<char>('0' + number % 10), 0};
+    append(digit);
+  }
+  const char* c_str() const { return text_; }
+
+ private:
+  char text_[128] = {};
+  Index size_ = 0;
+};
+
+// Visits a parameter that exists under path + name.
+template <class F, class P>
+void visit_parameter(F& visit, NamePath& path, const char* name, P& parameter) {
+  if (!parameter.exists()) return;
+  NamePath::Scope scope(path, name);
+  visit(path.c_str(), parameter);
+}
+
+// y = act(x W^T + b) + residual for `rows` rows, W one group of a parameter. The team divides the columns; it does not
+// wait. y overlaps neither x nor the residual.
+template <class S>
+struct LinearCall {
+  const S* x = nullptr;
+  Index x_stride = 0, rows = 0;
+  const S* bias = nullptr;
+  S* y = nullptr;
+  Index y_stride = 0;
+  Activation activation = Activation::none;
+  const S* residual = nullptr;
+  Index residual_stride = 0;
+};
+template <class S>
+void linear(Team& team, S* pack_scratch, const Parameter<S>& weight, Index group, const LinearCall<S>& call) {
+  constexpr Index width = kernels::panel_width<S>;
+  kernels::Product<S> product;
+  product.a = call.x, product.a_stride = call.x_stride;
+  product.columns = weight.group_rows(), product.depth = weight.cols;
+  product.c = call.y, product.c_stride = call.y_stride;
+  product.bias = call.bias;
+  product.activation = call.activation;
+  product.residual = call.residual, product.residual_stride = call.residual_stride;
+  const S* values = weight.group(group);
+  team.split(kernels::panels<S>(product.columns), [&](Index first, Index last) {
+    if (weight.panel != 0) {
+      product.b = values;
+      kernels::matmul(product, call.rows, first, last);
+      return;
+    }
+    for (Index p = first; p < last; ++p) {  // plain: a panel at a time is packed, so that the numbers are the same
+      const Index n = p * width;
+      kernels::pack_panel(values, weight.cols, Index{1}, n, product.columns, Index{0}, weight.cols, pack_scratch);
+      auto one = product;
+      one.b = pack_scratch;
+      one.columns = product.columns - n < width ? product.columns - n : width;
+      one.c += n;
+      if (one.bias != nullptr) one.bias += n;
+      if (one.residual != nullptr) one.residual += n;
+      kernels::matmul(one, call.rows, Index{0}, Index{1});
+    }
+  });
+}
+
+}  // namespace detail
+
+}  // namespace vitrine::inline VITRINE_ABI

@@ -1,0 +1,71 @@
+// PositionalEncoding: sines and cosines of the position, added to the embeddings (Vaswani et al. 2017, section 3.5).
+#pragma once
+#include <vitrine/core/heap.hpp>
+#include <vitrine/core/simd.hpp>
+#include <vitrine/core/views.hpp>
+
+namespace vitrine::inline VITRINE_ABI {
+
+// How the sines and cosines of one position are laid out over the width.
+enum class Sinusoid : std::uint8_t {
+  interleaved,  // sin, cos, sin, cos, ... as in the paper
+  halves,       // all sines, then all cosines: Transformers' MarianMT
+};
+
+namespace detail {
+
+// e^x and sine for the table alone, in double by argument reduction and Taylor series: no libm, the same numbers
+// everywhere.
+inline double table_exp(double x) {
+  double sum = 1, term = 1;
+  const double part = mul(x, 1.0 / 1024);
+  for (int n = 1; n < 16; ++n) term = mul(term, part) / n, sum += term;
+  for (int i = 0; i < 10; ++i) sum = mul(sum, sum);
+  return sum;
+}
+inline double table_sin(double x) {
+  constexpr double pi = 3.14159265358979323846, pi_low = 1.2246467991473532e-16;
+  const double turns = mul(x, 1 / pi);
+  const double whole = double(static_cast<long long>(turns + (turns < 0 ? -0.5 : 0.5)));
+  const double y = (x - mul(whole, pi)) - mul(whole, pi_low);
+  const double square = mul(y, y);
+  double term = y, sum = y;
+  for (int n = 1; n < 12; ++n) term = -mul(term, square) / double((2 * n) * (2 * n + 1)), sum += term;
+  return static_cast<long long>(whole) % 2 == 0 ? sum : -sum;
+}
+
+// Entry `i` of position `position`; angle = position / 10000^(2 (i / 2) / width), or of the i-th of width / 2
+// frequencies.
+inline double sinusoid(Index position, Index i, Index width, Sinusoid layout) {
+  const Index half = (width + 1) / 2;
+  const Index frequency = layout == Sinusoid::interleaved ? i / 2 : i % half;
+  const bool cosine = layout == Sinusoid::interleaved ? i % 2 == 1 : i >= half;
+  const double angle =
+      mul(double(position), table_exp(mul(-9.210340371976182736, double(2 * frequency) / double(width))));
+  return table_sin(cosine ? angle + 1.57079632679489661923 : angle);
+}
+
+}  // namespace detail
+
+// Adds the encoding of positions first, first + 1, ... to the rows of each sequence. Allocates nothing; cannot fail.
+template <class S>
+class PositionalEncoding {
+ public:
+  explicit PositionalEncoding(Index width, Sinusoid layout = Sinusoid::interleaved) : width_(width), layout_(layout) {}
+  Status add_to(Tensor<S>& x, Index first = 0) const noexcept {
+    if (x.width() != width_)
+      return {Status::bad_shape, "the tensor's width must be that of the encoding", x.width(), width_};
+    Index row = 0;
+    for (Index b = 0; b < x.batch(); ++b)
+      for (Index t = 0; t < x.length_of(b); ++t, ++row)
+        for (Index i = 0; i < width_; ++i)
+          x.data()[row * width_ + i] += S(detail::sinusoid(first + t, i, width_, layout_));
+    return {};
+  }
+
+ private:
+  Index width_;
+  Sinusoid layout_;
+};
+
+}  // namespace vitrine::inline VITRINE_ABI

@@ -1,0 +1,139 @@
+// How layers run: scratch planned before the parallel region, rows dealt out inside it. Internal.
+//
+// A layer has two kinds of phases. Attention goes by (sequence, head, chunk of rows). Everything else goes by rows of
+// all sequences, which do not know each other there: with many rows each thread takes a block of them through several
+// products alone, so that what lies between stays in its cache; with few rows the whole team divides each product by
+// columns.
+#pragma once
+#include <vitrine/core/dims.hpp>
+#include <vitrine/core/maps.hpp>
+#include <vitrine/core/mask.hpp>
+#include <vitrine/core/memory.hpp>
+#include <vitrine/core/parallel.hpp>
+#include <vitrine/core/views.hpp>
+#include <vitrine/core/workspace.hpp>
+#include <vitrine/kernels/attention.hpp>
+#include <vitrine/kernels/layer_norm.hpp>
+
+namespace vitrine::inline VITRINE_ABI::detail {
+
+// Rows that one thread takes through a layer: eight tiles of A and what is made of them fit the second-level cache.
+inline constexpr Index block_rows = 8 * kernels::tile_rows;
+// Query rows of one item of attention.
+inline constexpr Index chunk_rows = 4 * kernels::attention_rows;
+// Below this many multiply-adds a team costs more than it saves.
+inline constexpr double serial_work = 8e6;
+
+// Which rows belong to which sequence.
+struct RowMap {
+  Index batch = 1, length = 0;
+  const Index* starts = nullptr;  // ragged: batch + 1 of them
+
+  Index start(Index b) const { return starts != nullptr ? starts[b] : b * length; }
+  Index length_of(Index b) const { return starts != nullptr ? starts[b + 1] - starts[b] : length; }
+  Index rows() const { return start(batch); }
+  // f(b, t, row) for rows first ... last - 1.
+  template <class F>
+  void each(Index first, Index last, F&& f) const {
+    Index b = 0;
+    if (starts == nullptr) b = length > 0 ? first / length : 0;
+    while (start(b + 1) <= first && b + 1 < batch) ++b;
+    for (Index row = first; row < last; ++row) {
+      while (row >= start(b + 1)) ++b;
+      f(b, row - start(b), row);
+    }
+  }
+};
+constexpr RowMap plan_rows(Arena& arena, Index batch, Index length, std::span<const Index> lengths) {
+  RowMap map{batch, length, nullptr};
+  if (lengths.empty()) return map;
+  Index* starts = arena.take<Index>(batch + 1);
+  if (starts == nullptr) return map;
+  starts[0] = 0;
+  for (Index b = 0; b < batch; ++b) starts[b + 1] = starts[b] + lengths[std::size_t(b)];
+  map.starts = starts;
+  return map;
+}
+
+// Scratch of a region: per-thread pieces, which a team that works on few rows uses as one.
+template <class S>
+struct Scratch {
+  struct Piece {
+    S* base = nullptr;
+    Index stride = 0;
+    S* own(const Team& team) const { return base + team.slot() * stride; }
+    S* of(const Team& team) const { return team.alone() ? own(team) : base; }
+  };
+  Piece narrow[2], wide, pack, tile;
+
+  struct Sizes {
+    Index narrow = 0, wide = 0, depth = 0, keys = 0, value_width = 0;
+    constexpr Sizes max(const Sizes& o) const {
+      return {narrow > o.narrow ? narrow : o.narrow, wide > o.wide ? wide : o.wide, depth > o.depth ? depth : o.depth,
+              keys > o.keys ? keys : o.keys, value_width > o.value_width ? value_width : o.value_width};
+    }
+  };
+  // `rows`: all rows of the call; fewer than a block need less.
+  static constexpr Scratch plan(Arena& arena, int threads, Index rows, const Sizes& sizes) {
+    Scratch s;
+    const Index block = round_up(rows < block_rows ? rows : block_rows, Index{kernels::tile_rows});
+    const auto piece = [&](Index values) {
+      Piece p;
+      p.stride = round_up(values, Index(alignment / sizeof(S)));
+      p.base = arena.take<S>(p.stride * threads);
+      return p;
+    };
+    s.narrow[0] = piece(block * sizes.narrow);
+    s.narrow[1] = piece(block * sizes.narrow);
+    s.wide = piece(block * sizes.wide);
+    s.pack = piece(sizes.depth * kernels::panel_width<S>);
+    s.tile = piece(kernels::attention_scratch<S>(sizes.keys, sizes.value_width));
+    return s;
+  }
+};
+
+// Deals out rows: f(team, first, last).
+template <class F>
+void for_rows(Team& team, Index rows, F&& f) {
+  team.rows(rows, block_rows, Index{kernels::tile_rows}, f);
+}
+
+// How many threads a call of `work` multiply-adds is worth.
+inline int team_size(const Workspace& workspace, double work) { return work < serial_work ? 1 : workspace.threads(); }
+
+// Copies rows that do not stand one after another (a strided view) to `to`, row by row.
+template <class S>
+void gather(Team& team, const Sequences<S>& x, S* to) {
+  team.split(x.batch * x.length, [&](Index first, Index last) {
+    for (Index row = first; row < last; ++row) {
+      const S* from = x.data + row / x.length * x.batch_stride + row % x.length * x.row_stride;
+      for (Index e = 0; e < x.width; ++e) to[row * x.width + e] = from[e];
+    }
+  });
+  team.barrier();
+}
+
+// A plan over an arena, and what it took.
+template <class P>
+struct Planned {
+  P plan;
+  std::size_t bytes;
+};
+
+// Do two byte ranges overlap?
+inline bool overlaps(const void* a, std::size_t a_bytes, const void* b, std::size_t b_bytes) {
+  const auto x = reinterpret_cast<std::uintptr_t>(a), y = reinterpret_cast<std::uintptr_t>(b);
+  return a_bytes > 0 && b_bytes > 0 && x < y + b_bytes && y < x + a_bytes;
+}
+template <class S>
+Status check_overlap(const Tensor<S>& output, const Sequences<S>& x) {
+  const Index reach = x.ragged() ? x.rows() * x.row_stride
+                      : x.batch > 0 && x.length > 0
+                          ? (x.batch - 1) * x.batch_stride + (x.length - 1) * x.row_stride + x.width
+                          : 0;
+  if (overlaps(output.data(), output.span().size_bytes(), x.data, std::size_t(reach) * sizeof(S)))
+    return {Status::overlap, "the output must not overlap an input"};
+  return {};
+}
+
+}  // namespace vitrine::inline VITRINE_ABI::detail

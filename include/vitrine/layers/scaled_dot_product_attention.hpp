@@ -1,0 +1,148 @@
+// scaled_dot_product_attention: the one function under the layers, with all that ONNX's Attention operator (opset 25)
+// does.
+//
+//   weights = softmax(cap(scale Q K^T) + mask),  output = weights V        for (B, H, T, D) operands by strides
+//
+//   vt::Heads<float> q = vt::heads_bhtd(pointer, B, H, T, D);         // or heads_bthd for (B, T, H * D)
+//   auto r = vt::scaled_dot_product_attention(q, k, v, {.mask = vt::causal()});
+//   r.output.matrix(b): T x (H * Dv);   r.weights.matrix(b, h): T x S
+#pragma once
+#include <vitrine/layers/attention_core.hpp>
+#include <vitrine/layers/layer_call.hpp>
+
+namespace vitrine::inline VITRINE_ABI {
+
+// A view of one operand.
+template <class S>
+struct Heads {
+  const S* data = nullptr;
+  Index batch = 0, heads = 0, length = 0, width = 0;
+  Index batch_stride = 0, head_stride = 0, row_stride = 0;
+};
+// (B, H, T, D), ONNX's rank 4.
+template <class S>
+Heads<S> heads_bhtd(const S* data, Index batch, Index heads, Index length, Index width) {
+  return {data, batch, heads, length, width, heads * length * width, length * width, width};
+}
+// (B, T, H * D), ONNX's rank 3 and the layers' own.
+template <class S>
+Heads<S> heads_bthd(const S* data, Index batch, Index heads, Index length, Index width) {
+  return {data, batch, heads, length, width, length * heads * width, width, heads * width};
+}
+
+template <class S>
+struct SdpaOptions {
+  Mask<S> mask = {};                                        // its keys are the past ones, then those of `key`
+  S scale = S(0);                                           // 0: 1 / sqrt(D)
+  S softcap = S(0);                                         // c tanh(s / c); 0: none
+  Heads<S> past_key = {}, past_value = {};                  // stand before key and value; empty: none
+  kernels::ScoresAt scores_at = kernels::ScoresAt::masked;  // where keep::scores takes them
+};
+template <class K, class S>
+struct SdpaResult {
+  Tensor<S> output = Tensor<S>{};  // (B, T, H * Dv)
+  [[no_unique_address]] typename K::template map<S, 0> weights = {};
+};
+
+namespace detail {
+template <class S>
+Status check_sdpa(const Heads<S>& q, const Heads<S>& k, const Heads<S>& v, const SdpaOptions<S>& o) {
+  if (q.heads <= 0 || q.width <= 0 || v.width <= 0)
+    return {Status::bad_shape, "heads and widths must be positive", q.heads < q.width ? q.heads : q.width};
+  if (k.width != q.width) return {Status::bad_shape, "query and key must have the same width", k.width, q.width};
+  if (k.heads <= 0 || q.heads % k.heads != 0)
+    return {Status::bad_shape, "the number of key heads must divide the number of query heads", k.heads, q.heads};
+  if (v.heads != k.heads)
+    return {Status::bad_shape, "key and value must have the same number of heads", v.heads, k.heads};
+  if (v.length != k.length) return {Status::bad_shape, "key and value must have the same length", v.length, k.length};
+  if (k.batch != q.batch || v.batch != q.batch)
+    return {Status::bad_shape, "query, key and value must have the same batch", k.batch, q.batch};
+  const Heads<S>&pk = o.past_key, &pv = o.past_value;
+  if (pk.length != pv.length)
+    return {Status::bad_shape, "past key and past value must have the same length", pv.length, pk.length};
+  if (pk.length > 0 && (pk.batch != k.batch || pk.heads != k.heads || pk.width != k.width || pv.batch != k.batch ||
+                        pv.heads != k.heads || pv.width != v.width))
+    return {Status::bad_shape, "past key and value must have the batch, heads and widths of key and value"};
+  return check_mask(o.mask, q.batch, q.heads, q.length, k.length + pk.length);
+}
+}  // namespace detail
+
+// All checks and all memory come before the parallel region; allocates only to grow result and workspace (their own
+// Memory).
+template <class S, class K = DefaultKeep>
+Status scaled_dot_product_attention_into(SdpaResult<K, S>& result, Workspace& workspace, const Heads<S>& query,
+                                         const Heads<S>& key, const Heads<S>& value, const SdpaOptions<S>& options = {},
+                                         const K& keep = {}) noexcept {
+  if (Status s = detail::check_sdpa(query, key, value, options); s != Status::ok) return s;
+  const Index batch = query.batch, heads = query.heads, past = options.past_key.length, keys = key.length + past;
+  if (Status s = result.output.resize(batch, query.length, heads * value.width); s != Status::ok) return s;
+  const MapShape shape{1, batch, heads, query.length, keys, {}, {}, 0};
+  if (Status s = detail::prepare_maps(result.weights, nullptr, shape, keep.selection, Which::self); s != Status::ok)
+    return s;
+  struct Plan {
+    S* query;
+    detail::KeyValues<S> memory;
+    detail::Scratch<S> scratch;
+  };
+  const double work = double(batch * heads * query.length) * double(keys) * double(query.width + value.width);
+  const int threads = detail::team_size(workspace, work);
+  const auto planned = [&](std::byte* base) {
+    Arena arena(base);
+    Plan p{};
+    p.query = arena.take<S>(batch * query.length * heads * query.width);
+    p.memory = detail::KeyValues<S>::plan(arena, batch, key.heads, key.width, value.width, keys);
+    p.scratch = detail::Scratch<S>::plan(arena, threads, 0, {0, 0, 0, keys, value.width});
+    return detail::Planned<Plan>{p, arena.used()};
+  };
+  if (Status s = workspace.reserve(planned(nullptr).bytes); s != Status::ok) return s;
+  const Plan p = planned(workspace.data()).plan;
+  const auto sink = detail::sink_of<S>(result.weights, 0);
+
+  run_team(threads, [&](Team& team) {
+    team.for_each(batch * key.heads, [&](Index item) {
+      const Index b = item / key.heads, h = item % key.heads;
+      const auto store = [&](const Heads<S>& k, const Heads<S>& v, Index from) {
+        for (Index j = 0; j < k.length; ++j) {
+          p.memory.store_key(b, h, from + j, k.data + b * k.batch_stride + h * k.head_stride + j * k.row_stride);
+          p.memory.store_value(b, h, from + j, v.data + b * v.batch_stride + h * v.head_stride + j * v.row_stride);
+        }
+      };
+      store(options.past_key, options.past_value, 0);
+      store(key, value, past);
+      for (Index g = h * (heads / key.heads); g < (h + 1) * (heads / key.heads); ++g)
+        for (Index t = 0; t < query.length; ++t) {
+          const S* from = query.data + b * query.batch_stride + g * query.head_stride + t * query.row_stride;
+          S* to = p.query + ((b * query.length + t) * heads + g) * query.width;
+          for (Index d = 0; d < query.width; ++d) to[d] = from[d];
+        }
+    });
+    detail::Attend<S> call;
+    call.query = p.query, call.query_stride = heads * query.width;
+    call.queries = {batch, query.length, nullptr};
+    call.memory = p.memory, call.keys = {batch, keys, nullptr};
+    call.group = heads / key.heads;
+    call.mask = options.mask.any() ? &options.mask : nullptr;
+    call.scale = options.scale != S(0) ? options.scale : S(1) / square_root(S(query.width));
+    call.softcap = options.softcap;
+    call.context = result.output.data(), call.context_stride = heads * value.width;
+    call.sink = sink, call.scores_at = options.scores_at;
+    detail::attend(team, p.scratch, call, heads);
+  });
+  return {};
+}
+
+#if VITRINE_EXCEPTIONS
+// The same with fresh results. Throws StatusError.
+template <class S, class K = DefaultKeep>
+SdpaResult<K, S> scaled_dot_product_attention(const Heads<S>& query, const Heads<S>& key, const Heads<S>& value,
+                                              const SdpaOptions<S>& options = {}, const K& keep = {}) {
+  SdpaResult<K, S> result;
+  result.output.use(heap());
+  if constexpr (requires { result.weights.use(heap()); }) result.weights.use(heap());
+  Workspace workspace(heap());
+  throw_if_failed(scaled_dot_product_attention_into(result, workspace, query, key, value, options, keep));
+  return result;
+}
+#endif
+
+}  // namespace vitrine::inline VITRINE_ABI

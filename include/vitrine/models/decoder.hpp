@@ -1,0 +1,92 @@
+// Decoder: a stack of DecoderLayers and an optional final norm; nn.TransformerDecoder.
+//
+//   vt::Decoder<float> decoder({.layer = {.d_model = 512, .nhead = 8}, .num_layers = 6});
+//   auto r = decoder(tgt, memory, {.tgt_mask = vt::causal()});
+//   r.self_attn[layer].matrix(b, h): T x T      r.cross_attn[layer].matrix(b, h): T x S
+#pragma once
+#include <vitrine/layers/decoder_layer.hpp>
+#include <vitrine/models/layer_array.hpp>
+
+namespace vitrine::inline VITRINE_ABI {
+
+template <class S, Dims D = Dims{}>
+class Decoder : public Module<Decoder<S, D>, S> {
+ public:
+  using Masks = DecoderMasks<S>;
+
+  Decoder() noexcept requires(D.fixed() && D.num_layers > 0) : Decoder(StackConfig{}) {}
+  explicit Decoder(const StackConfig& config, const Memory* memory = detail::default_memory<D>()) noexcept
+      : Module<Decoder, S>(memory), config_(config), layers_(memory, count(config), detail::sized<D>(config.layer)) {
+    detail::check_dims<D>();
+    config_.layer = detail::sized<D>(config.layer);
+    config_.num_layers = count(config);
+    if (config.final_norm)
+      norm_ = detail::Norm<S>(config_.layer.d_model, config.layer.layer_norm_eps, config.layer.bias);
+  }
+  const StackConfig& config() const noexcept { return config_; }
+
+  // tgt (B, T, E), memory (B, S, E) to result.output (B, T, E), self_attn[layer], cross_attn[layer]. Errors and memory
+  // as in DecoderLayer.
+  template <class K = DefaultKeep>
+  Status forward_into(DecoderResult<K, S>& result, Workspace& workspace, const Sequences<S>& tgt,
+                      const Sequences<S>& memory, const Masks& masks = {}, const K& keep = {}) const noexcept {
+    return detail::forward_decoder<S>(*this, layers(), result, workspace, tgt, memory, masks, keep.selection);
+  }
+#if VITRINE_EXCEPTIONS
+  // The same with fresh results. Throws StatusError.
+  template <class K = DefaultKeep>
+  DecoderResult<K, S> operator()(const Sequences<S>& tgt, const Sequences<S>& memory, const Masks& masks = {},
+                                 const K& keep = {}) const {
+    DecoderResult<K, S> result;
+    Workspace workspace(this->memory());
+    throw_if_failed(forward_into(result, workspace, tgt, memory, masks, keep));
+    return result;
+  }
+#endif
+
+  std::size_t workspace_bytes(const Shape& shape, int threads = 1) const noexcept {
+    return layers_.size() > 0 ? detail::decoder_workspace(layers_.data()[0], shape, threads) : 0;
+  }
+  static constexpr std::size_t workspace_bytes() noexcept requires(D.fixed()) {
+    return DecoderLayer<S, D>::workspace_bytes();
+  }
+  // Values of output and maps, in bytes.
+  template <class K = DefaultKeep>
+  constexpr std::size_t result_bytes(const Shape& shape, const K& keep = {}) const noexcept {
+    return detail::output_bytes<S>(shape, config_.layer.d_model) +
+           detail::map_bytes<K, S>(keep.selection.layers.count_below(config_.num_layers), shape.batch,
+                                   keep.selection.heads.count_below(config_.layer.nhead), shape.length,
+                                   shape.length + shape.memory_length);
+  }
+  template <class K = DefaultKeep>
+  static constexpr std::size_t result_bytes() noexcept requires(D.fixed()) {
+    return detail::output_bytes<S>({D.max_batch, D.max_length}, D.d_model) +
+           detail::map_bytes<K, S>(D.num_layers, D.max_batch, D.nhead, D.max_length, D.max_length + D.memory_bound());
+  }
+  double flops(const Shape& shape) const noexcept {
+    const double rows = double(shape.batch * shape.length), memory = double(shape.batch * shape.memory_length);
+    if (layers_.size() == 0) return 0;
+    return 2 * double(layers_.size()) *
+           layers_.data()[0].work(rows, memory, rows * double(shape.length), rows * double(shape.memory_length));
+  }
+
+  template <class Self, class F>
+  static void visit_parameters(Self& self, detail::NamePath& path, F& visit) {
+    detail::visit_stack(self.layers_, self.norm_, path, visit);
+  }
+
+ private:
+  template <class, Dims>
+  friend class DecodingSteps;
+  using Core = detail::DecoderLayerCore<S>;
+  static constexpr Index count(const StackConfig& c) { return detail::agree(D.num_layers, c.num_layers); }
+  detail::Layers<S, Core> layers() const noexcept {
+    return {layers_.data(), layers_.size(), norm_.exists() ? &norm_ : nullptr};
+  }
+
+  StackConfig config_;
+  detail::LayerArray<Core, D.num_layers> layers_;
+  detail::Norm<S> norm_;
+};
+
+}  // namespace vitrine::inline VITRINE_ABI

@@ -1,0 +1,86 @@
+// Encoder: a stack of EncoderLayers and an optional final norm; nn.TransformerEncoder.
+//
+//   vt::Encoder<float> encoder({.layer = {.d_model = 512, .nhead = 8}, .num_layers = 6});
+//   auto r = encoder(x, {.src_mask = vt::causal()});                              r.self_attn[layer].matrix(b, h): T x
+//   T auto r = encoder(x, {}, vt::keep::weights.only({.layers = {0, 5}, .heads = {7}}));
+#pragma once
+#include <vitrine/layers/encoder_layer.hpp>
+#include <vitrine/models/layer_array.hpp>
+
+namespace vitrine::inline VITRINE_ABI {
+
+template <class S, Dims D = Dims{}>
+class Encoder : public Module<Encoder<S, D>, S> {
+ public:
+  using Masks = EncoderMasks<S>;
+
+  Encoder() noexcept requires(D.fixed() && D.num_layers > 0) : Encoder(StackConfig{}) {}
+  explicit Encoder(const StackConfig& config, const Memory* memory = detail::default_memory<D>()) noexcept
+      : Module<Encoder, S>(memory), config_(config), layers_(memory, count(config), detail::sized<D>(config.layer)) {
+    detail::check_dims<D>();
+    config_.layer = detail::sized<D>(config.layer);
+    config_.num_layers = count(config);
+    if (config.final_norm)
+      norm_ = detail::Norm<S>(config_.layer.d_model, config.layer.layer_norm_eps, config.layer.bias);
+  }
+  const StackConfig& config() const noexcept { return config_; }
+
+  // x (B, T, E) to result.output (B, T, E) and result.self_attn[layer]. Errors and memory as in EncoderLayer.
+  template <class K = DefaultKeep>
+  Status forward_into(EncoderResult<K, S>& result, Workspace& workspace, const Sequences<S>& x, const Masks& masks = {},
+                      const K& keep = {}) const noexcept {
+    return detail::forward_encoder<S>(*this, layers(), result, workspace, x, masks, keep.selection);
+  }
+#if VITRINE_EXCEPTIONS
+  // The same with fresh results. Throws StatusError.
+  template <class K = DefaultKeep>
+  EncoderResult<K, S> operator()(const Sequences<S>& x, const Masks& masks = {}, const K& keep = {}) const {
+    EncoderResult<K, S> result;
+    Workspace workspace(this->memory());
+    throw_if_failed(forward_into(result, workspace, x, masks, keep));
+    return result;
+  }
+#endif
+
+  std::size_t workspace_bytes(const Shape& shape, int threads = 1) const noexcept {
+    return layers_.size() > 0 ? detail::encoder_workspace(layers_.data()[0], shape, threads) : 0;
+  }
+  static constexpr std::size_t workspace_bytes() noexcept requires(D.fixed()) {
+    return EncoderLayer<S, D>::workspace_bytes();
+  }
+  // Values of output and maps, in bytes.
+  template <class K = DefaultKeep>
+  constexpr std::size_t result_bytes(const Shape& shape, const K& keep = {}) const noexcept {
+    return detail::output_bytes<S>(shape, config_.layer.d_model) +
+           detail::map_bytes<K, S>(keep.selection.layers.count_below(config_.num_layers), shape.batch,
+                                   keep.selection.heads.count_below(config_.layer.nhead), shape.length, shape.length);
+  }
+  template <class K = DefaultKeep>
+  static constexpr std::size_t result_bytes() noexcept requires(D.fixed()) {
+    return detail::output_bytes<S>({D.max_batch, D.max_length}, D.d_model) +
+           detail::map_bytes<K, S>(D.num_layers, D.max_batch, D.nhead, D.max_length, D.max_length);
+  }
+  double flops(const Shape& shape) const noexcept {
+    const double rows = double(shape.batch * shape.length);
+    return layers_.size() > 0 ? 2 * double(layers_.size()) * layers_.data()[0].work(rows, rows * double(shape.length))
+                              : 0;
+  }
+
+  template <class Self, class F>
+  static void visit_parameters(Self& self, detail::NamePath& path, F& visit) {
+    detail::visit_stack(self.layers_, self.norm_, path, visit);
+  }
+
+ private:
+  using Core = detail::EncoderLayerCore<S>;
+  static constexpr Index count(const StackConfig& c) { return detail::agree(D.num_layers, c.num_layers); }
+  detail::Layers<S, Core> layers() const noexcept {
+    return {layers_.data(), layers_.size(), norm_.exists() ? &norm_ : nullptr};
+  }
+
+  StackConfig config_;
+  detail::LayerArray<Core, D.num_layers> layers_;
+  detail::Norm<S> norm_;
+};
+
+}  // namespace vitrine::inline VITRINE_ABI

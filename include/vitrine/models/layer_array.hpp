@@ -1,0 +1,83 @@
+// The layers of a stack: N of them inside the object, or any number from a Memory. Internal.
+#pragma once
+#include <vitrine/core/memory.hpp>
+#include <vitrine/layers/layer_call.hpp>
+
+#include <new>
+
+namespace vitrine::inline VITRINE_ABI::detail {
+
+template <class T, Index Count>
+class LayerArray {
+ public:
+  template <class... A>
+  LayerArray(const Memory*, Index, const A&... arguments) noexcept {
+    for (T& layer : layers_) layer = T(arguments...);
+  }
+  Index size() const noexcept { return Count; }
+  T* data() noexcept { return layers_; }
+  const T* data() const noexcept { return layers_; }
+
+ private:
+  T layers_[std::size_t(Count)];
+};
+
+// Copies are cheap: the layers' values are shared. size() is 0 when memory ran out.
+template <class T>
+class LayerArray<T, -1> {
+ public:
+  template <class... A>
+  LayerArray(const Memory* memory, Index count, const A&... arguments) noexcept : memory_(memory) {
+    if (!allocate(count)) return;
+    for (; size_ < count; ++size_) ::new (static_cast<void*>(layers_ + size_)) T(arguments...);
+  }
+  LayerArray(const LayerArray& other) noexcept : memory_(other.memory_) {
+    if (!allocate(other.size_)) return;
+    for (; size_ < other.size_; ++size_) ::new (static_cast<void*>(layers_ + size_)) T(other.layers_[size_]);
+  }
+  LayerArray(LayerArray&& other) noexcept : memory_(other.memory_), layers_(other.layers_), size_(other.size_) {
+    other.layers_ = nullptr, other.size_ = 0;
+  }
+  LayerArray& operator=(LayerArray other) noexcept {
+    drop();
+    memory_ = other.memory_, layers_ = other.layers_, size_ = other.size_;
+    other.layers_ = nullptr, other.size_ = 0;
+    return *this;
+  }
+  ~LayerArray() { drop(); }
+
+  Index size() const noexcept { return size_; }
+  T* data() noexcept { return layers_; }
+  const T* data() const noexcept { return layers_; }
+
+ private:
+  bool allocate(Index count) noexcept {
+    if (count <= 0 || memory_ == nullptr) return false;
+    layers_ = static_cast<T*>(memory_->allocate(std::size_t(count) * sizeof(T)));
+    return layers_ != nullptr;
+  }
+  void drop() noexcept {
+    const std::size_t bytes = std::size_t(size_) * sizeof(T);
+    while (size_ > 0) layers_[--size_].~T();
+    if (layers_ != nullptr) memory_->release(layers_, bytes);
+    layers_ = nullptr;
+  }
+
+  const Memory* memory_ = nullptr;
+  T* layers_ = nullptr;
+  Index size_ = 0;
+};
+
+// layers.0. ..., then norm. of a stack.
+template <class Array, class N, class F>
+void visit_stack(Array& layers, N& norm, NamePath& path, F& visit) {
+  for (Index i = 0; i < layers.size(); ++i) {
+    NamePath::Scope scope(path, "layers.");
+    path.append(i);
+    path.append(".");
+    std::remove_cvref_t<decltype(layers.data()[0])>::parameters(layers.data()[i], path, visit);
+  }
+  visit_part(norm, "norm.", path, visit);
+}
+
+}  // namespace vitrine::inline VITRINE_ABI::detail

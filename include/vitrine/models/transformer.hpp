@@ -1,0 +1,94 @@
+// Transformer: an Encoder and a Decoder, each with a final norm, as nn.Transformer has it.
+//
+//   vt::Transformer<float> model({.d_model = 512, .nhead = 8});
+//   auto r = model(src, tgt, {.tgt_mask = vt::causal()});
+//   r.self_attn[l], r.cross_attn[l]: the decoder's;  r.encoder.self_attn[l], r.encoder.output: the encoder's whole
+//   result
+#pragma once
+#include <vitrine/models/decoder.hpp>
+#include <vitrine/models/encoder.hpp>
+
+namespace vitrine::inline VITRINE_ABI {
+
+template <class S>
+struct TransformerMasks {
+  Mask<S> src_mask = {}, tgt_mask = {}, memory_mask = {};
+};
+
+// The decoder's three members and the encoder's whole result.
+template <class K, class S>
+struct TransformerResult : DecoderResult<K, S> {
+  EncoderResult<K, S> encoder = {};
+};
+
+template <class S>
+class Transformer : public Module<Transformer<S>, S> {
+ public:
+  using Masks = TransformerMasks<S>;
+
+  explicit Transformer(const TransformerConfig& c = {}, const Memory* memory = heap()) noexcept
+      : Module<Transformer, S>(memory),
+        config_(c),
+        encoder_(stack(c, c.num_encoder_layers), memory),
+        decoder_(stack(c, c.num_decoder_layers), memory) {}
+  const TransformerConfig& config() const noexcept { return config_; }
+  const Encoder<S>& encoder() const noexcept { return encoder_; }
+  const Decoder<S>& decoder() const noexcept { return decoder_; }
+
+  // src (B, S, E), tgt (B, T, E). Selection: Which::encoder chooses the encoder's maps, self and cross the decoder's.
+  // Errors as in Encoder and Decoder; nothing is computed when an argument of either is wrong, but the encoder's result
+  // may be when memory runs out.
+  template <class K = DefaultKeep>
+  Status forward_into(TransformerResult<K, S>& result, Workspace& workspace, const Sequences<S>& src,
+                      const Sequences<S>& tgt, const Masks& masks = {}, const K& keep = {}) const noexcept {
+    if (src.batch != tgt.batch)
+      return {Status::bad_shape, "source and target must have the same batch", src.batch, tgt.batch};
+    if (Status s = detail::check_input(tgt, config_.d_model, "the target's width must be d_model"); s != Status::ok)
+      return s;
+    if (Status s = check_mask(masks.tgt_mask, tgt.batch, config_.nhead, tgt.length, tgt.length); s != Status::ok)
+      return s;
+    if (Status s = check_mask(masks.memory_mask, tgt.batch, config_.nhead, tgt.length, src.length); s != Status::ok)
+      return s;
+    K encoder_keep = keep;
+    encoder_keep.selection.which = includes(keep.selection.which, Which::encoder) ? Which::self : Which::none;
+    if (Status s = encoder_.forward_into(result.encoder, workspace, src, {.src_mask = masks.src_mask}, encoder_keep);
+        s != Status::ok)
+      return s;
+    DecoderResult<K, S>& own = result;
+    return decoder_.forward_into(own, workspace, tgt, result.encoder.output,
+                                 {.tgt_mask = masks.tgt_mask, .memory_mask = masks.memory_mask}, keep);
+  }
+#if VITRINE_EXCEPTIONS
+  template <class K = DefaultKeep>
+  TransformerResult<K, S> operator()(const Sequences<S>& src, const Sequences<S>& tgt, const Masks& masks = {},
+                                     const K& keep = {}) const {
+    TransformerResult<K, S> result;
+    Workspace workspace(this->memory());
+    throw_if_failed(forward_into(result, workspace, src, tgt, masks, keep));
+    return result;
+  }
+#endif
+  // shape.length: the target's; shape.memory_length: the source's.
+  double flops(const Shape& shape) const noexcept {
+    return encoder_.flops({shape.batch, shape.memory_length}) + decoder_.flops(shape);
+  }
+
+  template <class Self, class F>
+  static void visit_parameters(Self& self, detail::NamePath& path, F& visit) {
+    detail::visit_module(self.encoder_, "encoder.", path, visit);
+    detail::visit_module(self.decoder_, "decoder.", path, visit);
+  }
+
+ private:
+  static StackConfig stack(const TransformerConfig& c, Index layers) {
+    return {{c.d_model, c.nhead, c.dim_feedforward, c.dropout, c.activation, c.layer_norm_eps, c.norm_first, c.bias},
+            layers,
+            true};
+  }
+
+  TransformerConfig config_;
+  Encoder<S> encoder_;
+  Decoder<S> decoder_;
+};
+
+}  // namespace vitrine::inline VITRINE_ABI
