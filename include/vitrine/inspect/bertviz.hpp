@@ -14,12 +14,12 @@
 namespace vitrine::inline VITRINE_ABI::inspect {
 
 struct BertvizOptions {
-  std::string root = "bertviz";       ///< Id of the page's <div> (root_div_id).
-  Index layer = -1;                   ///< Head view: the layer shown first; -1: null, the first there is.
-  std::vector<Index> heads;           ///< Head view: heads shown first; empty: null, all.
-  bool dark = true;                   ///< Model view: display_mode.
-  std::vector<Index> include_layers;  ///< Layers to write; empty: all.
-  std::vector<Index> include_heads;   ///< Model view: heads to write; empty: all.
+  std::string root = "bertviz";            ///< Id of the page's <div> (root_div_id).
+  Index layer = -1;                        ///< Head view: the layer shown first; -1: null, the first there is.
+  std::vector<Index> heads = {};           ///< Head view: heads shown first; empty: null, all.
+  bool dark = true;                        ///< Model view: display_mode.
+  std::vector<Index> include_layers = {};  ///< Layers to write; empty: all.
+  std::vector<Index> include_heads = {};   ///< Model view: heads to write; empty: all.
 };
 
 /// Params of head_view. Groups "encoder", "decoder", "cross" get BertViz's names (left = query tokens, right = key

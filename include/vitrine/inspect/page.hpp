@@ -20,14 +20,14 @@ namespace vitrine::inline VITRINE_ABI::inspect {
 /// One kind of attention of one input: all layers' and heads' maps between the same query tokens (T, rows) and key
 /// tokens (S, columns).
 struct MapGroup {
-  std::string kind;  ///< Name of its tab: "encoder", "decoder", "cross"; anything else is shown as it is.
-  std::vector<std::string> query_tokens;  ///< T texts of any bytes: the tokens that attend.
-  std::vector<std::string> key_tokens;    ///< S texts of any bytes: the tokens that are attended to.
+  std::string kind = {};  ///< Name of its tab: "encoder", "decoder", "cross"; anything else is shown as it is.
+  std::vector<std::string> query_tokens = {};  ///< T texts of any bytes: the tokens that attend.
+  std::vector<std::string> key_tokens = {};    ///< S texts of any bytes: the tokens that are attended to.
   Index layers = 0;
   Index heads = 0;
   /// The T x S weights (row-major, rows S apart, each >= 0) of a head; nullptr when that map was not kept. What it
   /// returns must stay until the next call; a picture may ask for the same map more than once.
-  std::function<const float*(Index layer, Index head)> map;
+  std::function<const float*(Index layer, Index head)> map = {};
 
   Index query_count() const noexcept { return static_cast<Index>(query_tokens.size()); }
   Index key_count() const noexcept { return static_cast<Index>(key_tokens.size()); }
@@ -35,14 +35,14 @@ struct MapGroup {
 
 /// One input, a word or a sentence: its groups become the tabs, in this order; the first is open.
 struct Example {
-  std::string title;
-  std::vector<MapGroup> groups;
+  std::string title = {};
+  std::vector<MapGroup> groups = {};
 };
 
 /// What one viewer shows.
 struct Page {
   std::string title = "attention";
-  std::vector<Example> examples;
+  std::vector<Example> examples = {};
 };
 
 /// Figures of one map. Entropy in nats, the mean over rows; every share is the mean over rows of the weight on that key

@@ -19,7 +19,7 @@
 namespace vitrine::inline VITRINE_ABI::inspect {
 
 struct SvgOptions {
-  std::string title;               ///< Above the picture; also what a screen reader says.
+  std::string title = {};          ///< Above the picture; also what a screen reader says.
   Theme theme = Theme::automatic;  ///< automatic: light with dark rules; light, dark: one of them only.
   double cell = 22;                ///< Side of a cell in pixels (svg_heatmap).
   double map_size = 96;            ///< Longer side of a map in pixels (svg_grid).
@@ -166,6 +166,10 @@ inline std::string svg_heatmap(const float* map, Index query_count, Index key_co
     left = std::max(left, letter * static_cast<double>(display_width(detail::svg_label(query_labels, i))));
   for (Index j = 0; j < key_count; j += every)
     longest = std::max(longest, letter * static_cast<double>(display_width(detail::svg_label(key_labels, j))));
+  // A label stands upright when it is as narrow as its column, else it is turned.
+  const auto fits = [&](const std::string& label) {
+    return letter * static_cast<double>(display_width(label)) + 2 <= cell * static_cast<double>(every);
+  };
   const bool upright = longest + 2 <= cell * static_cast<double>(every);
   const double title = options.title.empty() ? 0 : 26, top = title + (upright ? 22 : longest + 12);
   left += 16;
@@ -183,10 +187,10 @@ inline std::string svg_heatmap(const float* map, Index query_count, Index key_co
   }
   for (Index j = 0; j < key_count; j += every) {
     const double x = left + (static_cast<double>(j) + 0.5) * cell;
-    const std::string at = short_number(x, 2) + " " + short_number(top - 7, 2);
-    out += upright ? detail::svg_text("i m", x, top - 11, detail::svg_label(key_labels, j))
-                   : detail::svg_text("i", x, top - 7, detail::svg_label(key_labels, j),
-                                      " transform=\"rotate(-90 " + at + ")\"");
+    const std::string label = detail::svg_label(key_labels, j);
+    const std::string at = short_number(x, 2) + " " + short_number(top - 5, 2);
+    out += fits(label) ? detail::svg_text("i m", x, top - 11, label)
+                       : detail::svg_text("i", x, top - 5, label, " transform=\"rotate(-90 " + at + ")\"");
   }
   const double foot = top + rows * cell + 18;
   out += detail::svg_text("q e", left - 6, foot, "0");

@@ -9,6 +9,8 @@
 #include <memory>
 #include <string>
 #include <vector>
+#include <vitrine/inspect/bertviz.hpp>
+#include <vitrine/inspect/svg.hpp>
 #include <vitrine/inspect/viewer.hpp>
 
 namespace {
@@ -133,6 +135,14 @@ int main(int count, char** arguments) {
   words.examples.push_back(
       example_of("radium", {"r", "a", "d", "i", "u", "m", "</s>"}, {"R", "EY", "D", "IY", "AH", "M", "</s>"}, 4, 4, 3));
   save(folder, "words", words);
+  const std::vector<MapGroup>& groups = words.examples[0].groups;
+  save_text(folder / "map.svg",
+            svg_heatmap(groups[0].map(1, 2), groups[0].query_count(), groups[0].key_count(), groups[0].query_tokens,
+                        groups[0].key_tokens, {.title = "layer 1, head 2"}));
+  save_text(folder / "grid.svg", svg_grid(groups[0], {.title = "cross-attention"}));
+  save_text(folder / "head_view.json",
+            bertviz_head_view(groups, {.layer = 2, .heads = {1, 3}, .include_layers = {1, 2, 3}}));
+  save_text(folder / "model_view.json", bertviz_model_view(groups, {.include_heads = {0, 2, 3}}));
 
   const std::vector<std::string> sentence = {"[CLS]",  "the",     "animal", "didn", "'",   "t",     "cross", "the",
                                              "street", "because", "it",     "was",  "too", "tired", ".",     "[SEP]"};
@@ -165,6 +175,9 @@ int main(int count, char** arguments) {
   page.examples.push_back(example_of("\"quoted\" \xff", {"a"}, {"b"}, 2, 3, 8));
   page.examples[0].groups[2].kind = "<b>decoder</b>";
   save(folder, "hostile", page);
+  const MapGroup& odd = page.examples[0].groups[0];
+  save_text(folder / "hostile.svg", svg_heatmap(odd.map(0, 0), odd.query_count(), odd.key_count(), odd.query_tokens,
+                                                odd.key_tokens, {.title = page.title}));
 
   auto broken = group_of("encoder", sentence, sentence, 2, 2, 9);
   auto maps = make_maps(2, 2, 16, 16, false, false, 9);

@@ -298,6 +298,12 @@ def check_special(browser, folder, shots):
             browser.press(key)
         clean(browser, page, name)
 
+    for name in ("map", "grid", "hostile"):
+        with open(os.path.join(folder, name + ".svg"), encoding="utf-8") as file:
+            found = browser.run(f"""(() => {{ const svg = new DOMParser().parseFromString({json.dumps(file.read())}, 'image/svg+xml');
+                return [svg.querySelectorAll('parsererror').length, svg.querySelectorAll('script').length, svg.querySelectorAll('path').length > 3]; }})()""")
+        check(found == [0, 0, True], f"{name}.svg is well-formed and drawn: {found}")
+
     # In a notebook: a frame whose document is the text of the file.
     page = Page(folder, "words")
     with open(page.path, encoding="utf-8") as file:
