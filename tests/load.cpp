@@ -7,6 +7,7 @@
 #include <new>
 #include <span>
 #include <string>
+#include <vitrine/core/build_info.hpp>
 #include <vitrine/io/npz.hpp>
 #include <vitrine/io/safetensors.hpp>
 #include <vitrine/io/zlib.hpp>
@@ -22,10 +23,7 @@ int refused(vt::LoadError code, const std::string& sentence) {
 
 void report(const char* path, std::span<const vt::TensorView> tensors) {
   std::size_t bytes = 0;
-  for (const vt::TensorView& view : tensors) {
-    view.read_rows<double>(0, 0, nullptr);  // a type that cannot be converted is refused here
-    bytes += view.nbytes;
-  }
+  for (const vt::TensorView& view : tensors) bytes += view.nbytes;
   std::printf("%s: %zu tensors, %zu bytes\n", path, tensors.size(), bytes);
 }
 
@@ -39,6 +37,9 @@ void load(const char* path) {
     report(path, archive.tensors());
   } else {
     const vt::SafeTensors file(path);
+    for (const vt::TensorView& view : file.tensors()) {
+      view.read_rows<double>(0, 0, nullptr);  // a type that cannot be converted is refused on access
+    }
     report(path, file.tensors());
   }
 }
@@ -46,6 +47,7 @@ void load(const char* path) {
 }  // namespace
 
 int main(int count, char** arguments) {
+  std::fprintf(stderr, "%s\n", vt::build_info().data());
   if (count == 2 && (std::string(arguments[1]) == "--help" || std::string(arguments[1]) == "-h")) {
     std::puts(
         "usage: load FILE   (.safetensors, .npy, .npz or a folder with model.safetensors)\n"

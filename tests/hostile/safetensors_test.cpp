@@ -49,9 +49,9 @@ TEST_CASE("the same through a file") {
 }
 
 TEST_CASE("odd files that are right load") {
-  for (const auto& [what, bytes] : odd_safetensors()) {
-    CAPTURE(what);
-    CHECK(error_of([&] { open(bytes); }) == "no error");
+  for (const auto& odd : odd_safetensors()) {
+    CAPTURE(odd.first);
+    CHECK(error_of([&] { open(odd.second); }) == "no error");
   }
 }
 
