@@ -95,7 +95,7 @@ def _program(given):
             f"{program} is not there; build it (cmake -S . -B build && cmake --build build --target run_module) "
             "or name it with run_module= or $VITRINE_RUN_MODULE"
         )
-    return program
+    return os.path.abspath(program)
 
 
 def _write_case(path, module, inputs, scalar, arguments):
@@ -116,7 +116,7 @@ def _write_case(path, module, inputs, scalar, arguments):
         raise ValueError(f'scalar is "float" or "double", not {scalar!r}')
     real = np.float32 if scalar == "float" else np.float64
 
-    names, masks = _FORWARD[kind]
+    names = _FORWARD[kind][0]
     self_attention = kind == "MultiheadAttention" and (
         len(inputs) == 1 or len(inputs) == 3 and inputs[0] is inputs[1] is inputs[2]
     )
@@ -137,10 +137,28 @@ def _write_case(path, module, inputs, scalar, arguments):
         if not np.issubdtype(value.dtype, np.floating):
             raise ValueError(f"{name} is {value.dtype} and must be floating")
         arrays[name] = value[None] if not batched else value if batch_first else value.swapaxes(0, 1)
-    batch, heads = _check_inputs(kind, config, arrays), config.get("nhead") or config["num_heads"]
+    size = _check_inputs(kind, config, arrays), config.get("nhead") or config["num_heads"]
+    tensors, call = _masks(kind, arrays, size, batched, {k: v for k, v in arguments.items() if v is not None})
+    if kind == "MultiheadAttention":
+        call["self_attention"] = self_attention
+    tensors.update(arrays)
 
-    tensors, call = dict(arrays), {"self_attention": self_attention} if kind == "MultiheadAttention" else {}
-    arguments = {name: value for name, value in arguments.items() if value is not None}
+    case = {"param." + name: value for name, value in state.items()}
+    case.update({"input." + name: value for name, value in tensors.items()})
+    case = {
+        name: np.array(value if value.dtype == bool else _narrow(value, real), order="C")
+        for name, value in case.items()
+    }
+    metadata = {"module": kind, "config": json.dumps(config), "call": json.dumps(call), "scalar": scalar}
+    safetensors.numpy.save_file(case, path, metadata=metadata)
+    return kind, (self_attention, batched, batch_first)
+
+
+def _masks(kind, arrays, batch_and_heads, batched, arguments):
+    """(a case's mask tensors, its call metadata) of forward's mask arguments, which must all be known."""
+    batch, heads = batch_and_heads
+    names, masks = _FORWARD[kind]
+    tensors, call = {}, {}
     for name, aliases, causal, padding, rows, columns in masks:
         size = (batch, heads, arrays[rows].shape[1], arrays[columns].shape[1])
         given = [alias for alias in aliases if alias in arguments]
@@ -164,16 +182,7 @@ def _write_case(path, module, inputs, scalar, arguments):
         raise ValueError(
             f"{kind} has no argument {', '.join(arguments)}; it takes {', '.join(names)} and {', '.join(known)}"
         )
-
-    case = {"param." + name: value for name, value in state.items()}
-    case.update({"input." + name: value for name, value in tensors.items()})
-    case = {
-        name: np.array(value if value.dtype == bool else _narrow(value, real), order="C")
-        for name, value in case.items()
-    }
-    metadata = {"module": kind, "config": json.dumps(config), "call": json.dumps(call), "scalar": scalar}
-    safetensors.numpy.save_file(case, path, metadata=metadata)
-    return kind, (self_attention, batched, batch_first)
+    return tensors, call
 
 
 def _numpy(name, value):
