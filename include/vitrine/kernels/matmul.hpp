@@ -35,11 +35,20 @@ struct Product {
   Index residual_stride = 0;
 };
 
+// Where the weights of the next tile but several stand, and how far to walk there for each step of k. A panel comes
+// from the third-level cache or memory once, while the one before it is multiplied: without this the first tile of each
+// waits.
+template <class S>
+struct Ahead {
+  const S* from = nullptr;
+  Index step = 0;
+};
+
 // c (Rows, Panels * panel_width) = [c +] a (Rows, depth) * b, b's panels `b_panel` values apart, its steps of k
 // `b_step` apart.
 template <class S, int Rows, int Panels>
 VITRINE_NOINLINE void multiply_tile(const S* a, Index a_stride, const S* b, Index b_panel, Index b_step, Index depth,
-                                    S* c, Index c_stride, bool add_to_c) {
+                                    S* c, Index c_stride, bool add_to_c, Ahead<S> ahead) {
   using V = simd<S>;
   constexpr int vectors = 2 * Panels;
   typename V::vec acc[Rows][vectors];
@@ -55,6 +64,8 @@ VITRINE_NOINLINE void multiply_tile(const S* a, Index a_stride, const S* b, Inde
       for (int v = 0; v < vectors; ++v) acc[r][v] = V::zero();
   }
   for (Index k = 0; k < depth; ++k, b += b_step) {
+    __builtin_prefetch(ahead.from, 0, 2);
+    ahead.from += ahead.step;
     typename V::vec column[vectors];
 #pragma GCC unroll 8
     for (int v = 0; v < vectors; ++v) {
@@ -80,21 +91,22 @@ constexpr int panels_at_once(Index rows) { return rows == 1 ? 4 : rows <= 3 ? 2 
 // The micro-kernel for 1 ... tile_rows rows.
 template <class S, int Panels = 1, int Rows = tile_rows>
 VITRINE_INLINE void multiply_rows(Index rows, const S* a, Index a_stride, const S* b, Index b_panel, Index b_step,
-                                  Index depth, S* c, Index c_stride, bool add_to_c) {
+                                  Index depth, S* c, Index c_stride, bool add_to_c, Ahead<S> ahead) {
   if (rows == Rows)
-    return multiply_tile<S, Rows, Panels>(a, a_stride, b, b_panel, b_step, depth, c, c_stride, add_to_c);
+    return multiply_tile<S, Rows, Panels>(a, a_stride, b, b_panel, b_step, depth, c, c_stride, add_to_c, ahead);
   if constexpr (Rows > 1)
-    multiply_rows<S, Panels, Rows - 1>(rows, a, a_stride, b, b_panel, b_step, depth, c, c_stride, add_to_c);
+    multiply_rows<S, Panels, Rows - 1>(rows, a, a_stride, b, b_panel, b_step, depth, c, c_stride, add_to_c, ahead);
 }
 template <class S>
 VITRINE_INLINE void multiply_rows(Index rows, Index panel_count, const S* a, Index a_stride, const S* b, Index b_panel,
-                                  Index b_step, Index depth, S* c, Index c_stride, bool add_to_c) {
+                                  Index b_step, Index depth, S* c, Index c_stride, bool add_to_c, Ahead<S> ahead = {}) {
+  if (ahead.from == nullptr) ahead.from = b;  // a line that is there anyway
   if (panel_count == 4)
-    multiply_rows<S, 4, 1>(rows, a, a_stride, b, b_panel, b_step, depth, c, c_stride, add_to_c);
+    multiply_rows<S, 4, 1>(rows, a, a_stride, b, b_panel, b_step, depth, c, c_stride, add_to_c, ahead);
   else if (panel_count == 2)
-    multiply_rows<S, 2, 3>(rows, a, a_stride, b, b_panel, b_step, depth, c, c_stride, add_to_c);
+    multiply_rows<S, 2, 3>(rows, a, a_stride, b, b_panel, b_step, depth, c, c_stride, add_to_c, ahead);
   else
-    multiply_rows<S>(rows, a, a_stride, b, b_panel, b_step, depth, c, c_stride, add_to_c);
+    multiply_rows<S>(rows, a, a_stride, b, b_panel, b_step, depth, c, c_stride, add_to_c, ahead);
 }
 
 namespace detail {
@@ -159,6 +171,14 @@ void matmul(const Product<S>& product, Index rows, Index first_panel, Index last
       const Index n = p * width;
       const Index columns = product.columns - n < together * width ? product.columns - n : together * width;
       const bool whole = columns == together * width;
+      // Each tile of this panel asks for its share of the next one.
+      const Index tiles = (rows + tile_rows - 1) / tile_rows;
+      const S* next = nullptr;
+      if (tiles > 1 && p + together < last_panel)
+        next = product.b + (p + together) * width * depth + k * width;
+      else if (tiles > 1 && k + block < depth)
+        next = product.b + first_panel * width * depth + (k + block) * width;
+      const Index next_step = next == nullptr ? 0 : (width + tiles - 1) / tiles;
       for (Index r = 0; r < rows; r += tile_rows) {
         const Index count = rows - r < tile_rows ? rows - r : tile_rows;
         S* target = product.c + r * product.c_stride + n;
@@ -169,7 +189,8 @@ void matmul(const Product<S>& product, Index rows, Index first_panel, Index last
             for (Index j = 0; j < width; ++j)
               edge[i * width + j] = j < columns ? target[i * product.c_stride + j] : S(0);
         multiply_rows<S>(count, together, product.a + r * product.a_stride + k, product.a_stride,
-                         product.b + p * width * depth + k * width, width * depth, width, block, c, c_stride, !first);
+                         product.b + p * width * depth + k * width, width * depth, width, block, c, c_stride, !first,
+                         Ahead<S>{next == nullptr ? nullptr : next + r / tile_rows * next_step * block, next_step});
         if (!whole)
           for (Index i = 0; i < count; ++i)
             for (Index j = 0; j < columns; ++j) target[i * product.c_stride + j] = edge[i * width + j];
