@@ -1,0 +1,79 @@
+#include <doctest/doctest.h>
+
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+#include <vitrine/inspect/bertviz.hpp>
+
+using namespace vitrine::inspect;
+using vitrine::Index;
+using Json = nlohmann::json;
+
+namespace {
+
+std::vector<float> weights = {0.123456f, 0.876544f, 0.5f, 0.5f, 0, 1};
+
+MapGroup group_of(std::string kind) {
+  return {.kind = std::move(kind),
+          .query_tokens = {"a", "</script>", "c"},
+          .key_tokens = {"x", "y"},
+          .layers = 3,
+          .heads = 2,
+          .map = [](Index layer, Index head) { return layer == 2 && head == 1 ? nullptr : weights.data(); }};
+}
+
+}  // namespace
+
+TEST_CASE("bertviz: head view, BertViz's own members") {
+  const Json params =
+      Json::parse(bertviz_head_view({group_of("encoder")}, {.layer = 1, .heads = {1}, .include_layers = {0, 1}}));
+  CHECK(params.size() == 6);
+  CHECK(params["default_filter"] == "0");
+  CHECK(params["root_div_id"] == "bertviz");
+  CHECK(params["layer"] == 1);
+  CHECK(params["heads"] == Json::array({1}));
+  CHECK(params["include_layers"] == Json::array({0, 1}));
+  REQUIRE(params["attention"].size() == 1);
+  const Json& group = params["attention"][0];
+  CHECK(group["name"].is_null());
+  CHECK(group["left_text"] == Json::array({"a", "</script>", "c"}));
+  CHECK(group["right_text"] == Json::array({"x", "y"}));
+  CHECK(group["attn"].size() == 2);
+  CHECK(group["attn"][0].size() == 2);
+  CHECK(group["attn"][1][0] == Json::parse("[[0.1235,0.8765],[0.5,0.5],[0,1]]"));
+}
+
+TEST_CASE("bertviz: model view of an encoder and a decoder") {
+  BertvizOptions options;
+  options.include_heads = {0};
+  const Json params =
+      Json::parse(bertviz_model_view({group_of("encoder"), group_of("decoder"), group_of("cross")}, options));
+  CHECK(params.size() == 7);
+  CHECK(params["display_mode"] == "dark");
+  CHECK(params["include_layers"] == Json::array({0, 1, 2}));
+  CHECK(params["include_heads"] == Json::array({0}));
+  CHECK(params["total_heads"] == 2);
+  CHECK(params["attention"][0]["name"] == "Encoder");
+  CHECK(params["attention"][1]["name"] == "Decoder");
+  CHECK(params["attention"][2]["name"] == "Cross");
+  CHECK(params["attention"][2]["attn"][2].size() == 1);
+  CHECK(Json::parse(bertviz_model_view({group_of("cross")}, options))["attention"][0]["name"] == "Cross");
+}
+
+TEST_CASE("bertviz: what its schema cannot say is refused") {
+  CHECK_THROWS_AS(bertviz_head_view({}), std::invalid_argument);
+  CHECK_THROWS_WITH(
+      bertviz_head_view({group_of("encoder")}),
+      "bertviz: the map of encoder layer 2, head 1 was not kept; leave it out with include_layers or include_heads");
+  CHECK_THROWS_WITH(bertviz_head_view({group_of("encoder")}, {.layer = 2, .include_layers = {0, 1}}),
+                    "bertviz: layer 2 is not in include_layers: [0,1]");
+  CHECK_THROWS_WITH(bertviz_head_view({group_of("encoder")}, {.include_layers = {7}}),
+                    "bertviz: there is no layer 7 (of 3)");
+  MapGroup other = group_of("cross");
+  other.heads = 1;
+  CHECK_THROWS_AS(bertviz_model_view({group_of("encoder"), other}), std::invalid_argument);
+  weights[3] = std::numeric_limits<float>::quiet_NaN();
+  CHECK_THROWS_AS(bertviz_head_view({group_of("encoder")}, {.include_layers = {0}}), std::invalid_argument);
+  weights[3] = 0.5f;
+}

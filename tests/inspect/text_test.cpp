@@ -1,0 +1,91 @@
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+#include <vitrine/inspect/text.hpp>
+
+using namespace vitrine::inspect;
+
+namespace {
+
+std::string without_bad_bytes(std::string_view text) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) append_utf8(out, next_code_point(text, at));
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("text: every code point survives, and everything that is not UTF-8 is replaced") {
+  int wrong = 0;
+  for (char32_t point = 0; point <= 0x10ffff; ++point) {
+    if (point >= 0xd800 && point < 0xe000) continue;
+    std::string text;
+    append_utf8(text, point);
+    std::size_t at = 0;
+    wrong += next_code_point(text, at) != point || at != text.size() ? 1 : 0;
+  }
+  CHECK(wrong == 0);
+  CHECK(without_bad_bytes("\xff"
+                          "a\x80") == "\ufffda\ufffd");
+  CHECK(without_bad_bytes("\xc0\xaf") == "\ufffd\ufffd");                      // overlong /
+  CHECK(without_bad_bytes("\xe0\x80\xaf") == "\ufffd\ufffd\ufffd");            // overlong
+  CHECK(without_bad_bytes("\xed\xa0\x80") == "\ufffd\ufffd\ufffd");            // half of a surrogate pair
+  CHECK(without_bad_bytes("\xf4\x90\x80\x80") == "\ufffd\ufffd\ufffd\ufffd");  // above U+10FFFF
+  CHECK(without_bad_bytes("\xe2\x82") == "\ufffd\ufffd");                      // cut off
+  CHECK(without_bad_bytes("\xe2\x82\xac") == "€");
+}
+
+TEST_CASE("text: JSON reads back equal and holds nothing that HTML acts on") {
+  const std::vector<std::string> texts = {"</script><!--",
+                                          "\"\\/\b\f\n\r\t",
+                                          std::string("a\0b", 3),
+                                          "שלום 👩‍👩‍👧 語",
+                                          "\u2028\u2029",
+                                          "&lt;",
+                                          "\x7f",
+                                          ""};
+  for (const std::string& text : texts) {
+    const std::string json = json_string(text);
+    CHECK(nlohmann::json::parse(json).get<std::string>() == text);
+    CHECK(json.find_first_of("<>&\n\r") == std::string::npos);
+    CHECK(json.find('\0') == std::string::npos);
+  }
+  CHECK(nlohmann::json::parse(json_string("a\xff")).get<std::string>() == "a\ufffd");
+  CHECK(nlohmann::json::parse(json_strings(texts)).get<std::vector<std::string>>() == texts);
+  CHECK(json_strings({}) == "[]");
+}
+
+TEST_CASE("text: XML") {
+  CHECK(xml_text("<a b=\"c\" d='e'>&") == "&lt;a b=&quot;c&quot; d=&#39;e&#39;&gt;&amp;");
+  CHECK(xml_text(std::string("\0\x1b\xff", 3)) == "\ufffd\ufffd\ufffd");
+}
+
+TEST_CASE("text: what a terminal shows") {
+  CHECK(visible("") == "∅");
+  CHECK(visible("a b\nc") == "a␣b⏎c");
+  CHECK(visible(std::string("\0\x1b[31m", 6)) == "␀␛[31m");
+  CHECK(visible("\u202egnp") == "�gnp");
+  CHECK(visible("▁the") == "▁the");
+  CHECK(display_width("abc") == 3);
+  CHECK(display_width("語か") == 4);
+  CHECK(display_width("e\u0301") == 1);
+  CHECK(display_width("👍") == 2);
+  CHECK(display_width("ŋ ə") == 3);
+  CHECK(display_width("שלום") == 4);
+  CHECK(shorten("abcdef", 4) == "abc…");
+  CHECK(shorten("abcd", 4) == "abcd");
+  CHECK(shorten("語語語", 4) == "語…");
+  CHECK(shorten("abc", 0) == "");
+}
+
+TEST_CASE("text: short numbers") {
+  CHECK(short_number(0.5) == "0.5");
+  CHECK(short_number(0.123456) == "0.1235");
+  CHECK(short_number(1.0) == "1");
+  CHECK(short_number(100.0) == "100");
+  CHECK(short_number(-0.00001) == "0");
+  CHECK(short_number(12.0, 0) == "12");
+  CHECK(short_number(1e300) == "0");
+}
