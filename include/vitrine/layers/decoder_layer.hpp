@@ -144,8 +144,8 @@ class DecoderLayer : public Module<DecoderLayer<S, D>, S> {
   template <class K = DefaultKeep>
   Status forward_into(DecoderResult<K, S>& result, Workspace& workspace, const Sequences<S>& tgt,
                       const Sequences<S>& memory, const Masks& masks = {}, const K& keep = {}) const noexcept {
-    return detail::forward_decoder<S>(*this, {&core_, 1, nullptr}, result, workspace, tgt, memory, masks,
-                                      keep.selection);
+    return detail::forward_decoder<S>(*this, detail::Layers<S, detail::DecoderLayerCore<S>>{&core_, 1}, result,
+                                      workspace, tgt, memory, masks, keep.selection);
   }
 #if VITRINE_EXCEPTIONS
   // The same with fresh results. Throws StatusError.

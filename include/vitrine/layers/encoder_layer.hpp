@@ -125,7 +125,8 @@ class EncoderLayer : public Module<EncoderLayer<S, D>, S> {
   template <class K = DefaultKeep>
   Status forward_into(EncoderResult<K, S>& result, Workspace& workspace, const Sequences<S>& x, const Masks& masks = {},
                       const K& keep = {}) const noexcept {
-    return detail::forward_encoder<S>(*this, {&core_, 1, nullptr}, result, workspace, x, masks, keep.selection);
+    return detail::forward_encoder<S>(*this, detail::Layers<S, detail::EncoderLayerCore<S>>{&core_, 1}, result,
+                                      workspace, x, masks, keep.selection);
   }
 #if VITRINE_EXCEPTIONS
   // The same with fresh results. Throws StatusError.
