@@ -1,0 +1,106 @@
+// What the machine can do at most, measured: fused multiply-adds in registers, and reading memory.
+#pragma once
+#include <vitrine/core/parallel.hpp>
+#include <vitrine/core/simd.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <vector>
+
+namespace bench {
+
+inline double seconds_now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// Independent chains of fused multiply-adds: enough to hide the latency of two units (2 x 4 or 5 cycles), and with
+// their two constants within the registers.
+inline constexpr int chains = VITRINE_VECTOR_REGISTERS >= 32 ? 16 : 12;
+
+// `rounds` times 4 fma on each chain. The values converge to 1, so that none is ever denormal or infinite.
+template <class S>
+VITRINE_NOINLINE S multiply_add_chains(long rounds, S factor, S term) {
+  using V = vitrine::simd<S>;
+  const auto x = V::set1(factor), y = V::set1(term);
+  typename V::vec acc[chains];
+#pragma GCC unroll 16
+  for (int i = 0; i < chains; ++i) acc[i] = V::set1(S(i) / S(8));
+  for (long round = 0; round < rounds; ++round)
+#pragma GCC unroll 4
+    for (int step = 0; step < 4; ++step)
+#pragma GCC unroll 16
+      for (int i = 0; i < chains; ++i) acc[i] = V::fma(acc[i], x, y);
+  auto sum = V::zero();
+#pragma GCC unroll 16
+  for (int i = 0; i < chains; ++i) sum = sum + acc[i];
+  return vitrine::reduce_add<S>(sum);
+}
+
+// The largest GFLOP/s of `bursts` bursts of about half a millisecond on all threads at once, a fused multiply-add
+// counting 2. Call it before and after what it is to be compared with, and take the larger.
+template <class S>
+double peak_gflops(int threads, int bursts = 40) {
+  volatile S factor = S(0.75), term = S(0.25);
+  const double flops = 2.0 * 4 * chains * vitrine::simd<S>::lanes;
+  long rounds = 2000;
+  const auto burst = [&](int& used) {
+    double spent = 0;
+    vitrine::run_team(threads, [&](vitrine::Team& team) {
+      (void)multiply_add_chains<S>(rounds / 8, factor, term);
+      team.barrier();
+      const double begin = seconds_now();
+      volatile S sink = multiply_add_chains<S>(rounds, factor, term);
+      (void)sink;
+      team.barrier();
+      if (team.thread() == 0) spent = seconds_now() - begin, used = team.threads();
+    });
+    return spent;
+  };
+  for (double shortest = 0; shortest < 4e-4; rounds *= 2) {  // of four, since any may have been interrupted
+    int used = 1;
+    shortest = burst(used);
+    for (int i = 0; i < 3; ++i) shortest = std::min(shortest, burst(used));
+  }
+  rounds /= 2;
+  double best = 0;
+  for (int i = 0; i < bursts; ++i) {
+    int used = 1;
+    const double spent = burst(used);
+    if (spent > 0) best = std::max(best, flops * double(rounds) * double(used) / spent * 1e-9);
+  }
+  return best;
+}
+
+// The largest GB/s of reading `bytes` of memory once on all threads, of several passes.
+inline double peak_read_gbps(int threads, std::size_t bytes, int passes = 12) {
+  using V = vitrine::simd<float>;
+  constexpr std::size_t step = 8 * std::size_t(V::lanes);
+  const std::size_t values = (bytes / sizeof(float) / step + 1) * step;
+  std::vector<float> buffer(values, 1.0f);
+  double best = 0;
+  for (int pass = 0; pass < passes; ++pass) {
+    double spent = 0;
+    vitrine::run_team(threads, [&](vitrine::Team& team) {
+      team.barrier();
+      const double begin = seconds_now();
+      team.split(vitrine::Index(values / step), [&](vitrine::Index first, vitrine::Index last) {
+        typename V::vec sum[8];
+        for (auto& one : sum) one = V::zero();
+        for (vitrine::Index at = first; at < last; ++at)
+#pragma GCC unroll 8
+          for (std::size_t i = 0; i < 8; ++i)
+            sum[i] = V::max(sum[i], V::load(buffer.data() + std::size_t(at) * step + i * std::size_t(V::lanes)));
+        for (std::size_t i = 1; i < 8; ++i) sum[0] = V::max(sum[0], sum[i]);
+        volatile float sink = V::lane(sum[0], 0);
+        (void)sink;
+      });
+      team.barrier();
+      if (team.thread() == 0) spent = seconds_now() - begin;
+    });
+    if (spent > 0) best = std::max(best, double(values * sizeof(float)) / spent * 1e-9);
+  }
+  return best;
+}
+
+}  // namespace bench
