@@ -1,0 +1,62 @@
+// What generation may do, by Transformers' names and with its defaults. Options that are not here are not honoured, and
+// reading a file that asks for one is an error (io/config.hpp).
+#pragma once
+#include <string_view>
+#include <vector>
+#include <vitrine/core/config.hpp>
+#include <vitrine/core/status.hpp>
+
+namespace vitrine::inline VITRINE_ABI {
+
+// When a beam search stops: at num_beams finished hypotheses; when no running one can become better than the worst of
+// them by its present score; or when none could at any length.
+enum class EarlyStopping : std::uint8_t { no, yes, never };
+
+struct GenerationConfig {
+  Index num_beams = 1, num_return_sequences = 1;
+  // Lengths count the start token; max_new_tokens and min_new_tokens (0: unset) do not, and come before the others.
+  Index max_length = 20, max_new_tokens = 0, min_length = 0, min_new_tokens = 0;
+  double length_penalty = 1.0;
+  EarlyStopping early_stopping = EarlyStopping::no;
+  Index no_repeat_ngram_size = 0;
+  std::vector<std::vector<Index>> bad_words_ids = {};
+  Index decoder_start_token_id = -1, pad_token_id = -1, forced_bos_token_id = -1, forced_eos_token_id = -1;
+  std::vector<Index> eos_token_ids = {};
+  bool renormalize_logits = false;
+
+  // The longest sequence, `prompt` tokens included.
+  Index limit(Index prompt = 1) const { return max_new_tokens > 0 ? prompt + max_new_tokens : max_length; }
+  bool is_end(Index id) const {
+    for (Index end : eos_token_ids)
+      if (id == end) return true;
+    return false;
+  }
+};
+
+// Values that make no sense, with Transformers' reasons.
+inline Status check(const GenerationConfig& g, Index vocab_size, Index prompt = 1) {
+  if (g.num_beams < 1) return {Status::bad_config, "num_beams must be at least 1", g.num_beams};
+  if (g.num_return_sequences < 1)
+    return {Status::bad_config, "num_return_sequences must be at least 1", g.num_return_sequences};
+  if (g.num_return_sequences > g.num_beams)
+    return {Status::bad_config, "num_return_sequences has to be smaller or equal to num_beams", g.num_return_sequences,
+            g.num_beams};
+  if (g.limit(prompt) <= prompt)
+    return {Status::bad_config, "max_length leaves no room for a token", g.limit(prompt), prompt + 1};
+  if (g.min_length < 0 || g.min_new_tokens < 0 || g.no_repeat_ngram_size < 0)
+    return {Status::bad_config, "min_length, min_new_tokens and no_repeat_ngram_size must not be negative"};
+  const auto known = [&](Index id) { return id >= 0 && id < vocab_size; };
+  for (Index id : {g.pad_token_id, g.forced_bos_token_id, g.forced_eos_token_id})
+    if (id >= vocab_size) return {Status::bad_config, "a special id is not in the vocabulary", id, vocab_size};
+  for (Index id : g.eos_token_ids)
+    if (!known(id)) return {Status::bad_config, "an eos_token_id is not in the vocabulary", id, vocab_size};
+  for (const auto& word : g.bad_words_ids) {
+    if (word.empty()) return {Status::bad_config, "an entry of bad_words_ids is empty"};
+    for (Index id : word)
+      if (!known(id))
+        return {Status::bad_config, "bad_words_ids holds an id that is not in the vocabulary", id, vocab_size};
+  }
+  return {};
+}
+
+}  // namespace vitrine::inline VITRINE_ABI

@@ -1,0 +1,16 @@
+// Bart: Transformers' BartForConditionalGeneration. As Marian, but with learned positions, two of which come before the
+// first, and a norm on the embeddings (Lewis et al. 2020).
+#pragma once
+#include <vitrine/models/seq2seq.hpp>
+
+namespace vitrine::inline VITRINE_ABI {
+
+template <class S>
+class Bart : public Seq2Seq<S> {
+ public:
+  static constexpr const char* model_type = "bart";
+  explicit Bart(const Seq2SeqConfig& config, const Memory* memory = heap()) noexcept
+      : Seq2Seq<S>(config, {.embedding_norm = true, .offset = 2}, memory) {}
+};
+
+}  // namespace vitrine::inline VITRINE_ABI

@@ -1,0 +1,205 @@
+// Seq2Seq: token ids through an encoder and a decoder to logits; what Marian and Bart have in common.
+//
+//   auto r = model(source, target);                    // Tokens: one sequence, padded or ragged
+//   r.output: logits (B, T, V)      r.hidden: the decoder's last hidden states (B, T, E)
+//   r.self_attn[l], r.cross_attn[l]: the decoder's maps      r.encoder.self_attn[l], r.encoder.output: the encoder's
+//
+// The target is causal and begins with decoder_start_token_id. Step-by-step decoding is generate/decoding.hpp.
+#pragma once
+#include <vitrine/layers/positional_encoding.hpp>
+#include <vitrine/models/tokens.hpp>
+#include <vitrine/models/transformer.hpp>
+
+namespace vitrine::inline VITRINE_ABI {
+
+// Keys of config.json that change a result, by Transformers' names.
+struct Seq2SeqConfig {
+  Index vocab_size = Dynamic, decoder_vocab_size = Dynamic;  // Dynamic: vocab_size
+  Index d_model = Dynamic, encoder_layers = 6, decoder_layers = 6;
+  Index encoder_attention_heads = 8, decoder_attention_heads = 8;
+  Index encoder_ffn_dim = 2048, decoder_ffn_dim = 2048;
+  Index max_position_embeddings = 512;
+  Activation activation_function = Activation::gelu;
+  bool scale_embedding = false, share_encoder_decoder_embeddings = true, tie_word_embeddings = true;
+  double layer_norm_eps = 1e-5;
+  // What a checkpoint holds: Marian's positions (else they are computed), and a bias of the logits.
+  bool stored_positions = false, final_logits_bias = true;
+  Index pad_token_id = -1, bos_token_id = -1, eos_token_id = -1, decoder_start_token_id = -1;
+};
+
+template <class S>
+struct Seq2SeqMasks {
+  Mask<S> src_mask = {};  // over the keys of padded sources, for encoder and cross-attention alike
+  std::span<const S> encoder_head_scale = {}, head_scale = {}, memory_head_scale = {};  // see EncoderMasks
+};
+
+template <class K, class S>
+struct Seq2SeqResult : TransformerResult<K, S> {  // output: logits
+  Tensor<S> hidden = Tensor<S>{};
+  Tensor<S> embedded = Tensor<S>{};  // the source's, then the target's embeddings
+};
+
+template <class S, Dims D>
+class DecodingSteps;
+
+template <class S>
+class Seq2Seq : public Module<Seq2Seq<S>, S> {
+ public:
+  using Masks = Seq2SeqMasks<S>;
+
+  const Seq2SeqConfig& config() const noexcept { return config_; }
+  const Encoder<S>& encoder() const noexcept { return encoder_; }
+  const Decoder<S>& decoder() const noexcept { return decoder_; }
+  // The longest sequence of ids that has positions.
+  Index max_length() const noexcept { return source_positions_.rows - offset_; }
+  Index vocab_size() const noexcept { return output().rows; }
+
+  // source ids to result.output (B, S, E) and its maps (Which::encoder). bad_shape names an id or a length that the
+  // model does not have; otherwise as Encoder.
+  template <class K = DefaultKeep>
+  Status encode_into(EncoderResult<K, S>& result, Tensor<S>& embedded, Workspace& workspace, const Tokens& source,
+                     const Masks& masks = {}, const K& keep = {}) const noexcept {
+    if (Status s = ready(); s != Status::ok) return s;
+    if (Status s = source_embedding().all(source, embedded, this->memory()); s != Status::ok) return s;
+    K chosen = keep;
+    chosen.selection.which = includes(keep.selection.which, Which::encoder) ? Which::self : Which::none;
+    return encoder_.forward_into(result, workspace, embedded,
+                                 {.src_mask = masks.src_mask, .head_scale = masks.encoder_head_scale}, chosen);
+  }
+  // The whole model with the target given (teacher forcing). Allocates only to grow result and workspace.
+  template <class K = DefaultKeep>
+  Status forward_into(Seq2SeqResult<K, S>& result, Workspace& workspace, const Tokens& source, const Tokens& target,
+                      const Masks& masks = {}, const K& keep = {}) const noexcept {
+    if (Status s = ready(); s != Status::ok) return s;
+    if (source.batch != target.batch)
+      return {Status::bad_shape, "source and target must have the same batch", source.batch, target.batch};
+    if (Status s = target_embedding().check(target); s != Status::ok) return s;
+    if (Status s = encode_into(result.encoder, result.embedded, workspace, source, masks, keep); s != Status::ok)
+      return s;
+    if (Status s = target_embedding().all(target, result.embedded, this->memory()); s != Status::ok) return s;
+    DecoderResult<K, S>& own = result;
+    Tensor<S> logits = static_cast<Tensor<S>&&>(own.output);  // the decoder's own output is `hidden`
+    own.output = static_cast<Tensor<S>&&>(result.hidden);
+    Status status = decoder_.forward_into(own, workspace, result.embedded, result.encoder.output,
+                                          {.tgt_mask = causal(),
+                                           .memory_mask = masks.src_mask,
+                                           .head_scale = masks.head_scale,
+                                           .memory_head_scale = masks.memory_head_scale},
+                                          keep);
+    result.hidden = static_cast<Tensor<S>&&>(own.output);
+    own.output = static_cast<Tensor<S>&&>(logits);
+    if (status != Status::ok) return status;
+    return detail::project_logits(workspace, output(), final_logits_bias_, result.hidden, own.output, this->memory());
+  }
+#if VITRINE_EXCEPTIONS
+  template <class K = DefaultKeep>
+  Seq2SeqResult<K, S> operator()(const Tokens& source, const Tokens& target, const Masks& masks = {},
+                                 const K& keep = {}) const {
+    Seq2SeqResult<K, S> result;
+    Workspace workspace(this->memory());
+    throw_if_failed(forward_into(result, workspace, source, target, masks, keep));
+    return result;
+  }
+#endif
+
+  template <class Self, class F>
+  static void visit_parameters(Self& self, detail::NamePath& path, F& visit) {
+    using detail::visit_parameter;
+    visit_parameter(visit, path, "shared.weight", self.shared_);
+    visit_parameter(visit, path, "encoder.embed_tokens.weight", self.source_table_);
+    if (!self.computed_) visit_parameter(visit, path, "encoder.embed_positions.weight", self.source_positions_);
+    detail::visit_part(self.source_norm_, "encoder.layernorm_embedding.", path, visit);
+    detail::visit_module(self.encoder_, "encoder.", path, visit);
+    visit_parameter(visit, path, "decoder.embed_tokens.weight", self.target_table_);
+    if (!self.computed_) visit_parameter(visit, path, "decoder.embed_positions.weight", self.target_positions_);
+    detail::visit_part(self.target_norm_, "decoder.layernorm_embedding.", path, visit);
+    detail::visit_module(self.decoder_, "decoder.", path, visit);
+    visit_parameter(visit, path, "lm_head.weight", self.lm_head_);
+    visit_parameter(visit, path, "final_logits_bias", self.final_logits_bias_);
+  }
+
+ protected:
+  // What sets the models apart.
+  struct Kind {
+    bool sinusoidal = false, embedding_norm = false;
+    Index offset = 0;  // of the first position in the table
+  };
+  Seq2Seq(const Seq2SeqConfig& c, const Kind& kind, const Memory* memory) noexcept
+      : Module<Seq2Seq, S>(memory),
+        config_(c),
+        computed_(kind.sinusoidal && !c.stored_positions),
+        offset_(kind.offset),
+        encoder_(stack(c, c.encoder_layers, c.encoder_attention_heads, c.encoder_ffn_dim), memory),
+        decoder_(stack(c, c.decoder_layers, c.decoder_attention_heads, c.decoder_ffn_dim), memory) {
+    if (config_.decoder_vocab_size == Dynamic) config_.decoder_vocab_size = c.vocab_size;
+    const Index positions = c.max_position_embeddings + kind.offset;
+    if (c.share_encoder_decoder_embeddings) {
+      shared_ = detail::matrix_parameter<S>(c.vocab_size, c.d_model);
+    } else {
+      source_table_ = plain_table(c.vocab_size, c.d_model);
+      target_table_ = detail::matrix_parameter<S>(config_.decoder_vocab_size, c.d_model);
+    }
+    if (!c.tie_word_embeddings) lm_head_ = detail::matrix_parameter<S>(output_rows(), c.d_model);
+    if (c.final_logits_bias) {
+      final_logits_bias_ = detail::vector_parameter<S>(output_rows());
+      final_logits_bias_.leading_ones = 1;
+    }
+    source_positions_ = target_positions_ = plain_table(positions, c.d_model);
+    if (computed_ && c.d_model > 0 && positions > 0)
+      source_positions_.values = target_positions_.values = detail::sinusoid_table<S>(memory, positions, c.d_model);
+    if (kind.embedding_norm) source_norm_ = target_norm_ = detail::Norm<S>(c.d_model, c.layer_norm_eps, true);
+  }
+
+ private:
+  template <class, Dims>
+  friend class DecodingSteps;
+
+  static StackConfig stack(const Seq2SeqConfig& c, Index layers, Index heads, Index ffn) {
+    return {{.d_model = c.d_model,
+             .nhead = heads,
+             .dim_feedforward = ffn,
+             .activation = c.activation_function,
+             .layer_norm_eps = c.layer_norm_eps},
+            layers,
+            false};
+  }
+  static Parameter<S> plain_table(Index rows, Index cols) {
+    Parameter<S> p;
+    p.rows = rows, p.cols = cols;
+    return p;
+  }
+  Index output_rows() const {
+    return config_.share_encoder_decoder_embeddings ? config_.vocab_size : config_.decoder_vocab_size;
+  }
+  S factor() const { return config_.scale_embedding ? square_root(S(config_.d_model)) : S(1); }
+  detail::TokenEmbedding<S> source_embedding() const {
+    return {shared_.exists() ? &shared_ : &source_table_, &source_positions_,
+            source_norm_.exists() ? &source_norm_ : nullptr, factor(), offset_};
+  }
+  detail::TokenEmbedding<S> target_embedding() const {
+    return {shared_.exists() ? &shared_ : &target_table_, &target_positions_,
+            target_norm_.exists() ? &target_norm_ : nullptr, factor(), offset_};
+  }
+  const Parameter<S>& output() const {
+    return lm_head_.exists() ? lm_head_ : shared_.exists() ? shared_ : target_table_;
+  }
+  Status ready() const noexcept {
+    if (config_.vocab_size <= 0 || config_.d_model <= 0 || config_.max_position_embeddings <= 0)
+      return {Status::bad_config, "vocab_size, d_model and max_position_embeddings must be positive"};
+    if (computed_ && source_positions_.values.empty())
+      return {Status::out_of_memory, "memory for the positions ran out (values)", Status::unset,
+              source_positions_.elements()};
+    return this->check_loaded();
+  }
+
+  Seq2SeqConfig config_;
+  bool computed_;  // the positions are sinusoids that no file holds
+  Index offset_;
+  Parameter<S> shared_, source_table_, target_table_, lm_head_, final_logits_bias_;
+  Parameter<S> source_positions_, target_positions_;
+  detail::Norm<S> source_norm_, target_norm_;
+  Encoder<S> encoder_;
+  Decoder<S> decoder_;
+};
+
+}  // namespace vitrine::inline VITRINE_ABI
