@@ -36,11 +36,12 @@ VITRINE_INLINE typename simd<S>::vec hidden(typename simd<S>::vec x) {
 // Sum of bit patterns, modulo 2^32 or 2^64.
 template <class S>
 VITRINE_INLINE typename simd<S>::ivec add_bits(typename simd<S>::ivec x, typename simd<S>::ivec y) {
-#if VITRINE_VECTOR_BYTES != 0
-  return x + y;
-#else
   using lane_int = typename simd<S>::lane_int;
   using word = std::make_unsigned_t<lane_int>;
+#if VITRINE_VECTOR_BYTES != 0
+  typedef word words __attribute__((vector_size(VITRINE_VECTOR_BYTES)));
+  return (typename simd<S>::ivec)((words)x + (words)y);
+#else
   return {{lane_int(word(x.v[0]) + word(y.v[0])), lane_int(word(x.v[1]) + word(y.v[1]))}};
 #endif
 }
