@@ -1,0 +1,44 @@
+// run_module CASE.safetensors OUT.safetensors: runs a PyTorch module's forward on the inputs of a case and writes the
+// output and all attention maps. examples/python/vitrine.py writes such cases from live modules; module_case.hpp says
+// what is in them. `__metadata__` "scalar" is "float" (or absent) or "double".
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include "module_case.hpp"
+
+namespace vt = vitrine;
+
+namespace {
+
+template <class S>
+void run(const vt::SafeTensors& file, const char* out) {
+  const auto results = module_case::run(module_case::Case<S>(file));
+  vt::SafeTensorsWriter writer(out);
+  for (const auto& one : results) writer.add("result." + one.name, one.shape, std::span<const S>(one.values));
+  writer.finish();
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  std::fprintf(stderr, "%s\n", vt::build_info().data());
+  if (count != 3) {
+    std::fputs("usage: run_module CASE.safetensors OUT.safetensors   (see examples/module_case.hpp)\n", stderr);
+    return 2;
+  }
+  try {
+    const vt::SafeTensors file(arguments[1]);
+    const auto scalar = file.metadata().find("scalar");
+    if (scalar == file.metadata().end() || scalar->second == "float")
+      run<float>(file, arguments[2]);
+    else if (scalar->second == "double")
+      run<double>(file, arguments[2]);
+    else
+      throw vt::Error(vt::LoadError::config_bad_value, file.file(), "its scalar is neither float nor double");
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 2;
+  }
+  return 0;
+}

@@ -1,0 +1,287 @@
+// Parameters from a safetensors file into a layer, stack or model, and back.
+//
+//   vt::load(layer, vt::SafeTensors("model.safetensors"), "decoder.layers.0.");     PyTorch's own parameter names
+//   vt::save(layer, "layer.safetensors");                                           the same names, with the
+//   configuration
+//
+// Other people's names: a LoadOptions::source says which tensors one of our parameters is made of, e.g. for a packed
+// projection
+//   [](const std::string& name) { return vt::Source{{"q.weight", "k.weight", "v.weight"}}; }
+#pragma once
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+#include <vitrine/io/module_config.hpp>
+#include <vitrine/io/safetensors.hpp>
+#include <vitrine/io/safetensors_writer.hpp>
+#include <vitrine/layers/module.hpp>
+
+namespace vitrine::inline VITRINE_ABI {
+
+/// What one parameter is made of: tensors with equally many rows, one below the other. Names are without the prefix.
+struct Source {
+  std::vector<std::string> tensors;
+  bool transposed = false;  // each is stored (columns, rows), as GPT-2's Conv1D is
+};
+
+/// How a file differs from our own names. All functions see and return names without the prefix.
+struct LoadOptions {
+  std::function<Source(const std::string& parameter)> source = {};  // empty: the tensor of that name
+  std::function<bool(const std::string& tensor)> ignored = {};      // tensors that the file may have besides
+  std::vector<std::pair<std::string, std::string>> tied = {};       // {second, first}: accepted if equal to first
+};
+
+/// Loads every parameter of `layer` from the tensors whose names begin with `prefix`. Floating tensors of any type are
+/// converted; matrices that are multiplied are packed. All checks come before the first allocation of values, and when
+/// something fails the layer is as it was. Memory: the packed values from the layer's Memory, and one panel (of a
+/// transposed source, one tensor) besides; mapped pages are given back as they are read. Throws Error: missing_tensors,
+/// unexpected_tensors, shape_mismatch, wrong_dtype (one error that names all of them), config_mismatch (the file's
+/// `__metadata__` states another nhead, norm_first, ...), values_differ (tied tensors), out_of_memory.
+template <class Layer>
+void load(Layer& layer, const SafeTensors& file, std::string_view prefix = "", const LoadOptions& options = {});
+
+/// Writes all parameters by PyTorch's names, unpacked, with the layer's configuration in the metadata. Memory: one copy
+/// of the values. Throws Error: bad_usage if the layer has no values yet, and what save_safetensors throws.
+template <class Layer>
+void save(const Layer& layer, const std::filesystem::path& path, std::string_view prefix = "");
+
+namespace detail {
+
+/// PyTorch's shape of a parameter.
+template <class S>
+std::vector<Index> shape_of(const Parameter<S>& p) {
+  std::vector<Index> shape(std::size_t(p.leading_ones), 1);
+  shape.push_back(p.rows);
+  if (!p.is_vector()) shape.push_back(p.cols);
+  return shape;
+}
+inline std::string shape_text(const std::vector<Index>& shape) {
+  std::string text = "(";
+  for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
+  return text + ")";
+}
+inline bool is_floating(DType type) { return type <= DType::BF16; }
+
+/// Names of one kind of trouble, all of them up to a length that a terminal bears.
+class Trouble {
+ public:
+  explicit Trouble(const char* what) : what_(what) {}
+  void add(std::string_view prefix, std::string_view name, const std::string& more = {}) {
+    if (++count_ <= 200) text_ += (count_ > 1 ? ", " : "") + in_quotes(concat(prefix, name)) + more;
+  }
+  bool any() const { return count_ > 0; }
+  std::string text() const {
+    return concat(what_, " ", text_, count_ > 200 ? concat(" and ", count_ - 200, " more") : std::string());
+  }
+
+ private:
+  const char* what_;
+  std::size_t count_ = 0;
+  std::string text_;
+};
+
+/// Where in the file this layer's parameters stand, for someone who named another place.
+inline std::string other_prefixes(const SafeTensors& file, const std::vector<std::string>& wanted) {
+  std::set<std::string> fitting, first_parts;
+  for (const TensorView& tensor : file.tensors()) {
+    if (!wanted.empty() && tensor.name.ends_with(wanted.front())) {
+      const std::string before = tensor.name.substr(0, tensor.name.size() - wanted.front().size());
+      if (before.empty() || before.back() == '.') fitting.insert(before);
+    }
+    first_parts.insert(tensor.name.substr(0, tensor.name.find('.') + 1));
+  }
+  const bool fit = !fitting.empty();
+  std::vector<std::string> names;
+  for (const std::string& one : fit ? fitting : first_parts)
+    if (fit || !one.empty()) names.push_back(one);
+  if (names.empty()) return "its names have no prefixes";
+  return (fit ? "the prefixes under which it has such a layer: " : "its prefixes: ") + name_list(names);
+}
+
+/// One parameter's values from its tensors into storage of the given layout.
+template <class S>
+void pack_parameter(const Parameter<S>& p, Index panel, const std::vector<const TensorView*>& tensors, bool transposed,
+                    const SafeTensors& file, S* out) {
+  const Index cols = p.is_vector() ? 1 : p.cols, rows_each = p.rows / Index(tensors.size());
+  const Index chunk = panel > 0 ? panel : 1 + Index{65536} / (cols > 0 ? cols : 1);
+  std::vector<S> rows(std::size_t(chunk * cols)), whole;
+  Index whole_of = -1;
+  const auto fetch = [&](Index first, Index count) {  // rows of the parameter into `rows`
+    for (Index done = 0; done < count;) {
+      const Index piece = (first + done) / rows_each, from = (first + done) % rows_each;
+      const Index now = std::min(count - done, rows_each - from);
+      const TensorView& view = *tensors[std::size_t(piece)];
+      if (transposed) {
+        if (whole_of != piece) whole = view.to_vector<S>(), whole_of = piece;
+        for (Index r = 0; r < now; ++r)
+          for (Index c = 0; c < cols; ++c)
+            rows[std::size_t((done + r) * cols + c)] = whole[std::size_t(c * rows_each + from + r)];
+      } else {
+        TensorView flat = view;
+        flat.shape = {rows_each, cols};
+        flat.read_rows(from, now, rows.data() + done * cols);
+      }
+      if (from + now == rows_each) file.release_pages(view);
+      done += now;
+    }
+  };
+  for (Index group = 0; group < p.groups; ++group) {
+    for (Index r = 0; r < p.group_rows(); r += chunk) {
+      const Index count = std::min(chunk, p.group_rows() - r), first = group * p.group_rows() + r;
+      fetch(first, count);
+      S* const to = out + p.at(first, 0, panel);
+      if (panel > 0)
+        kernels::pack_panel(rows.data(), cols, Index{1}, Index{0}, count, Index{0}, cols, to);
+      else
+        std::memcpy(to, rows.data(), std::size_t(count * cols) * sizeof(S));
+    }
+  }
+}
+
+inline bool equal_values(const TensorView& a, const TensorView& b) {
+  if (a.shape != b.shape) return false;
+  if (a.dtype == b.dtype) return a.nbytes == b.nbytes && std::memcmp(a.data, b.data, a.nbytes) == 0;
+  return a.to_vector<double>() == b.to_vector<double>();
+}
+
+}  // namespace detail
+
+template <class Layer>
+void load(Layer& layer, const SafeTensors& file, std::string_view prefix, const LoadOptions& options) {
+  using S = typename Layer::Scalar;
+  struct Part {
+    Parameter<S>* parameter;
+    std::string name;
+    Source source;
+    std::vector<const TensorView*> tensors = {};
+  };
+  std::vector<Part> parts;
+  layer.mutable_parameters([&](const char* name, Parameter<S>& p) {
+    Source source = options.source ? options.source(name) : Source{{name}};
+    if (source.tensors.empty()) source.tensors = {name};
+    parts.push_back({&p, name, std::move(source)});
+  });
+
+  std::string differences;
+  if constexpr (module_name<Layer> != nullptr) {
+    const auto module = file.metadata().find("module"), config = file.metadata().find("config");
+    if (module != file.metadata().end() && config != file.metadata().end())
+      differences = detail::config_differences(module->second, config->second, module_name<Layer>,
+                                               detail::config_json(layer.config()), file.file());
+  }
+
+  detail::Trouble missing("missing are"), unexpected("unexpected are"), shapes("of another shape are"),
+      types("of a type that parameters do not have are"), ties("tied tensors that should be equal and are not:");
+  std::set<std::string> used;
+  std::vector<std::string> wanted;
+  bool found_any = false;
+  for (Part& part : parts) {
+    const Parameter<S>& p = *part.parameter;
+    const Index pieces = Index(part.source.tensors.size());
+    std::vector<Index> shape = detail::shape_of(p);
+    Index& rows = shape[std::size_t(p.leading_ones)];
+    const bool divides = rows % pieces == 0;
+    rows /= pieces;
+    if (part.source.transposed && !p.is_vector()) std::swap(shape[shape.size() - 2], shape.back());
+    for (const std::string& name : part.source.tensors) {
+      wanted.push_back(name);
+      used.insert(name);
+      const TensorView* view = file.find(detail::concat(prefix, name));
+      part.tensors.push_back(view);
+      if (view == nullptr) {
+        missing.add(prefix, name);
+        continue;
+      }
+      found_any = true;
+      if (view->shape != shape || !divides)
+        shapes.add(prefix, name,
+                   detail::concat(" ", detail::shape_text(view->shape), " instead of ", detail::shape_text(shape)));
+      else if (!detail::is_floating(view->dtype))
+        types.add(prefix, name, detail::concat(" ", view->dtype_name));
+    }
+  }
+  for (const auto& [second, first] : options.tied) {
+    const TensorView* copy = file.find(detail::concat(prefix, second));
+    const TensorView* original = file.find(detail::concat(prefix, first));
+    if (copy == nullptr || used.contains(second)) continue;
+    used.insert(second);
+    if (original != nullptr && !detail::equal_values(*copy, *original))
+      ties.add(prefix, second, detail::concat(" and ", detail::in_quotes(detail::concat(prefix, first))));
+  }
+  for (const TensorView& tensor : file.tensors()) {
+    if (!tensor.name.starts_with(prefix)) continue;
+    const std::string name = tensor.name.substr(prefix.size());
+    if (!used.contains(name) && !(options.ignored && options.ignored(name))) unexpected.add(prefix, name);
+  }
+
+  std::string text;
+  LoadError code = LoadError::config_mismatch;
+  const auto add = [&](bool any, LoadError kind, const std::string& sentence) {
+    if (!any) return;
+    if (text.empty()) code = kind;
+    text += (text.empty() ? "" : "; ") + sentence;
+  };
+  add(!differences.empty(), LoadError::config_mismatch, differences);
+  if (!found_any && !wanted.empty() && missing.any())
+    add(true, LoadError::missing_tensors,
+        detail::concat("has none of the layer's ", wanted.size(), " tensors under the prefix ",
+                       detail::in_quotes(prefix), "; ", detail::other_prefixes(file, wanted)));
+  else
+    add(missing.any(), LoadError::missing_tensors, missing.text());
+  add(unexpected.any() && found_any, LoadError::unexpected_tensors, unexpected.text());
+  add(shapes.any(), LoadError::shape_mismatch, shapes.text());
+  add(types.any(), LoadError::wrong_dtype, types.text());
+  add(ties.any(), LoadError::values_differ, ties.text());
+  if (!text.empty()) throw Error(code, file.file(), text);
+
+  std::vector<Block<S>> blocks(parts.size());
+  std::vector<Index> panels(parts.size());
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const Parameter<S>& p = *parts[i].parameter;
+    panels[i] = p.packable ? kernels::panel_width<S> : 0;
+    S* values = nullptr;
+    blocks[i] = Block<S>::make(layer.memory(), p.stored(panels[i]), values);
+    if (values == nullptr)
+      throw Error(LoadError::out_of_memory, file.file(),
+                  detail::concat("memory for the ", p.stored(panels[i]), " values of ",
+                                 detail::in_quotes(parts[i].name), " ran out; the layer is as it was"));
+    detail::pack_parameter(p, panels[i], parts[i].tensors, parts[i].source.transposed && !p.is_vector(), file, values);
+  }
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    parts[i].parameter->values = std::move(blocks[i]), parts[i].parameter->panel = panels[i];
+}
+
+template <class Layer>
+void save(const Layer& layer, const std::filesystem::path& path, std::string_view prefix) {
+  using S = typename Layer::Scalar;
+  if (!layer.loaded())
+    throw Error(LoadError::bad_usage, path.string(), "the layer has no values yet: call load, bind or init first");
+  SafeTensorsWriter writer(path);
+  writer.metadata["format"] = "pt";
+  if constexpr (module_name<Layer> != nullptr) {
+    writer.metadata["module"] = module_name<Layer>;
+    writer.metadata["config"] = write_config(layer.config());
+  }
+  std::vector<std::vector<S>> copies;
+  layer.parameters([&](const char*, const Parameter<S>& p) {
+    std::vector<S>& plain = copies.emplace_back(std::size_t(p.elements()));
+    const Index cols = p.is_vector() ? 1 : p.cols, step = p.panel == 0 ? 1 : p.panel;
+    for (Index r = 0; r < p.rows; ++r) {
+      const S* from = p.values.data() + p.at(r, 0, p.panel);
+      for (Index c = 0; c < cols; ++c) plain[std::size_t(r * cols + c)] = from[c * step];
+    }
+  });
+  std::size_t i = 0;
+  layer.parameters([&](const char* name, const Parameter<S>& p) {
+    writer.add(detail::concat(prefix, name), detail::shape_of(p), std::span<const S>(copies[i++]));
+  });
+  writer.finish();
+}
+
+}  // namespace vitrine::inline VITRINE_ABI
