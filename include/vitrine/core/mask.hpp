@@ -1,8 +1,9 @@
 // Masks: who may attend to whom. One run-time type of views, joined by &, at most one of each kind; nothing T x S is
 // stored for causal, window or lengths.
 //
-//   causal(offset)                  key j is seen by query i if j <= i + offset
-//   window(left, right)             i - left <= j <= i + right, after the causal offset; unlimited: no bound
+//   causal(offset), (offsets)       key j is seen by query i if j <= i + offset; one offset, or one for each sequence
+//   window(left, right)             i + offset - left <= j <= i + offset + right, with the causal offset or one of its
+//                                   own (window(left, right, offset) or offsets); unlimited: no bound
 //   key_lengths(lengths)            sequence b has lengths[b] keys
 //   key_flags(flags, B, S)          flags[b][j] true: key j may be seen
 //   keep_matrix(keep, T, S), (keep, B, H, T, S)     true: may be seen; an extent of 1 broadcasts
@@ -92,7 +93,7 @@ constexpr S minus_infinity() {
 struct BasicMask {
   bool is_causal = false, is_window = false, has_lengths = false, duplicate = false;
   Index offset = 0, left = unlimited, right = unlimited;
-  std::span<const Index> lengths = {};
+  std::span<const Index> offsets = {}, lengths = {};  // offsets: of each sequence, instead of the one
   detail::FlagView key_keep = {}, keep = {};
 };
 
@@ -111,7 +112,8 @@ inline void join(BasicMask& x, const BasicMask& y) {
   x.duplicate = x.duplicate || y.duplicate || (x.is_causal && y.is_causal) || (x.is_window && y.is_window) ||
                 (x.has_lengths && y.has_lengths) || (x.key_keep.data && y.key_keep.data) ||
                 (x.keep.data && y.keep.data);
-  if (y.is_causal) x.is_causal = true, x.offset = y.offset;
+  if (y.is_causal || (y.is_window && !x.is_causal)) x.offset = y.offset, x.offsets = y.offsets;
+  if (y.is_causal) x.is_causal = true;
   if (y.is_window) x.is_window = true, x.left = y.left, x.right = y.right;
   if (y.has_lengths) x.has_lengths = true, x.lengths = y.lengths;
   if (y.key_keep.data) x.key_keep = y.key_keep;
@@ -147,9 +149,19 @@ inline BasicMask causal(Index offset = 0) {
   m.is_causal = true, m.offset = offset;
   return m;
 }
-inline BasicMask window(Index left, Index right) {
+inline BasicMask causal(std::span<const Index> offsets) {
   BasicMask m;
-  m.is_window = true, m.left = left, m.right = right;
+  m.is_causal = true, m.offsets = offsets;
+  return m;
+}
+inline BasicMask window(Index left, Index right, Index offset = 0) {
+  BasicMask m;
+  m.is_window = true, m.left = left, m.right = right, m.offset = offset;
+  return m;
+}
+inline BasicMask window(Index left, Index right, std::span<const Index> offsets) {
+  BasicMask m = window(left, right);
+  m.offsets = offsets;
   return m;
 }
 inline BasicMask key_lengths(std::span<const Index> lengths) {
@@ -293,9 +305,10 @@ struct RowMask {
 template <class S>
 RowMask<S> row_mask(const Mask<S>& mask, Index b, Index h, Index keys) {
   RowMask<S> row;
-  row.keys = mask.has_lengths ? mask.lengths[std::size_t(b)] : keys;
+  row.keys = keys;
+  if (mask.has_lengths && mask.lengths[std::size_t(b)] < keys) row.keys = mask.lengths[std::size_t(b)];
   row.is_causal = mask.is_causal;
-  row.offset = mask.offset;
+  row.offset = mask.offsets.empty() ? mask.offset : mask.offsets[std::size_t(b)];
   if (mask.is_window) row.left = mask.left, row.right = mask.right;
   if (mask.key_keep.data) row.key_keep = &mask.key_keep, row.key_keep_at = b * mask.key_keep.stride[0];
   if (mask.keep.data) row.keep = &mask.keep, row.keep_at = b * mask.keep.stride[0] + h * mask.keep.stride[1];
@@ -311,6 +324,9 @@ Status check_mask(const Mask<S>& mask, Index batch, Index heads, Index length, I
   if (mask.is_window && (mask.left < unlimited || mask.right < unlimited))
     return {Status::bad_mask, "a window's bounds are at least 0, or vt::unlimited",
             mask.left < mask.right ? mask.left : mask.right};
+  if (!mask.offsets.empty() && Index(mask.offsets.size()) != batch)
+    return {Status::bad_mask, "causal and window must have one offset, or one for each sequence",
+            Index(mask.offsets.size()), batch};
   if (mask.has_lengths) {
     if (Index(mask.lengths.size()) != batch)
       return {Status::bad_mask, "key_lengths must have one length for each sequence", Index(mask.lengths.size()),

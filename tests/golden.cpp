@@ -1,0 +1,77 @@
+// golden PATH...: runs every golden case under the files and folders, in float and double. A line for each tensor that
+// differs, with its largest error and the tolerance; the last line is "N passed, M failed" (a case counts once for each
+// scalar). Exit 0: all passed, 1: some failed, 2: bad usage, or nothing to run.
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <string>
+#include <vector>
+#include <vitrine/core/build_info.hpp>
+
+#include "golden/module_golden.hpp"
+#include "golden/onnx_golden.hpp"
+#if __has_include("golden/model_golden.hpp")
+#include "golden/model_golden.hpp"
+#endif
+
+namespace {
+
+namespace fs = std::filesystem;
+
+template <class S>
+void run_one(const fs::path& path, golden::Report& report) {
+  try {
+    if (fs::is_directory(path)) {
+#if __has_include("golden/model_golden.hpp")
+      golden::run_model_case<S>(path, report);
+#else
+      report.begin(path.string(), golden::scalar_name<S>);
+      throw std::runtime_error("golden was built without tests/golden/model_golden.hpp");
+#endif
+    } else if (const vitrine::SafeTensors file(path); file.metadata().contains("module")) {
+      golden::run_module_case<S>(path, report);
+    } else {
+      golden::run_onnx_case<S>(path, report);
+    }
+  } catch (const std::exception& error) {
+    report.fail(error.what());
+    report.finish();
+  }
+}
+
+// A folder with a config.json is one case; any other holds cases.
+void collect(const fs::path& path, std::vector<fs::path>& cases) {
+  if (!fs::is_directory(path) || fs::exists(path / "config.json")) {
+    cases.push_back(path);
+    return;
+  }
+  for (const auto& entry : fs::directory_iterator(path))
+    if (entry.is_directory() || entry.path().extension() == ".safetensors") collect(entry.path(), cases);
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  std::fprintf(stderr, "%s\n", vitrine::build_info().data());
+  std::vector<fs::path> cases;
+  for (int i = 1; i < count; ++i) {
+    if (!fs::exists(arguments[i])) {
+      std::fprintf(stderr, "golden: %s is not there\n", arguments[i]);
+      return 2;
+    }
+    collect(arguments[i], cases);
+  }
+  if (cases.empty()) {
+    std::fputs("usage: golden PATH...   (files and folders of golden cases)\n", stderr);
+    return 2;
+  }
+  std::sort(cases.begin(), cases.end());
+  golden::Report report;
+  for (const fs::path& path : cases) {
+    run_one<float>(path, report);
+    run_one<double>(path, report);
+  }
+  std::printf("%d passed, %d failed\n", report.passed, report.failed);
+  return report.failed == 0 ? 0 : 1;
+}
