@@ -24,16 +24,16 @@ inline std::string file(const std::string& header, std::size_t data_bytes = 0) {
 
 /// One F32 tensor "a" of these fields' values.
 inline std::string tensor(const std::string& shape, const std::string& offsets, const std::string& dtype = "\"F32\"") {
-  return R"({"a":{"dtype":)" + dtype + R"(,"shape":)" + shape + R"(,"data_offsets":)" + offsets + "}}";
+  return std::string(R"({"a":{"dtype":)") + dtype + R"(,"shape":)" + shape + R"(,"data_offsets":)" + offsets + "}}";
 }
 
 /// Two U8 tensors.
 inline std::string pair(const std::string& first, const std::string& second, int size_of_first = 4,
                         int size_of_second = 4) {
   const auto entry = [](int size, const std::string& offsets) {
-    return R"({"dtype":"U8","shape":[)" + std::to_string(size) + R"(],"data_offsets":)" + offsets + "}";
+    return std::string(R"({"dtype":"U8","shape":[)") + std::to_string(size) + R"(],"data_offsets":)" + offsets + "}";
   };
-  return "{\"a\":" + entry(size_of_first, first) + ",\"b\":" + entry(size_of_second, second) + "}";
+  return std::string("{\"a\":") + entry(size_of_first, first) + ",\"b\":" + entry(size_of_second, second) + "}";
 }
 
 inline std::string repeat(const std::string& text, int times) {
@@ -68,29 +68,30 @@ inline std::vector<Attack> safetensors_attacks() {
       {"NUL after it", file(std::string("{}\0garbage", 10)), "header_not_json"},
       {"NUL as padding", file(std::string("{}\0\0\0\0\0\0", 8)), "header_not_json"},
       {"a comment", file("{/**/}"), "header_not_json"},
-      {"a trailing comma", file("{\"a\":" + good + ",}", 4), "header_not_json"},
-      {"a bare name", file("{a:" + good + "}", 4), "header_not_json"},
+      {"a trailing comma", file(std::string("{\"a\":") + good + ",}", 4), "header_not_json"},
+      {"a bare name", file(std::string("{a:") + good + "}", 4), "header_not_json"},
       {"NaN", file(tensor("[NaN]", "[0,4]"), 4), "header_not_json"},
       {"a leading zero", file(tensor("[01]", "[0,4]"), 4), "header_not_json"},
       {"a string that never ends", file("{\"a"), "header_not_json"},
       {"half an escape", file("{\"\\u12"), "header_not_json"},
-      {"a lone surrogate in an escape", file("{\"\\ud800\":" + good + "}", 4), "header_not_json"},
-      {"a control character in a name", file("{\"\n\":" + good + "}", 4), "header_not_json"},
+      {"a lone surrogate in an escape", file(std::string("{\"\\ud800\":") + good + "}", 4), "header_not_json"},
+      {"a control character in a name", file(std::string("{\"\n\":") + good + "}", 4), "header_not_json"},
 
-      {"a stray continuation byte", file("{\"\x80\":" + good + "}", 4), "header_not_utf8"},
-      {"an overlong slash", file("{\"\xc0\xaf\":" + good + "}", 4), "header_not_utf8"},
-      {"an encoded surrogate", file("{\"\xed\xa0\x80\":" + good + "}", 4), "header_not_utf8"},
-      {"above U+10FFFF", file("{\"\xf4\x90\x80\x80\":" + good + "}", 4), "header_not_utf8"},
+      {"a stray continuation byte", file(std::string("{\"\x80\":") + good + "}", 4), "header_not_utf8"},
+      {"an overlong slash", file(std::string("{\"\xc0\xaf\":") + good + "}", 4), "header_not_utf8"},
+      {"an encoded surrogate", file(std::string("{\"\xed\xa0\x80\":") + good + "}", 4), "header_not_utf8"},
+      {"above U+10FFFF", file(std::string("{\"\xf4\x90\x80\x80\":") + good + "}", 4), "header_not_utf8"},
       {"a sequence cut off by the end", file("{\"a\":\"\xe2\x82"), "header_not_utf8"},
       {"a bad byte outside strings", file("{}\xff"), "header_not_utf8"},
 
-      {"100000 arrays", file("{\"a\":" + repeat("[", 100000)), "nesting_too_deep"},
+      {"100000 arrays", file(std::string("{\"a\":") + repeat("[", 100000)), "nesting_too_deep"},
       {"100000 objects", file(repeat("{\"a\":", 100000)), "nesting_too_deep"},
-      {"closed nesting in the metadata", file("{\"__metadata__\":{\"k\":" + repeat("[", 50) + repeat("]", 50) + "}}"),
-       "nesting_too_deep"},
+      {"closed nesting in the metadata",
+       file(std::string("{\"__metadata__\":{\"k\":") + repeat("[", 50) + repeat("]", 50) + "}}"), "nesting_too_deep"},
 
-      {"a name twice", file("{\"a\":" + good + ",\"a\":" + good + "}", 4), "duplicate_name"},
-      {"a name twice, once escaped", file("{\"a\":" + good + ",\"\\u0061\":" + good + "}", 4), "duplicate_name"},
+      {"a name twice", file(std::string("{\"a\":") + good + ",\"a\":" + good + "}", 4), "duplicate_name"},
+      {"a name twice, once escaped", file(std::string("{\"a\":") + good + ",\"\\u0061\":" + good + "}", 4),
+       "duplicate_name"},
       {"a name twice, in other places",
        file(
            R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"U8","shape":[1],"data_offsets":[1,2]},)"
@@ -135,7 +136,7 @@ inline std::vector<Attack> safetensors_attacks() {
       {"null as extent", file(tensor("[null]", "[0,4]"), 4), "bad_shape"},
       {"nested extents", file(tensor("[[1]]", "[0,4]"), 4), "bad_shape"},
       {"a shape that is a number", file(tensor("1", "[0,4]"), 4), "bad_shape"},
-      {"65 dimensions", file(tensor("[" + repeat("1,", 64) + "1]", "[0,4]"), 4), "bad_shape"},
+      {"65 dimensions", file(tensor(std::string("[") + repeat("1,", 64) + "1]", "[0,4]"), 4), "bad_shape"},
       {"an extent of 2^63", file(tensor("[9223372036854775808]", "[0,4]"), 4), "shape_overflow"},
       {"an extent of 2^64", file(tensor("[18446744073709551616]", "[0,4]"), 4), "shape_overflow"},
       {"an extent of 2^64 + 1", file(tensor("[18446744073709551617]", "[0,4]"), 4), "shape_overflow"},
@@ -191,6 +192,6 @@ inline std::vector<std::pair<std::string, std::string>> odd_safetensors() {
       {"a name of many kinds of characters",
        file("{\"\\u00e9\\\"\xf0\x9f\x98\x80\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4)},
       {"an empty name", file("{\"\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4)},
-      {"brackets inside strings", file("{\"__metadata__\":{\"k\":\"" + repeat("[{", 500) + "\\\"\"}}")},
+      {"brackets inside strings", file(std::string("{\"__metadata__\":{\"k\":\"") + repeat("[{", 500) + "\\\"\"}}")},
   };
 }

@@ -21,7 +21,8 @@ const std::filesystem::path load_program = [] {
 
 /// Exit code and first line of stdout.
 std::pair<int, std::string> run(const std::filesystem::path& file) {
-  std::FILE* pipe = ::popen(("'" + load_program.string() + "' '" + file.string() + "' 2>/dev/null").c_str(), "r");
+  std::FILE* pipe =
+      ::popen((std::string("'") + load_program.string() + "' '" + file.string() + "' 2>/dev/null").c_str(), "r");
   REQUIRE(pipe);
   std::string line;
   for (int c = 0; (c = std::fgetc(pipe)) != EOF && c != '\n';) line += static_cast<char>(c);
@@ -54,5 +55,5 @@ TEST_CASE("load names the error of each attack and exits with 2; what is right i
   const auto [code, line] = run(scratch.write("model.bin", "PK"));
   CHECK(code == 2);
   CHECK(line.starts_with("only_pickle "));
-  CHECK(line.ends_with("python3 examples/python/to_safetensors.py " + (scratch / "model.bin").string()));
+  CHECK(line.ends_with(std::string("python3 examples/python/to_safetensors.py ") + (scratch / "model.bin").string()));
 }

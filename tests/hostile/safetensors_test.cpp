@@ -57,7 +57,8 @@ TEST_CASE("odd files that are right load") {
 
 TEST_CASE("a type that nobody knows is an error on access, not on opening") {
   for (const char* dtype : {"F8_E4M3", "Q4_K", ""}) {
-    const std::string bytes = attack::file(attack::tensor("[4]", "[0,4]", "\"" + std::string(dtype) + "\""), 4);
+    const std::string bytes =
+        attack::file(attack::tensor("[4]", "[0,4]", std::string("\"") + std::string(dtype) + "\""), 4);
     const vt::SafeTensors file(std::as_bytes(std::span(bytes)));
     CHECK(file.at("a").dtype == vt::DType::unknown);
     CHECK(file.at("a").dtype_name == dtype);
@@ -76,7 +77,7 @@ TEST_CASE("a file cut off anywhere is refused") {
 
 TEST_CASE("a damaged file is read or refused by name, and never worse") {
   const std::string whole =
-      attack::file("{\"__metadata__\":{\"k\":\"v\"}," + attack::pair("[0,4]", "[4,8]").substr(1), 8);
+      attack::file(std::string("{\"__metadata__\":{\"k\":\"v\"},") + attack::pair("[0,4]", "[4,8]").substr(1), 8);
   std::mt19937 generator(1);
   const auto random = [&] { return static_cast<unsigned>(generator()); };
   int read = 0;

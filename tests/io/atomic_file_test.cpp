@@ -25,7 +25,7 @@ TEST_CASE("a file appears whole, at commit") {
     CHECK(out.size() == 200010);
     CHECK(!std::filesystem::exists(scratch / "a"));
     out.commit();
-    CHECK(read_text(scratch / "a") == "begin " + large + " end");
+    CHECK(read_text(scratch / "a") == std::string("begin ") + large + " end");
   }
   CHECK(scratch.files() == 1);
 }

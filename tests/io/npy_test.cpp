@@ -14,7 +14,7 @@ using vt::Index;
 namespace {
 
 std::string npy(const std::string& dictionary, const std::string& data, int version = 1) {
-  std::string bytes = "\x93NUMPY" + std::string(1, static_cast<char>(version)) + std::string(1, '\0');
+  std::string bytes = std::string("\x93NUMPY") + std::string(1, static_cast<char>(version)) + std::string(1, '\0');
   for (int i = 0; i < (version == 1 ? 2 : 4); ++i) bytes += static_cast<char>(dictionary.size() >> (8 * i) & 0xff);
   return bytes + dictionary + data;
 }
@@ -25,10 +25,10 @@ std::string error_of_npy(const std::string& bytes) {
 }
 
 std::string with_shape(const std::string& shape) {
-  return "{'descr': '<f4', 'fortran_order': False, 'shape': " + shape + ", }\n";
+  return std::string("{'descr': '<f4', 'fortran_order': False, 'shape': ") + shape + ", }\n";
 }
 std::string with_descr(const std::string& descr) {
-  return "{'descr': " + descr + ", 'fortran_order': False, 'shape': (2,), }\n";
+  return std::string("{'descr': ") + descr + ", 'fortran_order': False, 'shape': (2,), }\n";
 }
 
 }  // namespace

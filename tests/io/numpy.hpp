@@ -17,5 +17,5 @@ inline bool numpy_present() {
 /// Runs a program in a folder, after `import numpy as np`; true if it ended well.
 inline bool numpy(const std::filesystem::path& folder, const std::string& program) {
   std::ofstream(folder / "program.py") << "import numpy as np\n" << program;
-  return std::system(("cd '" + folder.string() + "' && python3 program.py").c_str()) == 0;
+  return std::system((std::string("cd '") + folder.string() + "' && python3 program.py").c_str()) == 0;
 }

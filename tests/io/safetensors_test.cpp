@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 #include <vitrine/io/safetensors.hpp>
+#include <vitrine/io/safetensors_header.hpp>
 #include <vitrine/io/safetensors_writer.hpp>
 
 #include "scratch.hpp"
@@ -19,7 +20,7 @@ const std::string two_tensors = container(
     std::string("\0\0\x80\x3f\0\0\0\xc0\x07", 9));
 
 std::string one_tensor(const std::string& name) {
-  return container("{\"" + name + R"(":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", "x");
+  return container(std::string("{\"") + name + R"(":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", "x");
 }
 
 template <class T>
@@ -59,7 +60,7 @@ TEST_CASE("copies share the file and keep it open") {
 }
 
 TEST_CASE("bytes in memory, at any alignment, are read in place") {
-  const std::string shifted = "x" + two_tensors;
+  const std::string shifted = std::string("x") + two_tensors;
   const auto bytes = std::as_bytes(std::span(shifted)).subspan(1);
   const vt::SafeTensors file(bytes, "flash");
   CHECK(file.at("a").data == bytes.data() + bytes.size() - 1);
@@ -136,7 +137,7 @@ TEST_CASE("a folder: model.safetensors, or an index and its shards") {
   CHECK(error_of(open) == "duplicate_name");
   index("{");
   CHECK(error_of(open) == "header_not_json");
-  index("[" + std::string(100, '['));
+  index(std::string("[") + std::string(100, '['));
   CHECK(error_of(open) == "nesting_too_deep");
   scratch.write("model.safetensors", one_tensor("whole"));
   CHECK(vt::SafeTensors(scratch.folder).names() == std::vector<std::string>{"whole"});
@@ -148,15 +149,15 @@ TEST_CASE("a pickle is refused with the command that converts it") {
   for (const char* name : {"pytorch_model.bin", "a.pt", "a.pth", "a.ckpt"}) {
     const auto path = scratch.write(name, "PK");
     CHECK(error_of([&] { vt::SafeTensors{path}; }, &message) == "only_pickle");
-    CHECK(message.ends_with("python3 examples/python/to_safetensors.py " + path.string()));
+    CHECK(message.ends_with(std::string("python3 examples/python/to_safetensors.py ") + path.string()));
   }
   CHECK(error_of([&] { vt::SafeTensors{scratch.folder}; }, &message) == "only_pickle");
-  CHECK(message.ends_with("python3 examples/python/to_safetensors.py " + scratch.folder.string()));
+  CHECK(message.ends_with(std::string("python3 examples/python/to_safetensors.py ") + scratch.folder.string()));
   CHECK(error_of([&] { vt::SafeTensors(scratch / "none.bin"); }) == "file_missing");
   std::filesystem::create_directory(scratch / "it's here");
   const auto odd = scratch.write("it's here/a.pt", "");
   CHECK(error_of([&] { vt::SafeTensors{odd}; }, &message) == "only_pickle");
-  CHECK(message.ends_with("to_safetensors.py '" + (scratch / "it'\\''s here/a.pt").string() + "'"));
+  CHECK(message.ends_with(std::string("to_safetensors.py '") + (scratch / "it'\\''s here/a.pt").string() + "'"));
 }
 
 TEST_CASE("a folder without a model says what it holds") {

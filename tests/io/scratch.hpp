@@ -12,7 +12,7 @@ struct Scratch {
   std::filesystem::path folder = [] {
     static std::atomic<int> counter{0};
     return std::filesystem::temp_directory_path() /
-           ("vitrine-test-" + std::to_string(::getpid()) + "-" + std::to_string(counter++));
+           (std::string("vitrine-test-") + std::to_string(::getpid()) + "-" + std::to_string(counter++));
   }();
   Scratch() { std::filesystem::create_directories(folder); }
   Scratch(const Scratch&) = delete;

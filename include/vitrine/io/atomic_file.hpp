@@ -176,7 +176,8 @@ inline void AtomicFile::commit() {
   std::error_code failed;
   std::filesystem::rename(temporary_, path_, failed);
   if (failed)
-    throw Error(LoadError::write_failed, path_.string(), "cannot rename the finished file: " + failed.message());
+    throw Error(LoadError::write_failed, path_.string(),
+                detail::concat("cannot rename the finished file: ", failed.message()));
   temporary_.clear();
 }
 

@@ -59,7 +59,7 @@ inline std::string in_quotes(std::string_view text) {
       result.append("\\x").append(1, digits[byte >> 4]).append(1, digits[byte & 15]);
     }
   }
-  return result + (text.size() > 160 ? "...\"" : "\"");
+  return result.append(text.size() > 160 ? "...\"" : "\"");
 }
 
 inline std::string to_text(std::string_view text) { return std::string(text); }
@@ -68,7 +68,9 @@ inline std::string to_text(std::integral auto number) { return std::to_string(nu
 /// The arguments, strings and integers, one after another.
 template <class... Parts>
 std::string concat(const Parts&... parts) {
-  return (std::string() + ... + to_text(parts));
+  std::string text;
+  (text.append(to_text(parts)), ...);
+  return text;
 }
 
 }  // namespace detail

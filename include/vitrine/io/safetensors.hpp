@@ -96,7 +96,7 @@ inline std::string shell_word(const std::string& path) {
   if (path.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./+,:@%=") == path.npos)
     return path;
   std::string word = "'";
-  for (const char c : path) word += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  for (const char c : path) word.append(c == '\'' ? "'\\''" : std::string(1, c));
   return word + "'";
 }
 
@@ -125,11 +125,11 @@ inline bool is_pickle_name(const std::filesystem::path& path) {
                          shell_word(folder.string())));
     }
     if (entry->path().extension() == ".safetensors" && others.size() < 200)
-      others += " " + entry->path().filename().string();
+      others.append(" ").append(entry->path().filename().string());
   }
   throw Error(LoadError::file_missing, folder.string(),
-              "holds neither model.safetensors nor model.safetensors.index.json" +
-                  (others.empty() ? others : "; name one of its files:" + others));
+              concat("holds neither model.safetensors nor model.safetensors.index.json",
+                     others.empty() ? "" : "; name one of its files:", others));
 }
 
 /// The callbacks for model.safetensors.index.json: {"metadata": anything, "weight_map": {tensor name: file name}}.

@@ -81,7 +81,8 @@ inline void save_safetensors(const std::filesystem::path& path, std::span<const 
   // Larger elements first: then every tensor is aligned to its own element.
   std::stable_sort(order.begin(), order.end(), [](auto* a, auto* b) { return size_of(a->dtype) > size_of(b->dtype); });
 
-  std::string text = metadata.empty() ? "{" : "{\"__metadata__\":" + detail::json_text(metadata, file);
+  std::string text = "{";
+  if (!metadata.empty()) text.append("\"__metadata__\":").append(detail::json_text(metadata, file));
   std::set<std::string_view> names = {"__metadata__"};
   std::uint64_t position = 0;
   for (const TensorView* tensor : order) {

@@ -15,7 +15,7 @@ namespace vitrine::inline VITRINE_ABI::detail {
 /// At most ten names and the number of the others.
 inline std::string name_list(const std::vector<std::string>& names) {
   std::string text;
-  for (std::size_t i = 0; i < names.size() && i < 10; ++i) text += (i ? ", " : "") + in_quotes(names[i]);
+  for (std::size_t i = 0; i < names.size() && i < 10; ++i) text.append(i ? ", " : "").append(in_quotes(names[i]));
   return names.size() > 10 ? concat(text, " and ", names.size() - 10, " more") : text;
 }
 
