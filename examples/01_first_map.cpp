@@ -8,7 +8,7 @@ int main() {
   vt::EncoderLayer<float> layer({.d_model = 64, .nhead = 4});
   vt::throw_if_failed(layer.init(1));  // random weights; vt::load reads trained ones
 
-  const vt::RowMajor<float> x = vt::RowMajor<float>::Ones(5, 64);  // 5 tokens
+  const vt::RowMajor<float> x = vt::RowMajor<float>::Random(5, 64);  // 5 tokens
   const auto [output, self_attn, cross_attn] = layer(x, {.src_mask = vt::causal()});
 
   std::cout << "output: " << output.matrix().rows() << " x " << output.matrix().cols() << "\nhead 0 attends to:\n"

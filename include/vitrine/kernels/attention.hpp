@@ -132,6 +132,9 @@ VITRINE_NOINLINE void attend(const AttentionHead<S>& head, Index first, Index la
   S* const sums = scratch + attention_rows * stride;  // the context of a tile before it is divided
   const Index masked_keys = head.keys - head.extra_keys;
   const bool all_scores = head.scores != nullptr && head.scores_at < ScoresAt::masked;
+  const bool masked = head.mask.has_matrix() || head.extra_keys > 0;
+  // Then the scale waits for the exponential: rounding keeps order, so scale * max is the largest of the scaled scores.
+  const bool plain = !masked && head.scores == nullptr && head.softcap == S(0) && head.scale > S(0);
 
   for (Index i0 = first; i0 < last; i0 += attention_rows) {
     const Index rows = last - i0 < attention_rows ? last - i0 : attention_rows;
@@ -149,7 +152,7 @@ VITRINE_NOINLINE void attend(const AttentionHead<S>& head, Index first, Index la
     // scores: (rows, width) x (keys, width)^T, a panel of keys for all rows of the tile
     for (Index p = from / width; p * width < to;) {
       Index together = panels_at_once(rows);
-      while ((p + together) * width > round_up(to, width)) together /= 2;
+      while (p + together > panels<S>(to)) together /= 2;
       for (Index r = 0; r < rows; r += tile_rows) {
         const Index count = rows - r < tile_rows ? rows - r : tile_rows;
         multiply_rows<S>(count, count == rows ? together : 1, head.query + (i0 + r) * head.query_stride,
@@ -166,9 +169,9 @@ VITRINE_NOINLINE void attend(const AttentionHead<S>& head, Index first, Index la
       if (head.extra_keys > 0) begin = begin < end ? begin : masked_keys, end = head.keys;
       if (all_scores) begin = 0, end = head.keys;
       // scale, in the vectors that hold the interval; what they hold beside it is not used
-      const auto factor = V::set1(head.scale);
       const Index aligned = begin / V::lanes * V::lanes;
-      for (Index j = aligned; j < end; j += V::lanes) V::store(s + j, V::mul(V::load(s + j), factor));
+      if (!plain)
+        for (Index j = aligned; j < end; j += V::lanes) V::store(s + j, V::mul(V::load(s + j), V::set1(head.scale)));
       if (all_scores && head.scores_at == ScoresAt::scaled) detail::copy_row(s, head.keys, head.scores + i * head.keys);
       if (head.softcap > S(0)) detail::cap_row(s + aligned, end - aligned, head.softcap);
       if (all_scores && head.scores_at == ScoresAt::capped) detail::copy_row(s, head.keys, head.scores + i * head.keys);
@@ -189,10 +192,11 @@ VITRINE_NOINLINE void attend(const AttentionHead<S>& head, Index first, Index la
       if (lo[r] >= hi[r]) {
         inverse[r] = S(0), lo[r] = hi[r] = 0;
       } else {
-        const S max = row_max(s + lo[r], hi[r] - lo[r]);
-        const bool masked = head.mask.has_matrix() || head.extra_keys > 0;
-        const S sum = masked ? exponentials<S, true>(s + lo[r], hi[r] - lo[r], max)
-                             : exponentials<S, false>(s + lo[r], hi[r] - lo[r], max);
+        const Index n = hi[r] - lo[r];
+        const S max = row_max(s + lo[r], n);
+        const S sum = plain    ? exponentials<S, false, true>(s + lo[r], n, mul(max, head.scale), head.scale)
+                      : masked ? exponentials<S, true, false>(s + lo[r], n, max, S(1))
+                               : exponentials<S, false, false>(s + lo[r], n, max, S(1));
         inverse[r] = S(1) / sum;
       }
       if (head.weights != nullptr)

@@ -24,21 +24,28 @@ VITRINE_INLINE typename simd<S>::ivec head_mask(Index n) {
 template <class S>
 VITRINE_INLINE S row_max(const S* s, Index n) {
   using V = simd<S>;
-  auto best = V::set1(s[0]);
+  auto best = V::set1(s[0]), best1 = best, best2 = best, best3 = best;  // four chains: a maximum has no order
   Index j = 0;
+  for (; j + 4 * V::lanes <= n; j += 4 * V::lanes) {
+    best = V::max(best, V::load(s + j)), best1 = V::max(best1, V::load(s + j + V::lanes));
+    best2 = V::max(best2, V::load(s + j + 2 * V::lanes)), best3 = V::max(best3, V::load(s + j + 3 * V::lanes));
+  }
+  best = V::max(V::max(best, best1), V::max(best2, best3));
   for (; j + V::lanes <= n; j += V::lanes) best = V::max(best, V::load(s + j));
   if (j < n) best = V::max(best, V::select(head_mask<S>(n - j), V::load(s + j), best));
   return reduce_max<S>(best);
 }
 
-// s becomes e, in place; returns the sum. The row is written up to a vector past its end, with zeros.
-template <class S, bool Masked>
-VITRINE_INLINE S exponentials(S* s, Index n, S max) {
+// s becomes e = exp(scale * s - max), in place (the scores are scaled already when Scale is false); returns the sum.
+// The row is written up to a vector past its end, with zeros.
+template <class S, bool Masked, bool Scale>
+VITRINE_INLINE S exponentials(S* s, Index n, S max, [[maybe_unused]] S scale) {
   using V = simd<S>;
-  const auto top = V::set1(max);
+  const auto top = V::set1(max), factor = V::set1(scale);
   auto sum = V::zero();
   const auto at = [&](Index j, Index left) {
-    const auto x = V::load(s + j);
+    auto x = V::load(s + j);
+    if constexpr (Scale) x = V::mul(x, factor);
     auto e = exp_nonpositive<S>(x - top);
     if constexpr (Masked) {
       const auto minus_inf = V::iset1(vitrine::detail::minus_infinity_bits<S>());
