@@ -37,7 +37,7 @@ namespace detail {
 
 inline std::string json_indices(const std::vector<Index>& indices) {
   std::string out = "[";
-  for (const Index index : indices) out += (out.size() > 1 ? "," : "") + std::to_string(index);
+  for (const Index index : indices) out.append(out.size() > 1 ? "," : "").append(std::to_string(index));
   return out + "]";
 }
 

@@ -107,7 +107,7 @@ inline std::string json_string(std::string_view text) {
 
 inline std::string json_strings(const std::vector<std::string>& texts) {
   std::string out = "[";
-  for (const std::string& text : texts) out += (out.size() > 1 ? "," : "") + json_string(text);
+  for (const std::string& text : texts) out.append(out.size() > 1 ? "," : "").append(json_string(text));
   return out + "]";
 }
 

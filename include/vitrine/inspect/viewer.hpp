@@ -134,8 +134,8 @@ inline void append_group(const MapGroup& group, const std::string& name, Index s
     for (Index head = 0; head < group.heads; ++head) {
       const float* map = rows > 0 && columns > 0 ? group.map(layer, head) : nullptr;
       if (map == nullptr) continue;
-      kept += (kept.empty() ? "" : ",") + std::to_string(layer * group.heads + head);
-      figures += (figures.empty() ? "" : ",") + json_figures(head_figures(map, rows, columns));
+      kept.append(kept.empty() ? "" : ",").append(std::to_string(layer * group.heads + head));
+      figures.append(figures.empty() ? "" : ",").append(json_figures(head_figures(map, rows, columns)));
       if (by.row_step * by.column_step > 1) {
         reduce_map(map, rows, columns, by, small);
         quantise(small.data(), reduced_count(rows, by.row_step), reduced_count(columns, by.column_step), bytes);
