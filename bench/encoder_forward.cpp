@@ -216,7 +216,8 @@ int main(int argc, char** argv) {
   flags.number("num_layers", options.num_layers, "layers");
   flags.number("batch", options.batch, "sequences");
   flags.number("length", options.length, "tokens of each sequence");
-  flags.numbers("lengths", options.lengths, "tokens of each sequence, a ragged batch; instead of batch and length");
+  flags.numbers("lengths", options.lengths, "A,B,C",
+                "tokens of each sequence, a ragged batch; instead of batch and length");
   flags.toggle("causal", options.causal, "token t sees tokens 0 ... t");
   flags.choice("activation", options.activation, {"relu", "gelu", "gelu_tanh", "silu"}, "of the feed-forward layer");
   flags.toggle("norm_first", options.norm_first, "norms before attention and feed-forward rather than after");

@@ -24,27 +24,21 @@ class Flags {
   // A whole number of at least `least`.
   void number(const char* name, Index& target, const char* help, Index least = 1) {
     add(name, "N", help, std::to_string(target), [&target, least, name](std::string_view text) -> std::string {
-      const std::string value(text);
-      char* end = nullptr;
-      errno = 0;
-      const long long parsed = std::strtoll(value.c_str(), &end, 10);
-      if (value.empty() || *end != 0 || errno != 0 || parsed < least || parsed > (1LL << 40))
+      if (!parse_number(std::string(text), least, target))
         return std::string("--") + name + " takes a whole number of at least " + std::to_string(least);
-      target = Index(parsed);
       return {};
     });
   }
-  // Whole numbers of at least 1, separated by commas.
-  void numbers(const char* name, std::vector<Index>& target, const char* help) {
-    add(name, "A,B,C", help, "", [&target, name](std::string_view text) -> std::string {
+  // Whole numbers of at least `least`, separated by commas.
+  void numbers(const char* name, std::vector<Index>& target, const char* values, const char* help, Index least = 1) {
+    add(name, values, help, "", [&target, least, name](std::string_view text) -> std::string {
       target.clear();
       for (const std::string& part : split(text)) {
-        char* end = nullptr;
-        errno = 0;
-        const long long parsed = std::strtoll(part.c_str(), &end, 10);
-        if (part.empty() || *end != 0 || errno != 0 || parsed < 1 || parsed > (1LL << 40))
-          return std::string("--") + name + " takes whole numbers of at least 1, separated by commas";
-        target.push_back(Index(parsed));
+        Index parsed = 0;
+        if (!parse_number(part, least, parsed))
+          return std::string("--") + name + " takes whole numbers of at least " + std::to_string(least) +
+                 ", separated by commas";
+        target.push_back(parsed);
       }
       return {};
     });
@@ -122,6 +116,14 @@ class Flags {
     Setter set;  // what is wrong with the value, or nothing
   };
 
+  static bool parse_number(const std::string& text, Index least, Index& number) {
+    char* end = nullptr;
+    errno = 0;
+    const long long parsed = std::strtoll(text.c_str(), &end, 10);
+    if (text.empty() || *end != 0 || errno != 0 || parsed < least || parsed > (1LL << 40)) return false;
+    number = Index(parsed);
+    return true;
+  }
   void add(const char* name, std::string values, const char* help, std::string preset, Setter set) {
     flags_.push_back({name, std::move(values), help, std::move(preset), false, std::move(set)});
   }
