@@ -16,6 +16,10 @@ class Workspace {
       : bytes_(aligned(bytes)), threads_(threads > 0 ? threads : 1) {}
 
   int threads() const noexcept { return threads_; }
+  // Calls of fewer multiply-adds than this run on one thread: a team would cost more than it saves. The numbers are the
+  // same.
+  void parallel_from(double multiply_adds) noexcept { parallel_from_ = multiply_adds; }
+  double parallel_from() const noexcept { return parallel_from_; }
   // The most that any call took so far.
   std::size_t peak_bytes() const noexcept { return peak_; }
 
@@ -42,6 +46,7 @@ class Workspace {
 
   Buffer<std::byte> bytes_;
   int threads_;
+  double parallel_from_ = 8e6;
   std::size_t peak_ = 0;
 };
 
