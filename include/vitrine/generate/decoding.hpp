@@ -1,0 +1,236 @@
+// Decoding step by step, every map in sight. Greedy and beam search are loops around next().
+//
+//   vt::Workspace workspace(vt::heap());
+//   vt::DecodingSteps<float> steps(model, workspace, {.max_length = 64});
+//   steps.begin(vt::Tokens(ids, lengths));                 // encodes the sources; ragged: nothing is computed for
+//   padding auto step = steps.next(first_ids);                     // one id for each hypothesis step.output.matrix(b):
+//   logits, 1 x V    step.self_attn[layer].matrix(b, h): 1 x (t + 1)    step.cross_attn: 1 x S steps.reorder(parents);
+//   // beams; hypotheses that are finished leave the batch
+//
+// Steps give the very bits that the model gives with the whole target at once (DESIGN.md section 5). Weights are read
+// once a step, in one parallel region from the embedding to the logits.
+#pragma once
+#include <vitrine/core/heap.hpp>
+#include <vitrine/generate/cache.hpp>
+#include <vitrine/models/seq2seq.hpp>
+
+namespace vitrine::inline VITRINE_ABI {
+
+struct DecodingOptions {
+  Index max_length = 0;  // ids a hypothesis may get, the start token included; 0: as many as the model has positions
+  Index beams = 1;       // hypotheses for each source, side by side
+};
+
+template <class S, Dims D = Dims{}>
+class DecodingSteps {
+ public:
+  // Model and workspace must outlive this object. The workspace says how many threads.
+  DecodingSteps(const Seq2Seq<S>& model, Workspace& workspace, const DecodingOptions& options = {}) noexcept
+      : model_(&model),
+        workspace_(&workspace),
+        options_(options),
+        cache_(model.memory()),
+        lengths_(model.memory()),
+        row_lengths_(model.memory()),
+        starts_(model.memory()),
+        embedded_(model.memory()),
+        hidden_(model.memory()) {}
+
+  // Encodes the sources (result: `encoder`, with its maps if `keep` says so) and reads what every decoder layer needs
+  // of them. Forgets former hypotheses; sources without ids are refused. Allocates only to grow. Errors as
+  // Seq2Seq::encode_into.
+  template <class K>
+  Status begin_into(EncoderResult<K, S>& encoder, const Tokens& sources, const K& keep) noexcept {
+    rows_ = filled_ = 0;
+    if (options_.beams < 1) return {Status::bad_config, "there must be at least one beam", options_.beams};
+    for (Index b = 0; b < sources.batch; ++b)
+      if (sources.length_of(b) < 1) return {Status::bad_shape, "a source has no ids", sources.length_of(b), 1};
+    const Index most = model_->target_embedding().longest();
+    if (options_.max_length < 0 || options_.max_length > most)
+      return {Status::bad_config, "max_length is more than the model has positions", options_.max_length, most};
+    if (Status s = model_->encode_into(encoder, embedded_, *workspace_, sources, {}, keep); s != Status::ok) return s;
+    const auto layers = model_->decoder_.layers();
+    const auto& core = layers.core[0];
+    capacity_ = options_.max_length > 0 ? options_.max_length : most;
+    sources_ = sources.batch, memory_length_ = sources.length;
+    const Index all = sources_ * options_.beams;
+    if (Status s = cache_.reserve({layers.count, core.self_attn.heads, core.self_attn.width, sources_, options_.beams,
+                                   capacity_, memory_length_});
+        s != Status::ok)
+      return s;
+    if (Status s = lengths_.resize(sources_); s != Status::ok) return s;
+    if (Status s = row_lengths_.resize(all); s != Status::ok) return s;
+    if (Status s = starts_.resize(sources_ + 1); s != Status::ok) return s;
+    if (Status s = embedded_.resize(1, all, model_->config_.d_model); s != Status::ok) return s;
+    if (Status s = hidden_.resize(1, all, model_->config_.d_model); s != Status::ok) return s;
+    for (Index b = 0; b < sources_; ++b) lengths_[b] = sources.length_of(b);
+    describe_sources();
+    if (Status s = read_memory(encoder.output); s != Status::ok) return s;
+    rows_ = all;
+    return {};
+  }
+  Status begin_into(const Tokens& sources) noexcept { return begin_into(encoded_, sources, keep::nothing); }
+
+  // One more id for each hypothesis: result.output is the logits (rows, 1, V) of what follows, with the maps of this
+  // one step. Allocates only to grow the result, at the first step. bad_shape: another number of ids, an id that the
+  // model does not have, or max_length reached.
+  template <class K>
+  Status next_into(DecoderResult<K, S>& result, std::span<const Index> ids, const K& keep) noexcept {
+    if (rows_ == 0) return {Status::not_supported, "there is nothing to decode: call begin first"};
+    if (Index(ids.size()) != rows_)
+      return {Status::bad_shape, "a step takes one id for each hypothesis", Index(ids.size()), rows_};
+    if (filled_ >= capacity_) return {Status::bad_shape, "a step would exceed max_length", filled_ + 1, capacity_};
+    const auto embedding = model_->target_embedding();
+    for (Index id : ids)
+      if (id < 0 || id >= embedding.table->rows)
+        return {Status::bad_shape, "an id is not in the embedding table", id, embedding.table->rows};
+    const auto layers = model_->decoder_.layers();
+    const auto& core = layers.core[0];
+    const Index width = model_->config_.d_model, heads = core.self_attn.heads, vocab = model_->output().rows;
+    result.output.use(model_->memory());
+    if (Status s = result.output.resize(rows_, 1, vocab); s != Status::ok) return s;
+    for (Index length : {filled_ == 0 ? capacity_ : Index{0}, filled_ + 1}) {  // at first room for the longest
+      if (length == 0) continue;
+      const MapShape self{layers.count, rows_, heads, 1, length, {}, {}, 0};
+      if (Status s = detail::prepare_maps(result.self_attn, model_->memory(), self, keep.selection, Which::self);
+          s != Status::ok)
+        return s;
+    }
+    const MapShape cross{
+        layers.count, rows_, heads, 1, memory_length_, {}, {row_lengths_.data(), std::size_t(rows_)}, 0};
+    if (Status s = detail::prepare_maps(result.cross_attn, model_->memory(), cross, keep.selection, Which::cross);
+        s != Status::ok)
+      return s;
+
+    const double rows = double(rows_);
+    const double work =
+        double(layers.count) * core.work(rows, 0, rows * double(filled_ + 1), rows * double(memory_length_)) +
+        rows * double(vocab) * double(width);
+    const int threads = detail::team_size(*workspace_, work);
+    const auto planned = [&](std::byte* base) {
+      Arena arena(base);
+      detail::DecoderPlan<S> plan;
+      plan.query = arena.take<S>(rows_ * width);
+      plan.context = arena.take<S>(rows_ * width);
+      plan.scratch = detail::Scratch<S>::plan(arena, threads, rows_, core.sizes(capacity_, memory_length_));
+      return detail::Planned<detail::DecoderPlan<S>>{plan, arena.used()};
+    };
+    if (Status s = workspace_->reserve(planned(nullptr).bytes); s != Status::ok) return s;
+    const detail::DecoderPlan<S> plan = planned(workspace_->data()).plan;
+
+    S *const x = embedded_.data(), *const y = hidden_.data(), *const logits = result.output.data();
+    run_team(threads, [&](Team& team) {
+      team.split(rows_, [&](Index first, Index last) {
+        for (Index i = first; i < last; ++i) embedding.row(ids[std::size_t(i)], filled_, x + i * width);
+      });
+      team.barrier();
+      detail::DecoderPass<S> pass;
+      pass.rows = {rows_, 1, nullptr};
+      pass.memory_rows = {rows_ / options_.beams, memory_length_, starts_.data()};
+      pass.past = filled_, pass.sharing = options_.beams;
+      const S* in = x;
+      for (Index i = 0; i < layers.count; ++i, in = y) {
+        pass.self = cache_.self(i), pass.cross = cache_.memory(i);
+        pass.self_sink = detail::sink_of<S>(result.self_attn, i);
+        pass.cross_sink = detail::sink_of<S>(result.cross_attn, i);
+        layers.core[i](team, plan, in, y, pass);
+      }
+      if (layers.norm != nullptr) (*layers.norm)(team, y, width, y, width, rows_);
+      detail::for_rows(team, rows_, [&](Team& t, Index first, Index last) {
+        const Parameter<S>& bias = model_->final_logits_bias_;
+        detail::linear(t, plan.scratch.pack.own(t), model_->output(), 0,
+                       detail::LinearCall<S>{y + first * width, width, last - first,
+                                             bias.exists() ? bias.vector() : nullptr, logits + first * vocab, vocab});
+      });
+    });
+    ++filled_;
+    return {};
+  }
+
+  // Hypothesis i goes on from what parents[i] was; there may be fewer than before. Their number is a multiple of
+  // `beams`, each group of that many has its parents in one group, and groups keep their order. bad_shape otherwise.
+  Status reorder(std::span<const Index> parents) noexcept {
+    const Index beams = options_.beams, count = Index(parents.size());
+    if (count % beams != 0)
+      return {Status::bad_shape, "the number of hypotheses must be a multiple of the beams", count, beams};
+    Index last = -1;
+    for (Index i = 0; i < count; ++i) {
+      const Index parent = parents[std::size_t(i)];
+      if (parent < 0 || parent >= rows_) return {Status::bad_shape, "no such hypothesis", parent, rows_};
+      const Index group = parent / beams;
+      if (i % beams == 0 ? group <= last : group != last)
+        return {Status::bad_shape, "the beams of a source stay together, and sources keep their order", parent};
+      last = group;
+    }
+    const auto& sizes = cache_.sizes();
+    const double moved = double(count) * double(sizes.layers * sizes.heads * sizes.width) * double(filled_);
+    run_team(detail::team_size(*workspace_, 8 * moved),
+             [&](Team& team) { cache_.reorder(team, parents, filled_, lengths_.data()); });
+    for (Index g = 0; g < count / beams; ++g) lengths_[g] = lengths_[parents[std::size_t(g * beams)] / beams];
+    rows_ = count;
+    describe_sources();
+    return {};
+  }
+
+#if VITRINE_EXCEPTIONS
+  // The same, throwing StatusError.
+  void begin(const Tokens& sources) { throw_if_failed(begin_into(sources)); }
+  template <class K = DefaultKeep>
+  DecoderResult<K, S> next(std::span<const Index> ids, const K& keep = {}) {
+    DecoderResult<K, S> result;
+    throw_if_failed(next_into(result, ids, keep));
+    return result;
+  }
+#endif
+
+  // Hypotheses now, and ids that each has.
+  Index hypotheses() const noexcept { return rows_; }
+  Index length() const noexcept { return filled_; }
+  Index capacity() const noexcept { return capacity_; }
+  std::size_t cache_bytes() const noexcept { return cache_.bytes(); }
+
+ private:
+  // starts_ and row_lengths_ from lengths_.
+  void describe_sources() noexcept {
+    const Index groups = rows_ > 0 ? rows_ / options_.beams : sources_;
+    starts_[0] = 0;
+    for (Index g = 0; g < groups; ++g) {
+      starts_[g + 1] = starts_[g] + lengths_[g];
+      for (Index i = 0; i < options_.beams; ++i) row_lengths_[g * options_.beams + i] = lengths_[g];
+    }
+  }
+  Status read_memory(const Tensor<S>& memory) noexcept {
+    const auto layers = model_->decoder_.layers();
+    const auto& core = layers.core[0];
+    const Index rows = memory.rows(), width = model_->config_.d_model;
+    const int threads =
+        detail::team_size(*workspace_, 2.0 * double(layers.count) * double(rows) * double(width) * double(width));
+    const auto planned = [&](std::byte* base) {
+      Arena arena(base);
+      auto scratch = detail::Scratch<S>::plan(arena, threads, rows, core.sizes(1, memory_length_));
+      return detail::Planned<detail::Scratch<S>>{scratch, arena.used()};
+    };
+    if (Status s = workspace_->reserve(planned(nullptr).bytes); s != Status::ok) return s;
+    const detail::Scratch<S> scratch = planned(workspace_->data()).plan;
+    run_team(threads, [&](Team& team) {
+      detail::DecoderPass<S> pass;
+      pass.memory_rows = {sources_, memory_length_, memory.ragged() ? starts_.data() : nullptr};
+      for (Index i = 0; i < layers.count; ++i) {
+        pass.cross = cache_.memory(i);
+        layers.core[i].read_memory(team, scratch, memory.data(), pass);
+      }
+    });
+    return {};
+  }
+
+  const Seq2Seq<S>* model_;
+  Workspace* workspace_;
+  DecodingOptions options_;
+  KeyValueCache<S> cache_;
+  Buffer<Index> lengths_, row_lengths_, starts_;  // of the sources; of each hypothesis's source; sums
+  Tensor<S> embedded_, hidden_;
+  EncoderResult<keep::Nothing, S> encoded_;
+  Index sources_ = 0, memory_length_ = 0, capacity_ = 0, rows_ = 0, filled_ = 0;
+};
+
+}  // namespace vitrine::inline VITRINE_ABI

@@ -1,0 +1,110 @@
+// From logits to what a search may choose: log-probabilities, Transformers' rules on them, and the best few.
+#pragma once
+#include <algorithm>
+#include <span>
+#include <vector>
+#include <vitrine/core/mask.hpp>
+#include <vitrine/core/simd.hpp>
+#include <vitrine/generate/generation_config.hpp>
+#include <vitrine/kernels/elementary.hpp>
+#include <vitrine/kernels/softmax.hpp>
+
+namespace vitrine::inline VITRINE_ABI {
+
+// out_i = x_i - max - log(sum exp(x - max)); out may be x. Touches nothing outside the n > 0 values.
+template <class S>
+void log_softmax(const S* x, Index n, S* out) {
+  using V = simd<S>;
+  auto best = V::set1(x[0]);
+  Index j = 0;
+  for (; j + V::lanes <= n; j += V::lanes) best = V::max(best, V::load(x + j));
+  S max = reduce_max<S>(best);
+  for (; j < n; ++j) max = x[j] > max ? x[j] : max;
+  const auto top = V::set1(max);
+  auto sum = V::zero();
+  for (j = 0; j < n; j += V::lanes) {
+    const Index left = n - j;
+    auto e = kernels::exp_nonpositive<S>(load_head(x + j, left) - top);
+    if (left < V::lanes) e = V::select(kernels::head_mask<S>(left), e, V::zero());
+    sum = sum + e;
+  }
+  const auto log_sum = V::set1(kernels::log(reduce_add<S>(sum)));
+  for (j = 0; j < n; j += V::lanes) store_head(out + j, (load_head(x + j, n - j) - top) - log_sum, n - j);
+}
+
+// The first of the largest.
+template <class S>
+Index argmax(const S* x, Index n) {
+  Index best = 0;
+  for (Index i = 1; i < n; ++i)
+    if (x[i] > x[best]) best = i;
+  return best;
+}
+
+// What may not follow `sequence` (prompt tokens included) becomes -inf, in Transformers' order: repeated n-grams, bad
+// words, an end before the minimal lengths, forced beginning and end.
+template <class S>
+void apply_rules(const GenerationConfig& g, std::span<const Index> sequence, Index prompt, std::span<S> scores) {
+  constexpr S never = detail::minus_infinity<S>();
+  const Index length = Index(sequence.size());
+  const auto ban = [&](Index id) { scores[std::size_t(id)] = never; };
+  const auto only = [&](Index id) {
+    std::fill(scores.begin(), scores.end(), never);
+    scores[std::size_t(id)] = S(0);
+  };
+  if (const Index n = g.no_repeat_ngram_size; n > 0 && length + 1 >= n) {
+    const auto last = sequence.subspan(std::size_t(length - (n - 1)));
+    for (Index i = 0; i + n <= length; ++i)
+      if (std::equal(last.begin(), last.end(), sequence.begin() + i)) ban(sequence[std::size_t(i + n - 1)]);
+  }
+  for (const std::vector<Index>& word : g.bad_words_ids) {
+    if (word.size() == 1 && g.is_end(word[0])) continue;
+    const std::size_t before = word.size() - 1;
+    if (before <= sequence.size() && std::equal(word.begin(), word.end() - 1, sequence.end() - std::ptrdiff_t(before)))
+      ban(word.back());
+  }
+  if (length < g.min_length || length - prompt < g.min_new_tokens)
+    for (Index id : g.eos_token_ids) ban(id);
+  if (g.forced_bos_token_id >= 0 && length == 1) only(g.forced_bos_token_id);
+  if (g.forced_eos_token_id >= 0 && length == g.limit(prompt) - 1) only(g.forced_eos_token_id);
+  if (g.renormalize_logits) log_softmax(scores.data(), Index(scores.size()), scores.data());
+}
+
+// One of the best: the score and where it stood.
+template <class S>
+struct Candidate {
+  S score;
+  Index at;
+  // Higher scores first, then lower places.
+  bool operator<(const Candidate& o) const { return score > o.score || (score == o.score && at < o.at); }
+};
+
+// The `count` best of a list that is given piece by piece.
+template <class S>
+class TopK {
+ public:
+  explicit TopK(Index count) : count_(std::size_t(count)) { heap_.reserve(count_ + 1); }
+  void clear() { heap_.clear(); }
+  void offer(S score, Index at) {
+    const Candidate<S> one{score, at};
+    if (heap_.size() == count_) {
+      if (!(one < heap_.front())) return;
+      std::pop_heap(heap_.begin(), heap_.end());
+      heap_.back() = one;
+    } else {
+      heap_.push_back(one);
+    }
+    std::push_heap(heap_.begin(), heap_.end());  // the worst in front
+  }
+  // Best first. Nothing may be offered afterwards but after clear().
+  const std::vector<Candidate<S>>& sorted() {
+    std::sort(heap_.begin(), heap_.end());
+    return heap_;
+  }
+
+ private:
+  std::size_t count_;
+  std::vector<Candidate<S>> heap_;
+};
+
+}  // namespace vitrine::inline VITRINE_ABI
