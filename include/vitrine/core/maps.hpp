@@ -57,7 +57,8 @@ struct MapLayout {
     if (!kept) index_error("this map was not kept: the selection's `which` left it out", layer, Status::unset);
     if (layer < 0 || layer >= shape.layers) index_error("no such layer", layer, shape.layers);
     if (b < 0 || b >= shape.batch) index_error("no such sequence in the batch", b, shape.batch);
-    if (!mean && (h < 0 || h >= shape.heads)) index_error("no such head", h, shape.heads);
+    if (mean && h != 0) index_error("a mean over heads has no single heads: matrix(b)", h, Status::unset);
+    if (h < 0 || h >= shape.heads) index_error("no such head", h, shape.heads);
     if (!layers.contains(layer))
       index_error("the maps of this layer were not chosen: see Selection::layers", layer, Status::unset);
     if (!mean && !heads.contains(h))
@@ -87,8 +88,19 @@ class MapView {
   MapView(const S* weights, const S* scores, const detail::MapLayout* layout, Index layer)
       : weights_(weights), scores_(scores), layout_(layout), layer_(layer) {}
   MatrixView<S> matrix(Index b, Index h) const { return view(weights_, b, h); }
-  MatrixView<S> matrix(Index b) const { return view(weights_, b, 0); }  // of a mean over heads
-  MatrixView<S> scores(Index b, Index h) const { return view(scores_, b, h); }
+  MatrixView<S> matrix(Index b) const {  // of a mean over heads
+#if VITRINE_CHECKS
+    if (!layout_->mean) detail::index_error("these are maps of single heads: matrix(b, h)", layer_, Status::unset);
+#endif
+    return view(weights_, b, 0);
+  }
+  MatrixView<S> scores(Index b, Index h) const {
+#if VITRINE_CHECKS
+    if (scores_ == nullptr && layout_->kept && layout_->per_layer > 0)
+      detail::index_error("the scores were not kept; ask for them with vt::keep::scores", layer_, Status::unset);
+#endif
+    return view(scores_, b, h);
+  }
 
  private:
   MatrixView<S> view(const S* base, Index b, Index h) const {
@@ -116,6 +128,7 @@ class MapStore {
     values_ = static_cast<Buffer<S>&&>(other.values_), scores_ = static_cast<Buffer<S>&&>(other.scores_);
     ragged_ = static_cast<Buffer<Index>&&>(other.ragged_);
     layout_ = other.layout_;
+    other.layout_ = {};
     return *this;
   }
 
@@ -130,17 +143,26 @@ class MapStore {
   std::size_t bytes() const noexcept { return std::size_t(values_.size() + scores_.size()) * sizeof(S); }
 
   void use(const Memory* memory) noexcept { values_.use(memory), scores_.use(memory), ragged_.use(memory); }
+  // After a failure no map is kept.
   Status prepare(const MapShape& shape, const Selection& selection, Which kind, bool mean, bool with_scores) noexcept {
-    if (!selection.layers.fits(shape.layers))
+    Status s = lay_out(shape, selection, kind, mean, with_scores);
+    if (s != Status::ok) layout_ = {};
+    return s;
+  }
+
+ protected:
+  Status lay_out(const MapShape& shape, const Selection& selection, Which kind, bool mean, bool with_scores) noexcept {
+    const bool kept = includes(selection.which, kind);
+    if (kept && !selection.layers.fits(shape.layers))
       return {Status::bad_config, "the selection names a layer that the model does not have", Status::unset,
               shape.layers};
-    if (!selection.heads.fits(shape.heads))
+    if (kept && !selection.heads.fits(shape.heads))
       return {Status::bad_config, "the selection names a head that the model does not have", Status::unset,
               shape.heads};
     layout_ = {};
     layout_.shape = shape;
     layout_.layers = selection.layers, layout_.heads = selection.heads;
-    layout_.kept = includes(selection.which, kind);
+    layout_.kept = kept;
     layout_.mean = mean;
     Index one_head = shape.batch * shape.length * shape.memory_length;
     if (!shape.lengths.empty() || !shape.memory_lengths.empty()) {
@@ -164,7 +186,6 @@ class MapStore {
     return scores_.resize(with_scores ? size : 0);
   }
 
- protected:
   Buffer<S> values_, scores_;
   Buffer<Index> ragged_;
   MapLayout layout_;

@@ -124,6 +124,7 @@ class Buffer {
   S* data() noexcept { return data_; }
   const S* data() const noexcept { return data_; }
   Index size() const noexcept { return size_; }
+  Index capacity() const noexcept { return capacity_; }
   std::span<S> span() noexcept { return {data_, std::size_t(size_)}; }
   std::span<const S> span() const noexcept { return {data_, std::size_t(size_)}; }
   S& operator[](Index i) noexcept { return data_[i]; }
@@ -140,7 +141,7 @@ class Buffer {
     data_ = nullptr, size_ = capacity_ = 0, bytes_ = 0;
   }
   void take(Buffer& other) noexcept {
-    data_ = other.data_, size_ = other.size_, capacity_ = other.capacity_, bytes_ = other.bytes_,
+    data_ = other.data_, size_ = other.size_, capacity_ = other.capacity_, bytes_ = other.bytes_;
     memory_ = other.memory_;
     other.data_ = nullptr, other.size_ = other.capacity_ = 0, other.bytes_ = 0;
   }

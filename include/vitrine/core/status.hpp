@@ -48,12 +48,10 @@ class StatusError : public std::exception {
     add("vitrine: ");
     add(status.sentence);
     if (status.actual != Status::unset || status.expected != Status::unset) {
-      add(" (got ");
-      add(status.actual);
-      if (status.expected != Status::unset) {
-        add(", expected ");
-        add(status.expected);
-      }
+      add(" (");
+      if (status.actual != Status::unset) add("got "), add(status.actual);
+      if (status.actual != Status::unset && status.expected != Status::unset) add(", ");
+      if (status.expected != Status::unset) add("expected "), add(status.expected);
       add(")");
     }
     add(" [");

@@ -113,15 +113,29 @@ class Tensor {
                    : std::span<const Index>{};
   }
 
+  Tensor(Tensor&& other) noexcept : Tensor() { *this = static_cast<Tensor&&>(other); }
+  Tensor& operator=(Tensor&& other) noexcept {
+    values_ = static_cast<Buffer<S>&&>(other.values_), starts_ = static_cast<Buffer<Index>&&>(other.starts_);
+    batch_ = other.batch_, length_ = other.length_, width_ = other.width_, ragged_ = other.ragged_;
+    if (this != &other) other.clear();
+    return *this;
+  }
+
+  // As it was, when there is no memory for so many values.
   Status resize(Index batch, Index length, Index width) noexcept {
+    if (Status s = values_.resize(batch * length * width); s != Status::ok) return s;
     ragged_ = false;
     batch_ = batch, length_ = length, width_ = width;
-    return values_.resize(batch * length * width);
+    return {};
   }
   // The shape of `like`, with `width` columns.
   Status resize_like(const Sequences<S>& like, Index width) noexcept {
     if (!like.ragged()) return resize(like.batch, like.length, width);
-    if (Status s = starts_.resize(2 * like.batch + 1); s != Status::ok) return s;
+    if (Status s = values_.resize(like.rows() * width); s != Status::ok) return s;
+    if (Status s = starts_.resize(2 * like.batch + 1); s != Status::ok) {
+      clear();
+      return s;
+    }
     ragged_ = true;
     batch_ = like.batch, length_ = like.length, width_ = width;
     starts_[0] = 0;
@@ -129,12 +143,15 @@ class Tensor {
       starts_[batch_ + 1 + b] = like.lengths[std::size_t(b)];
       starts_[b + 1] = starts_[b] + like.lengths[std::size_t(b)];
     }
-    return values_.resize(starts_[batch_] * width);
+    return {};
   }
   void use(const Memory* memory) noexcept { values_.use(memory), starts_.use(memory); }
+  // Values that fit without another allocation.
+  Index capacity() const noexcept { return values_.capacity(); }
 
  private:
   friend struct Sequences<S>;
+  void clear() noexcept { batch_ = length_ = width_ = 0, ragged_ = false; }
   Buffer<S> values_;
   Buffer<Index> starts_;  // of ragged sequences: the row where each begins and where all end, then the lengths
   Index batch_ = 0, length_ = 0, width_ = 0;

@@ -66,7 +66,8 @@ constexpr DecoderWorkspace<S> plan_decoder(const Core& core, Arena& arena, int t
   return w;
 }
 template <class Core>
-constexpr std::size_t decoder_workspace(const Core& core, const Shape& shape, int threads) {
+constexpr std::size_t decoder_workspace(const Core& core, Shape shape, int threads) {
+  if (shape.memory_length == 0) shape.memory_length = shape.length;
   using S = std::remove_cvref_t<decltype(core.norm1.eps)>;
   Arena arena;
   (void)plan_decoder<S>(core, arena, threads, shape, {}, {}, false);
@@ -93,9 +94,9 @@ Status forward_decoder(const Owner& owner, const Layers<S, Core>& layers, R& res
   if (!owner.loaded()) return {Status::not_loaded, "a parameter has no values yet: call load, bind or init first"};
 
   result.output.use(owner.memory());
+  if (Status s = check_overlap(result.output, tgt.rows() * width, tgt); s != Status::ok) return s;
+  if (Status s = check_overlap(result.output, tgt.rows() * width, memory); s != Status::ok) return s;
   if (Status s = result.output.resize_like(tgt, width); s != Status::ok) return s;
-  if (Status s = check_overlap(result.output, tgt); s != Status::ok) return s;
-  if (Status s = check_overlap(result.output, memory); s != Status::ok) return s;
   const MapShape self{layers.count, tgt.batch, heads, tgt.length, tgt.length, tgt.lengths, tgt.lengths, 0};
   const MapShape cross{layers.count, tgt.batch, heads, tgt.length, memory.length, tgt.lengths, memory.lengths, 0};
   if (Status s = prepare_maps(result.self_attn, owner.memory(), self, selection, Which::self); s != Status::ok)

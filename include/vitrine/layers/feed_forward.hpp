@@ -63,11 +63,11 @@ class FeedForward : public Module<FeedForward<S>, S> {
   Status forward_into(Tensor<S>& y, Workspace& workspace, const Sequences<S>& x) const noexcept {
     if (Status s = core_.check(); s != Status::ok) return s;
     if (Status s = this->check_loaded(); s != Status::ok) return s;
-    if (x.width != core_.d_model())
-      return {Status::bad_shape, "the input's width must be d_model", x.width, core_.d_model()};
+    if (Status s = detail::check_input(x, core_.d_model(), "the input's width must be d_model"); s != Status::ok)
+      return s;
     y.use(this->memory());
+    if (Status s = detail::check_overlap(y, x.rows() * x.width, x); s != Status::ok) return s;
     if (Status s = y.resize_like(x, x.width); s != Status::ok) return s;
-    if (Status s = detail::check_overlap(y, x); s != Status::ok) return s;
     const Index rows = x.rows(), width = x.width;
     const int threads = detail::team_size(workspace, core_.work(double(rows)));
     struct Plan {

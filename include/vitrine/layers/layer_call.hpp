@@ -75,17 +75,6 @@ const S* head_scale_of(std::span<const S> scale, Index layer, Index heads) {
   return scale.data() + (Index(scale.size()) == heads ? 0 : layer * heads);
 }
 
-template <class S>
-Status check_input(const Sequences<S>& x, Index width, const char* sentence) {
-  if (x.width != width) return {Status::bad_shape, sentence, x.width, width};
-  if (x.batch < 0 || x.length < 0)
-    return {Status::bad_shape, "an input's extents must not be negative", x.batch < x.length ? x.batch : x.length};
-  for (Index length : x.lengths)
-    if (length < 0) return {Status::bad_shape, "a ragged input's lengths must not be negative", length};
-  if (x.data == nullptr && x.rows() > 0) return {Status::bad_shape, "an input has rows but no data"};
-  return {};
-}
-
 template <class Core>
 constexpr std::size_t encoder_workspace(const Core& core, const Shape& shape, int threads) {
   Arena arena;
@@ -107,8 +96,8 @@ Status forward_encoder(const Owner& owner, const Layers<S, Core>& layers, R& res
   if (!owner.loaded()) return {Status::not_loaded, "a parameter has no values yet: call load, bind or init first"};
 
   result.output.use(owner.memory());
+  if (Status s = check_overlap(result.output, x.rows() * width, x); s != Status::ok) return s;
   if (Status s = result.output.resize_like(x, width); s != Status::ok) return s;
-  if (Status s = check_overlap(result.output, x); s != Status::ok) return s;
   const MapShape shape{layers.count, x.batch, heads, x.length, x.length, x.lengths, x.lengths, 0};
   if (Status s = prepare_maps(result.self_attn, owner.memory(), shape, selection, Which::self); s != Status::ok)
     return s;

@@ -44,12 +44,13 @@ class LayerNorm : public Module<LayerNorm<S>, S> {
   explicit LayerNorm(Index width, double eps = 1e-5, bool bias = true, const Memory* memory = heap())
       : Module<LayerNorm, S>(memory), norm_(width, eps, bias) {}
 
-  // y: (B, T, width), like x. Allocates through y's memory. bad_shape, not_loaded, out_of_memory.
+  // y: (B, T, width), like x. Allocates through y's memory. bad_shape, not_loaded, overlap, out_of_memory.
   Status forward_into(Tensor<S>& y, Workspace&, const Sequences<S>& x) const noexcept {
     if (Status s = this->check_loaded(); s != Status::ok) return s;
-    if (x.width != norm_.weight.rows)
-      return {Status::bad_shape, "the input's width must be the layer's", x.width, norm_.weight.rows};
+    if (Status s = detail::check_input(x, norm_.weight.rows, "the input's width must be the layer's"); s != Status::ok)
+      return s;
     y.use(this->memory());
+    if (Status s = detail::check_overlap(y, x.rows() * x.width, x); s != Status::ok) return s;
     if (Status s = y.resize_like(x, x.width); s != Status::ok) return s;
     Team team;
     if (!x.contiguous()) detail::gather(team, x, y.data());

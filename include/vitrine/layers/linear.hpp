@@ -16,14 +16,15 @@ class Linear : public Module<Linear<S>, S> {
 
   // x (B, T, in_features), y (B, T, out_features). bad_config, bad_shape, not_loaded, overlap, out_of_memory.
   Status forward_into(Tensor<S>& y, Workspace& workspace, const Sequences<S>& x) const noexcept {
-    const Index in = weight_.cols, out = weight_.rows, rows = x.rows();
+    const Index in = weight_.cols, out = weight_.rows;
     if (in <= 0 || out <= 0)
       return {Status::bad_config, "in_features and out_features must be positive", in < out ? in : out};
     if (Status s = this->check_loaded(); s != Status::ok) return s;
-    if (x.width != in) return {Status::bad_shape, "the input's width must be in_features", x.width, in};
+    if (Status s = detail::check_input(x, in, "the input's width must be in_features"); s != Status::ok) return s;
+    const Index rows = x.rows();
     y.use(this->memory());
+    if (Status s = detail::check_overlap(y, rows * out, x); s != Status::ok) return s;
     if (Status s = y.resize_like(x, out); s != Status::ok) return s;
-    if (Status s = detail::check_overlap(y, x); s != Status::ok) return s;
     const int threads = detail::team_size(workspace, double(rows) * double(in) * double(out));
     struct Plan {
       S *pack, *gathered;

@@ -128,11 +128,10 @@ class MultiheadAttention : public Module<MultiheadAttention<S, D>, S> {
   Status check(const Sequences<S>& query, const Sequences<S>& key, const Sequences<S>& value,
                const Masks& masks) const noexcept {
     if (Status s = core_.check(); s != Status::ok) return s;
-    if (query.width != core_.embed)
-      return {Status::bad_shape, "the query's width must be embed_dim", query.width, core_.embed};
-    if (key.width != core_.kdim) return {Status::bad_shape, "the key's width must be kdim", key.width, core_.kdim};
-    if (value.width != core_.vdim)
-      return {Status::bad_shape, "the value's width must be vdim", value.width, core_.vdim};
+    using detail::check_input;
+    if (Status s = check_input(query, core_.embed, "the query's width must be embed_dim"); s != Status::ok) return s;
+    if (Status s = check_input(key, core_.kdim, "the key's width must be kdim"); s != Status::ok) return s;
+    if (Status s = check_input(value, core_.vdim, "the value's width must be vdim"); s != Status::ok) return s;
     if (key.batch != query.batch)
       return {Status::bad_shape, "query and key must have the same batch", key.batch, query.batch};
     if (value.batch != key.batch)
@@ -153,9 +152,9 @@ class MultiheadAttention : public Module<MultiheadAttention<S, D>, S> {
              const Sequences<S>& key, const Sequences<S>& value, const Masks& masks, const K& keep) const noexcept {
     if (Status s = check(query, key, value, masks); s != Status::ok) return s;
     output.use(this->memory());
-    if (Status s = output.resize_like(query, core_.embed); s != Status::ok) return s;
     for (const Sequences<S>* x : {&query, &key, &value})
-      if (Status s = detail::check_overlap(output, *x); s != Status::ok) return s;
+      if (Status s = detail::check_overlap(output, query.rows() * core_.embed, *x); s != Status::ok) return s;
+    if (Status s = output.resize_like(query, core_.embed); s != Status::ok) return s;
     const MapShape shape{
         1,           query.batch,  core_.heads, query.length, key.length + core_.extra(), query.lengths,
         key.lengths, core_.extra()};

@@ -21,8 +21,6 @@ namespace vitrine::inline VITRINE_ABI::detail {
 inline constexpr Index block_rows = 8 * kernels::tile_rows;
 // Query rows of one item of attention.
 inline constexpr Index chunk_rows = 4 * kernels::attention_rows;
-// Below this many multiply-adds a team costs more than it saves.
-inline constexpr double serial_work = 8e6;
 
 // Which rows belong to which sequence.
 struct RowMap {
@@ -99,7 +97,9 @@ void for_rows(Team& team, Index rows, F&& f) {
 }
 
 // How many threads a call of `work` multiply-adds is worth.
-inline int team_size(const Workspace& workspace, double work) { return work < serial_work ? 1 : workspace.threads(); }
+inline int team_size(const Workspace& workspace, double work) {
+  return work < workspace.parallel_from() ? 1 : workspace.threads();
+}
 
 // Copies rows that do not stand one after another (a strided view) to `to`, row by row.
 template <class S>
@@ -120,18 +120,31 @@ struct Planned {
   std::size_t bytes;
 };
 
+template <class S>
+Status check_input(const Sequences<S>& x, Index width, const char* sentence) {
+  if (x.width != width) return {Status::bad_shape, sentence, x.width, width};
+  if (x.batch < 0 || x.length < 0)
+    return {Status::bad_shape, "an input's extents must not be negative", x.batch < x.length ? x.batch : x.length};
+  for (Index length : x.lengths)
+    if (length < 0) return {Status::bad_shape, "a ragged input's lengths must not be negative", length};
+  if (x.data == nullptr && x.rows() > 0) return {Status::bad_shape, "an input has rows but no data"};
+  return {};
+}
+
 // Do two byte ranges overlap?
 inline bool overlaps(const void* a, std::size_t a_bytes, const void* b, std::size_t b_bytes) {
   const auto x = reinterpret_cast<std::uintptr_t>(a), y = reinterpret_cast<std::uintptr_t>(b);
   return a_bytes > 0 && b_bytes > 0 && x < y + b_bytes && y < x + a_bytes;
 }
+// Before the output gets room for `values`: growing it would free an input that lies in it.
 template <class S>
-Status check_overlap(const Tensor<S>& output, const Sequences<S>& x) {
+Status check_overlap(const Tensor<S>& output, Index values, const Sequences<S>& x) {
   const Index reach = x.ragged() ? x.rows() * x.row_stride
                       : x.batch > 0 && x.length > 0
                           ? (x.batch - 1) * x.batch_stride + (x.length - 1) * x.row_stride + x.width
                           : 0;
-  if (overlaps(output.data(), output.span().size_bytes(), x.data, std::size_t(reach) * sizeof(S)))
+  const Index room = values < output.capacity() ? values : output.capacity();
+  if (overlaps(output.data(), std::size_t(room) * sizeof(S), x.data, std::size_t(reach) * sizeof(S)))
     return {Status::overlap, "the output must not overlap an input"};
   return {};
 }

@@ -49,6 +49,12 @@ template <class S>
 Status check_sdpa(const Heads<S>& q, const Heads<S>& k, const Heads<S>& v, const SdpaOptions<S>& o) {
   if (q.heads <= 0 || q.width <= 0 || v.width <= 0)
     return {Status::bad_shape, "heads and widths must be positive", q.heads < q.width ? q.heads : q.width};
+  for (const Heads<S>* x : {&q, &k, &v, &o.past_key, &o.past_value}) {
+    if (x->batch < 0 || x->length < 0)
+      return {Status::bad_shape, "an operand's extents must not be negative",
+              x->batch < x->length ? x->batch : x->length};
+    if (x->data == nullptr && x->batch * x->length > 0) return {Status::bad_shape, "an operand has rows but no data"};
+  }
   if (k.width != q.width) return {Status::bad_shape, "query and key must have the same width", k.width, q.width};
   if (k.heads <= 0 || q.heads % k.heads != 0)
     return {Status::bad_shape, "the number of key heads must divide the number of query heads", k.heads, q.heads};
@@ -56,7 +62,8 @@ Status check_sdpa(const Heads<S>& q, const Heads<S>& k, const Heads<S>& v, const
     return {Status::bad_shape, "key and value must have the same number of heads", v.heads, k.heads};
   if (v.length != k.length) return {Status::bad_shape, "key and value must have the same length", v.length, k.length};
   if (k.batch != q.batch || v.batch != q.batch)
-    return {Status::bad_shape, "query, key and value must have the same batch", k.batch, q.batch};
+    return {Status::bad_shape, "query, key and value must have the same batch", k.batch != q.batch ? k.batch : v.batch,
+            q.batch};
   const Heads<S>&pk = o.past_key, &pv = o.past_value;
   if (pk.length != pv.length)
     return {Status::bad_shape, "past key and past value must have the same length", pv.length, pk.length};
@@ -64,6 +71,14 @@ Status check_sdpa(const Heads<S>& q, const Heads<S>& k, const Heads<S>& v, const
                         pv.heads != k.heads || pv.width != v.width))
     return {Status::bad_shape, "past key and value must have the batch, heads and widths of key and value"};
   return check_mask(o.mask, q.batch, q.heads, q.length, k.length + pk.length);
+}
+template <class S>
+Status check_overlap(const Tensor<S>& output, Index values, const Heads<S>& x) {
+  if (x.data == nullptr || x.batch == 0 || x.length == 0) return {};
+  Sequences<S> reach(
+      x.data, 1, 1,
+      (x.batch - 1) * x.batch_stride + (x.heads - 1) * x.head_stride + (x.length - 1) * x.row_stride + x.width);
+  return check_overlap(output, values, reach);
 }
 }  // namespace detail
 
@@ -75,6 +90,10 @@ Status scaled_dot_product_attention_into(SdpaResult<K, S>& result, Workspace& wo
                                          const K& keep = {}) noexcept {
   if (Status s = detail::check_sdpa(query, key, value, options); s != Status::ok) return s;
   const Index batch = query.batch, heads = query.heads, past = options.past_key.length, keys = key.length + past;
+  for (const Heads<S>* x : {&query, &key, &value, &options.past_key, &options.past_value})
+    if (Status s = detail::check_overlap(result.output, batch * query.length * heads * value.width, *x);
+        s != Status::ok)
+      return s;
   if (Status s = result.output.resize(batch, query.length, heads * value.width); s != Status::ok) return s;
   const MapShape shape{1, batch, heads, query.length, keys, {}, {}, 0};
   if (Status s = detail::prepare_maps(result.weights, nullptr, shape, keep.selection, Which::self); s != Status::ok)

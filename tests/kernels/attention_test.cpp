@@ -1,0 +1,260 @@
+// The attention kernel through scaled_dot_product_attention, which gives it any lengths and widths.
+#include <vitrine/kernels/attention.hpp>
+
+#include "../support/support.hpp"
+
+namespace vt = vitrine;
+using support::Index;
+using support::Kind;
+using support::MaskCase;
+
+namespace {
+
+constexpr Index head_widths[] = {1, 5, 20, 64, 80};
+
+template <class S>
+struct Operands {
+  Index batch, heads, length, keys, width, value_width;
+  std::vector<S> q, k, v;
+  Operands(Index b, Index h, Index t, Index s, Index d, Index dv)
+      : batch(b),
+        heads(h),
+        length(t),
+        keys(s),
+        width(d),
+        value_width(dv),
+        q(support::random_values<S>(b * h * t * d, 1, 2)),
+        k(support::random_values<S>(b * h * s * d, 2, 2)),
+        v(support::random_values<S>(b * h * s * dv, 3, 2)) {}
+  vt::Heads<S> query() const { return vt::heads_bhtd(q.data(), batch, heads, length, width); }
+  vt::Heads<S> key() const { return vt::heads_bhtd(k.data(), batch, heads, keys, width); }
+  vt::Heads<S> value() const { return vt::heads_bhtd(v.data(), batch, heads, keys, value_width); }
+};
+
+// The result against the naive twin, head by head, with what holds of every map.
+template <class S>
+void check(const Operands<S>& in, const MaskCase<S>& mask) {
+  const auto r =
+      vt::scaled_dot_product_attention(in.query(), in.key(), in.value(), {.mask = mask.mask}, vt::keep::scores);
+  for (Index b = 0; b < in.batch; ++b)
+    for (Index h = 0; h < in.heads; ++h) {
+      const Index at = b * in.heads + h, pairs = in.length * in.keys;
+      const double* meaning = mask.meaning.data() + at * pairs;
+      support::NaiveAttention naive;
+      const auto context = support::naive_head(
+          support::rows_of(in.q.data() + at * in.length * in.width, in.length * in.width),
+          support::rows_of(in.k.data() + at * in.keys * in.width, in.keys * in.width),
+          support::rows_of(in.v.data() + at * in.keys * in.value_width, in.keys * in.value_width), in.width,
+          in.value_width, 1 / std::sqrt(double(in.width)), [&](Index i, Index j) { return meaning[i * in.keys + j]; },
+          naive);
+      const auto weights = r.weights.matrix(b, h), scores = r.weights.scores(b, h);
+      REQUIRE(weights.rows() == in.length);
+      REQUIRE(weights.cols() == in.keys);
+      CHECK(support::difference(weights.data(), naive.weights.data(), pairs) < support::tolerance<S>);
+      CHECK(support::difference(scores.data(), naive.scores.data(), pairs) < support::tolerance<S>);
+      const auto output = r.output.matrix(b);
+      bool right = true, exact = true, empty = true;
+      double worst_sum = 0;
+      for (Index i = 0; i < in.length; ++i) {
+        const S* own = output.data() + i * output.cols() + h * in.value_width;
+        right = right &&
+                support::difference(own, context.data() + i * in.value_width, in.value_width) < support::tolerance<S>;
+        double sum = 0;
+        bool any = false;
+        for (Index j = 0; j < in.keys; ++j) {
+          sum += double(weights(i, j));
+          const bool masked = meaning[i * in.keys + j] == -support::infinity;
+          any = any || !masked;
+          if (masked) exact = exact && weights(i, j) == S(0) && !std::signbit(weights(i, j));
+        }
+        if (any)
+          worst_sum = std::max(worst_sum, std::abs(sum - 1));
+        else
+          for (Index d = 0; d < in.value_width; ++d) empty = empty && own[d] == S(0);
+      }
+      CHECK(right);
+      CHECK(exact);
+      CHECK(empty);
+      CHECK(worst_sum < 1e3 * double(std::numeric_limits<S>::epsilon()));
+    }
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("every length and width agrees with the naive twin", S, float, double) {
+  int i = 0;
+  for (const Index length : support::awkward)
+    for (const Index keys : support::awkward) {
+      CAPTURE(length);
+      CAPTURE(keys);
+      const int kinds = (i % 3 == 0 ? 0 : i * 37) % Kind::combinations;
+      CAPTURE(kinds);
+      check<S>({2, 2, length, keys, head_widths[i % 5], head_widths[i / 5 % 5]},
+               {kinds, 2, 2, length, keys, std::uint64_t(i)});
+      ++i;
+    }
+}
+
+TEST_CASE_TEMPLATE("every combination of masks agrees with the naive twin", S, float, double) {
+  for (int kinds = 0; kinds < Kind::combinations; ++kinds) {
+    CAPTURE(kinds);
+    check<S>({2, 2, 33, 31, 5, 5}, {kinds, 2, 2, 33, 31, std::uint64_t(kinds)});
+  }
+}
+
+TEST_CASE_TEMPLATE("what stands outside a mask's interval may be NaN or infinite", S, float, double) {
+  const S poison[] = {std::numeric_limits<S>::quiet_NaN(), std::numeric_limits<S>::infinity()};
+  constexpr Index length = 17, keys = 65, seen = 20;
+  const Index lengths[] = {seen, seen};
+  std::vector<std::uint8_t> right(2 * keys), left(2 * keys);
+  std::vector<S> bias(2 * keys);
+  for (Index i = 0; i < 2 * keys; ++i) {
+    right[std::size_t(i)] = i % keys < seen;
+    left[std::size_t(i)] = i % keys >= keys - seen;
+    bias[std::size_t(i)] = i % keys < seen ? S(0.5) : -std::numeric_limits<S>::infinity();
+  }
+  const vt::Mask<S> masks[] = {vt::key_lengths(lengths),
+                               vt::causal(seen - length),
+                               vt::window(vt::unlimited, seen - length),
+                               vt::key_flags(right.data(), 2, keys),
+                               vt::key_bias(bias.data(), 2, keys),
+                               vt::causal() & vt::key_lengths(lengths),
+                               vt::key_flags(left.data(), 2, keys)};
+  for (const auto& mask : masks)
+    for (const S bad : poison) {
+      const bool from_left = &mask == &masks[6];
+      CAPTURE(&mask - masks);
+      const Operands<S> clean(2, 2, length, keys, 20, 20);
+      Operands<S> dirty = clean;
+      for (Index row = 0; row < 4 * keys; ++row)
+        if (from_left ? row % keys < keys - seen : row % keys >= seen)
+          for (Index d = 0; d < 20; ++d) dirty.k[std::size_t(row * 20 + d)] = dirty.v[std::size_t(row * 20 + d)] = bad;
+      const auto x = vt::scaled_dot_product_attention(clean.query(), clean.key(), clean.value(), {.mask = mask});
+      const auto y = vt::scaled_dot_product_attention(dirty.query(), dirty.key(), dirty.value(), {.mask = mask});
+      CHECK(support::same(x.output, y.output));
+      CHECK(support::same(x.weights.values(), y.weights.values()));
+    }
+}
+
+TEST_CASE_TEMPLATE("the future does not reach the past", S, float, double) {
+  for (const Index length : {7, 33, 65}) {
+    const Operands<S> now(1, 2, length, length, 20, 20);
+    const auto x = vt::scaled_dot_product_attention(now.query(), now.key(), now.value(), {.mask = vt::causal()});
+    for (const Index from : {Index{1}, length / 2, length - 1}) {
+      Operands<S> later = now;
+      for (Index h = 0; h < 2; ++h)
+        for (Index row = from; row < length; ++row)
+          for (Index d = 0; d < 20; ++d) {
+            const std::size_t i = std::size_t((h * length + row) * 20 + d);
+            later.q[i] += S(1), later.k[i] = row % 2 ? S(3) : std::numeric_limits<S>::quiet_NaN(), later.v[i] = S(1e30);
+          }
+      const auto y =
+          vt::scaled_dot_product_attention(later.query(), later.key(), later.value(), {.mask = vt::causal()});
+      CHECK(support::same(x.output.data(), y.output.data(), from * 40));
+      for (Index h = 0; h < 2; ++h)
+        CHECK(support::same(x.weights.matrix(0, h).data(), y.weights.matrix(0, h).data(), from * length));
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("grouped queries and another order of the operands in memory", S, float, double) {
+  constexpr Index batch = 2, heads = 4, length = 7, keys = 17, width = 5;
+  const Operands<S> in(batch, heads, length, keys, width, width);
+  // Heads 0, 1 share key head 0 and 2, 3 key head 1: the same as repeating those heads.
+  const vt::Heads<S> two_k = vt::heads_bhtd(in.k.data(), batch, 2, keys, width),
+                     two_v = vt::heads_bhtd(in.v.data(), batch, 2, keys, width);
+  std::vector<S> k, v, q(in.q.size());
+  for (Index b = 0; b < batch; ++b)
+    for (Index h = 0; h < heads; ++h) {
+      const Index at = (b * 2 + h / 2) * keys * width;
+      k.insert(k.end(), in.k.begin() + at, in.k.begin() + at + keys * width);
+      v.insert(v.end(), in.v.begin() + at, in.v.begin() + at + keys * width);
+      for (Index t = 0; t < length; ++t)
+        for (Index d = 0; d < width; ++d)
+          q[std::size_t(((b * length + t) * heads + h) * width + d)] =
+              in.q[std::size_t(((b * heads + h) * length + t) * width + d)];
+    }
+  const auto x = vt::scaled_dot_product_attention(in.query(), two_k, two_v);
+  const auto y = vt::scaled_dot_product_attention(in.query(), vt::heads_bhtd(k.data(), batch, heads, keys, width),
+                                                  vt::heads_bhtd(v.data(), batch, heads, keys, width));
+  const auto z = vt::scaled_dot_product_attention(vt::heads_bthd(q.data(), batch, heads, length, width), two_k, two_v);
+  CHECK(support::same(x.output, y.output));
+  CHECK(support::same(x.weights.values(), y.weights.values()));
+  CHECK(support::same(x.output, z.output));
+}
+
+TEST_CASE("scores become weights by softmax") {
+  const Operands<float> in(1, 2, 9, 33, 20, 20);
+  const auto r =
+      vt::scaled_dot_product_attention(in.query(), in.key(), in.value(), {.mask = vt::causal(3)}, vt::keep::scores);
+  for (Index h = 0; h < 2; ++h)
+    for (Index i = 0; i < 9; ++i) {
+      support::Values row;
+      for (Index j = 0; j < 33; ++j) row.push_back(r.weights.scores(0, h)(i, j));
+      bench::naive_softmax(row.data(), 33);
+      CHECK(support::difference(r.weights.matrix(0, h).data() + i * 33, row.data(), 33) < 1e-6);
+    }
+}
+
+TEST_CASE_TEMPLATE("any scale, with and without a matrix in the mask", S, float, double) {
+  const Operands<S> in(1, 2, 9, 33, 20, 20);
+  const std::vector<S> no_bias(9 * 33, S(0));
+  for (const double scale : {-0.5, 1.0, 3.0})
+    for (const bool matrix : {false, true}) {
+      CAPTURE(scale);
+      vt::SdpaOptions<S> options{.scale = S(scale)};
+      if (matrix) options.mask = vt::additive_bias(no_bias.data(), 9, 33);
+      const auto r = vt::scaled_dot_product_attention(in.query(), in.key(), in.value(), options);
+      support::NaiveAttention naive;
+      for (Index h = 0; h < 2; ++h) {
+        support::naive_head(
+            support::rows_of(in.q.data() + h * 180, 180), support::rows_of(in.k.data() + h * 660, 660),
+            support::rows_of(in.v.data() + h * 660, 660), 20, 20, scale, [](Index, Index) { return 0.0; }, naive);
+        CHECK(support::difference(r.weights.matrix(0, h).data(), naive.weights.data() + h * 297, 297) <
+              10 * support::tolerance<S>);
+      }
+    }
+}
+
+TEST_CASE("bad operands of scaled_dot_product_attention are refused by name") {
+  const Operands<float> in(2, 2, 3, 4, 5, 5);
+  const auto with = [&](auto change) {
+    auto q = in.query(), k = in.key(), v = in.value();
+    vt::SdpaOptions<float> options;
+    change(q, k, v, options);
+    return support::complaint([&] { (void)vt::scaled_dot_product_attention(q, k, v, options); });
+  };
+  using H = vt::Heads<float>;
+  using O = vt::SdpaOptions<float>;
+  CHECK(with([](H&, H& k, H&, O&) { k.width = 4; }) ==
+        "vitrine: query and key must have the same width (got 4, expected 5) [bad_shape]");
+  CHECK(with([](H& q, H& k, H& v, O&) { q.heads = 3, k.heads = v.heads = 2; }) ==
+        "vitrine: the number of key heads must divide the number of query heads (got 2, expected 3) [bad_shape]");
+  CHECK(with([](H&, H&, H& v, O&) { v.heads = 1; }) ==
+        "vitrine: key and value must have the same number of heads (got 1, expected 2) [bad_shape]");
+  CHECK(with([](H&, H&, H& v, O&) { v.length = 3; }) ==
+        "vitrine: key and value must have the same length (got 3, expected 4) [bad_shape]");
+  CHECK(with([](H&, H& k, H&, O&) { k.batch = 1; }) ==
+        "vitrine: query, key and value must have the same batch (got 1, expected 2) [bad_shape]");
+  CHECK(with([](H&, H&, H& v, O&) { v.batch = 1; }) ==
+        "vitrine: query, key and value must have the same batch (got 1, expected 2) [bad_shape]");
+  CHECK(with([](H& q, H&, H&, O&) { q.data = nullptr; }) == "vitrine: an operand has rows but no data [bad_shape]");
+  CHECK(with([](H& q, H&, H&, O&) { q.length = -2; }) ==
+        "vitrine: an operand's extents must not be negative (got -2) [bad_shape]");
+  CHECK(with([&](H&, H& k, H&, O& o) { o.past_key = k; }) ==
+        "vitrine: past key and past value must have the same length (got 0, expected 4) [bad_shape]");
+  CHECK(with([](H&, H&, H&, O& o) { o.mask = vt::causal() & vt::causal(); }) ==
+        "vitrine: two masks of one kind were joined by & [bad_mask]");
+}
+
+TEST_CASE("an operand that the result holds already is refused, also when the result would have to grow") {
+  const Operands<float> in(1, 1, 3, 4, 5, 5);
+  auto r = vt::scaled_dot_product_attention(in.query(), in.key(), in.value());
+  const std::vector<float> before(r.output.span().begin(), r.output.span().end());
+  vt::Workspace workspace(vt::heap());
+  const auto own = vt::heads_bhtd<float>(r.output.data(), 1, 1, 3, 5);
+  CHECK(scaled_dot_product_attention_into(r, workspace, own, in.key(), in.value()) == vt::Status::overlap);
+  const Operands<float> longer(1, 1, 300, 3, 5, 5);
+  CHECK(scaled_dot_product_attention_into(r, workspace, longer.query(), own, own) == vt::Status::overlap);
+  CHECK(support::same(r.output.span(), std::span<const float>(before)));
+}

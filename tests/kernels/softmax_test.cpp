@@ -1,0 +1,67 @@
+#include <vitrine/kernels/softmax.hpp>
+
+#include "../support/support.hpp"
+
+namespace kernels = vitrine::kernels;
+using support::Index;
+
+TEST_CASE_TEMPLATE("a row of exponentials agrees with its naive twin, masked scores are +0", S, float, double) {
+  constexpr S minus_infinity = -std::numeric_limits<S>::infinity();
+  constexpr Index lanes = vitrine::simd<S>::lanes;
+  for (const Index n : support::awkward)
+    for (const bool masked : {false, true}) {
+      CAPTURE(n);
+      auto scores = support::random_values<S>(n + lanes, std::uint64_t(n), 20);
+      if (masked)
+        for (Index j = 1; j < n; j += 3) scores[std::size_t(j)] = minus_infinity;
+      for (Index j = n; j < n + lanes; ++j) scores[std::size_t(j)] = std::numeric_limits<S>::quiet_NaN();
+      auto e = scores;
+      const S max = kernels::row_max(e.data(), n);
+      CHECK(max == *std::max_element(scores.begin(), scores.begin() + n));
+      const S sum = masked ? kernels::exponentials<S, true, false>(e.data(), n, max, S(1))
+                           : kernels::exponentials<S, false, false>(e.data(), n, max, S(1));
+      auto naive = support::rows_of(scores.data(), n);
+      bench::naive_softmax(naive.data(), n);
+      double total = 0;
+      for (Index j = 0; j < n; ++j) {
+        const double weight = double(e[std::size_t(j)]) / double(sum);
+        CHECK(std::abs(weight - naive[std::size_t(j)]) <= 32 * double(std::numeric_limits<S>::epsilon()) * weight);
+        if (scores[std::size_t(j)] == minus_infinity) {
+          CHECK(e[std::size_t(j)] == S(0));
+          CHECK_FALSE(std::signbit(e[std::size_t(j)]));
+        }
+        total += weight;
+      }
+      CHECK(std::abs(total - 1) <= 4 * double(n) * double(std::numeric_limits<S>::epsilon()));
+    }
+}
+
+TEST_CASE_TEMPLATE("the row's sum and weights do not depend on where in memory it begins", S, float, double) {
+  for (const Index n : support::awkward) {
+    const auto scores = support::random_values<S>(n, 3, 5);
+    S first{};
+    std::vector<S> kept;
+    for (Index offset = 0; offset < 2 * vitrine::simd<S>::lanes; ++offset) {
+      std::vector<S> row(std::size_t(offset + n + vitrine::simd<S>::lanes), S(7));
+      std::copy(scores.begin(), scores.end(), row.begin() + offset);
+      const S max = kernels::row_max(row.data() + offset, n);
+      const S sum = kernels::exponentials<S, true, false>(row.data() + offset, n, max, S(1));
+      if (offset == 0) first = sum, kept.assign(row.begin(), row.begin() + n);
+      CHECK(sum == first);
+      CHECK(support::same(row.data() + offset, kept.data(), n));
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("scores that wait for their scale give the same bits", S, float, double) {
+  constexpr S scale = S(0.37);
+  for (const Index n : support::awkward) {
+    auto row = support::random_values<S>(n + vitrine::simd<S>::lanes, 4, 9), scaled = row;
+    for (S& s : scaled) s = vitrine::mul(s, scale);
+    const S max = kernels::row_max(scaled.data(), n);
+    CHECK(max == vitrine::mul(kernels::row_max(row.data(), n), scale));
+    CHECK(kernels::exponentials<S, false, true>(row.data(), n, max, scale) ==
+          kernels::exponentials<S, false, false>(scaled.data(), n, max, S(1)));
+    CHECK(support::same(row.data(), scaled.data(), n));
+  }
+}
