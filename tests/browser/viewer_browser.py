@@ -259,7 +259,7 @@ def check_large(browser, page, folder):
             }}
             return times.sort((a, b) => a - b); }})()""")
         print(f"  scrolling {view} (zoom {zoom}): median {times[30]:.1f} ms, longest {times[-1]:.1f} ms a frame")
-        check(times[30] < 33, f"scrolling {view} takes {times[30]:.1f} ms a frame")
+        check(times[30] < 50, f"scrolling {view} takes {times[30]:.1f} ms a frame")
     browser.run("chooseView('heat')")
     check_values(browser, page, "large", 6)
     browser.run("state.zoom = 20; drawNow()")
