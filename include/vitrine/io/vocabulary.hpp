@@ -1,0 +1,104 @@
+// vocab.json: tokens and their ids, both ways; and words spelled as one token a character.
+//
+//   const vt::Vocabulary vocabulary("examples/models/g2p/vocab.json");
+//   std::vector<vt::Index> ids = vocabulary.spell("radium");              // Error unknown_symbol names what is not in
+//   it vocabulary.token(ids[0]) == "r"
+#pragma once
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+#include <vitrine/io/config.hpp>
+#include <vitrine/io/detail/utf8.hpp>
+#include <vitrine/io/error.hpp>
+
+namespace vitrine::inline VITRINE_ABI {
+
+class Vocabulary {
+ public:
+  /// Reads {"token": id, ...}. Throws Error: config_missing, config_not_json, bad_vocabulary (an id that is not a whole
+  /// number, is given twice, or leaves more than half of the ids below it unused).
+  explicit Vocabulary(const std::filesystem::path& path) : Vocabulary(ConfigFile(path)) {}
+  explicit Vocabulary(const ConfigFile& file);
+
+  /// One more than the largest id.
+  Index size() const noexcept { return Index(tokens_.size()); }
+  /// The token's id, or -1.
+  Index find(std::string_view token) const {
+    const auto at = ids_.find(token);
+    return at == ids_.end() ? -1 : at->second;
+  }
+  /// The id's token; empty for an id that has none.
+  const std::string& token(Index id) const {
+    static const std::string none;
+    return id >= 0 && id < size() ? tokens_[std::size_t(id)] : none;
+  }
+  /// One id for each character of valid UTF-8. Throws Error unknown_symbol, which names all characters that are no
+  /// token.
+  std::vector<Index> spell(std::string_view word) const;
+  /// The characters of a word.
+  static std::vector<std::string> characters(std::string_view word);
+
+ private:
+  std::string file_;
+  std::map<std::string, Index, std::less<>> ids_;
+  std::vector<std::string> tokens_;
+};
+
+// ---- implementation
+
+inline Vocabulary::Vocabulary(const ConfigFile& file) : file_(file.file()) {
+  Index largest = -1;
+  for (const auto& [token, value] : file.json().items()) {
+    if (!value.is_number_integer() || value.get<std::int64_t>() < 0 || value.get<std::int64_t>() > (1 << 24))
+      file.fail(LoadError::bad_vocabulary, detail::concat("the id of ", detail::in_quotes(token), " is no id"));
+    ids_.emplace(token, value.get<Index>());
+    largest = std::max(largest, value.get<Index>());
+  }
+  if (ids_.empty() || largest >= 2 * Index(ids_.size()))
+    file.fail(LoadError::bad_vocabulary, detail::concat("has ", ids_.size(), " tokens and ids up to ", largest));
+  tokens_.resize(std::size_t(largest) + 1);
+  std::vector<bool> seen(tokens_.size());
+  for (const auto& [token, id] : ids_) {
+    if (seen[std::size_t(id)])
+      file.fail(LoadError::bad_vocabulary,
+                detail::concat("gives the id ", id, " twice, also to ", detail::in_quotes(token)));
+    seen[std::size_t(id)] = true;
+    tokens_[std::size_t(id)] = token;
+  }
+}
+
+inline std::vector<std::string> Vocabulary::characters(std::string_view word) {
+  std::vector<std::string> result;
+  for (std::size_t at = 0; at < word.size();) {
+    const std::size_t start = at;
+    (void)detail::next_code_point(word, at);
+    result.emplace_back(word.substr(start, at - start));
+  }
+  return result;
+}
+
+inline std::vector<Index> Vocabulary::spell(std::string_view word) const {
+  std::vector<Index> ids;
+  std::vector<std::string> unknown;
+  for (const std::string& character : characters(word)) {
+    ids.push_back(find(character));
+    if (ids.back() < 0 && std::find(unknown.begin(), unknown.end(), character) == unknown.end())
+      unknown.push_back(character);
+  }
+  if (!unknown.empty()) {
+    std::string names;
+    for (const std::string& character : unknown)
+      names +=
+          (names.empty() ? "" : ", ") + (detail::is_utf8(character) && static_cast<unsigned char>(character[0]) >= 0x20
+                                             ? "\"" + character + "\""
+                                             : detail::in_quotes(character));
+    throw Error(LoadError::unknown_symbol, file_,
+                detail::concat("has no ", names, ", which \"",
+                               detail::is_utf8(word) ? std::string(word) : detail::in_quotes(word), "\" needs"));
+  }
+  return ids;
+}
+
+}  // namespace vitrine::inline VITRINE_ABI
