@@ -2,21 +2,24 @@
 //
 //   auto model = vt::load_model<vt::Marian<float>>("opus-mt-en-de");
 //
-// With or without the prefix "model."; F16 and BF16 are widened; tied tensors that are stored twice must be equal.
-// Throws Error: what ConfigFile, SafeTensors and load throw.
+// With or without the prefix of a model with a head ("model.", "bert.", ...); F16 and BF16 are widened; tied tensors
+// that are stored twice must be equal. Throws Error: what ConfigFile, SafeTensors and load throw.
 #pragma once
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vitrine/io/config.hpp>
 #include <vitrine/io/load.hpp>
 #include <vitrine/io/safetensors.hpp>
+#include <vitrine/io/text_checkpoint.hpp>
 #include <vitrine/models/bart.hpp>
 #include <vitrine/models/marian.hpp>
 
 namespace vitrine::inline VITRINE_ABI {
 
-/// M is Marian<S> or Bart<S>. Memory: the model's packed values; the file is mapped and given back piece by piece.
+/// M is Marian<S>, Bart<S>, Bert<S>, DistilBert<S> or Gpt2<S>. Memory: the model's packed values; the file is mapped
+/// and given back piece by piece.
 template <class M>
 M load_model(const std::filesystem::path& folder);
 
@@ -92,7 +95,13 @@ M load_seq2seq(const std::filesystem::path& folder) {
 
 template <class M>
 M load_model(const std::filesystem::path& folder) {
-  return detail::load_seq2seq<M>(folder);
+  using S = typename M::Scalar;
+  if constexpr (std::is_base_of_v<TextEncoder<S>, M>)
+    return detail::load_text_encoder<M>(folder);
+  else if constexpr (std::is_same_v<Gpt2<S>, M>)
+    return detail::load_gpt2<M>(folder);
+  else
+    return detail::load_seq2seq<M>(folder);
 }
 
 }  // namespace vitrine::inline VITRINE_ABI

@@ -1,0 +1,125 @@
+// Bert, DistilBert and Gpt2 from a checkpoint folder: whose tensors our parameters are. Part of io/checkpoint.hpp.
+#pragma once
+#include <filesystem>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vitrine/io/load.hpp>
+#include <vitrine/io/safetensors.hpp>
+#include <vitrine/io/text_config.hpp>
+#include <vitrine/models/bert.hpp>
+#include <vitrine/models/distilbert.hpp>
+
+namespace vitrine::inline VITRINE_ABI::detail {
+
+/// Our names of the parts of an encoder layer, and a model's.
+struct LayerNames {
+  const char *layers, *query, *key, *value, *out, *linear1, *linear2, *norm1, *norm2;
+};
+inline constexpr LayerNames bert_names = {"encoder.layer.",        "attention.self.query.",       "attention.self.key.",
+                                          "attention.self.value.", "attention.output.dense.",     "intermediate.dense.",
+                                          "output.dense.",         "attention.output.LayerNorm.", "output.LayerNorm."};
+inline constexpr LayerNames distilbert_names = {"transformer.layer.", "attention.q_lin.",   "attention.k_lin.",
+                                                "attention.v_lin.",   "attention.out_lin.", "ffn.lin1.",
+                                                "ffn.lin2.",          "sa_layer_norm.",     "output_layer_norm."};
+// One tensor holds query, key and value.
+inline constexpr LayerNames gpt2_names = {"h.",        "attn.c_attn.", "",      "",     "attn.c_proj.",
+                                          "mlp.c_fc.", "mlp.c_proj.",  "ln_1.", "ln_2."};
+
+/// The tensors of one parameter of a layer of ours, "layers.3.norm1.weight" and so on behind `ours`; any other name
+/// stands for itself.
+inline std::vector<std::string> layer_tensors(const std::string& name, std::string_view ours, const LayerNames& names) {
+  if (!name.starts_with(ours)) return {name};
+  const std::size_t dot = name.find('.', ours.size());
+  const std::string number = name.substr(ours.size(), dot + 1 - ours.size()), part = name.substr(dot + 1);
+  const std::string kind = part.ends_with("weight") ? "weight" : "bias", base = names.layers + number;
+  if (part.starts_with("self_attn.in_proj_")) {
+    if (*names.key == 0) return {base + names.query + kind};
+    return {base + names.query + kind, base + names.key + kind, base + names.value + kind};
+  }
+  for (const auto& [own, theirs] :
+       std::initializer_list<std::pair<const char*, const char*>>{{"self_attn.out_proj.", names.out},
+                                                                  {"linear1.", names.linear1},
+                                                                  {"linear2.", names.linear2},
+                                                                  {"norm1.", names.norm1},
+                                                                  {"norm2.", names.norm2}})
+    if (part.starts_with(own)) return {base + theirs + kind};
+  return {name};
+}
+
+/// A tensor's name, or what TensorFlow's checkpoints called it when the file has that: a norm's weight was its gamma,
+/// its bias its beta.
+inline std::string with_old_names(std::string name, const SafeTensors& file) {
+  for (const auto& [now, before] : {std::pair{"LayerNorm.weight", "gamma"}, std::pair{"LayerNorm.bias", "beta"}}) {
+    if (!name.ends_with(now) || file.contains(name)) continue;
+    const std::string old = name.substr(0, name.rfind('.') + 1) + before;
+    if (file.contains(old)) return old;
+  }
+  return name;
+}
+
+inline bool starts_with_any(std::string_view name, std::initializer_list<std::string_view> beginnings) {
+  for (const std::string_view beginning : beginnings)
+    if (name.starts_with(beginning)) return true;
+  return false;
+}
+
+/// Bert and DistilBert, alone or under "bert." or "distilbert." beside the heads of a task, which are ignored.
+template <class M>
+M load_text_encoder(const std::filesystem::path& folder) {
+  constexpr bool distilled = std::string_view(M::model_type) == "distilbert";
+  const ConfigFile config_file(folder / "config.json");
+  TextEncoderConfig config = distilled ? distilbert_config(config_file) : bert_config(config_file);
+  const SafeTensors file(folder);
+  const std::string prefix = concat(M::model_type, ".");
+  const std::string body = file.contains(prefix + "embeddings.word_embeddings.weight") ? prefix : "";
+  config.pooler =
+      !distilled && (file.contains(body + "pooler.dense.weight") || file.contains(body + "pooler.dense.bias"));
+
+  LoadOptions options;
+  options.source = [&](const std::string& name) {
+    Source source{layer_tensors(name, "encoder.layers.", distilled ? distilbert_names : bert_names)};
+    for (std::string& tensor : source.tensors) tensor = with_old_names(body + tensor, file);
+    return source;
+  };
+  options.ignored = [&](const std::string& tensor) {
+    if (tensor == body + "embeddings.position_ids" || tensor == body + "embeddings.token_type_ids") return true;
+    return distilled ? starts_with_any(tensor, {"pre_classifier.", "classifier.", "qa_outputs.", "vocab_transform.",
+                                                "vocab_layer_norm.", "vocab_projector."})
+                     : starts_with_any(tensor, {"cls.", "classifier.", "qa_outputs."});
+  };
+  M model(config);
+  load(static_cast<TextEncoder<typename M::Scalar>&>(model), file, "", options);
+  return model;
+}
+
+/// Gpt2, with or without "transformer."; Conv1D's weights are stored (in, out), and older files hold masks as buffers.
+template <class M>
+M load_gpt2(const std::filesystem::path& folder) {
+  const Gpt2Config config = gpt2_config(ConfigFile(folder / "config.json"));
+  const SafeTensors file(folder);
+  const std::string body = file.contains("transformer.wte.weight") ? "transformer." : "", head = "lm_head.weight";
+  // A file may keep the tied matrix under the head's name alone.
+  const std::string words = file.contains(body + "wte.weight") || !file.contains(head) ? body + "wte.weight" : head;
+
+  LoadOptions options;
+  if (config.tie_word_embeddings && words != head) options.tied.emplace_back(head, words);
+  options.source = [&](const std::string& name) -> Source {
+    if (name == "wte.weight") return {{words}};
+    if (name == head) return {{head}};
+    if (name.starts_with("norm.")) return {{body + "ln_f." + name.substr(5)}};
+    Source source{layer_tensors(name, "layers.", gpt2_names)};
+    for (std::string& tensor : source.tensors) tensor.insert(0, body);
+    source.transposed = name.find(".linear") != name.npos || name.find(".self_attn.") != name.npos;
+    return source;
+  };
+  options.ignored = [](const std::string& tensor) {
+    return tensor.ends_with(".attn.bias") || tensor.ends_with(".attn.masked_bias");
+  };
+  M model(config);
+  load(model, file, "", options);
+  return model;
+}
+
+}  // namespace vitrine::inline VITRINE_ABI::detail

@@ -1,0 +1,42 @@
+// Bert: Transformers' BertModel, post-norm layers behind learned positions and token types (Devlin et al. 2019).
+//
+//   auto model = vt::load_model<vt::Bert<float>>("all-MiniLM-L6-v2");         // io/checkpoint.hpp
+//   auto r = model(tokens);                                                   // see models/text_encoder.hpp
+//   r.pooled.matrix(b): 1 x E, empty when the checkpoint has no pooler
+#pragma once
+#include <vitrine/models/text_encoder.hpp>
+
+namespace vitrine::inline VITRINE_ABI {
+
+template <class K, class S>
+struct BertResult : TextEncoderResult<K, S> {
+  Tensor<S> pooled = Tensor<S>{};  // (B, 1, E): tanh of a linear layer over each sequence's first hidden state
+};
+
+template <class S>
+class Bert : public TextEncoder<S> {
+ public:
+  static constexpr const char* model_type = "bert";
+  using Masks = TextEncoderMasks<S>;
+  explicit Bert(const TextEncoderConfig& config, const Memory* memory = heap()) noexcept
+      : TextEncoder<S>(config, memory) {}
+
+  // As TextEncoder, and the pooler's output. bad_shape also for a sequence without tokens, which cannot be pooled.
+  template <class K = DefaultKeep>
+  Status forward_into(BertResult<K, S>& result, Workspace& workspace, const Tokens& tokens, const Masks& masks = {},
+                      const K& keep = {}) const noexcept {
+    if (Status s = TextEncoder<S>::forward_into(result, workspace, tokens, masks, keep); s != Status::ok) return s;
+    return this->has_pooler() ? this->pool(result.pooled, workspace, result.output) : Status{};
+  }
+#if VITRINE_EXCEPTIONS
+  template <class K = DefaultKeep>
+  BertResult<K, S> operator()(const Tokens& tokens, const Masks& masks = {}, const K& keep = {}) const {
+    BertResult<K, S> result;
+    Workspace workspace(this->memory());
+    throw_if_failed(forward_into(result, workspace, tokens, masks, keep));
+    return result;
+  }
+#endif
+};
+
+}  // namespace vitrine::inline VITRINE_ABI

@@ -1,0 +1,24 @@
+// DistilBert: Transformers' DistilBertModel: BERT without token types and without a pooler (Sanh et al. 2019).
+//
+//   auto model = vt::load_model<vt::DistilBert<float>>("distilbert-base-uncased");    // io/checkpoint.hpp
+//   auto r = model(tokens);                                                           // see models/text_encoder.hpp
+#pragma once
+#include <vitrine/models/text_encoder.hpp>
+
+namespace vitrine::inline VITRINE_ABI {
+
+template <class S>
+class DistilBert : public TextEncoder<S> {
+ public:
+  static constexpr const char* model_type = "distilbert";
+  explicit DistilBert(TextEncoderConfig config, const Memory* memory = heap()) noexcept
+      : TextEncoder<S>(without_extras(config), memory) {}
+
+ private:
+  static TextEncoderConfig without_extras(TextEncoderConfig config) {
+    config.type_vocab_size = 0, config.pooler = false;
+    return config;
+  }
+};
+
+}  // namespace vitrine::inline VITRINE_ABI

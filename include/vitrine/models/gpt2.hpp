@@ -1,0 +1,122 @@
+// Gpt2: Transformers' GPT2LMHeadModel, an Encoder that is causal, its norms first, and logits from the tied embedding
+// (Radford et al. 2019).
+//
+//   auto model = vt::load_model<vt::Gpt2<float>>("gpt2");                     // io/checkpoint.hpp
+//   auto r = model(tokens);                                                   // Tokens: one sequence, padded or ragged
+//   r.output: logits (B, T, V)      r.hidden: (B, T, E)      r.self_attn[layer].matrix(b, h): T x T
+//
+// Step-by-step decoding with a cache is generate/causal_steps.hpp. Positions count from a row's first id, padding
+// included, as Transformers does; a row with no key left (in front of left padding) has weights 0, not 1 / T.
+#pragma once
+#include <vitrine/models/encoder.hpp>
+#include <vitrine/models/tokens.hpp>
+
+namespace vitrine::inline VITRINE_ABI {
+
+// Keys of config.json that change a result, by Transformers' names.
+struct Gpt2Config {
+  Index vocab_size = 50257, n_positions = 1024, n_embd = 768, n_layer = 12, n_head = 12;
+  Index n_inner = Dynamic;  // Dynamic: 4 n_embd
+  Activation activation_function = Activation::gelu_tanh;
+  double layer_norm_epsilon = 1e-5;
+  bool tie_word_embeddings = true;
+  Index bos_token_id = -1, eos_token_id = -1, pad_token_id = -1;
+};
+
+template <class S>
+struct Gpt2Masks {
+  Mask<S> mask = {};                   // besides causal(), which is always there
+  std::span<const S> head_scale = {};  // see EncoderMasks
+};
+
+template <class K, class S>
+struct Gpt2Result : EncoderResult<K, S> {  // output: logits
+  Tensor<S> hidden = Tensor<S>{};          // behind the final norm
+  Tensor<S> embedded = Tensor<S>{};
+};
+
+template <class S>
+class CausalSteps;
+
+template <class S>
+class Gpt2 : public Module<Gpt2<S>, S> {
+ public:
+  static constexpr const char* model_type = "gpt2";
+  using Masks = Gpt2Masks<S>;
+
+  explicit Gpt2(const Gpt2Config& c, const Memory* memory = heap()) noexcept
+      : Module<Gpt2, S>(memory),
+        config_(c),
+        encoder_({{.d_model = c.n_embd,
+                   .nhead = c.n_head,
+                   .dim_feedforward = c.n_inner == Dynamic ? 4 * c.n_embd : c.n_inner,
+                   .activation = c.activation_function,
+                   .layer_norm_eps = c.layer_norm_epsilon,
+                   .norm_first = true},
+                  c.n_layer,
+                  true},
+                 memory) {
+    words_ = detail::matrix_parameter<S>(c.vocab_size, c.n_embd);
+    positions_.rows = c.n_positions, positions_.cols = c.n_embd;
+    if (!c.tie_word_embeddings) lm_head_ = words_;
+  }
+  const Gpt2Config& config() const noexcept { return config_; }
+  const Encoder<S>& encoder() const noexcept { return encoder_; }
+  Index max_length() const noexcept { return positions_.rows; }
+  Index vocab_size() const noexcept { return words_.rows; }
+
+  // Allocates only to grow result and workspace. bad_shape names an id or a length that the model does not have;
+  // bad_mask also for another causal(); otherwise as Encoder.
+  template <class K = DefaultKeep>
+  Status forward_into(Gpt2Result<K, S>& result, Workspace& workspace, const Tokens& tokens, const Masks& masks = {},
+                      const K& keep = {}) const noexcept {
+    if (Status s = ready(); s != Status::ok) return s;
+    if (Status s = embedding().all(tokens, result.embedded, this->memory()); s != Status::ok) return s;
+    EncoderResult<K, S>& own = result;
+    Tensor<S> logits = static_cast<Tensor<S>&&>(own.output);  // the encoder's own output is `hidden`
+    own.output = static_cast<Tensor<S>&&>(result.hidden);
+    const Status status = encoder_.forward_into(
+        own, workspace, result.embedded, {.src_mask = masks.mask & causal(), .head_scale = masks.head_scale}, keep);
+    result.hidden = static_cast<Tensor<S>&&>(own.output);
+    own.output = static_cast<Tensor<S>&&>(logits);
+    if (status != Status::ok) return status;
+    return detail::project_logits(workspace, output(), {}, result.hidden, own.output, this->memory());
+  }
+#if VITRINE_EXCEPTIONS
+  // The same with fresh results. Throws StatusError.
+  template <class K = DefaultKeep>
+  Gpt2Result<K, S> operator()(const Tokens& tokens, const Masks& masks = {}, const K& keep = {}) const {
+    Gpt2Result<K, S> result;
+    Workspace workspace(this->memory());
+    throw_if_failed(forward_into(result, workspace, tokens, masks, keep));
+    return result;
+  }
+#endif
+
+  template <class Self, class F>
+  static void visit_parameters(Self& self, detail::NamePath& path, F& visit) {
+    using detail::visit_parameter;
+    visit_parameter(visit, path, "wte.weight", self.words_);
+    visit_parameter(visit, path, "wpe.weight", self.positions_);
+    detail::visit_module(self.encoder_, "", path, visit);
+    visit_parameter(visit, path, "lm_head.weight", self.lm_head_);
+  }
+
+ private:
+  template <class>
+  friend class CausalSteps;
+
+  detail::TokenEmbedding<S> embedding() const { return {&words_, &positions_}; }
+  const Parameter<S>& output() const { return lm_head_.exists() ? lm_head_ : words_; }
+  Status ready() const noexcept {
+    if (config_.vocab_size <= 0 || config_.n_embd <= 0 || config_.n_positions <= 0)
+      return {Status::bad_config, "vocab_size, n_embd and n_positions must be positive"};
+    return this->check_loaded();
+  }
+
+  Gpt2Config config_;
+  Parameter<S> words_, positions_, lm_head_;
+  Encoder<S> encoder_;
+};
+
+}  // namespace vitrine::inline VITRINE_ABI

@@ -1,0 +1,199 @@
+// TextEncoder: token ids through embeddings, a norm and an Encoder; what Bert and DistilBert have in common.
+//
+//   auto r = model(tokens);                                       // Tokens: one sequence, padded or ragged
+//   auto r = model(padded, {.src_mask = vt::key_lengths(lengths)});
+//   r.output: last hidden states (B, T, E)      r.self_attn[layer].matrix(b, h): T x T
+//
+// Padding: a mask hides padded keys, and padded queries are computed over the keys that are left, as Transformers does.
+// A row with no key left has weights 0 here, where Transformers' finite bias makes it uniform.
+#pragma once
+#include <vitrine/models/encoder.hpp>
+#include <vitrine/models/tokens.hpp>
+
+namespace vitrine::inline VITRINE_ABI {
+
+// Keys of config.json that change a result, by BERT's names.
+struct TextEncoderConfig {
+  Index vocab_size = 30522, hidden_size = 768;
+  Index num_hidden_layers = 12, num_attention_heads = 12, intermediate_size = 3072;
+  Index max_position_embeddings = 512;
+  Index type_vocab_size = 2;  // 0: no token types
+  Activation hidden_act = Activation::gelu;
+  double layer_norm_eps = 1e-12;
+  bool pooler = true;  // does the checkpoint have one?
+  Index pad_token_id = 0;
+};
+
+template <class S>
+struct TextEncoderMasks {
+  Mask<S> src_mask = {};
+  std::span<const S> head_scale = {};       // see EncoderMasks
+  std::span<const Index> token_types = {};  // one for each id; empty: all 0
+};
+
+template <class K, class S>
+struct TextEncoderResult : EncoderResult<K, S> {
+  Tensor<S> embedded = Tensor<S>{};  // what the first layer saw
+};
+
+template <class S>
+class TextEncoder : public Module<TextEncoder<S>, S> {
+ public:
+  using Masks = TextEncoderMasks<S>;
+
+  const TextEncoderConfig& config() const noexcept { return config_; }
+  const Encoder<S>& encoder() const noexcept { return encoder_; }
+  Index max_length() const noexcept { return positions_.rows; }
+  Index vocab_size() const noexcept { return words_.rows; }
+
+  // Allocates only to grow result and workspace. bad_shape names an id, a token type or a length that the model does
+  // not have; otherwise as Encoder.
+  template <class K = DefaultKeep>
+  Status forward_into(TextEncoderResult<K, S>& result, Workspace& workspace, const Tokens& tokens,
+                      const Masks& masks = {}, const K& keep = {}) const noexcept {
+    if (Status s = embed(tokens, masks.token_types, result.embedded, workspace); s != Status::ok) return s;
+    return encoder_.forward_into(result, workspace, result.embedded,
+                                 {.src_mask = masks.src_mask, .head_scale = masks.head_scale}, keep);
+  }
+#if VITRINE_EXCEPTIONS
+  // The same with fresh results. Throws StatusError.
+  template <class K = DefaultKeep>
+  TextEncoderResult<K, S> operator()(const Tokens& tokens, const Masks& masks = {}, const K& keep = {}) const {
+    TextEncoderResult<K, S> result;
+    Workspace workspace(this->memory());
+    throw_if_failed(forward_into(result, workspace, tokens, masks, keep));
+    return result;
+  }
+#endif
+
+  template <class Self, class F>
+  static void visit_parameters(Self& self, detail::NamePath& path, F& visit) {
+    using detail::visit_parameter;
+    visit_parameter(visit, path, "embeddings.word_embeddings.weight", self.words_);
+    visit_parameter(visit, path, "embeddings.position_embeddings.weight", self.positions_);
+    visit_parameter(visit, path, "embeddings.token_type_embeddings.weight", self.types_);
+    detail::visit_part(self.norm_, "embeddings.LayerNorm.", path, visit);
+    detail::visit_module(self.encoder_, "encoder.", path, visit);
+    visit_parameter(visit, path, "pooler.dense.weight", self.pooler_weight_);
+    visit_parameter(visit, path, "pooler.dense.bias", self.pooler_bias_);
+  }
+
+ protected:
+  TextEncoder(const TextEncoderConfig& c, const Memory* memory) noexcept
+      : Module<TextEncoder, S>(memory),
+        config_(c),
+        norm_(c.hidden_size, c.layer_norm_eps, true),
+        encoder_({{.d_model = c.hidden_size,
+                   .nhead = c.num_attention_heads,
+                   .dim_feedforward = c.intermediate_size,
+                   .activation = c.hidden_act,
+                   .layer_norm_eps = c.layer_norm_eps},
+                  c.num_hidden_layers,
+                  false},
+                 memory) {
+    words_ = table(c.vocab_size), positions_ = table(c.max_position_embeddings);
+    if (c.type_vocab_size > 0) types_ = table(c.type_vocab_size);
+    if (!c.pooler) return;
+    pooler_weight_ = detail::matrix_parameter<S>(c.hidden_size, c.hidden_size);
+    pooler_bias_ = detail::vector_parameter<S>(c.hidden_size);
+  }
+
+  // pooled (B, 1, E) = tanh(W h + b), h the hidden states of each sequence's first token.
+  Status pool(Tensor<S>& pooled, Workspace& workspace, const Tensor<S>& hidden) const noexcept {
+    const Index batch = hidden.batch(), width = hidden.width();
+    for (Index b = 0; b < batch; ++b)
+      if (hidden.length_of(b) < 1)
+        return {Status::bad_shape, "a sequence without tokens cannot be pooled", hidden.length_of(b), 1};
+    pooled.use(this->memory());
+    if (Status s = pooled.resize(batch, 1, width); s != Status::ok) return s;
+    struct Plan {
+      S *first, *pack;
+    };
+    const int threads = detail::team_size(workspace, double(batch) * double(width) * double(width));
+    const Index pack = width * kernels::panel_width<S>;
+    const auto planned = [&](std::byte* base) {
+      Arena arena(base);
+      Plan p{arena.take<S>(batch * width), arena.take<S>(pack * threads)};
+      return detail::Planned<Plan>{p, arena.used()};
+    };
+    if (Status s = workspace.reserve(planned(nullptr).bytes); s != Status::ok) return s;
+    const Plan p = planned(workspace.data()).plan;
+    Index at = 0;
+    for (Index b = 0; b < batch; at += hidden.length_of(b), ++b)
+      for (Index c = 0; c < width; ++c) p.first[b * width + c] = hidden.data()[at * width + c];
+    run_team(threads, [&](Team& team) {
+      detail::for_rows(team, batch, [&](Team& t, Index first, Index last) {
+        detail::linear(t, p.pack + t.slot() * pack, pooler_weight_, 0,
+                       detail::LinearCall<S>{p.first + first * width, width, last - first, pooler_bias_.vector(),
+                                             pooled.data() + first * width, width});
+      });
+      team.barrier();
+      team.split(batch, [&](Index first, Index last) {
+        for (Index i = first * width; i < last * width; i += simd<S>::lanes) {
+          S* const x = pooled.data() + i;
+          store_head(x, kernels::tanh<S>(load_head(x, last * width - i)), last * width - i);
+        }
+      });
+    });
+    return {};
+  }
+  bool has_pooler() const noexcept { return pooler_weight_.exists(); }
+
+ private:
+  Parameter<S> table(Index rows) const {
+    Parameter<S> p;
+    p.rows = rows, p.cols = config_.hidden_size;
+    return p;
+  }
+  // embedded = norm((word + token type) + position), each step rounded.
+  Status embed(const Tokens& tokens, std::span<const Index> types, Tensor<S>& embedded,
+               Workspace& workspace) const noexcept {
+    if (config_.vocab_size <= 0 || config_.hidden_size <= 0 || config_.max_position_embeddings <= 0)
+      return {Status::bad_config, "vocab_size, hidden_size and max_position_embeddings must be positive"};
+    if (Status s = this->check_loaded(); s != Status::ok) return s;
+    const detail::TokenEmbedding<S> words{&words_, &positions_};
+    if (Status s = words.check(tokens); s != Status::ok) return s;
+    const Index rows = tokens.rows(), width = config_.hidden_size;
+    if (!types.empty()) {
+      if (!types_.exists()) return {Status::not_supported, "this model has no token types"};
+      if (Index(types.size()) != rows)
+        return {Status::bad_shape, "there must be one token type for each id", Index(types.size()), rows};
+      for (Index type : types)
+        if (type < 0 || type >= types_.rows)
+          return {Status::bad_shape, "a token type is not in its table", type, types_.rows};
+    }
+    Sequences<S> like(nullptr, tokens.batch, tokens.length, width);
+    like.lengths = tokens.lengths;
+    embedded.use(this->memory());
+    if (Status s = embedded.resize_like(like, width); s != Status::ok) return s;
+    S* const out = embedded.data();
+    run_team(detail::team_size(workspace, 8 * double(rows) * double(width)), [&](Team& team) {
+      const Sequences<S> x(embedded);
+      team.split(tokens.batch, [&](Index first, Index last) {
+        Index row = 0;
+        for (Index b = 0; b < first; ++b) row += x.length_of(b);
+        for (Index b = first; b < last; ++b)
+          for (Index t = 0; t < x.length_of(b); ++t, ++row) {
+            S* const to = out + row * width;
+            detail::embed_row(words_, tokens.ids[row], S(1), to);
+            if (types_.exists()) {
+              const S* type = types_.values.data() + (types.empty() ? 0 : types[std::size_t(row)]) * width;
+              for (Index c = 0; c < width; ++c) to[c] += type[c];
+            }
+            const S* position = positions_.values.data() + t * width;
+            for (Index c = 0; c < width; ++c) to[c] += position[c];
+          }
+      });
+      team.barrier();
+      norm_(team, out, width, out, width, rows);
+    });
+    return {};
+  }
+
+  TextEncoderConfig config_;
+  Parameter<S> words_, positions_, types_, pooler_weight_, pooler_bias_;
+  detail::Norm<S> norm_;
+  Encoder<S> encoder_;
+};
+
+}  // namespace vitrine::inline VITRINE_ABI
