@@ -63,6 +63,11 @@ constexpr View broadcast(View view, Index batch, Index heads, Index length, Inde
   }
   return view;
 }
+template <class View>
+constexpr bool lacks_data(const View& view) {
+  const Index* extent = view.extent;
+  return view.data == nullptr && extent[0] * extent[1] * extent[2] * extent[3] != 0;
+}
 template <class T>
 FlagView flags(const T* data, bool keep_if) {
   static_assert(std::is_integral_v<T> && (sizeof(T) == 1 || sizeof(T) == 4 || sizeof(T) == 8),
@@ -92,6 +97,7 @@ constexpr S minus_infinity() {
 // The kinds that know no scalar type.
 struct BasicMask {
   bool is_causal = false, is_window = false, has_lengths = false, duplicate = false;
+  bool no_data = false;  // a maker was given a null pointer: an error of the call, never an absent mask
   Index offset = 0, left = unlimited, right = unlimited;
   std::span<const Index> offsets = {}, lengths = {};  // offsets: of each sequence, instead of the one
   detail::FlagView key_keep = {}, keep = {};
@@ -109,6 +115,7 @@ struct Mask : BasicMask {
 
 namespace detail {
 inline void join(BasicMask& x, const BasicMask& y) {
+  x.no_data = x.no_data || y.no_data;
   x.duplicate = x.duplicate || y.duplicate || (x.is_causal && y.is_causal) || (x.is_window && y.is_window) ||
                 (x.has_lengths && y.has_lengths) || (x.key_keep.data && y.key_keep.data) ||
                 (x.keep.data && y.keep.data);
@@ -173,12 +180,14 @@ template <class T>
 BasicMask key_flags(const T* keep, Index batch, Index memory_length) {
   BasicMask m;
   m.key_keep = detail::broadcast(detail::flags(keep, true), batch, 1, 1, memory_length);
+  m.no_data = detail::lacks_data(m.key_keep);
   return m;
 }
 template <class T>
 BasicMask keep_matrix(const T* keep, Index batch, Index heads, Index length, Index memory_length) {
   BasicMask m;
   m.keep = detail::broadcast(detail::flags(keep, true), batch, heads, length, memory_length);
+  m.no_data = detail::lacks_data(m.keep);
   return m;
 }
 template <class T>
@@ -190,6 +199,7 @@ Mask<S> additive_bias(const S* bias, Index batch, Index heads, Index length, Ind
   Mask<S> m;
   m.bias.data = bias;
   m.bias = detail::broadcast(m.bias, batch, heads, length, memory_length);
+  m.no_data = detail::lacks_data(m.bias);
   return m;
 }
 template <class S>
@@ -201,6 +211,7 @@ Mask<S> key_bias(const S* bias, Index batch, Index memory_length) {
   Mask<S> m;
   m.key_bias.data = bias;
   m.key_bias = detail::broadcast(m.key_bias, batch, 1, 1, memory_length);
+  m.no_data = detail::lacks_data(m.key_bias);
   return m;
 }
 
@@ -209,6 +220,7 @@ template <class T>
 BasicMask from_torch_key_padding_mask(const T* ignore, Index batch, Index memory_length) {
   BasicMask m;
   m.key_keep = detail::broadcast(detail::flags(ignore, false), batch, 1, 1, memory_length);
+  m.no_data = detail::lacks_data(m.key_keep);
   return m;
 }
 inline Mask<float> from_torch_key_padding_mask(const float* bias, Index batch, Index memory_length) {
@@ -221,6 +233,7 @@ template <class T>
 BasicMask from_torch_attn_mask(const T* ignore, Index length, Index memory_length) {
   BasicMask m;
   m.keep = detail::broadcast(detail::flags(ignore, false), 1, 1, length, memory_length);
+  m.no_data = detail::lacks_data(m.keep);
   return m;
 }
 inline Mask<float> from_torch_attn_mask(const float* bias, Index length, Index memory_length) {
@@ -232,12 +245,13 @@ inline Mask<double> from_torch_attn_mask(const double* bias, Index length, Index
 // PyTorch's rank 3 form (B * H, T, S).
 template <class T>
 auto from_torch_attn_mask(const T* mask, Index batch_times_heads, Index heads, Index length, Index memory_length) {
-  const Index batch = heads > 0 ? batch_times_heads / heads : 0;
+  const Index batch = heads > 0 && batch_times_heads % heads == 0 ? batch_times_heads / heads : 0;
   if constexpr (std::is_floating_point_v<T>) {
     return additive_bias(mask, batch, heads, length, memory_length);
   } else {
     BasicMask m;
     m.keep = detail::broadcast(detail::flags(mask, false), batch, heads, length, memory_length);
+    m.no_data = detail::lacks_data(m.keep);
     return m;
   }
 }
@@ -320,6 +334,7 @@ RowMask<S> row_mask(const Mask<S>& mask, Index b, Index h, Index keys) {
 // The extents of every part against those of a call.
 template <class S>
 Status check_mask(const Mask<S>& mask, Index batch, Index heads, Index length, Index memory_length) {
+  if (mask.no_data) return {Status::bad_mask, "a mask has no data"};
   if (mask.duplicate) return {Status::bad_mask, "two masks of one kind were joined by &"};
   if (mask.is_window && (mask.left < unlimited || mask.right < unlimited))
     return {Status::bad_mask, "a window's bounds are at least 0, or vt::unlimited",
