@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Looks at the assembly of the micro-kernel: its inner loop must be fused multiply-adds in full registers, and touch no stack.
+#   tests/assembly/check.sh COMPILER [FLAG...]     e.g. g++ or clang++-14; exits with 77 when the compiler is not there
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+compiler=${1:?a compiler}
+shift
+flags=("$@")
+command -v "$compiler" >/dev/null || { echo "$compiler is not installed"; exit 77; }
+failed=0
+
+# $1: -march; $2: register; $3: how many multiply-adds a step of k takes
+look() {
+  local body
+  body=$("$compiler" -std=c++20 -O3 -march="$1" -I ../../include "${flags[@]}" -S -o - tile.cpp 2>&1) || { printf '%s\n' "$body"; failed=1; return; }
+  # The block between a label and the jump back to it that holds most multiply-adds is the inner loop.
+  printf '%s\n' "$body" | awk -v march="$1" -v register="$2" -v wanted="$3" '
+    /^\.L[A-Za-z0-9_]+:/ { label = $1; sub(":.*", "", label); start[label] = NR }
+    { line[NR] = $0 }
+    /^\tj[a-z]+\t/ { if ($2 in start) {
+        fma = stack = other = 0
+        for (i = start[$2]; i <= NR; ++i) {
+          if (line[i] ~ /vfn?madd/) { if (line[i] ~ "%" register) ++fma; else ++other }
+          if (line[i] ~ /vmov/ && line[i] ~ /\(%r[sb]p\)/) ++stack
+        }
+        if (fma + other > best) { best = fma + other; best_fma = fma; best_stack = stack } } }
+    END {
+      printf "%s: the inner loop has %d multiply-adds, %d of them in %s, and %d vector moves to or from the stack\n", march, best, best_fma, register, best_stack
+      exit !(best_fma == best && best_fma > 0 && best_fma % wanted == 0 && best_stack == 0)
+    }' || failed=1
+}
+look skylake-avx512 zmm 24
+look sapphirerapids zmm 24
+look x86-64-v4 zmm 24
+look haswell ymm 12
+exit $failed
