@@ -33,7 +33,7 @@ cmake --build build --parallel "$(nproc)" -- "${keep_going[@]}" >&2 || built=1
 
 say "Running the tests"
 rm -f build/tests.xml
-ctest --test-dir build --parallel "$(nproc)" --output-on-failure --timeout 300 --label-exclude packaging \
+ctest --test-dir build --parallel "$(nproc)" --output-on-failure --timeout 300 --label-exclude 'packaging|browser' \
   --output-junit tests.xml "${options[@]}" || true
 [ -e build/tests.xml ] || die "ctest did not run."
 [ $built -eq 0 ] || say "The build failed: see the first error above."

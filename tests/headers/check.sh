@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What must hold of every header, whatever it contains.
 #   tests/headers/check.sh tiers           a header includes its own tier or a lower one, and only the std headers its tier may
-#   tests/headers/check.sh mirrors         include/vitrine/TIER/NAME.hpp has tests/TIER/NAME_test.cpp, or a test there includes it
+#   tests/headers/check.sh mirrors         include/vitrine/TIER/NAME.hpp has tests/TIER/NAME_test.cpp, or a source in tests/ includes it
 #   tests/headers/check.sh alone [CXX]     each compiles alone, without a warning; core to models without exceptions and RTTI too
 # Prints one line for each violation and exits with 1 when there is one.
 set -uo pipefail
@@ -47,8 +47,8 @@ mirrors() {
   local header name
   while read -r header; do
     name=${header#include/vitrine/}
-    [ -e "tests/${name%.hpp}_test.cpp" ] || grep -qsF "#include <vitrine/$name>" "tests/${name%%/*}"/*_test.cpp ||
-      echo "$header: no tests/${name%.hpp}_test.cpp"
+    [ -e "tests/${name%.hpp}_test.cpp" ] || grep -qrF "#include <vitrine/$name>" tests ||
+      echo "$header: no tests/${name%.hpp}_test.cpp, nor any test that includes it"
   done < <(find include/vitrine -mindepth 2 -maxdepth 2 -name '*.hpp' | sort)  # what lies deeper is a part of these
 }
 
