@@ -179,9 +179,23 @@ struct Named {
 
 // How a call is made.
 struct CallOptions {
-  int threads = 0;  // 0: as many as there are
-  bool into = false;
+  int threads = 0;    // 0: as many as there are; else exactly so many, however small the call is
+  bool into = false;  // forward_into, twice with one result and workspace
 };
+
+// What a class of maps holds (a test has classes of its own).
+template <class M>
+inline constexpr bool is_mean = requires {
+  M::is_mean;
+};
+template <class S>
+inline constexpr bool is_mean<vt::MeanMaps<S>> = true;
+template <class M>
+inline constexpr bool is_scored = requires {
+  M::is_scored;
+};
+template <class S>
+inline constexpr bool is_scored<vt::ScoredMaps<S>> = true;
 
 template <class S>
 class Collector {
@@ -196,19 +210,19 @@ class Collector {
     for (Index b : case_.batches) append(named, y.matrix(b), input, b, 0, y.width());
     tensors.push_back(std::move(named));
   }
-  // `layer` below 0: of a layer, else of a stack.
+  // `layers` below 0: of a layer, else of a stack.
   template <class M>
   void maps(const std::string& name, const M& maps, const char* rows, const char* columns, Index layers = -1) {
     for (Index layer = 0; layer < (layers < 0 ? 1 : layers); ++layer) {
       const std::string own = layers < 0 ? name : name + "." + std::to_string(layer);
       if constexpr (requires { maps[layer].matrix(Index{}, Index{}).data(); }) {
-        if constexpr (std::is_same_v<M, vt::MeanMaps<S>>) {
+        if constexpr (is_mean<M>) {
           all(own + ".mean", 1, rows, columns, [&](Index b, Index) { return maps[layer].matrix(b); });
         } else {
           all(own, case_.heads, rows, columns, [&](Index b, Index h) { return maps[layer].matrix(b, h); });
           if (with_means) all(own + ".mean", 1, rows, columns, [&](Index b, Index) { return mean(maps[layer], b); });
         }
-        if constexpr (std::is_same_v<M, vt::ScoredMaps<S>>)
+        if constexpr (is_scored<M>)
           all(own + ".scores", case_.heads, rows, columns, [&](Index b, Index h) { return maps[layer].scores(b, h); });
       }
     }
@@ -220,7 +234,7 @@ class Collector {
     for (Index b : case_.batches) most = std::max(most, input.real[std::size_t(b)]);
     return most;
   }
-  Eigen::Matrix<S, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> mean(const vt::MapView<S>& maps, Index b) const {
+  Eigen::Matrix<S, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> mean(const auto& maps, Index b) const {
     Eigen::Matrix<S, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> sum = maps.matrix(b, 0);
     for (Index h = 1; h < case_.heads; ++h) sum += maps.matrix(b, h);
     const S factor = S(1) / S(case_.heads);
@@ -260,6 +274,7 @@ void call(const Layer& layer, const Masks& masks, const K& keep, const CallOptio
   }
   R result;
   vt::Workspace workspace(layer.memory(), options.threads);
+  if (options.threads > 0) workspace.parallel_from(0);
   vt::throw_if_failed(layer.forward_into(result, workspace, inputs..., masks, keep));
   if (options.into)  // once more, over the numbers of the first call
     vt::throw_if_failed(layer.forward_into(result, workspace, inputs..., masks, keep));

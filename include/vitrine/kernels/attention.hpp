@@ -132,7 +132,7 @@ VITRINE_NOINLINE void attend(const AttentionHead<S>& head, Index first, Index la
   S* const sums = scratch + attention_rows * stride;  // the context of a tile before it is divided
   const Index masked_keys = head.keys - head.extra_keys;
   const bool all_scores = head.scores != nullptr && head.scores_at < ScoresAt::masked;
-  const bool masked = head.mask.has_matrix() || head.extra_keys > 0;
+  const bool masked = head.mask.has_matrix();
   // Then the scale waits for the exponential: rounding keeps order, so scale * max is the largest of the scaled scores.
   const bool plain = !masked && head.scores == nullptr && head.softcap == S(0) && head.scale > S(0);
 
@@ -178,34 +178,42 @@ VITRINE_NOINLINE void attend(const AttentionHead<S>& head, Index first, Index la
       if (all_scores) begin = lo[r], end = hi[r];
 
       if (head.mask.has_matrix()) head.mask.apply(i, s, lo[r], hi[r]);
-      if (head.extra_keys > 0) {  // between the interval and the extra keys nothing is seen
-        if (lo[r] >= hi[r]) lo[r] = hi[r] = masked_keys;
-        for (Index j = hi[r]; j < masked_keys; ++j) s[j] = vitrine::detail::minus_infinity<S>();
-        hi[r] = head.keys;
-      }
+      if (lo[r] >= hi[r]) lo[r] = hi[r] = head.extra_keys > 0 ? masked_keys : 0;
+      // The extra keys' scores move up to the interval: what stands between, padding perhaps, shifts no lane of the
+      // sum.
+      for (Index e = 0; e < head.extra_keys; ++e) s[hi[r] + e] = s[masked_keys + e];
+      const Index seen = hi[r] - lo[r] + head.extra_keys;
       if (head.scores != nullptr && head.scores_at == ScoresAt::masked) {
         S* out = head.scores + i * head.keys;
-        for (Index j = 0; j < head.keys; ++j)
+        for (Index j = 0; j < masked_keys; ++j)
           out[j] = j >= lo[r] && j < hi[r] ? s[j] : vitrine::detail::minus_infinity<S>();
+        detail::copy_row(s + hi[r], head.extra_keys, out + masked_keys);
       }
 
-      if (lo[r] >= hi[r]) {
-        inverse[r] = S(0), lo[r] = hi[r] = 0;
-      } else {
-        const Index n = hi[r] - lo[r];
-        const S max = row_max(s + lo[r], n);
-        const S sum = plain    ? exponentials<S, false, true>(s + lo[r], n, mul(max, head.scale), head.scale)
-                      : masked ? exponentials<S, true, false>(s + lo[r], n, max, S(1))
-                               : exponentials<S, false, false>(s + lo[r], n, max, S(1));
+      inverse[r] = S(0);
+      if (seen > 0) {
+        const S max = row_max(s + lo[r], seen);
+        const S sum = plain    ? exponentials<S, false, true>(s + lo[r], seen, mul(max, head.scale), head.scale)
+                      : masked ? exponentials<S, true, false>(s + lo[r], seen, max, S(1))
+                               : exponentials<S, false, false>(s + lo[r], seen, max, S(1));
         inverse[r] = S(1) / sum;
       }
-      if (head.weights != nullptr)
-        detail::write_weights(s, lo[r], hi[r], head.keys, inverse[r], head.weights + i * head.keys, head.stream);
-      if (head.mean != nullptr)
-        detail::add_mean(s, lo[r], hi[r], head.keys, inverse[r], head, head.mean + i * head.keys);
+      if (head.weights != nullptr) {
+        S* const out = head.weights + i * head.keys;
+        detail::write_weights(s, lo[r], hi[r], masked_keys, inverse[r], out, head.stream);
+        for (Index e = 0; e < head.extra_keys; ++e) out[masked_keys + e] = mul(s[hi[r] + e], inverse[r]);
+      }
+      if (head.mean != nullptr) {
+        S* const out = head.mean + i * head.keys;
+        detail::add_mean(s, lo[r], hi[r], masked_keys, inverse[r], head, out);
+        for (Index e = masked_keys; e < head.keys; ++e) {
+          const S w = mul(s[hi[r] + e - masked_keys], inverse[r]), sum = head.mean_first ? w : out[e] + w;
+          out[e] = head.mean_last ? mul(sum, head.mean_factor) : sum;
+        }
+      }
     }
 
-    // context: (rows, keys) x (keys, value_width), each row over its own interval only
+    // context: (rows, keys) x (keys, value_width), each row over its own interval and the extra keys only
     for (Index r = 0; r < rows; r += tile_rows) {
       const Index count = rows - r < tile_rows ? rows - r : tile_rows;
       Index all_lo = 0, all_hi = head.keys, any_lo = head.keys, any_hi = 0;
@@ -216,16 +224,17 @@ VITRINE_NOINLINE void attend(const AttentionHead<S>& head, Index first, Index la
       if (all_hi < all_lo) all_lo = all_hi = any_hi;  // no key is common: all are edges
       const Index sums_stride = value_panels * width;
       for (Index i = 0; i < count * sums_stride; i += V::lanes) V::store(sums + i, V::zero());
+      const auto add = [&](Index i, Index at, Index k) {  // the score that stands at `at` times the value of key k
+        const auto e = V::set1(scratch[(r + i) * stride + at]);
+        for (Index n = 0; n < sums_stride; n += V::lanes) {
+          S* sum = sums + i * sums_stride + n;
+          V::store(sum, V::fma(e, V::load(head.value + k * head.value_stride + n), V::load(sum)));
+        }
+      };
       const auto edge = [&](Index k0, Index k1) {
         for (Index k = k0; k < k1; ++k)
-          for (Index i = 0; i < count; ++i) {
-            if (k < lo[r + i] || k >= hi[r + i]) continue;
-            const auto e = V::set1(scratch[(r + i) * stride + k]);
-            for (Index n = 0; n < sums_stride; n += V::lanes) {
-              S* sum = sums + i * sums_stride + n;
-              V::store(sum, V::fma(e, V::load(head.value + k * head.value_stride + n), V::load(sum)));
-            }
-          }
+          for (Index i = 0; i < count; ++i)
+            if (k >= lo[r + i] && k < hi[r + i]) add(i, k, k);
       };
       edge(any_lo, all_lo < any_hi ? all_lo : any_hi);
       for (Index p = 0; p < value_panels && all_lo < all_hi;) {
@@ -237,6 +246,8 @@ VITRINE_NOINLINE void attend(const AttentionHead<S>& head, Index first, Index la
         p += together;
       }
       edge(all_hi > any_lo ? all_hi : any_lo, any_hi);
+      for (Index k = 0; k < head.extra_keys; ++k)
+        for (Index i = 0; i < count; ++i) add(i, hi[r + i] + k, masked_keys + k);
 
       for (Index i = 0; i < count; ++i) {
         S* out = head.context + (i0 + r + i) * head.context_stride;

@@ -85,7 +85,7 @@ void attend(Team& team, const Scratch<S>& scratch, const Attend<S>& call, Index 
     head.scores = call.sink.place(call.sink.scores, b, h);
     head.scores_at = call.scores_at;
     constexpr std::uintptr_t line = VITRINE_VECTOR_BYTES > 0 ? VITRINE_VECTOR_BYTES : 1;
-    head.stream = large && std::uintptr_t(head.keys) * sizeof(S) % line == 0 &&
+    head.stream = large && call.extra == 0 && std::uintptr_t(head.keys) * sizeof(S) % line == 0 &&
                   reinterpret_cast<std::uintptr_t>(head.weights) % line == 0;
     head.mean = call.sink.place(call.sink.mean, b, h);
     head.mean_first = h == 0, head.mean_last = h + 1 == heads;
@@ -111,7 +111,7 @@ struct AttentionCore {
   Index embed = 0, heads = 0, width = 0, kdim = 0, vdim = 0;
   Parameter<S> in_proj, q_proj, k_proj, v_proj, in_bias, out_proj, out_bias, bias_k, bias_v;
 
-  AttentionCore() = default;
+  constexpr AttentionCore() = default;
   constexpr explicit AttentionCore(const AttentionConfig& c)
       : config(c),
         embed(c.embed_dim),
@@ -138,7 +138,11 @@ struct AttentionCore {
   S scale() const { return S(1) / square_root(S(width)); }
   constexpr typename Scratch<S>::Sizes sizes(Index keys) const {
     const Index deepest = embed > kdim ? (embed > vdim ? embed : vdim) : (kdim > vdim ? kdim : vdim);
-    return {embed, 2 * embed, deepest, keys + extra(), width};
+    return {embed, 2 * embed, keys + extra(), width, deepest};
+  }
+  constexpr bool packed() const {
+    return (in_proj.exists() ? in_proj.panel != 0 : q_proj.panel != 0 && k_proj.panel != 0 && v_proj.panel != 0) &&
+           out_proj.panel != 0;
   }
   // Multiply-adds of the four projections and of the heads.
   double work(double rows, double memory_rows, double pairs) const {
@@ -153,7 +157,7 @@ struct AttentionCore {
   }
 
   template <class Self, class F>
-  static void parameters(Self& self, NamePath& path, F& visit) {
+  static constexpr void parameters(Self& self, NamePath& path, F& visit) {
     visit_parameter(visit, path, "in_proj_weight", self.in_proj);
     visit_parameter(visit, path, "q_proj_weight", self.q_proj);
     visit_parameter(visit, path, "k_proj_weight", self.k_proj);
