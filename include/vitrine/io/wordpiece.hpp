@@ -1,0 +1,398 @@
+// WordPiece: text to the ids of BERT's tokenizer, and back to the pieces' names.
+//
+//   vt::WordPiece tokenizer("all-MiniLM-L6-v2");                 // tokenizer.json, or vocab.txt; tokenizer_config.json
+//   std::vector<vt::Index> ids = tokenizer.encode("Déjà vu?");   // [CLS] deja vu ? [SEP]
+//   tokenizer.token(ids[1]);                                     // "deja"
+//
+// The rules are those of Transformers' BertTokenizerFast: control characters go, CJK characters and punctuation stand
+// alone, letters lose their case and accents (canonical decomposition), then the longest pieces from the left (Devlin
+// et al. 2019). The reference has the character classes of Unicode 8: of what came later it takes marks, punctuation
+// and formats for letters; here they are what utf8proc says. Nothing else in vitrine knows utf8proc: link with
+// -lutf8proc.
+#pragma once
+#if !__has_include(<utf8proc.h>)
+#error "vitrine: io/wordpiece.hpp needs utf8proc (Debian, Ubuntu: package libutf8proc-dev)"
+#else
+#include <utf8proc.h>
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <initializer_list>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+#include <vitrine/io/config.hpp>
+#include <vitrine/io/detail/utf8.hpp>
+#include <vitrine/io/error.hpp>
+#include <vitrine/io/mapped_file.hpp>
+
+namespace vitrine::inline VITRINE_ABI {
+
+struct WordPieceOptions {
+  bool lower_case = true, strip_accents = true;
+  bool clean_text = true, split_cjk = true;
+  Index max_word_length = 100;  // code points; a longer word is unknown
+  std::string unknown = "[UNK]", begin = "[CLS]", end = "[SEP]";
+  std::string continuation = "##";  // begins a piece that is not a word's first
+  // Names that a text may hold and that stand for themselves, whatever surrounds them.
+  std::vector<std::string> special = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
+};
+
+/// Immutable; copies share the vocabulary, and many threads may use one.
+class WordPiece {
+ public:
+  /// A checkpoint folder, or a vocab.txt. tokenizer_config.json goes before tokenizer.json, as in Transformers. Throws
+  /// Error: file_missing, bad_vocabulary, config_not_json, config_bad_value, and config_unsupported for a tokenizer of
+  /// another kind.
+  explicit WordPiece(const std::filesystem::path& path);
+  /// Token i has id i; of equal ones the last is used, an empty one is none. Throws Error bad_vocabulary when the
+  /// vocabulary lacks unknown, begin or end.
+  explicit WordPiece(std::vector<std::string> tokens, WordPieceOptions options = {},
+                     const std::string& file = "(memory)");
+
+  /// begin, the pieces of the text, end; with max_length > 0 at most that many (at least 2), the text's end is cut off.
+  /// Bytes that are not UTF-8 are left out. Never fails but for memory.
+  std::vector<Index> encode(std::string_view text, Index max_length = 0) const;
+  /// The pieces of the text alone.
+  std::vector<Index> pieces(std::string_view text) const;
+
+  /// The name of an id, "" for one that is not there.
+  const std::string& token(Index id) const noexcept;
+  /// The id of a token, -1 for one that is not there.
+  Index id(std::string_view token) const noexcept;
+  Index size() const noexcept { return Index(vocabulary_->tokens.size()); }
+  Index begin_id() const noexcept { return vocabulary_->begin; }
+  Index end_id() const noexcept { return vocabulary_->end; }
+  const WordPieceOptions& options() const noexcept { return vocabulary_->options; }
+
+  /// Cleaned, spaced, decomposed and lower-cased: what is split into words.
+  std::u32string normalize(std::string_view text) const;
+
+ private:
+  // The keys of both maps are views into the tokens.
+  struct Vocabulary {
+    std::vector<std::string> tokens;
+    WordPieceOptions options;
+    std::unordered_map<std::string_view, Index> whole, continued;
+    std::vector<std::pair<std::string, Index> > special;
+    Index unknown = -1, begin = -1, end = -1;
+  };
+  void build(std::vector<std::string> tokens, WordPieceOptions options, const std::string& file);
+  void add_text(std::string_view text, std::vector<Index>& ids) const;
+  void add_word(std::u32string_view word, std::vector<Index>& ids) const;
+
+  std::shared_ptr<const Vocabulary> vocabulary_;
+};
+
+// ---- implementation
+
+namespace detail {
+
+inline utf8proc_category_t category(char32_t c) { return utf8proc_category(utf8proc_int32_t(c)); }
+inline bool is_in(char32_t c, std::initializer_list<std::pair<char32_t, char32_t> > ranges) {
+  return std::any_of(ranges.begin(), ranges.end(), [&](const auto& r) { return c >= r.first && c <= r.second; });
+}
+inline bool is_space(char32_t c) {
+  return is_in(c, {{0x09, 0x0d}, {0x20, 0x20}, {0x85, 0x85}}) ||
+         (c >= 0xa0 && category(c) >= UTF8PROC_CATEGORY_ZS && category(c) <= UTF8PROC_CATEGORY_ZP);
+}
+inline bool is_control(char32_t c) {
+  if (c == '\t' || c == '\n' || c == '\r') return false;
+  const utf8proc_category_t kind = category(c);
+  return kind == UTF8PROC_CATEGORY_CC || kind == UTF8PROC_CATEGORY_CF || kind == UTF8PROC_CATEGORY_CO;
+}
+inline bool is_punctuation(char32_t c) {
+  if (c < 0x80) return is_in(c, {{33, 47}, {58, 64}, {91, 96}, {123, 126}});
+  return category(c) >= UTF8PROC_CATEGORY_PC && category(c) <= UTF8PROC_CATEGORY_PO;
+}
+inline bool is_cjk(char32_t c) {
+  return is_in(c, {{0x4e00, 0x9fff},
+                   {0x3400, 0x4dbf},
+                   {0x20000, 0x2a6df},
+                   {0x2a700, 0x2b73f},
+                   {0x2b740, 0x2b81f},
+                   {0x2b920, 0x2ceaf},
+                   {0xf900, 0xfaff},
+                   {0x2f800, 0x2fa1f}});
+}
+
+/// Normalization form D without its nonspacing marks.
+inline std::u32string without_accents(const std::u32string& text) {
+  std::u32string out;
+  const auto combining = [](char32_t c) { return utf8proc_get_property(utf8proc_int32_t(c))->combining_class; };
+  for (const char32_t c : text) {
+    utf8proc_int32_t parts[18];
+    const utf8proc_ssize_t count = utf8proc_decompose_char(utf8proc_int32_t(c), parts, 18, UTF8PROC_DECOMPOSE, nullptr);
+    if (count < 1 || count > 18) {
+      out += c;
+      continue;
+    }
+    for (utf8proc_ssize_t i = 0; i < count; ++i) {
+      out += char32_t(parts[i]);  // into its place among the marks before it
+      for (std::size_t at = out.size() - 1; at > 0 && combining(out[at]) != 0; --at) {
+        if (combining(out[at - 1]) <= combining(out[at])) break;
+        std::swap(out[at - 1], out[at]);
+      }
+    }
+  }
+  std::erase_if(out, [](char32_t c) { return category(c) == UTF8PROC_CATEGORY_MN; });
+  return out;
+}
+
+inline void append_utf8(std::string& out, char32_t c) {
+  utf8proc_uint8_t bytes[4];
+  const utf8proc_ssize_t count = utf8proc_encode_char(utf8proc_int32_t(c), bytes);
+  for (utf8proc_ssize_t i = 0; i < count; ++i) out += static_cast<char>(bytes[i]);
+}
+
+/// One token a line.
+inline std::vector<std::string> read_vocabulary(const std::filesystem::path& path) {
+  const MappedFile file(path);
+  const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
+  if (text.size() > (std::size_t{64} << 20))
+    throw Error(LoadError::bad_vocabulary, path.string(), "has more than 64 MB");
+  if (!is_utf8(text)) throw Error(LoadError::bad_vocabulary, path.string(), "is not UTF-8");
+  std::vector<std::string> tokens;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    std::string_view line = text.substr(at, end - at);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    tokens.emplace_back(line);
+    at = end + 1;
+  }
+  return tokens;
+}
+
+/// tokenizer.json: the vocabulary, and what of the options it says. What is not BERT's way is refused by name.
+inline std::vector<std::string> read_tokenizer_json(const std::filesystem::path& path, WordPieceOptions& options) {
+  const ConfigFile file(path);
+  const nlohmann::json& json = file.json();
+  const auto part = [&](const nlohmann::json& of, const char* name, const char* type) -> const nlohmann::json& {
+    const auto found = of.find(name);
+    if (found == of.end() || !found->is_object() || found->value("type", nlohmann::json()) != type)
+      file.fail(LoadError::config_unsupported, concat("\"", name, "\" is not of the type ", type));
+    return *found;
+  };
+  const auto read = [&](const nlohmann::json& of, const char* name, auto& value) {
+    const auto found = of.find(name);
+    if (found == of.end() || found->is_null()) return false;
+    using T = std::remove_reference_t<decltype(value)>;
+    const bool fits = std::is_same_v<T, bool>          ? found->is_boolean()
+                      : std::is_same_v<T, std::string> ? found->is_string()
+                                                       : found->is_number_integer();
+    if (!fits)
+      file.fail(LoadError::config_bad_value, concat("\"", name, "\" is ", in_quotes(found->dump(-1, ' ', true))));
+    value = found->get<T>();
+    return true;
+  };
+  const nlohmann::json& normalizer = part(json, "normalizer", "BertNormalizer");
+  read(normalizer, "clean_text", options.clean_text);
+  read(normalizer, "handle_chinese_chars", options.split_cjk);
+  read(normalizer, "lowercase", options.lower_case);
+  if (!read(normalizer, "strip_accents", options.strip_accents)) options.strip_accents = options.lower_case;
+  part(json, "pre_tokenizer", "BertPreTokenizer");
+
+  const nlohmann::json& model = part(json, "model", "WordPiece");
+  read(model, "unk_token", options.unknown);
+  read(model, "continuing_subword_prefix", options.continuation);
+  read(model, "max_input_chars_per_word", options.max_word_length);
+  const auto vocabulary = model.find("vocab");
+  if (vocabulary == model.end() || !vocabulary->is_object())
+    file.fail(LoadError::bad_vocabulary, "\"model\" has no \"vocab\"");
+  options.special.clear();
+  std::vector<std::pair<std::string, const nlohmann::json*> > all;
+  for (const auto& [name, id] : vocabulary->items()) all.emplace_back(name, &id);
+  if (const auto added = json.find("added_tokens"); added != json.end() && added->is_array()) {
+    for (const nlohmann::json& one : *added) {
+      std::string content;
+      if (!one.is_object() || !read(one, "content", content) || !one.contains("id"))
+        file.fail(LoadError::bad_vocabulary, "\"added_tokens\" has an entry without content or id");
+      for (const char* way : {"single_word", "lstrip", "rstrip", "normalized"}) {
+        bool asked = false;
+        if (read(one, way, asked) && asked)
+          file.fail(LoadError::config_unsupported,
+                    concat("the added token ", in_quotes(content), " is \"", way, "\", which is not supported"));
+      }
+      options.special.push_back(content);
+      all.emplace_back(content, &one.at("id"));
+    }
+  }
+  std::vector<std::string> tokens(all.size());
+  for (const auto& [name, id] : all) {
+    if (!id->is_number_integer() || id->get<std::int64_t>() < 0 ||
+        std::uint64_t(id->get<std::int64_t>()) > 2 * all.size() + 1024)
+      file.fail(LoadError::bad_vocabulary, concat("the token ", in_quotes(name), " has the id ",
+                                                  in_quotes(id->dump(-1, ' ', true)), " of ", all.size(), " tokens"));
+    const auto at = id->get<std::size_t>();
+    if (at >= tokens.size()) tokens.resize(at + 1);
+    tokens[at] = name;
+  }
+  return tokens;
+}
+
+}  // namespace detail
+
+inline WordPiece::WordPiece(const std::filesystem::path& path) {
+  WordPieceOptions options;
+  std::vector<std::string> tokens;
+  std::error_code failed;
+  if (!std::filesystem::is_directory(path, failed)) {
+    build(detail::read_vocabulary(path), options, path.string());
+    return;
+  }
+  const bool json = std::filesystem::exists(path / "tokenizer.json", failed);
+  tokens = json ? detail::read_tokenizer_json(path / "tokenizer.json", options)
+                : detail::read_vocabulary(path / "vocab.txt");
+  if (std::filesystem::exists(path / "tokenizer_config.json", failed)) {
+    const ConfigFile file(path / "tokenizer_config.json");
+    const bool lower_case = file.boolean("do_lower_case", options.lower_case);
+    if (file.has("strip_accents"))
+      options.strip_accents = file.boolean("strip_accents", true);
+    else if (lower_case != options.lower_case || !json)
+      options.strip_accents = lower_case;
+    options.lower_case = lower_case;
+    options.split_cjk = file.boolean("tokenize_chinese_chars", options.split_cjk);
+  }
+  build(std::move(tokens), std::move(options), path.string());
+}
+
+inline WordPiece::WordPiece(std::vector<std::string> tokens, WordPieceOptions options, const std::string& file) {
+  build(std::move(tokens), std::move(options), file);
+}
+
+inline void WordPiece::build(std::vector<std::string> tokens, WordPieceOptions options, const std::string& file) {
+  auto made = std::make_shared<Vocabulary>();
+  made->tokens = std::move(tokens), made->options = std::move(options);
+  Vocabulary& v = *made;
+  v.whole.reserve(v.tokens.size());
+  for (std::size_t i = 0; i < v.tokens.size(); ++i) {
+    const std::string_view token = v.tokens[i];
+    if (token.empty()) continue;
+    v.whole[token] = Index(i);
+    if (token.starts_with(v.options.continuation) && token.size() > v.options.continuation.size())
+      v.continued[token.substr(v.options.continuation.size())] = Index(i);
+  }
+  const auto need = [&](const std::string& name) {
+    const auto found = v.whole.find(name);
+    if (found == v.whole.end())
+      throw Error(LoadError::bad_vocabulary, file,
+                  detail::concat("the vocabulary of ", v.tokens.size(), " tokens has no ", detail::in_quotes(name)));
+    return found->second;
+  };
+  v.unknown = need(v.options.unknown), v.begin = need(v.options.begin), v.end = need(v.options.end);
+  for (const std::string& name : v.options.special)
+    if (const auto found = v.whole.find(name); found != v.whole.end() && !name.empty())
+      v.special.emplace_back(name, found->second);
+  vocabulary_ = std::move(made);
+}
+
+inline const std::string& WordPiece::token(Index id) const noexcept {
+  static const std::string none;
+  return id >= 0 && id < size() ? vocabulary_->tokens[std::size_t(id)] : none;
+}
+
+inline Index WordPiece::id(std::string_view token) const noexcept {
+  const auto found = vocabulary_->whole.find(token);
+  return found == vocabulary_->whole.end() ? -1 : found->second;
+}
+
+inline std::u32string WordPiece::normalize(std::string_view text) const {
+  const WordPieceOptions& o = vocabulary_->options;
+  std::u32string out;
+  for (const char32_t c : detail::decode_utf8(text)) {
+    if (o.clean_text && (c == 0xfffd || detail::is_control(c))) continue;
+    const char32_t kept = o.clean_text && detail::is_space(c) ? U' ' : c;
+    if (o.split_cjk && detail::is_cjk(kept))
+      out.append(1, U' ').append(1, kept).append(1, U' ');
+    else
+      out += kept;
+  }
+  if (o.strip_accents) out = detail::without_accents(out);
+  if (!o.lower_case) return out;
+  std::u32string lower;
+  for (const char32_t c : out) {
+    if (c == 0x130)
+      lower += U"i\u0307";  // the one letter that becomes two
+    else
+      lower += char32_t(utf8proc_tolower(utf8proc_int32_t(c)));
+  }
+  return lower;
+}
+
+inline void WordPiece::add_word(std::u32string_view word, std::vector<Index>& ids) const {
+  const Vocabulary& v = *vocabulary_;
+  std::string bytes;
+  std::vector<std::size_t> ends = {0};  // of each character
+  for (const char32_t c : word) {
+    detail::append_utf8(bytes, c);
+    ends.push_back(bytes.size());
+  }
+  const std::size_t before = ids.size();
+  const bool too_long = Index(word.size()) > v.options.max_word_length;
+  for (std::size_t first = 0; first < word.size();) {
+    const auto& pieces = first == 0 ? v.whole : v.continued;
+    std::size_t last = too_long ? first : word.size();
+    for (; last > first; --last) {
+      const auto found = pieces.find(std::string_view(bytes).substr(ends[first], ends[last] - ends[first]));
+      if (found == pieces.end()) continue;
+      ids.push_back(found->second);
+      break;
+    }
+    if (last == first) {  // one piece that is not there makes the whole word unknown
+      ids.resize(before);
+      ids.push_back(v.unknown);
+      return;
+    }
+    first = last;
+  }
+}
+
+inline void WordPiece::add_text(std::string_view text, std::vector<Index>& ids) const {
+  const std::u32string normal = normalize(text);
+  const std::u32string_view all(normal);
+  for (std::size_t i = 0; i < all.size();) {
+    if (detail::is_space(all[i])) {
+      ++i;
+      continue;
+    }
+    std::size_t end = i + 1;
+    if (!detail::is_punctuation(all[i]))
+      while (end < all.size() && !detail::is_space(all[end]) && !detail::is_punctuation(all[end])) ++end;
+    add_word(all.substr(i, end - i), ids);
+    i = end;
+  }
+}
+
+inline std::vector<Index> WordPiece::pieces(std::string_view text) const {
+  std::vector<Index> ids;
+  while (!text.empty()) {  // the special token that comes first, of several there the longest
+    std::size_t first = text.size(), length = 0;
+    Index special = -1;
+    for (const auto& [name, id] : vocabulary_->special) {
+      const std::size_t at = text.substr(0, std::min(text.size(), first + name.size())).find(name);
+      if (at == text.npos || at > first || (at == first && name.size() <= length)) continue;
+      first = at, length = name.size(), special = id;
+    }
+    add_text(text.substr(0, first), ids);
+    if (special >= 0) ids.push_back(special);
+    text.remove_prefix(first + length);
+  }
+  return ids;
+}
+
+inline std::vector<Index> WordPiece::encode(std::string_view text, Index max_length) const {
+  std::vector<Index> ids = pieces(text);
+  if (max_length > 0 && Index(ids.size()) > std::max(max_length, Index{2}) - 2)
+    ids.resize(std::size_t(std::max(max_length, Index{2}) - 2));
+  ids.insert(ids.begin(), vocabulary_->begin);
+  ids.push_back(vocabulary_->end);
+  return ids;
+}
+
+}  // namespace vitrine::inline VITRINE_ABI
+#endif
