@@ -1,0 +1,114 @@
+#include <vitrine/core/mask.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <span>
+
+namespace vt = vitrine;
+using vt::Index;
+
+namespace {
+
+// The interval of a row as "lo..hi".
+template <class M>
+std::pair<Index, Index> interval(const M& mask, Index i, Index keys, Index b = 0) {
+  const vt::Mask<float> whole(mask);
+  Index lo = -1, hi = -1;
+  vt::row_mask(whole, b, 0, keys).interval(i, lo, hi);
+  return {lo, hi};
+}
+using Pair = std::pair<Index, Index>;
+
+}  // namespace
+
+TEST_CASE("causal, window and lengths are intervals") {
+  CHECK(interval(vt::BasicMask{}, 3, 8) == Pair(0, 8));
+  CHECK(interval(vt::causal(), 3, 8) == Pair(0, 4));
+  CHECK(interval(vt::causal(), 9, 8) == Pair(0, 8));
+  CHECK(interval(vt::causal(2), 3, 8) == Pair(0, 6));
+  CHECK(interval(vt::causal(-4), 3, 8) == Pair(0, 0));
+  CHECK(interval(vt::causal(-9), 3, 8) == Pair(0, 0));
+  CHECK(interval(vt::window(1, 2), 3, 8) == Pair(2, 6));
+  CHECK(interval(vt::window(vt::unlimited, 2), 3, 8) == Pair(0, 6));
+  CHECK(interval(vt::window(1, vt::unlimited), 3, 8) == Pair(2, 8));
+  CHECK(interval(vt::window(0, 0), 3, 8) == Pair(3, 4));
+  CHECK(interval(vt::window(1, 1), 20, 8).first == interval(vt::window(1, 1), 20, 8).second);
+  CHECK(interval(vt::causal() & vt::window(1, 5), 3, 8) == Pair(2, 4));
+  CHECK(interval(vt::causal(2) & vt::window(1, 5), 3, 8) == Pair(4, 6));  // the window follows the offset
+  CHECK(interval(vt::window(1, 5) & vt::causal(2), 3, 8) == Pair(4, 6));
+  CHECK(interval(vt::window(1, 1, 2), 3, 8) == Pair(4, 7));
+
+  const Index lengths[] = {2, 0, 8}, offsets[] = {0, 1, -1};
+  CHECK(interval(vt::key_lengths(lengths), 3, 8, 0) == Pair(0, 2));
+  CHECK(interval(vt::key_lengths(lengths), 3, 8, 1) == Pair(0, 0));
+  CHECK(interval(vt::key_lengths(lengths) & vt::causal(), 3, 8, 2) == Pair(0, 4));
+  CHECK(interval(vt::key_lengths(lengths), 3, 5, 2) == Pair(0, 5));  // a ragged sequence may be shorter
+  CHECK(interval(vt::causal(offsets), 3, 8, 1) == Pair(0, 5));
+  CHECK(interval(vt::window(0, 0, offsets), 3, 8, 2) == Pair(2, 3));
+}
+
+TEST_CASE_TEMPLATE("a matrix is added and forbids inside the interval, which shrinks to what is kept", S, float,
+                   double) {
+  const S inf = std::numeric_limits<S>::infinity();
+  const bool keep[] = {true, false, true, true, false, true, true, true};
+  const S bias[] = {-inf, 1, 2, -inf, 4, 5, -inf, 7};
+  const vt::Mask<S> mask = vt::additive_bias(bias, 1, 8) & vt::keep_matrix(keep, 1, 8);
+  S scores[] = {0, 0, 0, std::numeric_limits<S>::quiet_NaN(), 0, 0, std::numeric_limits<S>::quiet_NaN(), 99};
+  Index lo = 0, hi = 7;
+  vt::row_mask(mask, 0, 0, Index{8}).apply(0, scores, lo, hi);
+  CHECK(lo == 2);
+  CHECK(hi == 6);
+  CHECK(scores[2] == 2);
+  CHECK(scores[3] == -inf);  // by selection: a NaN there does not survive
+  CHECK(scores[4] == -inf);
+  CHECK(scores[5] == 5);
+  CHECK(scores[7] == 99);  // outside: not touched
+}
+
+TEST_CASE("extents of 1 broadcast, flags are of 1, 4 and 8 bytes") {
+  const std::uint8_t bytes[] = {1, 0, 2};
+  const std::int32_t words[] = {1, 0, 2};
+  const std::int64_t longs[] = {1, 0, 2};
+  const bool bools[] = {true, false, true};
+  const auto first = [](const vt::Mask<float>& mask, Index b, Index h, Index i) {
+    float scores[] = {0, 0, 0};
+    Index lo = 0, hi = 3;
+    vt::row_mask(mask, b, h, Index{3}).apply(i, scores, lo, hi);
+    return scores[1];
+  };
+  for (const Index b : {0, 1})
+    for (const Index h : {0, 3}) {
+      CHECK(std::isinf(first(vt::key_flags(bytes, 1, 3), b, h, 5)));
+      CHECK(std::isinf(first(vt::key_flags(words, 1, 3), b, h, 5)));
+      CHECK(std::isinf(first(vt::key_flags(longs, 1, 3), b, h, 5)));
+      CHECK(std::isinf(first(vt::keep_matrix(bools, 1, 1, 1, 3), b, h, 5)));
+      CHECK(first(vt::from_torch_attn_mask(bools, 1, 3), b, h, 5) == 0.0f);
+    }
+  const float bias[] = {0, 1, 0, 0, 2, 0};
+  CHECK(first(vt::additive_bias(bias, 1, 2, 1, 3), 7, 1, 4) == 2.0f);
+  CHECK(first(vt::additive_bias(bias, 2, 1, 1, 3), 1, 6, 4) == 2.0f);
+  CHECK(first(vt::key_bias(bias, 2, 3), 1, 6, 4) == 2.0f);
+}
+
+TEST_CASE("parts of every kind join in any order, scalar type or not") {
+  const float bias[] = {0, 0};
+  const Index lengths[] = {1};
+  const vt::Mask<float> a = vt::causal() & vt::additive_bias(bias, 1, 2),
+                        b = vt::additive_bias(bias, 1, 2) & vt::causal(),
+                        c = vt::key_bias(bias, 1, 2) & vt::additive_bias(bias, 1, 2) & vt::key_lengths(lengths);
+  for (const auto* mask : {&a, &b}) {
+    CHECK(mask->is_causal);
+    CHECK(mask->bias.data == bias);
+    CHECK_FALSE(mask->duplicate);
+  }
+  CHECK(c.key_bias.data == bias);
+  CHECK(c.has_lengths);
+  CHECK_FALSE(c.is_causal);
+  CHECK(c.any());
+  CHECK_FALSE(vt::Mask<float>().any());
+  CHECK((vt::key_bias(bias, 1, 2) & vt::key_bias(bias, 1, 2)).duplicate);
+  CHECK((a & vt::causal()).duplicate);
+}

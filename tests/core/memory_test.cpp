@@ -1,0 +1,171 @@
+#include <vitrine/core/heap.hpp>
+#include <vitrine/core/memory.hpp>
+#include <vitrine/core/workspace.hpp>
+
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace vt = vitrine;
+using vt::Index;
+using vt::Status;
+
+namespace {
+
+// Counts, and fails from a given allocation on.
+struct Counting {
+  static inline int allocations = 0, releases = 0, left = -1;
+  static inline std::size_t bytes = 0;
+  static const vt::Memory* memory() {
+    static constexpr vt::Memory m{[](std::size_t n) noexcept -> void* {
+                                    if (left == 0) return nullptr;
+                                    --left, ++allocations, bytes += n;
+                                    return vt::heap()->allocate(n);
+                                  },
+                                  [](void* p, std::size_t n) noexcept {
+                                    ++releases, bytes -= n;
+                                    vt::heap()->release(p, n);
+                                  }};
+    return &m;
+  }
+  static void reset(int limit = -1) { allocations = releases = 0, left = limit, bytes = 0; }
+};
+
+bool aligned(const void* p) { return reinterpret_cast<std::uintptr_t>(p) % vt::alignment == 0; }
+
+}  // namespace
+
+TEST_CASE("the heap gives aligned memory of every size") {
+  for (const std::size_t bytes : {1u, 63u, 64u, 65u, 4096u, 5u << 20}) {
+    auto* p = static_cast<unsigned char*>(vt::heap()->allocate(bytes));
+    REQUIRE(p != nullptr);
+    CHECK(aligned(p));
+    p[0] = p[bytes - 1] = 1;
+    vt::heap()->release(p, bytes);
+  }
+}
+
+TEST_CASE("a Buffer grows through its memory, keeps its capacity, and stays as it was when there is none") {
+  Counting::reset();
+  {
+    vt::Buffer<float> buffer(Counting::memory());
+    CHECK(buffer.resize(0) == Status::ok);
+    CHECK(Counting::allocations == 0);
+    CHECK(buffer.resize(10) == Status::ok);
+    CHECK(aligned(buffer.data()));
+    CHECK(buffer.resize(3) == Status::ok);
+    CHECK(buffer.size() == 3);
+    CHECK(buffer.resize(10) == Status::ok);
+    CHECK(Counting::allocations == 1);
+    buffer[9] = 7;
+    Counting::left = 0;
+    const Status status = buffer.resize(1000);
+    CHECK(status == Status::out_of_memory);
+    CHECK(status.expected == 1000);
+    CHECK(buffer.size() == 10);
+    CHECK(buffer[9] == 7);
+
+    Counting::left = -1;
+    vt::Buffer<float> other = std::move(buffer);
+    CHECK(other[9] == 7);
+    CHECK(buffer.size() == 0);
+    CHECK(buffer.resize(4) == Status::ok);  // a moved-from buffer may be used again
+    other = std::move(buffer);
+    CHECK(other.size() == 4);
+    CHECK(Counting::releases == 1);
+  }
+  CHECK(Counting::allocations == Counting::releases);
+  CHECK(Counting::bytes == 0);
+}
+
+TEST_CASE("a Buffer over the caller's memory never allocates") {
+  double values[4];
+  vt::Buffer<double> buffer(values);
+  CHECK(buffer.resize(4) == Status::ok);
+  CHECK(buffer.data() == values);
+  const Status status = buffer.resize(5);
+  CHECK(status == Status::result_too_small);
+  CHECK(status.actual == 4);
+  CHECK(status.expected == 5);
+  CHECK(buffer.size() == 4);
+}
+
+TEST_CASE("copies of a Block share its bytes, on any thread; the last one releases them") {
+  Counting::reset();
+  {
+    double* writable = nullptr;
+    auto block = vt::Block<double>::make(Counting::memory(), 5, writable);
+    REQUIRE(writable != nullptr);
+    CHECK(aligned(writable));
+    CHECK(block.owns());
+    writable[4] = 3;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i)
+      threads.emplace_back([block] {
+        for (int j = 0; j < 1000; ++j) {
+          vt::Block<double> copy = block, moved = std::move(copy);
+          copy = moved;
+        }
+      });
+    for (auto& thread : threads) thread.join();
+    vt::Block<double> copy = block;
+    CHECK(copy.data() == block.data());
+    block = vt::Block<double>();
+    CHECK(block.empty());
+    CHECK(copy.span()[4] == 3);
+    CHECK(Counting::releases == 0);
+  }
+  CHECK(Counting::releases == 1);
+  CHECK(Counting::bytes == 0);
+
+  Counting::reset(0);
+  double* none = nullptr;
+  CHECK(vt::Block<double>::make(Counting::memory(), 5, none).empty());
+  CHECK(none == nullptr);
+  const double values[] = {1, 2};
+  const vt::Block<double> view{std::span<const double>(values)};
+  CHECK_FALSE(view.owns());
+  CHECK(view.data() == values);
+}
+
+TEST_CASE("an Arena over nothing counts what it would hand out") {
+  alignas(64) std::byte bytes[512];
+  vt::Arena counting, real(bytes);
+  for (vt::Arena* arena : {&counting, &real}) {
+    const auto* a = arena->take<float>(3);
+    const auto* none = arena->take<float>(0);
+    const auto* b = arena->take<double>(9);
+    CHECK(arena->used() == 64 + 128);
+    if (arena == &real) {
+      CHECK(reinterpret_cast<const std::byte*>(a) == bytes);
+      CHECK(reinterpret_cast<const std::byte*>(b) == bytes + 64);
+    } else {
+      CHECK(a == nullptr);
+      CHECK(none == nullptr);
+      CHECK(b == nullptr);
+    }
+  }
+}
+
+TEST_CASE("a Workspace over the caller's memory aligns it and says when it is too small") {
+  std::vector<std::byte> bytes(1000);
+  for (const std::size_t skip : {0u, 1u, 33u}) {
+    vt::Workspace workspace(std::span<std::byte>(bytes).subspan(skip));
+    CHECK(workspace.reserve(800) == Status::ok);
+    CHECK(aligned(workspace.data()));
+    CHECK(workspace.data() >= bytes.data() + skip);
+    CHECK(workspace.data() + 800 <= bytes.data() + bytes.size());
+    const Status status = workspace.reserve(1001);
+    CHECK(status == Status::workspace_too_small);
+    CHECK(status.expected == 1001);
+    CHECK(workspace.peak_bytes() == 1001);
+  }
+  vt::Workspace tiny(std::span<std::byte>(bytes).first(1));
+  CHECK(tiny.reserve(1) != Status::ok);
+  CHECK(vt::Workspace(vt::heap(), 3).threads() == 3);
+  CHECK(vt::Workspace(vt::heap()).threads() >= 1);
+  CHECK(vt::Workspace(vt::heap(), -1).threads() >= 1);
+}

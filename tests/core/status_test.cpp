@@ -1,0 +1,55 @@
+#include <vitrine/core/build_info.hpp>
+#include <vitrine/core/config.hpp>
+#include <vitrine/core/dims.hpp>
+#include <vitrine/core/status.hpp>
+
+#include <doctest/doctest.h>
+
+#include <limits>
+#include <string>
+
+namespace vt = vitrine;
+using vt::Index;
+using vt::Status;
+
+static_assert(Status{} == Status::ok);
+static_assert(vt::detail::check_heads(8, 2) == Status::ok);
+static_assert(vt::Dims{.d_model = 8, .nhead = 2, .max_length = 4}.fixed());
+static_assert(!vt::Dims{.d_model = 8, .nhead = 2}.fixed());
+static_assert(vt::Dims{.max_length = 4}.memory_bound() == 4);
+static_assert(vt::Dims{.max_length = 4, .max_memory_length = 9}.memory_bound() == 9);
+
+TEST_CASE("a StatusError carries its sentence, the values that there are, and the code") {
+  const auto text = [](const Status& status) { return std::string(vt::StatusError(status).what()); };
+  CHECK(text({Status::bad_shape, "a"}) == "vitrine: a [bad_shape]");
+  CHECK(text({Status::bad_mask, "a", 3}) == "vitrine: a (got 3) [bad_mask]");
+  CHECK(text({Status::bad_config, "a", 3, 4}) == "vitrine: a (got 3, expected 4) [bad_config]");
+  CHECK(text({Status::out_of_memory, "a", Status::unset, 4}) == "vitrine: a (expected 4) [out_of_memory]");
+  CHECK(text({Status::overlap, "a", std::numeric_limits<Index>::min(), 0}) ==
+        "vitrine: a (got -9223372036854775808, expected 0) [overlap]");
+  const std::string longest(1000, 'x');
+  CHECK(text({Status::overlap, longest.c_str()}).size() == 319);
+  const vt::StatusError error(Status{Status::not_loaded, "s", 1, 2});
+  CHECK(error.status() == Status::not_loaded);
+  CHECK(error.status().expected == 2);
+  CHECK_NOTHROW(vt::throw_if_failed({}));
+  CHECK_THROWS_AS(vt::throw_if_failed({Status::overlap, "s"}), vt::StatusError);
+}
+
+TEST_CASE("every code has a name") {
+  for (int code = Status::ok; code <= Status::out_of_memory; ++code)
+    CHECK(std::string(vt::name(Status::Code(code))).size() > 1);
+  CHECK(std::string(vt::name(Status::out_of_memory)) == "out_of_memory");
+}
+
+TEST_CASE("the build is told in one line") {
+  const std::string line = vt::build_info().data();
+  CHECK(line.starts_with("vitrine "));
+  CHECK(line.find('\n') == std::string::npos);
+#ifdef __OPTIMIZE__
+  CHECK(line.ends_with("OPTIMISED"));
+#else
+  CHECK(line.ends_with("NOT OPTIMISED: add -O3"));
+#endif
+  CHECK((line.find("OpenMP, ") != std::string::npos) == bool(VITRINE_OPENMP));
+}
