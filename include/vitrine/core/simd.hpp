@@ -150,6 +150,9 @@ VITRINE_INLINE double fma(double x, double y, double z) {
 VITRINE_INLINE float square_root(float x) {
 #if defined(__SSE2__)
   return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x)));
+#elif defined(__arm__) && defined(__ARM_FP)
+  asm("vsqrt.f32 %0, %1" : "=t"(x) : "t"(x));
+  return x;
 #else
   return __builtin_sqrtf(x);
 #endif

@@ -174,6 +174,7 @@ struct AttentionCore {
                Index y_stride) const {
     const Parameter<S>& weight = in_proj.exists() ? in_proj : g == 0 ? q_proj : g == 1 ? k_proj : v_proj;
     LinearCall<S> call{x, x_stride, rows, in_bias.exists() ? in_bias.vector() + g * embed : nullptr, y, y_stride};
+    call.copy = s.copy.own(team);
     linear(team, s.pack.own(team), weight, in_proj.exists() ? g : 0, call);
   }
   // Keys and values of rows first ... last - 1 (x points at the first) into place `past` and on. Ends with the team in
@@ -233,6 +234,7 @@ struct AttentionCore {
     LinearCall<S> call{
         context,          context_stride, rows,           out_bias.exists() ? out_bias.vector() : nullptr, y, y_stride,
         Activation::none, residual,       residual_stride};
+    call.copy = s.copy.own(team);
     linear(team, s.pack.own(team), out_proj, 0, call);
   }
 };

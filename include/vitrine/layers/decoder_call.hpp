@@ -29,7 +29,7 @@ struct DecoderPass {
 
 template <class S>
 struct DecoderPlan {
-  S *query = nullptr, *context = nullptr;  // (rows, E)
+  S *query = nullptr, *context = nullptr;  // (rows, E); may be one place, see EncoderLayerCore::Plan
   Scratch<S> scratch = {};
 };
 
@@ -51,7 +51,7 @@ struct DecoderWorkspace {
 template <class S, class Core>
 constexpr DecoderWorkspace<S> plan_decoder(const Core& core, Arena& arena, int threads, const Shape& shape,
                                            std::span<const Index> lengths, std::span<const Index> memory_lengths,
-                                           bool gather_memory) {
+                                           bool gather_memory, bool packed) {
   DecoderWorkspace<S> w;
   const Index width = core.config.d_model, heads = core.self_attn.heads, head = core.self_attn.width;
   w.pass.rows = plan_rows(arena, shape.batch, shape.length, lengths);
@@ -59,18 +59,21 @@ constexpr DecoderWorkspace<S> plan_decoder(const Core& core, Arena& arena, int t
   w.pass.self = KeyValues<S>::plan(arena, shape.batch, heads, head, head, shape.length);
   w.pass.cross = KeyValues<S>::plan(arena, shape.batch, heads, head, head, shape.memory_length);
   w.plan.query = arena.take<S>(shape.batch * shape.length * width);
-  w.plan.context = arena.take<S>(shape.batch * shape.length * width);
+  w.plan.context = w.plan.query;
   w.gathered = gather_memory ? arena.take<S>(shape.batch * shape.memory_length * width) : nullptr;
   const Index most = shape.length > shape.memory_length ? shape.length : shape.memory_length;
-  w.plan.scratch = Scratch<S>::plan(arena, threads, shape.batch * most, core.sizes(shape.length, shape.memory_length));
+  auto sizes = core.sizes(shape.length, shape.memory_length);
+  if (packed) sizes.depth = 0;
+  w.plan.scratch = Scratch<S>::plan(arena, threads, shape.batch * most, sizes);
   return w;
 }
 template <class Core>
-constexpr std::size_t decoder_workspace(const Core& core, Shape shape, int threads) {
+constexpr std::size_t decoder_workspace(const Core* core, Index count, Shape shape, int threads) {
+  if (count <= 0) return 0;
   if (shape.memory_length == 0) shape.memory_length = shape.length;
-  using S = std::remove_cvref_t<decltype(core.norm1.eps)>;
+  using S = std::remove_cvref_t<decltype(core->norm1.eps)>;
   Arena arena;
-  (void)plan_decoder<S>(core, arena, threads, shape, {}, {}, false);
+  (void)plan_decoder<S>(core[0], arena, threads, shape, {}, {}, false, all_packed(core, count));
   return arena.used() + alignment;
 }
 
@@ -111,7 +114,7 @@ Status forward_decoder(const Owner& owner, const Layers<S, Core>& layers, R& res
   const auto planned = [&](std::byte* base) {
     Arena arena(base);
     auto plan = plan_decoder<S>(first, arena, threads, {tgt.batch, tgt.length, memory.length}, tgt.lengths,
-                                memory.lengths, !memory.contiguous());
+                                memory.lengths, !memory.contiguous(), all_packed(layers.core, layers.count));
     return Planned<DecoderWorkspace<S>>{plan, arena.used()};
   };
   if (Status s = workspace.reserve(planned(nullptr).bytes); s != Status::ok) return s;

@@ -24,7 +24,7 @@ struct DecoderLayerCore {
   FeedForwardCore<S> feed_forward;
   Norm<S> norm1, norm2, norm3;
 
-  DecoderLayerCore() = default;
+  constexpr DecoderLayerCore() = default;
   constexpr explicit DecoderLayerCore(const LayerConfig& c)
       : config(c),
         self_attn({.embed_dim = c.d_model, .num_heads = c.nhead, .bias = c.bias}),
@@ -51,7 +51,7 @@ struct DecoderLayerCore {
     for_rows(team, rows, [&](Team& t, Index first, Index last) {  // q, k and v of every row
       const S* in = x + first * width;
       if (pre) {
-        S* const normed = p.scratch.narrow[0].of(t);
+        S* const normed = p.scratch.narrow.of(t);
         norm1(t, in, width, normed, width, last - first);
         in = normed;
       }
@@ -66,17 +66,16 @@ struct DecoderLayerCore {
 
     for_rows(team, rows, [&](Team& t, Index first, Index last) {  // y = x + self, and what the cross-attention asks
       const Index count = last - first;
-      S* const a = p.scratch.narrow[0].of(t);
-      S* const b = p.scratch.narrow[1].of(t);
+      S* const a = p.scratch.narrow.of(t);
       self_attn.project_out(t, p.scratch, p.context + first * width, width, count, a, width, x + first * width, width);
       t.barrier();
       if (pre) {
-        norm2(t, a, width, b, width, count);
         copy_rows(t, a, y + first * width, count, width);
+        norm2(t, a, width, a, width, count);
       } else {
         norm1(t, a, width, y + first * width, width, count);
       }
-      cross_attn.project(t, p.scratch, 0, pre ? b : y + first * width, width, count, p.query + first * width, width);
+      cross_attn.project(t, p.scratch, 0, pre ? a : y + first * width, width, count, p.query + first * width, width);
     });
 
     heads = cross_attn.all_heads(p.query, call.rows, call.cross, call.memory_rows, call.memory_mask,
@@ -86,18 +85,17 @@ struct DecoderLayerCore {
 
     for_rows(team, rows, [&](Team& t, Index first, Index last) {
       const Index count = last - first;
-      S* const a = p.scratch.narrow[0].of(t);
-      S* const b = p.scratch.narrow[1].of(t);
+      S* const a = p.scratch.narrow.of(t);
       S* const out = y + first * width;
       cross_attn.project_out(t, p.scratch, p.context + first * width, width, count, a, width, out, width);
       t.barrier();
       if (pre) {
-        norm3(t, a, width, b, width, count);
-        feed_forward(t, p.scratch, b, width, count, a, width, out, width);
+        norm3(t, a, width, out, width, count);
+        feed_forward(t, p.scratch, out, width, count, a, width, out, width);
       } else {
         norm2(t, a, width, a, width, count);
-        feed_forward(t, p.scratch, a, width, count, a, width, b, width);
-        norm3(t, b, width, out, width, count);
+        feed_forward(t, p.scratch, a, width, count, a, width, out, width);
+        norm3(t, out, width, out, width, count);
       }
     });
   }
@@ -105,6 +103,7 @@ struct DecoderLayerCore {
   constexpr typename Scratch<S>::Sizes sizes(Index length, Index memory_length) const {
     return self_attn.sizes(length > memory_length ? length : memory_length).max(feed_forward.sizes());
   }
+  constexpr bool packed() const { return self_attn.packed() && cross_attn.packed() && feed_forward.packed(); }
   double work(double rows, double memory_rows, double pairs, double memory_pairs) const {
     return self_attn.work(rows, rows, pairs) + cross_attn.work(rows, memory_rows, memory_pairs) +
            feed_forward.work(rows);
@@ -114,7 +113,7 @@ struct DecoderLayerCore {
     return feed_forward.check();
   }
   template <class Self, class F>
-  static void parameters(Self& self, NamePath& path, F& visit) {
+  static constexpr void parameters(Self& self, NamePath& path, F& visit) {
     visit_part(self.self_attn, "self_attn.", path, visit);
     visit_part(self.cross_attn, "multihead_attn.", path, visit);
     FeedForwardCore<S>::parameters(self.feed_forward, path, visit);
@@ -131,8 +130,9 @@ class DecoderLayer : public Module<DecoderLayer<S, D>, S> {
  public:
   using Masks = DecoderMasks<S>;
 
-  DecoderLayer() noexcept requires(D.fixed()) : DecoderLayer(LayerConfig{}) {}
-  explicit DecoderLayer(const LayerConfig& config, const Memory* memory = detail::default_memory<D>()) noexcept
+  constexpr DecoderLayer() noexcept requires(D.fixed()) : DecoderLayer(LayerConfig{}) {}
+  constexpr explicit DecoderLayer(const LayerConfig& config,
+                                  const Memory* memory = detail::default_memory<D>()) noexcept
       : Module<DecoderLayer, S>(memory), core_(detail::sized<D>(config)) {
     detail::check_dims<D>();
   }
@@ -161,11 +161,11 @@ class DecoderLayer : public Module<DecoderLayer<S, D>, S> {
 
   // Scratch of a call on equally long sequences.
   constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1) const noexcept {
-    return detail::decoder_workspace(core_, shape, threads);
+    return detail::decoder_workspace(&core_, 1, shape, threads);
   }
   static constexpr std::size_t workspace_bytes() noexcept requires(D.fixed()) {
-    return detail::decoder_workspace(detail::DecoderLayerCore<S>(detail::sized<D>(LayerConfig{})),
-                                     {D.max_batch, D.max_length, D.memory_bound()}, 1);
+    const detail::DecoderLayerCore<S> unbound(detail::sized<D>(LayerConfig{}));
+    return detail::decoder_workspace(&unbound, 1, {D.max_batch, D.max_length, D.memory_bound()}, 1);
   }
   // Values of output and maps, in bytes.
   template <class K = DefaultKeep>
@@ -188,7 +188,7 @@ class DecoderLayer : public Module<DecoderLayer<S, D>, S> {
   }
 
   template <class Self, class F>
-  static void visit_parameters(Self& self, detail::NamePath& path, F& visit) {
+  static constexpr void visit_parameters(Self& self, detail::NamePath& path, F& visit) {
     detail::DecoderLayerCore<S>::parameters(self.core_, path, visit);
   }
 

@@ -29,7 +29,7 @@ struct EncoderLayerCore {
   FeedForwardCore<S> feed_forward;
   Norm<S> norm1, norm2;
 
-  EncoderLayerCore() = default;
+  constexpr EncoderLayerCore() = default;
   constexpr explicit EncoderLayerCore(const LayerConfig& c)
       : config(c),
         self_attn({.embed_dim = c.d_model, .num_heads = c.nhead, .bias = c.bias}),
@@ -40,17 +40,20 @@ struct EncoderLayerCore {
   // Scratch and what lives from one phase to the next.
   struct Plan {
     RowMap rows;
-    S *query, *context;  // (rows, E)
+    S *query, *context;  // (rows, E); one place: a head's context replaces the queries that it came from
     KeyValues<S> memory;
     Scratch<S> scratch;
   };
-  constexpr Plan plan(Arena& arena, int threads, Index batch, Index length, std::span<const Index> lengths) const {
+  constexpr Plan plan(Arena& arena, int threads, Index batch, Index length, std::span<const Index> lengths,
+                      bool all_packed = false) const {
     Plan p{};
     p.rows = plan_rows(arena, batch, length, lengths);
     p.query = arena.take<S>(batch * length * config.d_model);
-    p.context = arena.take<S>(batch * length * config.d_model);
+    p.context = p.query;
     p.memory = KeyValues<S>::plan(arena, batch, self_attn.heads, self_attn.width, self_attn.width, length);
-    p.scratch = Scratch<S>::plan(arena, threads, batch * length, self_attn.sizes(length).max(feed_forward.sizes()));
+    auto sizes = self_attn.sizes(length).max(feed_forward.sizes());
+    if (all_packed) sizes.depth = 0;
+    p.scratch = Scratch<S>::plan(arena, threads, batch * length, sizes);
     return p;
   }
 
@@ -63,7 +66,7 @@ struct EncoderLayerCore {
     for_rows(team, rows, [&](Team& t, Index first, Index last) {  // q, k and v of every row
       const S* in = x + first * width;
       if (pre) {
-        S* const normed = p.scratch.narrow[0].of(t);
+        S* const normed = p.scratch.narrow.of(t);
         norm1(t, in, width, normed, width, last - first);
         in = normed;
       }
@@ -76,28 +79,29 @@ struct EncoderLayerCore {
 
     for_rows(team, rows, [&](Team& t, Index first, Index last) {
       const Index count = last - first;
-      S* const a = p.scratch.narrow[0].of(t);
-      S* const b = p.scratch.narrow[1].of(t);
+      S* const a = p.scratch.narrow.of(t);
+      S* const out = y + first * width;
       self_attn.project_out(t, p.scratch, p.context + first * width, width, count, a, width, x + first * width, width);
       t.barrier();
       if (pre) {
-        norm2(t, a, width, b, width, count);
-        feed_forward(t, p.scratch, b, width, count, a, width, y + first * width, width);
+        norm2(t, a, width, out, width, count);
+        feed_forward(t, p.scratch, out, width, count, a, width, out, width);
       } else {
         norm1(t, a, width, a, width, count);
-        feed_forward(t, p.scratch, a, width, count, a, width, b, width);
-        norm2(t, b, width, y + first * width, width, count);
+        feed_forward(t, p.scratch, a, width, count, a, width, out, width);
+        norm2(t, out, width, out, width, count);
       }
     });
   }
 
+  constexpr bool packed() const { return self_attn.packed() && feed_forward.packed(); }
   double work(double rows, double pairs) const { return self_attn.work(rows, rows, pairs) + feed_forward.work(rows); }
   Status check() const {
     if (Status s = self_attn.check(); s != Status::ok) return s;
     return feed_forward.check();
   }
   template <class Self, class F>
-  static void parameters(Self& self, NamePath& path, F& visit) {
+  static constexpr void parameters(Self& self, NamePath& path, F& visit) {
     visit_part(self.self_attn, "self_attn.", path, visit);
     FeedForwardCore<S>::parameters(self.feed_forward, path, visit);
     visit_part(self.norm1, "norm1.", path, visit);
@@ -112,8 +116,9 @@ class EncoderLayer : public Module<EncoderLayer<S, D>, S> {
  public:
   using Masks = EncoderMasks<S>;
 
-  EncoderLayer() noexcept requires(D.fixed()) : EncoderLayer(LayerConfig{}) {}
-  explicit EncoderLayer(const LayerConfig& config, const Memory* memory = detail::default_memory<D>()) noexcept
+  constexpr EncoderLayer() noexcept requires(D.fixed()) : EncoderLayer(LayerConfig{}) {}
+  constexpr explicit EncoderLayer(const LayerConfig& config,
+                                  const Memory* memory = detail::default_memory<D>()) noexcept
       : Module<EncoderLayer, S>(memory), core_(detail::sized<D>(config)) {
     detail::check_dims<D>();
   }
@@ -139,13 +144,14 @@ class EncoderLayer : public Module<EncoderLayer<S, D>, S> {
   }
 #endif
 
-  // Scratch of a call on equally long sequences.
+  // Scratch of a call on equally long sequences. Less is needed when all weights are in panels, which only the first
+  // form can know.
   constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1) const noexcept {
-    return detail::encoder_workspace(core_, shape, threads);
+    return detail::encoder_workspace(&core_, 1, shape, threads);
   }
   static constexpr std::size_t workspace_bytes() noexcept requires(D.fixed()) {
-    return detail::encoder_workspace(detail::EncoderLayerCore<S>(detail::sized<D>(LayerConfig{})),
-                                     {D.max_batch, D.max_length}, 1);
+    const detail::EncoderLayerCore<S> unbound(detail::sized<D>(LayerConfig{}));
+    return detail::encoder_workspace(&unbound, 1, {D.max_batch, D.max_length}, 1);
   }
   // Values of output and maps, in bytes.
   template <class K = DefaultKeep>
@@ -165,7 +171,7 @@ class EncoderLayer : public Module<EncoderLayer<S, D>, S> {
   }
 
   template <class Self, class F>
-  static void visit_parameters(Self& self, detail::NamePath& path, F& visit) {
+  static constexpr void visit_parameters(Self& self, detail::NamePath& path, F& visit) {
     detail::EncoderLayerCore<S>::parameters(self.core_, path, visit);
   }
 

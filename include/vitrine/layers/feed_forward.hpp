@@ -13,7 +13,7 @@ struct FeedForwardCore {
   Parameter<S> weight1, bias1, weight2, bias2;
   Activation activation = Activation::relu;
 
-  FeedForwardCore() = default;
+  constexpr FeedForwardCore() = default;
   constexpr FeedForwardCore(Index d_model, Index hidden, Activation act, bool bias)
       : weight1(matrix_parameter<S>(hidden, d_model)), weight2(matrix_parameter<S>(d_model, hidden)), activation(act) {
     if (bias) bias1 = vector_parameter<S>(hidden), bias2 = vector_parameter<S>(d_model);
@@ -21,30 +21,33 @@ struct FeedForwardCore {
   constexpr Index d_model() const { return weight2.rows; }
   constexpr Index hidden() const { return weight1.rows; }
   constexpr typename Scratch<S>::Sizes sizes() const {
-    return {d_model(), hidden(), hidden() > d_model() ? hidden() : d_model(), 0, 0};
+    return {d_model(), hidden(), 0, 0, hidden() > d_model() ? hidden() : d_model()};
   }
+  constexpr bool packed() const { return weight1.panel != 0 && weight2.panel != 0; }
   double work(double rows) const { return 2 * rows * double(hidden()) * double(d_model()); }
   Status check() const {
     if (hidden() <= 0) return {Status::bad_config, "dim_feedforward must be positive", hidden()};
     return {};
   }
   template <class Self, class F>
-  static void parameters(Self& self, NamePath& path, F& visit) {
+  static constexpr void parameters(Self& self, NamePath& path, F& visit) {
     visit_parameter(visit, path, "linear1.weight", self.weight1);
     visit_parameter(visit, path, "linear1.bias", self.bias1);
     visit_parameter(visit, path, "linear2.weight", self.weight2);
     visit_parameter(visit, path, "linear2.bias", self.bias2);
   }
-  // y = residual + linear2(act(linear1(x))); the hidden rows stand in the wide scratch. Ends with the team in step.
+  // y = residual + linear2(act(linear1(x))); the hidden rows stand in the wide scratch. y may be x. Ends with the team
+  // in step.
   void operator()(Team& team, const Scratch<S>& s, const S* x, Index x_stride, Index rows, const S* residual,
                   Index residual_stride, S* y, Index y_stride) const {
     S* const inner = s.wide.of(team);  // (rows, F)
     linear(team, s.pack.own(team), weight1, 0,
-           LinearCall<S>{x, x_stride, rows, bias1.exists() ? bias1.vector() : nullptr, inner, hidden(), activation});
+           LinearCall<S>{x, x_stride, rows, bias1.exists() ? bias1.vector() : nullptr, inner, hidden(), activation,
+                         nullptr, 0, s.copy.own(team)});
     team.barrier();
     linear(team, s.pack.own(team), weight2, 0,
            LinearCall<S>{inner, hidden(), rows, bias2.exists() ? bias2.vector() : nullptr, y, y_stride,
-                         Activation::none, residual, residual_stride});
+                         Activation::none, residual, residual_stride, s.copy.own(team)});
     team.barrier();
   }
 };
@@ -100,7 +103,7 @@ class FeedForward : public Module<FeedForward<S>, S> {
   }
 #endif
   template <class Self, class F>
-  static void visit_parameters(Self& self, detail::NamePath& path, F& visit) {
+  static constexpr void visit_parameters(Self& self, detail::NamePath& path, F& visit) {
     detail::FeedForwardCore<S>::parameters(self.core_, path, visit);
   }
 

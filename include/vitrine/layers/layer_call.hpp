@@ -9,13 +9,13 @@
 namespace vitrine::inline VITRINE_ABI::detail {
 
 template <class Part, class F>
-void visit_part(Part& part, const char* name, NamePath& path, F& visit) {
+constexpr void visit_part(Part& part, const char* name, NamePath& path, F& visit) {
   NamePath::Scope scope(path, name);
   std::remove_const_t<Part>::parameters(part, path, visit);
 }
 
 template <class Part, class F>
-void visit_module(Part& part, const char* name, NamePath& path, F& visit) {
+constexpr void visit_module(Part& part, const char* name, NamePath& path, F& visit) {
   NamePath::Scope scope(path, name);
   std::remove_const_t<Part>::visit_parameters(part, path, visit);
 }
@@ -76,9 +76,16 @@ const S* head_scale_of(std::span<const S> scale, Index layer, Index heads) {
 }
 
 template <class Core>
-constexpr std::size_t encoder_workspace(const Core& core, const Shape& shape, int threads) {
+constexpr bool all_packed(const Core* core, Index count) {
+  bool packed = true;
+  for (Index i = 0; i < count; ++i) packed = packed && core[i].packed();
+  return packed;
+}
+template <class Core>
+constexpr std::size_t encoder_workspace(const Core* core, Index count, const Shape& shape, int threads) {
+  if (count <= 0) return 0;
   Arena arena;
-  (void)core.plan(arena, threads, shape.batch, shape.length, {});
+  (void)core[0].plan(arena, threads, shape.batch, shape.length, {}, all_packed(core, count));
   return arena.used() + alignment;
 }
 
@@ -106,7 +113,7 @@ Status forward_encoder(const Owner& owner, const Layers<S, Core>& layers, R& res
   const int threads = team_size(workspace, double(layers.count) * first.work(rows, rows * double(x.length)));
   const auto planned = [&](std::byte* base) {
     Arena arena(base);
-    auto plan = first.plan(arena, threads, x.batch, x.length, x.lengths);
+    auto plan = first.plan(arena, threads, x.batch, x.length, x.lengths, all_packed(layers.core, layers.count));
     return Planned<decltype(plan)>{plan, arena.used()};
   };
   if (Status s = workspace.reserve(planned(nullptr).bytes); s != Status::ok) return s;

@@ -15,13 +15,13 @@ struct Norm {
   Parameter<S> weight, bias;
   S eps = S(1e-5);
 
-  Norm() = default;
+  constexpr Norm() = default;
   constexpr Norm(Index width, double epsilon, bool with_bias) : weight(vector_parameter<S>(width)), eps(S(epsilon)) {
     if (with_bias) bias = vector_parameter<S>(width);
   }
-  bool exists() const { return weight.exists(); }
+  constexpr bool exists() const { return weight.exists(); }
   template <class Self, class F>
-  static void parameters(Self& self, NamePath& path, F& visit) {
+  static constexpr void parameters(Self& self, NamePath& path, F& visit) {
     visit_parameter(visit, path, "weight", self.weight);
     visit_parameter(visit, path, "bias", self.bias);
   }
@@ -66,7 +66,7 @@ class LayerNorm : public Module<LayerNorm<S>, S> {
   }
 #endif
   template <class Self, class F>
-  static void visit_parameters(Self& self, detail::NamePath& path, F& visit) {
+  static constexpr void visit_parameters(Self& self, detail::NamePath& path, F& visit) {
     detail::Norm<S>::parameters(self.norm_, path, visit);
   }
 

@@ -19,28 +19,28 @@ class Module {
   using Scalar = S;
 
   template <class F>
-  void parameters(F&& visit) const {
+  constexpr void parameters(F&& visit) const {
     detail::NamePath path;
     Derived::visit_parameters(static_cast<const Derived&>(*this), path, visit);
   }
   template <class F>
-  void mutable_parameters(F&& visit) {
+  constexpr void mutable_parameters(F&& visit) {
     detail::NamePath path;
     Derived::visit_parameters(static_cast<Derived&>(*this), path, visit);
   }
 
-  bool loaded() const {
+  constexpr bool loaded() const {
     bool all = true;
     parameters([&](const char*, const Parameter<S>& p) { all = all && p.loaded(); });
     return all;
   }
-  Index parameter_count() const {
+  constexpr Index parameter_count() const {
     Index count = 0;
     parameters([&](const char*, const Parameter<S>& p) { count += p.elements(); });
     return count;
   }
   // Bytes of the values as stored, in panels where they are packed.
-  std::size_t packed_bytes() const {
+  constexpr std::size_t packed_bytes() const {
     std::size_t bytes = 0;
     parameters([&](const char*, const Parameter<S>& p) { bytes += std::size_t(p.stored(p.panel)) * sizeof(S); });
     return bytes;
@@ -49,10 +49,10 @@ class Module {
   // `panel` 0: plain, row after row; kernels::panel_width<S>: packed, each group of rows for itself (see Parameter).
   // The bytes stay the caller's. not_supported: no such name, or a panel of another width. bad_shape: another number of
   // values.
-  Status bind(const char* name, std::span<const S> values, Index panel = 0) noexcept {
+  constexpr Status bind(const char* name, std::span<const S> values, Index panel = 0) noexcept {
     return bind(name, Block<S>(values), panel);
   }
-  Status bind(const char* name, const Block<S>& values, Index panel = 0) noexcept {
+  constexpr Status bind(const char* name, const Block<S>& values, Index panel = 0) noexcept {
     Status status{Status::not_supported, "no parameter of that name"};
     mutable_parameters([&](const char* own, Parameter<S>& p) {
       for (Index i = 0; own[i] == name[i]; ++i)
@@ -83,12 +83,12 @@ class Module {
     return status;
   }
 
-  const Memory* memory() const noexcept { return memory_; }
+  constexpr const Memory* memory() const noexcept { return memory_; }
 
  protected:
-  explicit Module(const Memory* memory) noexcept : memory_(memory) {}
+  constexpr explicit Module(const Memory* memory) noexcept : memory_(memory) {}
 
-  static Status set(Parameter<S>& p, const Block<S>& values, Index panel) noexcept {
+  static constexpr Status set(Parameter<S>& p, const Block<S>& values, Index panel) noexcept {
     if (panel != 0 && (panel != kernels::panel_width<S> || !p.packable))
       return {Status::not_supported, "panels of this width are not those of this build", panel,
               kernels::panel_width<S>};
@@ -98,7 +98,7 @@ class Module {
     p.values = values, p.panel = panel;
     return {};
   }
-  Status check_loaded() const noexcept {
+  constexpr Status check_loaded() const noexcept {
     if (loaded()) return {};
     return {Status::not_loaded, "a parameter has no values yet: call load, bind or init first"};
   }

@@ -26,9 +26,9 @@ class MultiheadAttention : public Module<MultiheadAttention<S, D>, S> {
  public:
   using Masks = AttentionMasks<S>;
 
-  MultiheadAttention() noexcept requires(D.fixed()) : MultiheadAttention(AttentionConfig{}) {}
-  explicit MultiheadAttention(const AttentionConfig& config,
-                              const Memory* memory = detail::default_memory<D>()) noexcept
+  constexpr MultiheadAttention() noexcept requires(D.fixed()) : MultiheadAttention(AttentionConfig{}) {}
+  constexpr explicit MultiheadAttention(const AttentionConfig& config,
+                                        const Memory* memory = detail::default_memory<D>()) noexcept
       : Module<MultiheadAttention, S>(memory), core_(sized(config)) {
     detail::check_dims<D>();
   }
@@ -86,7 +86,7 @@ class MultiheadAttention : public Module<MultiheadAttention<S, D>, S> {
   }
 
   template <class Self, class F>
-  static void visit_parameters(Self& self, detail::NamePath& path, F& visit) {
+  static constexpr void visit_parameters(Self& self, detail::NamePath& path, F& visit) {
     detail::AttentionCore<S>::parameters(self.core_, path, visit);
   }
 
@@ -95,7 +95,7 @@ class MultiheadAttention : public Module<MultiheadAttention<S, D>, S> {
     detail::Scratch<S> scratch;
     detail::RowMap rows, memory_rows;
     detail::KeyValues<S> memory;
-    S *query, *context, *gathered[3];
+    S *query, *context, *gathered[3];  // query and context in one place, see EncoderLayerCore::Plan
   };
   static constexpr AttentionConfig sized(AttentionConfig c) {
     c.embed_dim = detail::agree(D.d_model, c.embed_dim);
@@ -113,7 +113,7 @@ class MultiheadAttention : public Module<MultiheadAttention<S, D>, S> {
     p.rows = detail::plan_rows(arena, batch, length, lengths);
     p.memory_rows = detail::plan_rows(arena, batch, memory_length, memory_lengths);
     p.query = arena.take<S>(rows * core_.embed);
-    p.context = arena.take<S>(rows * core_.embed);
+    p.context = p.query;
     p.memory =
         detail::KeyValues<S>::plan(arena, batch, core_.heads, core_.width, core_.width, memory_length + core_.extra());
     const Index widths[3] = {core_.embed, core_.kdim, core_.vdim};

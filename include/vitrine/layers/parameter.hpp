@@ -19,17 +19,17 @@ struct Parameter {
   Block<S> values = {};
   Index panel = 0;  // 0: plain, row after row, as PyTorch has it; else kernels::panel_width<S>
 
-  bool exists() const { return rows > 0; }
-  bool is_vector() const { return cols == 0; }
-  bool loaded() const { return !exists() || !values.empty(); }
-  Index elements() const { return rows * (cols > 0 ? cols : 1); }
-  Index group_rows() const { return rows / groups; }
+  constexpr bool exists() const { return rows > 0; }
+  constexpr bool is_vector() const { return cols == 0; }
+  constexpr bool loaded() const { return !exists() || !values.empty(); }
+  constexpr Index elements() const { return rows * (cols > 0 ? cols : 1); }
+  constexpr Index group_rows() const { return rows / groups; }
   // Values in storage of the given layout.
-  Index stored(Index panel_of) const {
+  constexpr Index stored(Index panel_of) const {
     return panel_of == 0 ? elements() : groups * kernels::packed_size<S>(group_rows(), cols);
   }
   // Where element (row, col) stands in storage of the given layout.
-  Index at(Index row, Index col, Index panel_of) const {
+  constexpr Index at(Index row, Index col, Index panel_of) const {
     if (panel_of == 0) return row * (cols > 0 ? cols : 1) + col;
     const Index group = row / group_rows();
     return group * kernels::packed_size<S>(group_rows(), cols) + kernels::packed_at<S>(row % group_rows(), col, cols);
@@ -59,8 +59,8 @@ class NamePath {
  public:
   class Scope {
    public:
-    Scope(NamePath& path, const char* part) : path_(path), size_(path.size_) { path.append(part); }
-    ~Scope() { path_.text_[path_.size_ = size_] = 0; }
+    constexpr Scope(NamePath& path, const char* part) : path_(path), size_(path.size_) { path.append(part); }
+    constexpr ~Scope() { path_.text_[path_.size_ = size_] = 0; }
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
 
@@ -68,16 +68,16 @@ class NamePath {
     NamePath& path_;
     Index size_;
   };
-  void append(const char* part) {
+  constexpr void append(const char* part) {
     while (*part != 0 && size_ + 1 < Index(sizeof text_)) text_[size_++] = *part++;
     text_[size_] = 0;
   }
-  void append(Index number) {
+  constexpr void append(Index number) {
     if (number >= 10) append(number / 10);
     const char digit[2] = {static_cast<char>('0' + number % 10), 0};
     append(digit);
   }
-  const char* c_str() const { return text_; }
+  constexpr const char* c_str() const { return text_; }
 
  private:
   char text_[128] = {};
@@ -86,7 +86,7 @@ class NamePath {
 
 // Visits a parameter that exists under path + name.
 template <class F, class P>
-void visit_parameter(F& visit, NamePath& path, const char* name, P& parameter) {
+constexpr void visit_parameter(F& visit, NamePath& path, const char* name, P& parameter) {
   if (!parameter.exists()) return;
   NamePath::Scope scope(path, name);
   visit(path.c_str(), parameter);
@@ -104,6 +104,7 @@ struct LinearCall {
   Activation activation = Activation::none;
   const S* residual = nullptr;
   Index residual_stride = 0;
+  S* copy = nullptr;  // kernels::Product::copy
 };
 template <class S>
 void linear(Team& team, S* pack_scratch, const Parameter<S>& weight, Index group, const LinearCall<S>& call) {
@@ -115,6 +116,7 @@ void linear(Team& team, S* pack_scratch, const Parameter<S>& weight, Index group
   product.bias = call.bias;
   product.activation = call.activation;
   product.residual = call.residual, product.residual_stride = call.residual_stride;
+  product.copy = call.copy;
   const S* values = weight.group(group);
   team.split(kernels::panels<S>(product.columns), [&](Index first, Index last) {
     if (weight.panel != 0) {

@@ -18,7 +18,8 @@
 namespace vitrine::inline VITRINE_ABI::detail {
 
 // Rows that one thread takes through a layer: eight tiles of A and what is made of them fit the second-level cache.
-inline constexpr Index block_rows = 8 * kernels::tile_rows;
+// Without vectors and threads there is no such cache but little memory: one tile.
+inline constexpr Index block_rows = (VITRINE_VECTOR_BYTES == 0 && !VITRINE_OPENMP ? 1 : 8) * kernels::tile_rows;
 // Query rows of one item of attention.
 inline constexpr Index chunk_rows = 4 * kernels::attention_rows;
 
@@ -62,13 +63,16 @@ struct Scratch {
     S* own(const Team& team) const { return base + team.slot() * stride; }
     S* of(const Team& team) const { return team.alone() ? own(team) : base; }
   };
-  Piece narrow[2], wide, pack, tile;
+  Piece narrow, pack;
+  Piece wide, tile;  // one place: products and attention take turns
+  Piece copy;        // of a block of a product's left operand (kernels::Product::copy); empty for narrow layers
 
   struct Sizes {
-    Index narrow = 0, wide = 0, depth = 0, keys = 0, value_width = 0;
+    Index narrow = 0, wide = 0, keys = 0, value_width = 0;
+    Index depth = 0;  // of the deepest weight; 0 when all are in panels
     constexpr Sizes max(const Sizes& o) const {
-      return {narrow > o.narrow ? narrow : o.narrow, wide > o.wide ? wide : o.wide, depth > o.depth ? depth : o.depth,
-              keys > o.keys ? keys : o.keys, value_width > o.value_width ? value_width : o.value_width};
+      return {narrow > o.narrow ? narrow : o.narrow, wide > o.wide ? wide : o.wide, keys > o.keys ? keys : o.keys,
+              value_width > o.value_width ? value_width : o.value_width, depth > o.depth ? depth : o.depth};
     }
   };
   // `rows`: all rows of the call; fewer than a block need less.
@@ -81,11 +85,13 @@ struct Scratch {
       p.base = arena.take<S>(p.stride * threads);
       return p;
     };
-    s.narrow[0] = piece(block * sizes.narrow);
-    s.narrow[1] = piece(block * sizes.narrow);
-    s.wide = piece(block * sizes.wide);
+    s.narrow = piece(block * sizes.narrow);
     s.pack = piece(sizes.depth * kernels::panel_width<S>);
-    s.tile = piece(kernels::attention_scratch<S>(sizes.keys, sizes.value_width));
+    const Index wide = block * sizes.wide;
+    const Index tile = kernels::attention_scratch<S>(sizes.keys, sizes.value_width);
+    s.wide = s.tile = piece(wide > tile ? wide : tile);
+    if (sizes.wide >= 2 * kernels::copy_from)
+      s.copy = piece(kernels::copy_size(rows < block * threads ? rows : block * threads));
     return s;
   }
 };
@@ -97,8 +103,12 @@ void for_rows(Team& team, Index rows, F&& f) {
 }
 
 // How many threads a call of `work` multiply-adds is worth.
-inline int team_size(const Workspace& workspace, double work) {
+VITRINE_INLINE int team_size([[maybe_unused]] const Workspace& workspace, [[maybe_unused]] double work) {
+#if VITRINE_OPENMP
   return work < workspace.parallel_from() ? 1 : workspace.threads();
+#else
+  return 1;  // and nobody computes the work
+#endif
 }
 
 // Copies rows that do not stand one after another (a strided view) to `to`, row by row.

@@ -14,8 +14,8 @@ class Decoder : public Module<Decoder<S, D>, S> {
  public:
   using Masks = DecoderMasks<S>;
 
-  Decoder() noexcept requires(D.fixed() && D.num_layers > 0) : Decoder(StackConfig{}) {}
-  explicit Decoder(const StackConfig& config, const Memory* memory = detail::default_memory<D>()) noexcept
+  constexpr Decoder() noexcept requires(D.fixed() && D.num_layers > 0) : Decoder(StackConfig{}) {}
+  constexpr explicit Decoder(const StackConfig& config, const Memory* memory = detail::default_memory<D>()) noexcept
       : Module<Decoder, S>(memory), config_(config), layers_(memory, count(config), detail::sized<D>(config.layer)) {
     detail::check_dims<D>();
     config_.layer = detail::sized<D>(config.layer);
@@ -44,8 +44,8 @@ class Decoder : public Module<Decoder<S, D>, S> {
   }
 #endif
 
-  std::size_t workspace_bytes(const Shape& shape, int threads = 1) const noexcept {
-    return layers_.size() > 0 ? detail::decoder_workspace(layers_.data()[0], shape, threads) : 0;
+  constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1) const noexcept {
+    return detail::decoder_workspace(layers_.data(), layers_.size(), shape, threads);
   }
   static constexpr std::size_t workspace_bytes() noexcept requires(D.fixed()) {
     return DecoderLayer<S, D>::workspace_bytes();
@@ -71,7 +71,7 @@ class Decoder : public Module<Decoder<S, D>, S> {
   }
 
   template <class Self, class F>
-  static void visit_parameters(Self& self, detail::NamePath& path, F& visit) {
+  static constexpr void visit_parameters(Self& self, detail::NamePath& path, F& visit) {
     detail::visit_stack(self.layers_, self.norm_, path, visit);
   }
 

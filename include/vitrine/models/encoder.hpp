@@ -14,8 +14,8 @@ class Encoder : public Module<Encoder<S, D>, S> {
  public:
   using Masks = EncoderMasks<S>;
 
-  Encoder() noexcept requires(D.fixed() && D.num_layers > 0) : Encoder(StackConfig{}) {}
-  explicit Encoder(const StackConfig& config, const Memory* memory = detail::default_memory<D>()) noexcept
+  constexpr Encoder() noexcept requires(D.fixed() && D.num_layers > 0) : Encoder(StackConfig{}) {}
+  constexpr explicit Encoder(const StackConfig& config, const Memory* memory = detail::default_memory<D>()) noexcept
       : Module<Encoder, S>(memory), config_(config), layers_(memory, count(config), detail::sized<D>(config.layer)) {
     detail::check_dims<D>();
     config_.layer = detail::sized<D>(config.layer);
@@ -42,8 +42,8 @@ class Encoder : public Module<Encoder<S, D>, S> {
   }
 #endif
 
-  std::size_t workspace_bytes(const Shape& shape, int threads = 1) const noexcept {
-    return layers_.size() > 0 ? detail::encoder_workspace(layers_.data()[0], shape, threads) : 0;
+  constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1) const noexcept {
+    return detail::encoder_workspace(layers_.data(), layers_.size(), shape, threads);
   }
   static constexpr std::size_t workspace_bytes() noexcept requires(D.fixed()) {
     return EncoderLayer<S, D>::workspace_bytes();
@@ -67,7 +67,7 @@ class Encoder : public Module<Encoder<S, D>, S> {
   }
 
   template <class Self, class F>
-  static void visit_parameters(Self& self, detail::NamePath& path, F& visit) {
+  static constexpr void visit_parameters(Self& self, detail::NamePath& path, F& visit) {
     detail::visit_stack(self.layers_, self.norm_, path, visit);
   }
 

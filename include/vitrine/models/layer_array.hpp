@@ -11,12 +11,12 @@ template <class T, Index Count>
 class LayerArray {
  public:
   template <class... A>
-  LayerArray(const Memory*, Index, const A&... arguments) noexcept {
+  constexpr LayerArray(const Memory*, Index, const A&... arguments) noexcept {
     for (T& layer : layers_) layer = T(arguments...);
   }
-  Index size() const noexcept { return Count; }
-  T* data() noexcept { return layers_; }
-  const T* data() const noexcept { return layers_; }
+  constexpr Index size() const noexcept { return Count; }
+  constexpr T* data() noexcept { return layers_; }
+  constexpr const T* data() const noexcept { return layers_; }
 
  private:
   T layers_[std::size_t(Count)];
@@ -70,7 +70,7 @@ class LayerArray<T, -1> {
 
 // layers.0. ..., then norm. of a stack.
 template <class Array, class N, class F>
-void visit_stack(Array& layers, N& norm, NamePath& path, F& visit) {
+constexpr void visit_stack(Array& layers, N& norm, NamePath& path, F& visit) {
   for (Index i = 0; i < layers.size(); ++i) {
     NamePath::Scope scope(path, "layers.");
     path.append(i);
