@@ -1,0 +1,180 @@
+// Maps to files: one writer for every model and every program here.
+//   Page page{.title = "en-de", .examples = {seq2seq_example(r, 0, source_tokens, target_tokens)}};   // page.hpp
+//   save_maps("maps.npz", page);      or maps.html (the viewer), or maps.json (BertViz's model view, one object a line)
+//   statistics_csv(page)              figures of every head
+// Members of an npz, N being the example's number: N/encoder_self, N/decoder_self, N/cross (layers, heads, T, S),
+// N/source_tokens, N/target_tokens; where maps were left out, N/cross.layers and N/cross.heads say which are there.
+#pragma once
+#include <filesystem>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+#include <vitrine/inspect/bertviz.hpp>
+#include <vitrine/inspect/csv.hpp>
+#include <vitrine/inspect/page.hpp>
+#include <vitrine/inspect/viewer.hpp>
+#include <vitrine/io/atomic_file.hpp>
+#include <vitrine/io/npz.hpp>
+#include <vitrine/models/seq2seq.hpp>
+
+namespace vitrine::inline VITRINE_ABI::inspect {
+
+/// Describes maps that are already there, for instance those of sequence b of a batch. The maps must outlive the group;
+/// those that were not chosen are left out.
+inline MapGroup map_group(std::string kind, const Maps<float>& maps, Index b, std::vector<std::string> query_tokens,
+                          std::vector<std::string> key_tokens);
+
+/// Sequence b of a teacher-forced pass (generate/generate.hpp), whose row t made target_tokens[t] after it had read
+/// `start` and the tokens before. Groups cross, encoder and decoder, those that were kept. The result must outlive it.
+template <class K>
+Example seq2seq_example(const Seq2SeqResult<K, float>& result, Index b, const std::vector<std::string>& source_tokens,
+                        const std::vector<std::string>& target_tokens, std::string title = {},
+                        const std::string& start = "<start>");
+
+/// Adds one example's maps and tokens to an archive. A group of another kind than encoder, decoder and cross is named
+/// NUMBER/KIND. Throws Error; std::invalid_argument when the kept maps are not all heads of some layers.
+inline void add_maps(NpzWriter& writer, Index number, const Example& example);
+
+/// Writes a page by the file's extension: .npz, .html or .json. Throws Error, bad_usage for another extension.
+inline void save_maps(const std::filesystem::path& path, const Page& page);
+
+/// The extension is one that save_maps knows.
+inline bool can_save_maps(const std::filesystem::path& path) {
+  return path.extension() == ".npz" || path.extension() == ".html" || path.extension() == ".json";
+}
+
+/// CSV: a header, then for each example, kind, layer and head its HeadFigures (page.hpp).
+inline std::string statistics_csv(const Page& page);
+
+// ---- implementation
+
+namespace detail {
+
+/// The layers and heads of which maps are there: every one of these heads in every one of these layers.
+struct KeptMaps {
+  std::vector<std::int64_t> layers = {}, heads = {};
+};
+
+inline KeptMaps kept_maps(const MapGroup& group) {
+  KeptMaps kept;
+  std::size_t count = 0;
+  std::vector<bool> heads(std::size_t(group.heads), false);
+  for (Index layer = 0; layer < group.layers; ++layer) {
+    const std::size_t before = count;
+    for (Index head = 0; head < group.heads; ++head)
+      if (group.map(layer, head) != nullptr) ++count, heads[std::size_t(head)] = true;
+    if (count > before) kept.layers.push_back(layer);
+  }
+  for (std::size_t head = 0; head < heads.size(); ++head)
+    if (heads[head]) kept.heads.push_back(Index(head));
+  if (count != kept.layers.size() * kept.heads.size())
+    throw std::invalid_argument("npz: the kept maps of \"" + group.kind + "\" are not the same heads in every layer");
+  return kept;
+}
+
+}  // namespace detail
+
+inline MapGroup map_group(std::string kind, const Maps<float>& maps, Index b, std::vector<std::string> query_tokens,
+                          std::vector<std::string> key_tokens) {
+  const Index queries = Index(query_tokens.size()), keys = Index(key_tokens.size());
+  if (queries != maps.length(b) || keys != maps.memory_length(b))
+    throw std::invalid_argument("map group \"" + kind + "\": " + std::to_string(queries) + " query and " +
+                                std::to_string(keys) + " key tokens for maps of " + std::to_string(maps.length(b)) +
+                                " x " + std::to_string(maps.memory_length(b)));
+  return {.kind = std::move(kind),
+          .query_tokens = std::move(query_tokens),
+          .key_tokens = std::move(key_tokens),
+          .layers = maps.layers(),
+          .heads = maps.heads(),
+          .map = [&maps, b](Index layer, Index head) {
+            return maps.kept(layer, head) ? maps[layer].matrix(b, head).data() : nullptr;
+          }};
+}
+
+template <class K>
+Example seq2seq_example(const Seq2SeqResult<K, float>& result, Index b, const std::vector<std::string>& source_tokens,
+                        const std::vector<std::string>& target_tokens, std::string title, const std::string& start) {
+  Example example{.title = std::move(title), .groups = {}};
+  const auto any = [](const Maps<float>& maps) { return !maps.values().empty(); };
+  if (any(result.cross_attn))
+    example.groups.push_back(map_group("cross", result.cross_attn, b, target_tokens, source_tokens));
+  if (any(result.encoder.self_attn))
+    example.groups.push_back(map_group("encoder", result.encoder.self_attn, b, source_tokens, source_tokens));
+  if (any(result.self_attn)) {
+    std::vector<std::string> inputs = target_tokens;
+    if (!inputs.empty()) inputs.pop_back(), inputs.insert(inputs.begin(), start);
+    example.groups.push_back(map_group("decoder", result.self_attn, b, target_tokens, std::move(inputs)));
+  }
+  return example;
+}
+
+inline void add_maps(NpzWriter& writer, Index number, const Example& example) {
+  const std::string prefix = std::to_string(number) + "/";
+  const std::vector<std::string>*source = nullptr, *target = nullptr;
+  for (const MapGroup& group : example.groups) {
+    check(group);
+    const detail::KeptMaps kept = detail::kept_maps(group);
+    const auto size = static_cast<std::size_t>(group.query_count() * group.key_count());
+    // Each map is copied: what `map` returns need not stay.
+    std::vector<float> values;
+    values.reserve(size * kept.layers.size() * kept.heads.size());
+    for (const Index layer : kept.layers)
+      for (const Index head : kept.heads)
+        if (const float* map = group.map(layer, head)) values.insert(values.end(), map, map + size);
+    const bool self = group.kind == "encoder" || group.kind == "decoder";
+    const std::string name = prefix + group.kind + (self ? "_self" : "");
+    writer.add(name, {Index(kept.layers.size()), Index(kept.heads.size()), group.query_count(), group.key_count()},
+               std::span<const float>(values));
+    if (Index(kept.layers.size()) < group.layers || Index(kept.heads.size()) < group.heads) {
+      const auto list = [&](const char* what, const std::vector<std::int64_t>& indices) {
+        writer.add(name + what, {Index(indices.size())}, std::span<const std::int64_t>(indices));
+      };
+      list(".layers", kept.layers), list(".heads", kept.heads);
+    }
+    if (group.kind != "decoder") source = &group.key_tokens;
+    if (group.kind != "encoder") target = &group.query_tokens;
+  }
+  if (source != nullptr) writer.add_strings(prefix + "source_tokens", *source);
+  if (target != nullptr) writer.add_strings(prefix + "target_tokens", *target);
+}
+
+inline void save_maps(const std::filesystem::path& path, const Page& page) {
+  if (path.extension() == ".npz") {
+    NpzWriter writer(path);
+    for (std::size_t i = 0; i < page.examples.size(); ++i) add_maps(writer, Index(i), page.examples[i]);
+    writer.finish();
+  } else if (path.extension() == ".html") {
+    save_viewer(path, page);
+  } else if (path.extension() == ".json") {
+    AtomicFile file(path);
+    for (const Example& example : page.examples) file.write(bertviz_model_view(example.groups) + "\n");
+    file.commit();
+  } else {
+    throw Error(LoadError::bad_usage, path.string(), "maps are written to .npz, .html or .json files");
+  }
+}
+
+inline std::string statistics_csv(const Page& page) {
+  std::string out = "example,kind,layer,head,entropy,largest,same,previous,next,first,last,distance\n";
+  CsvRow row;
+  for (std::size_t i = 0; i < page.examples.size(); ++i) {
+    for (const MapGroup& group : page.examples[i].groups) {
+      for (Index layer = 0; layer < group.layers; ++layer) {
+        for (Index head = 0; head < group.heads; ++head) {
+          const float* map = group.map(layer, head);
+          if (map == nullptr) continue;
+          const HeadFigures f = head_figures(map, group.query_count(), group.key_count());
+          row.add(Index(i)).add(group.kind).add(layer).add(head);
+          for (const double figure : {f.entropy, f.largest, f.same, f.previous, f.next, f.first, f.last, f.distance})
+            row.add(figure);
+          out += row.take();
+        }
+      }
+    }
+  }
+  return out;
+}
+
+}  // namespace vitrine::inline VITRINE_ABI::inspect

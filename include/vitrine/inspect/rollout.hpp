@@ -1,0 +1,72 @@
+// Attention rollout (Abnar and Zuidema 2020): how much of each input token is in each position after some layers.
+//   const auto r = encoder(x);                                     // every layer's self-attention kept, keep::weights
+//   RowMajor<float> rolled = rollout(r.self_attn, b);              // T x T: row i, what position i is made of
+//   A_l = 1/2 (mean over heads of layer l) + 1/2 I                 (the residual connection)
+//   rollout = A_L A_(L-1) ... A_1                                  (products of one sequence's T x T matrices)
+#pragma once
+#include <stdexcept>
+#include <string>
+#include <vitrine/core/eigen.hpp>
+#include <vitrine/core/maps.hpp>
+
+namespace vitrine::inline VITRINE_ABI::inspect {
+
+/// Rolls one more layer: (residual I + (1 - residual) attention) * rolled. `attention` is T x T, already averaged over
+/// heads; an empty `rolled` stands for I. Throws std::invalid_argument when the extents do not fit.
+template <class S, class M>
+RowMajor<S> roll_layer(const M& attention, const RowMajor<S>& rolled, S residual = S(0.5));
+
+/// The rollout of sequence b through the first `layers` layers (-1: all of them). Maps<S> or MeanMaps<S> of
+/// self-attention, all those layers and heads kept (StatusError else). Memory: 3 T x T matrices.
+template <class S>
+RowMajor<S> rollout(const Maps<S>& self_attn, Index b, Index layers = -1, S residual = S(0.5));
+template <class S>
+RowMajor<S> rollout(const MeanMaps<S>& self_attn, Index b, Index layers = -1, S residual = S(0.5));
+
+// ---- implementation
+
+namespace detail {
+
+template <class S, class Mean>
+RowMajor<S> roll(Index kept_layers, Index layers, S residual, Mean&& mean) {
+  if (layers > kept_layers)
+    throw std::invalid_argument("rollout: " + std::to_string(layers) + " layers of " + std::to_string(kept_layers));
+  RowMajor<S> rolled;
+  for (Index layer = 0; layer < (layers < 0 ? kept_layers : layers); ++layer)
+    rolled = roll_layer<S>(mean(layer), rolled, residual);
+  return rolled;
+}
+
+}  // namespace detail
+
+template <class S, class M>
+RowMajor<S> roll_layer(const M& attention, const RowMajor<S>& rolled, S residual) {
+  const Index length = Index(attention.rows());
+  if (Index(attention.cols()) != length || (rolled.size() > 0 && rolled.rows() != length))
+    throw std::invalid_argument("rollout: a " + std::to_string(attention.rows()) + " x " +
+                                std::to_string(attention.cols()) + " map" +
+                                (rolled.size() > 0 ? " behind one of " + std::to_string(rolled.rows()) + " rows" : "") +
+                                "; only square maps of one size can be rolled (self-attention)");
+  RowMajor<S> mixed = (S(1) - residual) * attention;
+  mixed.diagonal().array() += residual;
+  if (rolled.size() == 0) return mixed;
+  return mixed * rolled;
+}
+
+template <class S>
+RowMajor<S> rollout(const Maps<S>& self_attn, Index b, Index layers, S residual) {
+  return detail::roll<S>(self_attn.layers(), layers, residual, [&](Index layer) {
+    RowMajor<S> mean = self_attn[layer].matrix(b, 0);
+    for (Index head = 1; head < self_attn.heads(); ++head) mean += self_attn[layer].matrix(b, head);
+    mean /= S(self_attn.heads());
+    return mean;
+  });
+}
+
+template <class S>
+RowMajor<S> rollout(const MeanMaps<S>& self_attn, Index b, Index layers, S residual) {
+  return detail::roll<S>(self_attn.layers(), layers, residual,
+                         [&](Index layer) { return RowMajor<S>(self_attn[layer].matrix(b)); });
+}
+
+}  // namespace vitrine::inline VITRINE_ABI::inspect

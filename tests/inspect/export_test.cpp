@@ -1,0 +1,113 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+#include <vitrine/generate/generate.hpp>
+#include <vitrine/inspect/export.hpp>
+#include <vitrine/models/marian.hpp>
+
+#include "../io/scratch.hpp"
+
+using namespace vitrine;
+using namespace vitrine::inspect;
+
+namespace {
+
+// A small model with given weights, and a pass over two ragged pairs.
+struct Pass {
+  Marian<float> model{{.vocab_size = 7,
+                       .d_model = 8,
+                       .encoder_layers = 2,
+                       .decoder_layers = 3,
+                       .encoder_attention_heads = 2,
+                       .decoder_attention_heads = 4,
+                       .encoder_ffn_dim = 8,
+                       .decoder_ffn_dim = 8,
+                       .max_position_embeddings = 16,
+                       .final_logits_bias = false}};
+  Workspace workspace{heap()};
+  std::vector<Index> ids = {1, 2, 3, 0, 4, 0}, lengths = {4, 2};
+  template <class K>
+  auto run(const K& keep) {
+    throw_if_failed(model.init(3));
+    GenerationConfig config;
+    config.decoder_start_token_id = 6, config.eos_token_ids = {0};
+    return score(model, workspace, Tokens(ids, lengths), {{5, 0}, {2, 3, 0}}, config, keep);
+  }
+};
+const std::vector<std::string> source = {"a", "b", "c", "</s>"}, target = {"x", "</s>"};
+
+}  // namespace
+
+TEST_CASE("export: an npz has the contract's members, and the maps themselves") {
+  const Scratch scratch;
+  Pass pass;
+  const auto scored = pass.run(keep::weights);
+  const Page page{.title = "two",
+                  .examples = {seq2seq_example(scored.result, 0, source, target, "first"),
+                               seq2seq_example(scored.result, 1, {"d", "</s>"}, {"y", "z", "</s>"})}};
+  save_maps(scratch / "maps.npz", page);
+  const Npz archive(scratch / "maps.npz");
+  CHECK(archive.names() == std::vector<std::string>{"0/cross", "0/decoder_self", "0/encoder_self", "0/source_tokens",
+                                                    "0/target_tokens", "1/cross", "1/decoder_self", "1/encoder_self",
+                                                    "1/source_tokens", "1/target_tokens"});
+  const TensorView cross = archive.at("1/cross");
+  CHECK(cross.shape == std::vector<Index>{3, 4, 3, 2});
+  const auto values = cross.to_vector<float>();
+  for (Index layer = 0; layer < 3; ++layer)
+    for (Index head = 0; head < 4; ++head)
+      for (Index t = 0; t < 3; ++t)
+        for (Index s = 0; s < 2; ++s)
+          CHECK(values[std::size_t(((layer * 4 + head) * 3 + t) * 2 + s)] ==
+                scored.result.cross_attn[layer].matrix(1, head)(t, s));
+  const TensorView encoder = archive.at("0/encoder_self"), decoder = archive.at("0/decoder_self");
+  CHECK(encoder.shape == std::vector<Index>{2, 2, 4, 4});
+  CHECK(decoder.shape == std::vector<Index>{3, 4, 2, 2});
+}
+
+TEST_CASE("export: what was not kept is left out, and said") {
+  const Scratch scratch;
+  Pass pass;
+  const auto scored = pass.run(keep::weights.only({.which = Which::cross, .layers = {0, 2}, .heads = {3}}));
+  const Page page{.examples = {seq2seq_example(scored.result, 0, source, target)}};
+  CHECK(page.examples[0].groups.size() == 1);
+  save_maps(scratch / "maps.npz", page);
+  const Npz archive(scratch / "maps.npz");
+  CHECK(archive.names() ==
+        std::vector<std::string>{"0/cross", "0/cross.heads", "0/cross.layers", "0/source_tokens", "0/target_tokens"});
+  CHECK(archive.at("0/cross.layers").to_vector<std::int64_t>() == std::vector<std::int64_t>{0, 2});
+  CHECK(archive.at("0/cross.heads").to_vector<std::int64_t>() == std::vector<std::int64_t>{3});
+  CHECK(archive.at("0/cross").shape[0] == 2);
+}
+
+TEST_CASE("export: labels of the decoder: queries are what was made, keys what was read") {
+  Pass pass;
+  const auto scored = pass.run(keep::weights);
+  const Example example = seq2seq_example(scored.result, 0, source, target, "", "<pad>");
+  CHECK(example.groups[0].kind == "cross");
+  CHECK(example.groups[2].kind == "decoder");
+  CHECK(example.groups[2].query_tokens == target);
+  CHECK(example.groups[2].key_tokens == std::vector<std::string>{"<pad>", "x"});
+  CHECK_THROWS_AS(seq2seq_example(scored.result, 0, {"a"}, target), std::invalid_argument);
+}
+
+TEST_CASE("export: viewer, BertViz and statistics from the same page") {
+  const Scratch scratch;
+  Pass pass;
+  const auto scored = pass.run(keep::weights.only({.which = Which::cross}));
+  const Page page{.examples = {seq2seq_example(scored.result, 0, source, target)}};
+  save_maps(scratch / "maps.html", page);
+  CHECK(read_text(scratch / "maps.html").starts_with("<!doctype html>"));
+  save_maps(scratch / "maps.json", page);
+  CHECK(read_text(scratch / "maps.json").starts_with("{\"attention\":[{\"name\":\"Cross\""));
+  const std::string csv = statistics_csv(page);
+  CHECK(std::count(csv.begin(), csv.end(), '\n') == 1 + 3 * 4);
+  CHECK(csv.starts_with("example,kind,layer,head,entropy,"));
+  CHECK(csv.find("\n0,cross,2,3,") != csv.npos);
+  std::string message;
+  CHECK(error_of([&] { save_maps(scratch / "maps.txt", page); }, &message) == "bad_usage");
+  CHECK(scratch.files() == 2);
+  CHECK(can_save_maps("a.npz"));
+  CHECK_FALSE(can_save_maps("a.png"));
+}

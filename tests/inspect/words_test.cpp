@@ -1,0 +1,48 @@
+#include <doctest/doctest.h>
+
+#include <vitrine/inspect/words.hpp>
+
+using namespace vitrine::inspect;
+using vitrine::Index;
+using Texts = std::vector<std::string>;
+using Numbers = std::vector<Index>;
+
+TEST_CASE("words: each tokenizer's marks") {
+  const auto check = [](const Texts& tokens, Subwords marks, const Texts& texts, const Numbers& of_token) {
+    CAPTURE(tokens[0]);
+    CHECK(subwords_of(tokens) == marks);
+    const Words words = words_of(tokens);
+    CHECK(words.texts == texts);
+    CHECK(words.of_token == of_token);
+  };
+  check({"▁das", "▁Haus", "es", ".", "</s>"}, Subwords::sentencepiece, {"das", "Hauses.", "</s>"}, {0, 1, 1, 1, 2});
+  check({"x", "y", "▁z", "</s>"}, Subwords::sentencepiece, {"xy", "z", "</s>"}, {0, 0, 1, 2});
+  check({">>fra<<", "▁", "a", "<unk>", "b", "</s>", "c"}, Subwords::sentencepiece, {">>fra<<", "a<unk>b", "</s>", "c"},
+        {0, 1, 1, 1, 1, 2, 3});
+  check({"[CLS]", "em", "##bed", "##ding", "s", "[SEP]"}, Subwords::wordpiece, {"[CLS]", "embedding", "s", "[SEP]"},
+        {0, 1, 1, 1, 2, 3});
+  check({"ge@@", "gan@@", "gen", "ist", "</s>"}, Subwords::bpe, {"gegangen", "ist", "</s>"}, {0, 0, 0, 1, 2});
+  check({"low", "er</w>", "new</w>", "</s>"}, Subwords::end_of_word, {"lower", "new", "</s>"}, {0, 0, 1, 2});
+  check({"The", "Ġwor", "ld", "<|endoftext|>"}, Subwords::byte_level, {"The", "world", "<|endoftext|>"}, {0, 1, 1, 2});
+  check({"a", "b", "</s>"}, Subwords::none, {"a", "b", "</s>"}, {0, 1, 2});
+  CHECK(words_of(Texts{}).count() == 0);
+  CHECK(words_of({"▁a", "b"}, Subwords::none).texts == Texts{"▁a", "b"});
+}
+
+TEST_CASE("words: weights to a word are added, those from a word are averaged") {
+  const Words source = words_of(Texts{"▁a", "b", "▁c"}), target = words_of(Texts{"▁x", "▁y", "z"});
+  vitrine::RowMajor<double> map(3, 3), expected(2, 2);
+  map << 0.5, 0.25, 0.25,  //
+      0.0, 0.5, 0.5,       //
+      0.25, 0.25, 0.5;
+  expected << 0.75, 0.25, 0.5, 0.5;
+  CHECK(merge_words(map, target, source) == expected);
+  const vitrine::RowMajor<double> smaller = map.topRows(2);
+  CHECK_THROWS_AS(merge_words(smaller, target, source), std::invalid_argument);
+}
+
+TEST_CASE("words: links between subwords become one between words") {
+  const Words source = words_of(Texts{"▁a", "b", "▁c"}), target = words_of(Texts{"▁x", "▁y", "z"});
+  CHECK(pharaoh(merge_links({{0, 0}, {1, 0}, {2, 1}, {2, 2}, {1, 2}}, target, source)) == "0-0 0-1 1-1");
+  CHECK_THROWS_AS(merge_links({{3, 0}}, target, source), std::out_of_range);
+}
