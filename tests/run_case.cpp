@@ -2,15 +2,22 @@
 //               [--call fresh|into] [--path full|cached|ragged|static] [--scalar float|double] [--out FILE.npz]
 // Runs one module case and prints for every tensor of the result its name, shape and a hash of the bytes of its real
 // rows: those before the padding that a sequence ends with, the case's own or that of --pad. A name has the same line
-// under all flags (names depend on --keep; NAME.mean is head_mean's). --path cached: decoders that look at no later
-// key, token by token; static: compile-time sizes, for a few cases. Where a path does not exist for a case, the plain
-// one is taken, and stderr says so. Exit 0; 2: bad usage or file.
+// under all flags (which names there are depends on --keep; NAME.mean is what head_mean keeps). --path cached: decoders
+// that look at no later key, token by token; static: compile-time sizes, for a few cases. Where a path does not exist
+// for a case the plain one is taken, and stderr says so. Exit 0; 2: bad usage or file.
+//
+// run_case --all PATH...   runs the cases in files and folders under many combinations of flags, in float and double,
+// and prints what differs; the last line is "N passed, M failed". Exit 0; 1: something differs; 2: bad usage or file.
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <filesystem>
 #include <map>
+#include <sstream>
+#include <stdexcept>
 #include <string>
 #include <vitrine/core/build_info.hpp>
 #include <vitrine/io/npz.hpp>
@@ -32,7 +39,8 @@ struct Options {
 
 constexpr const char* usage =
     "usage: run_case CASE [--threads N] [--keep weights|scores|head_mean|nothing] [--pad LEFT,RIGHT] [--neighbours N]\n"
-    "       [--call fresh|into] [--path full|cached|ragged|static] [--scalar float|double] [--out FILE.npz]\n";
+    "       [--call fresh|into] [--path full|cached|ragged|static] [--scalar float|double] [--out FILE.npz]\n"
+    "       run_case --all PATH...\n";
 
 bool number(const std::string& text, Index& value) {
   char* end = nullptr;
@@ -87,32 +95,52 @@ std::uint64_t hash(const void* data, std::size_t bytes) {  // FNV-1a
   return value;
 }
 
+struct Line {
+  std::string name, shape;
+  std::uint64_t hash;
+  bool operator==(const Line&) const = default;
+};
+
 template <class S, class K>
-void run(const Options& o, const K& keep) {
-  const vt::SafeTensors file(o.file);
+std::vector<module_case::Named<S>> results(const vt::SafeTensors& file, const Options& o, const K& keep,
+                                           std::string& note) {
   module_case::Case<S> c = module_case::place(module_case::Case<S>(file), o.placement);
   for (auto& mask : c.masks) mask.use_causal = o.path != "cached";
-  const auto note = [](const char* text) { std::fprintf(stderr, "run_case: %s\n", text); };
-  if (o.placement.ragged && (o.placement.left > 0 || o.placement.right > 0))
-    note("packed rows have no padding: --pad has no effect");
-  std::vector<module_case::Named<S>> result;
-  bool done = false;
   if (o.path == "cached") {
-    if ((done = module_case::is_causal(c)))
-      result = module_case::run_cached(c, keep, o.threads > 0 ? o.threads : 1, true);
-    else
-      note("this case looks at later keys, or is no decoder: the plain path instead of the cached one");
+    if (module_case::is_causal(c)) return module_case::run_cached(c, keep, o.threads > 0 ? o.threads : 1, true);
+    note = "this case looks at later keys, or is no decoder: the plain path instead of the cached one";
   } else if (o.path == "static") {
-    if (auto fixed = module_case::run_static(c, keep, true))
-      result = std::move(*fixed), done = true;
-    else
-      note("no static layer of these sizes: the plain path instead of the static one");
+    if (auto fixed = module_case::run_static(c, keep, true)) return std::move(*fixed);
+    note = "no static layer of these sizes: the plain path instead of the static one";
+  } else if (o.placement.ragged && (o.placement.left > 0 || o.placement.right > 0)) {
+    note = "packed rows have no padding: --pad has no effect";
   }
-  if (!done) result = module_case::run(c, keep, {o.threads, o.call == "into"}, true);
-
+  return module_case::run(c, keep, {o.threads, o.call == "into"}, true);
+}
+template <class S>
+std::vector<module_case::Named<S>> results(const vt::SafeTensors& file, const Options& o, std::string& note) {
+  if (o.keep == "weights") return results<S>(file, o, vt::keep::weights, note);
+  if (o.keep == "scores") return results<S>(file, o, vt::keep::scores, note);
+  if (o.keep == "head_mean") return results<S>(file, o, vt::keep::head_mean, note);
+  return results<S>(file, o, vt::keep::nothing, note);
+}
+template <class S>
+std::vector<Line> lines(const std::vector<module_case::Named<S>>& result) {
+  std::vector<Line> all;
   for (const auto& one : result)
-    std::printf("%s %s %016llx\n", one.name.c_str(), vt::detail::shape_text(one.shape).c_str(),
-                static_cast<unsigned long long>(hash(one.values.data(), one.values.size() * sizeof(S))));
+    all.push_back(
+        {one.name, vt::detail::shape_text(one.shape), hash(one.values.data(), one.values.size() * sizeof(S))});
+  return all;
+}
+
+template <class S>
+void show(const Options& o) {
+  std::string note;
+  const vt::SafeTensors file(o.file);
+  const auto result = results<S>(file, o, note);
+  if (!note.empty()) std::fprintf(stderr, "run_case: %s\n", note.c_str());
+  for (const Line& line : lines(result))
+    std::printf("%s %s %016llx\n", line.name.c_str(), line.shape.c_str(), static_cast<unsigned long long>(line.hash));
   if (o.out.empty()) return;
   vt::NpzWriter writer(o.out);
   for (const auto& one : result) {
@@ -125,16 +153,82 @@ void run(const Options& o, const K& keep) {
   writer.finish();
 }
 
+// ---- --all
+constexpr const char* combinations[] = {
+    "--threads 2",
+    "--threads 3 --call into --keep nothing",
+    "--keep nothing",
+    "--keep head_mean",
+    "--call into",
+    "--pad 0,3",
+    "--pad 2,0",
+    "--pad 5,17 --keep nothing",
+    "--pad 1,40 --keep head_mean --call into",
+    "--neighbours 3",
+    "--neighbours 70 --threads 2 --pad 1,1",
+    "--path ragged",
+    "--path ragged --neighbours 5 --threads 2",
+    "--path ragged --neighbours 2 --keep head_mean --call into",
+    "--path cached",
+    "--path cached --neighbours 3 --pad 0,2 --keep scores",
+    "--path cached --threads 2 --pad 2,0 --keep head_mean",
+    "--path static",
+    "--path static --neighbours 2 --pad 1,3 --keep scores",
+};
+
+struct Count {
+  int passed = 0, failed = 0, taken[4] = {};  // taken: runs on a path, by the path
+};
+
 template <class S>
-void run(const Options& o) {
-  if (o.keep == "weights")
-    run<S>(o, vt::keep::weights);
-  else if (o.keep == "scores")
-    run<S>(o, vt::keep::scores);
-  else if (o.keep == "head_mean")
-    run<S>(o, vt::keep::head_mean);
-  else
-    run<S>(o, vt::keep::nothing);
+void compare_all(const vt::SafeTensors& file, Count& count) {
+  Options plain;
+  plain.keep = "scores";
+  std::string note;
+  std::map<std::string, Line> wanted;
+  for (const Line& line : lines(results<S>(file, plain, note))) wanted[line.name] = line;
+  for (const char* flags : combinations) {
+    std::vector<std::string> words = {"run_case", file.file()};
+    std::istringstream split(flags);
+    for (std::string word; split >> word;) words.push_back(word);
+    std::vector<char*> arguments;
+    for (std::string& word : words) arguments.push_back(word.data());
+    Options o;
+    if (!parse(int(arguments.size()), arguments.data(), o)) throw std::logic_error(flags);
+    note.clear();
+    std::string differing;
+    const std::vector<Line> got = lines(results<S>(file, o, note));
+    for (const Line& line : got)
+      if (!wanted.contains(line.name) || !(wanted[line.name] == line)) differing += " " + line.name;
+    if (note.empty()) ++count.taken[o.path == "full" ? 0 : o.path == "cached" ? 1 : o.path == "ragged" ? 2 : 3];
+    if (got.empty()) differing = " nothing came out";
+    ++(differing.empty() ? count.passed : count.failed);
+    if (!differing.empty())
+      std::printf("%s %s %s:%s\n", file.file().c_str(), sizeof(S) == 4 ? "float" : "double", flags, differing.c_str());
+  }
+}
+
+int compare_all(int count, char** paths) {
+  std::vector<std::filesystem::path> files;
+  for (int i = 0; i < count; ++i) {
+    if (!std::filesystem::is_directory(paths[i])) {
+      files.push_back(paths[i]);
+      continue;
+    }
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(paths[i]))
+      if (entry.path().extension() == ".safetensors") files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  Count total;
+  for (const auto& path : files) {
+    const vt::SafeTensors file(path);
+    compare_all<float>(file, total);
+    compare_all<double>(file, total);
+  }
+  std::printf("%d full, %d cached, %d ragged, %d static runs\n", total.taken[0], total.taken[1], total.taken[2],
+              total.taken[3]);
+  std::printf("%d passed, %d failed\n", total.passed, total.failed);
+  return total.failed > 0 ? 1 : total.passed > 0 ? 0 : 2;
 }
 
 }  // namespace
@@ -142,12 +236,14 @@ void run(const Options& o) {
 int main(int count, char** arguments) {
   std::fprintf(stderr, "%s\n", vt::build_info().data());
   Options options;
-  if (!parse(count, arguments, options)) {
+  const bool all = count > 2 && std::string(arguments[1]) == "--all";
+  if (!all && !parse(count, arguments, options)) {
     std::fputs(usage, stderr);
     return 2;
   }
   try {
-    options.scalar == "float" ? run<float>(options) : run<double>(options);
+    if (all) return compare_all(count - 2, arguments + 2);
+    options.scalar == "float" ? show<float>(options) : show<double>(options);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 2;

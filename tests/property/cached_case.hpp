@@ -7,7 +7,7 @@
 #include <vector>
 #include <vitrine/generate/cache.hpp>
 
-#include "../../examples/module_case.hpp"
+#include "placed_case.hpp"
 
 namespace module_case {
 
@@ -34,23 +34,6 @@ class BareDecoder : public vt::Module<BareDecoder<S>, S> {
     vt::detail::visit_part(self.norm, "norm.", path, visit);
   }
 };
-
-// Does every row of the decoder's self-attention leave the later keys alone?
-template <class S>
-bool is_causal(const Case<S>& c) {
-  if (c.kind->inputs.size() != 2) return false;
-  const std::size_t self = c.kind->masks.size() == 3 ? 1 : 0;
-  const MaskInput<S>& mask = c.masks[self];
-  if (c.inputs.at("tgt").length <= 1) return true;
-  if (mask.planes == 0) return false;
-  for (Index p = 0; p < mask.planes; ++p)
-    for (Index i = 0; i < mask.rows; ++i)
-      for (Index j = i + 1; j < mask.columns; ++j) {
-        const auto at = std::size_t((p * mask.rows + i) * mask.columns + j);
-        if (mask.bias.empty() ? mask.ignore[at] == 0 : !vt::detail::is_minus_infinity(mask.bias[at])) return false;
-      }
-  return true;
-}
 
 // Row t of a mask, over its first `columns` keys.
 template <class S>

@@ -41,6 +41,23 @@ void trim(Case<S>& c) {
   }
 }
 
+// Does every row of the decoder's self-attention leave the later keys alone?
+template <class S>
+bool is_causal(const Case<S>& c) {
+  if (c.kind->inputs.size() != 2) return false;
+  const std::size_t self = c.kind->masks.size() == 3 ? 1 : 0;
+  const MaskInput<S>& mask = c.masks[self];
+  if (c.inputs.at("tgt").length <= 1) return true;
+  if (mask.planes == 0) return false;
+  for (Index p = 0; p < mask.planes; ++p)
+    for (Index i = 0; i < mask.rows; ++i)
+      for (Index j = i + 1; j < mask.columns; ++j) {
+        const auto at = std::size_t((p * mask.rows + i) * mask.columns + j);
+        if (mask.bias.empty() ? mask.ignore[at] == 0 : !vt::detail::is_minus_infinity(mask.bias[at])) return false;
+      }
+  return true;
+}
+
 // A generator for surroundings; any will do.
 class Noise {
  public:
@@ -110,6 +127,7 @@ Case<S> place(Case<S> c, const Placement& place) {
     const Input<S>&rows = c.inputs.at(c.kind->masks[m].rows), &columns = c.inputs.at(c.kind->masks[m].columns);
     const Index length = old.inputs.at(c.kind->masks[m].columns).length;
     if (from.planes > 0) {
+      const bool causal = c.kind->masks[m].rows == c.kind->masks[m].columns && is_causal(old);  // stays so outside
       to.planes = from.planes == 1 ? 1 : batch * c.heads;
       to.rows = rows.length, to.columns = columns.length;
       to.ignore.clear(), to.bias.clear();
@@ -122,9 +140,9 @@ Case<S> place(Case<S> c, const Placement& place) {
             const Index old_plane = from.planes == 1 ? 0 : b * c.heads + plane % c.heads;
             const auto at = std::size_t((old_plane * from.rows + old_i) * from.columns + old_j);
             if (from.bias.empty())
-              to.ignore.push_back(inside ? from.ignore[at] : std::uint8_t{0});
+              to.ignore.push_back(inside ? from.ignore[at] : std::uint8_t(causal && j > i));
             else
-              to.bias.push_back(inside ? from.bias[at] : S(0));
+              to.bias.push_back(inside ? from.bias[at] : causal && j > i ? -std::numeric_limits<S>::infinity() : S(0));
           }
       }
     }
