@@ -1,0 +1,184 @@
+// What programs that read a pool of sentences share: lines from a stream, safely, and lines to ids and back.
+#pragma once
+#include <algorithm>
+#include <filesystem>
+#include <istream>
+#include <optional>
+#include <string>
+#include <vector>
+#include <vitrine/generate/generate.hpp>
+#include <vitrine/inspect/text.hpp>
+#include <vitrine/io/vocabulary.hpp>
+
+namespace lines {
+
+namespace vt = vitrine;
+using vt::Index;
+
+// One line of input. `error` says why it has no ids; a blank line has neither.
+struct Line {
+  Index number = 0;  // from 0
+  std::vector<Index> ids = {};
+  std::vector<std::string> tokens = {};  // one for each id
+  std::string error = {};
+  bool usable() const { return !ids.empty(); }
+};
+
+inline constexpr std::size_t longest_line = 1 << 20;  // bytes
+
+// The next line without its end (\n or \r\n); the last may have none. What is beyond longest_line is thrown away, and
+// `too_long` set. False at the end of the input.
+inline bool read_line(std::istream& in, std::string& line, bool& too_long) {
+  line.clear(), too_long = false;
+  std::streambuf& buffer = *in.rdbuf();
+  constexpr int end = std::char_traits<char>::eof();
+  int c = buffer.sbumpc();
+  if (c == end) return false;
+  for (; c != end && c != '\n'; c = buffer.sbumpc()) {
+    if (line.size() < longest_line)
+      line.push_back(static_cast<char>(c));
+    else
+      too_long = true;
+  }
+  if (!line.empty() && line.back() == '\r') line.pop_back();
+  return true;
+}
+
+inline bool blank(const std::string& line) { return line.find_first_not_of(" \t") == line.npos; }
+
+// Lines to ids and ids to text: one token a character (a folder with vocab.json), or JSON lines with the ids of any
+// tokenizer, {"ids": [...], "tokens": [...]} (tokens are optional labels).
+class Reader {
+ public:
+  Reader(const std::filesystem::path& folder, bool json, Index end, Index longest, Index vocab_size)
+      : json_(json), end_(end), longest_(longest), vocab_size_(vocab_size) {
+    std::error_code failed;
+    if (!json && std::filesystem::exists(folder / "source.spm", failed))
+      throw vt::Error(
+          vt::LoadError::config_unsupported, folder.string(),
+          "has a SentencePiece tokenizer (source.spm), which this build does not read; tokenize outside and "
+          "use --input-format jsonl");
+    if (!json || std::filesystem::exists(folder / "vocab.json", failed)) vocabulary_.emplace(folder / "vocab.json");
+  }
+
+  // Never throws for what a line holds.
+  Line read(const std::string& text, bool too_long, Index number) const {
+    Line line{number};
+    try {
+      if (too_long)
+        line.error = "is longer than " + std::to_string(longest_line) + " bytes";
+      else if (!vt::detail::is_utf8(text))
+        line.error = "is not UTF-8";
+      else if (!blank(text))
+        json_ ? read_json(text, line) : spell(text, line);
+    } catch (const vt::Error& error) { line.error = error.message(); }
+    if (line.error.empty() && Index(line.ids.size()) > longest_)
+      line.error =
+          "has " + std::to_string(line.ids.size()) + " tokens; the model has room for " + std::to_string(longest_);
+    if (!line.error.empty()) line.ids.clear(), line.tokens.clear();
+    return line;
+  }
+  // A given target: token texts between blanks (or the line's ids, for JSON), and the end mark.
+  Line read_target(const std::string& text, bool too_long, Index number) const {
+    if (json_) return read(text, too_long, number);
+    Line line{number};
+    if (too_long) line.error = "is longer than " + std::to_string(longest_line) + " bytes";
+    for (std::size_t at = 0; line.error.empty() && (at = text.find_first_not_of(" \t", at)) != text.npos;) {
+      const std::size_t stop = std::min(text.find_first_of(" \t", at), text.size());
+      line.tokens.push_back(text.substr(at, stop - at));
+      line.ids.push_back(vocabulary_->find(line.tokens.back()));
+      if (line.ids.back() < 0)
+        line.error = vt::detail::concat("has no token ", vt::detail::in_quotes(line.tokens.back()));
+      at = stop;
+    }
+    if (line.usable()) line.ids.push_back(end_), line.tokens.push_back(token(end_));
+    if (line.error.empty() && Index(line.ids.size()) > longest_) line.error = "is longer than the model has room for";
+    if (!line.error.empty()) line.ids.clear(), line.tokens.clear();
+    return line;
+  }
+
+  std::string token(Index id) const {
+    const std::string text = vocabulary_ ? vocabulary_->token(id) : std::string();
+    return text.empty() ? std::to_string(id) : text;
+  }
+  std::vector<std::string> tokens(const std::vector<Index>& ids) const {
+    std::vector<std::string> texts;
+    for (Index id : ids) texts.push_back(token(id));
+    return texts;
+  }
+  // Tokens without the end mark, with blanks between.
+  std::string text(const std::vector<Index>& ids) const {
+    std::string out;
+    for (Index id : ids)
+      if (id != end_) out += (out.empty() ? "" : " ") + token(id);
+    return out;
+  }
+  Index end() const { return end_; }
+  bool json() const { return json_; }
+  const std::optional<vt::Vocabulary>& vocabulary() const { return vocabulary_; }
+
+ private:
+  void spell(std::string text, Line& line) const {
+    for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    line.ids = vocabulary_->spell(text);
+    line.tokens = vt::Vocabulary::characters(text);
+    line.ids.push_back(end_);
+    line.tokens.push_back(token(end_));
+  }
+  void read_json(const std::string& text, Line& line) const {
+    const vt::ConfigFile object(text, "JSON");
+    line.ids = object.ids("ids");
+    for (Index id : line.ids)
+      if (id >= vocab_size_) {
+        line.error = "has the id " + std::to_string(id) + "; the model has " + std::to_string(vocab_size_);
+        return;
+      }
+    if (line.ids.empty()) {
+      line.error = "has no \"ids\"";
+    } else if (!object.has("tokens")) {
+      line.tokens = tokens(line.ids);
+    } else {
+      const auto& labels = object.json().at("tokens");
+      const bool fits = labels.is_array() && labels.size() == line.ids.size() &&
+                        std::all_of(labels.begin(), labels.end(), [](const auto& one) { return one.is_string(); });
+      if (fits)
+        for (const auto& label : labels) line.tokens.push_back(label.template get<std::string>());
+      else
+        line.error = "\"tokens\" must be a text for each id";
+    }
+  }
+
+  bool json_;
+  Index end_, longest_, vocab_size_;
+  std::optional<vt::Vocabulary> vocabulary_;
+};
+
+// Batches of similar lengths: indices of the usable lines, longest first, at most `tokens` padded tokens and 64 lines
+// to a batch. What is computed for a line does not depend on its batch.
+inline std::vector<std::vector<std::size_t>> batches(const std::vector<Line>& all, Index tokens) {
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (all[i].usable()) order.push_back(i);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return all[a].ids.size() > all[b].ids.size(); });
+  std::vector<std::vector<std::size_t>> result;
+  for (std::size_t i : order) {
+    if (result.empty() || result.back().size() == 64 ||
+        (Index(result.back().size()) + 1) * Index(all[result.back().front()].ids.size()) > tokens)
+      result.emplace_back();
+    result.back().push_back(i);
+  }
+  return result;
+}
+
+// The ids of some lines, one after another.
+struct Packed {
+  std::vector<Index> ids = {}, lengths = {};
+  void add(const std::vector<Index>& more) {
+    ids.insert(ids.end(), more.begin(), more.end());
+    lengths.push_back(Index(more.size()));
+  }
+  vt::Tokens tokens() const { return {ids, lengths}; }
+};
+
+}  // namespace lines

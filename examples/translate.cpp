@@ -1,0 +1,391 @@
+// Translates lines from stdin with a MarianMT or BART checkpoint, with alignments and attention maps where asked for.
+//   build/examples/translate --model examples/models/g2p --beams 4 --alignments hard < words.txt
+#include <unistd.h>
+
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <variant>
+#include <vitrine/inspect/alignment.hpp>
+#include <vitrine/inspect/export.hpp>
+#include <vitrine/inspect/words.hpp>
+#include <vitrine/io/checkpoint.hpp>
+#include <vitrine/vitrine.hpp>
+
+#include "letter_alignment.hpp"
+#include "lines.hpp"
+
+namespace {
+
+using vt::Index;
+namespace inspect = vt::inspect;
+
+constexpr const char* usage =
+    "usage: translate --model FOLDER [OPTION...] < LINES\n"
+    "One line out for each line in (--n-best: that many), in order; a blank line gives a blank line.\n"
+    "  --model FOLDER          config.json and model.safetensors of a Marian or Bart model\n"
+    "  --input-format FORMAT   text (default), or jsonl: {\"ids\": [...], \"tokens\": [...]} of any tokenizer a line\n"
+    "  --beams N               beams; default: generation_config.json's\n"
+    "  --n-best N              hypotheses for each line, as N ||| text ||| score\n"
+    "  --max-new-tokens N, --length-penalty X    default: generation_config.json's; without a length there, the "
+    "model's\n"
+    "  --score FILE            no search: log-probabilities of FILE's lines as the targets\n"
+    "  --word-scores           with each token's log-probability\n"
+    "  --alignments FORMAT     hard, soft or a threshold between 0 and 1 as Marian writes them, or pharaoh (hard "
+    "without\n"
+    "                          the end marks)\n"
+    "  --merge-words           alignments between words instead of subwords\n"
+    "  --layer L --head H      the cross-attention that aligns, from 0; default auto: measured on words.tsv where the\n"
+    "                          folder has it, else the head that is surest on the first lines\n"
+    "  --maps FILE             .npz (written as lines are done), .html or .json (BertViz), held until the end: all "
+    "maps\n"
+    "                          of the Nth line out, from 0\n"
+    "  --drop-end              maps and soft alignments without the end mark's row\n"
+    "  --batch-tokens N        2048: source tokens computed together; changes no result\n"
+    "  --threads N             0: all processors\n"
+    "Exit: 0; 2 for a bad option or file, and after all others for lines that could not be used (named on stderr).\n";
+
+[[noreturn]] void refuse(const std::string& sentence) {
+  std::fprintf(stderr, "translate: %s\n", sentence.c_str());
+  std::exit(2);
+}
+
+struct Options {
+  std::string model, format = "text", score, alignments, maps;
+  std::optional<Index> beams, n_best, max_new_tokens, layer, head;
+  std::optional<double> length_penalty;
+  Index batch_tokens = 2048, threads = 0;
+  bool word_scores = false, merge_words = false, drop_end = false;
+  double threshold = -1;
+};
+
+template <class T>
+T number(const std::string& name, const std::string& text, T least, T most) {
+  T value{};
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (failed != std::errc() || end != text.data() + text.size() || !(value >= least && value <= most))
+    refuse(name + " takes a number from " + std::to_string(least) + " to " + std::to_string(most) + ", not \"" + text +
+           "\"");
+  return value;
+}
+
+Options read_options(int count, char** arguments) {
+  Options o;
+  for (int i = 1; i < count; ++i) {
+    const std::string name = arguments[i];
+    const auto text = [&]() -> std::string {
+      if (i + 1 >= count) refuse(name + " needs a value; see --help");
+      return arguments[++i];
+    };
+    const auto whole = [&](Index least, Index most) { return number<Index>(name, text(), least, most); };
+    if (name == "-h" || name == "--help") {
+      std::fputs(usage, stdout);
+      std::exit(0);
+    } else if (name == "--model") {
+      o.model = text();
+    } else if (name == "--input-format") {
+      o.format = text();
+    } else if (name == "--score") {
+      o.score = text();
+    } else if (name == "--maps") {
+      o.maps = text();
+    } else if (name == "--alignments") {
+      o.alignments = text();
+    } else if (name == "--beams") {
+      o.beams = whole(1, 1024);
+    } else if (name == "--n-best") {
+      o.n_best = whole(1, 1024);
+    } else if (name == "--max-new-tokens") {
+      o.max_new_tokens = whole(1, 1 << 20);
+    } else if (name == "--length-penalty") {
+      o.length_penalty = number<double>(name, text(), -100, 100);
+    } else if (name == "--layer" || name == "--head") {
+      const std::string value = text();
+      if (value != "auto") (name == "--layer" ? o.layer : o.head) = number<Index>(name, value, 0, 4095);
+    } else if (name == "--batch-tokens") {
+      o.batch_tokens = whole(1, 1 << 20);
+    } else if (name == "--threads") {
+      o.threads = whole(0, 999);
+    } else if (name == "--word-scores") {
+      o.word_scores = true;
+    } else if (name == "--merge-words") {
+      o.merge_words = true;
+    } else if (name == "--drop-end") {
+      o.drop_end = true;
+    } else {
+      refuse("there is no option " + name + "; see --help");
+    }
+  }
+  if (o.model.empty()) refuse("--model is missing; see --help");
+  if (o.format != "text" && o.format != "jsonl") refuse("--input-format is text or jsonl, not " + o.format);
+  if (!o.alignments.empty() && o.alignments != "hard" && o.alignments != "soft" && o.alignments != "pharaoh")
+    o.threshold = number<double>("--alignments (hard, soft, pharaoh or a threshold)", o.alignments, 0, 1);
+  if (!o.maps.empty() && !inspect::can_save_maps(o.maps)) refuse("--maps writes .npz, .html or .json, not " + o.maps);
+  if (o.layer.has_value() != o.head.has_value()) refuse("--layer and --head go together");
+  if (!o.score.empty() && (o.beams || o.n_best)) refuse("--score searches nothing: leave --beams and --n-best out");
+  if (o.n_best && !o.beams) o.beams = o.n_best;
+  return o;
+}
+
+using Scored = vt::Scored<vt::DefaultKeep, float>;
+
+class Program {
+ public:
+  explicit Program(const Options& options)
+      : options_(options),
+        model_(load(options.model)),
+        config_(generation(options)),
+        reader_(options.model, options.format == "jsonl", config_.eos_token_ids.front(), model_->max_length(),
+                model_->vocab_size()),
+        workspace_(vt::heap(), int(options.threads)) {
+    if (options.layer) choose(*options.layer, *options.head);
+    if (std::filesystem::path(options.maps).extension() == ".npz") archive_.emplace(options.maps);
+    if (!options.score.empty()) {
+      targets_.open(options.score, std::ios::binary);
+      if (!targets_) throw vt::Error(vt::LoadError::file_unreadable, options.score, "cannot be opened");
+    }
+  }
+
+  int run() {
+    const bool interactive = isatty(STDIN_FILENO) != 0, watched = isatty(STDERR_FILENO) != 0 && !interactive;
+    std::string text;
+    bool too_long = false, more = true;
+    while (more) {
+      std::vector<lines::Line> sources, targets;
+      while (sources.size() < (interactive ? 1 : 512) && (more = lines::read_line(std::cin, text, too_long))) {
+        sources.push_back(reader_.read(text, too_long, lines_));
+        report(sources.back(), "");
+        if (!options_.score.empty()) {
+          if (!lines::read_line(targets_, text, too_long))
+            throw vt::Error(vt::LoadError::bad_usage, options_.score, "has fewer lines than the input");
+          targets.push_back(reader_.read_target(text, too_long, lines_));
+          report(targets.back(), "target ");
+          if (!targets.back().usable()) sources.back().ids.clear();
+        }
+        ++lines_;
+      }
+      chunk(sources, targets);
+      if (watched) std::fprintf(stderr, "\r%td lines", lines_);
+    }
+    if (watched) std::fputc('\n', stderr);
+    if (!options_.score.empty() && lines::read_line(targets_, text, too_long))
+      throw vt::Error(vt::LoadError::bad_usage, options_.score, "has more lines than the input");
+    if (archive_) archive_->finish();
+    if (!archive_ && !options_.maps.empty()) {
+      std::sort(examples_.begin(), examples_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+      inspect::Page page{.title = options_.model};
+      for (auto& [number, example] : examples_) page.examples.push_back(std::move(example));
+      inspect::save_maps(options_.maps, page);
+    }
+    if (std::fflush(stdout) != 0) refuse("stdout cannot be written");
+    return unusable_ > 0 ? 2 : 0;
+  }
+
+ private:
+  using Model = vt::Seq2Seq<float>;
+  static std::unique_ptr<Model> load(const std::filesystem::path& folder) {
+    const std::string type = vt::ConfigFile(folder / "config.json").text("model_type", "");
+    if (type == "bart") return std::make_unique<vt::Bart<float>>(vt::load_model<vt::Bart<float>>(folder));
+    return std::make_unique<vt::Marian<float>>(vt::load_model<vt::Marian<float>>(folder));
+  }
+  vt::GenerationConfig generation(const Options& o) const {
+    const std::filesystem::path folder = o.model;
+    vt::GenerationConfig g = vt::read_generation_config(folder);
+    std::error_code failed;
+    const std::filesystem::path own = folder / "generation_config.json";
+    const vt::ConfigFile file(std::filesystem::exists(own, failed) ? own : folder / "config.json");
+    if (!file.has("max_length") && !file.has("max_new_tokens")) g.max_length = model_->max_length();
+    if (o.max_new_tokens) g.max_new_tokens = *o.max_new_tokens;
+    if (o.beams) g.num_beams = *o.beams;
+    if (o.length_penalty) g.length_penalty = *o.length_penalty;
+    g.num_return_sequences = o.n_best.value_or(1);
+    if (g.limit() > model_->max_length() + 1)
+      refuse("--max-new-tokens is more than the model's " + std::to_string(model_->max_length()) + " positions");
+    if (g.eos_token_ids.empty()) refuse(own.string() + " has no eos_token_id");
+    vt::throw_if_failed(vt::check(g, model_->vocab_size()));
+    return g;
+  }
+  void report(const lines::Line& line, const char* what) {
+    if (line.error.empty()) return;
+    ++unusable_;
+    std::fprintf(stderr, "translate: %sline %td: %s\n", what, line.number + 1, line.error.c_str());
+  }
+
+  void choose(Index layer, Index head) {
+    const auto& c = model_->decoder().config();
+    if (layer >= c.num_layers || head >= c.layer.nhead)
+      refuse("the decoder has " + std::to_string(c.num_layers) + " layers of " + std::to_string(c.layer.nhead) +
+             " heads, from 0");
+    layer_ = layer, head_ = head;
+  }
+  // The head that aligns, when none was named.
+  void choose_head(const vt::Tokens& sources, const std::vector<std::vector<Index>>& found) {
+    const std::filesystem::path words = std::filesystem::path(options_.model) / "words.tsv";
+    std::error_code failed;
+    if (std::filesystem::exists(words, failed) && reader_.vocabulary()) {
+      const auto measured =
+          letters::measure(*model_, workspace_, *reader_.vocabulary(), config_, letters::read_pairs(words));
+      layer_ = measured.best().layer, head_ = measured.best().head;
+      std::fprintf(
+          stderr,
+          "alignments: layer %td, head %td (%.1f %% of the phonemes of words.tsv on a letter that can spell them)\n",
+          layer_, head_, 100 * measured.best().plausible);
+      return;
+    }
+    const auto scored =
+        vt::score(*model_, workspace_, sources, found, config_, vt::keep::weights.only({.which = vt::Which::cross}));
+    const auto& cross = scored.result.cross_attn;
+    double best = -1;
+    for (Index layer = 0; layer < cross.layers(); ++layer)
+      for (Index head = 0; head < cross.heads(); ++head) {
+        double sum = 0;
+        Index rows = 0;
+        for (Index b = 0; b < cross.batch(); ++b) {
+          const auto map = cross[layer].matrix(b, head);
+          for (Index t = 0; t + 1 < map.rows() && map.cols() > 1; ++t, ++rows)
+            sum += double(map.row(t).head(map.cols() - 1).maxCoeff());
+        }
+        sum /= double(std::max<Index>(rows, 1));
+        if (sum > best) best = sum, layer_ = layer, head_ = head;
+      }
+    std::fprintf(stderr,
+                 "alignments: layer %td, head %td (its rows' largest weights are the largest: %.2f on average)\n",
+                 layer_, head_, best);
+  }
+
+  std::string alignment(vt::MatrixView<float> map, const std::vector<std::string>& source,
+                        const std::vector<std::string>& target, bool ended) const {
+    const bool without_end = options_.alignments == "pharaoh";
+    const Index rows = map.rows() - (without_end && ended ? 1 : 0), columns = map.cols() - (without_end ? 1 : 0);
+    const auto own = inspect::words_of(target), theirs = inspect::words_of(source);
+    if (options_.alignments == "soft")
+      return options_.merge_words ? inspect::marian_soft(inspect::merge_words(map, own, theirs))
+                                  : inspect::marian_soft(map);
+    const auto links = options_.threshold >= 0 ? inspect::threshold_links(map, options_.threshold, rows, columns)
+                                               : inspect::hard_links(map, rows, columns);
+    return inspect::pharaoh(options_.merge_words ? inspect::merge_links(links, own, theirs) : links);
+  }
+
+  void chunk(const std::vector<lines::Line>& sources, const std::vector<lines::Line>& targets) {
+    const bool listed = options_.n_best.has_value();
+    const Index n_best = config_.num_return_sequences;
+    std::vector<std::string> out(sources.size());
+    for (std::size_t i = 0; i < sources.size(); ++i)
+      out[i] = listed ? std::to_string(sources[i].number) + " |||\n" : "\n";
+    for (const auto& batch : lines::batches(sources, options_.batch_tokens)) {
+      lines::Packed packed;
+      for (std::size_t i : batch) packed.add(sources[i].ids);
+      std::vector<std::vector<vt::Hypothesis<float>>> found;
+      if (targets.empty())
+        found = vt::generate(*model_, workspace_, packed.tokens(), config_);
+      else
+        for (std::size_t i : batch) found.push_back({{targets[i].ids, 0}});
+      for (std::size_t i : batch) out[i].clear();
+      for (Index k = 0; k < n_best; ++k) {
+        std::vector<std::vector<Index>> chosen;
+        for (const auto& hypotheses : found) chosen.push_back(hypotheses[std::size_t(k)].ids);
+        write(sources, batch, packed, chosen, found, k, out);
+      }
+    }
+    for (const std::string& text : out) std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fflush(stdout);
+  }
+
+  // The k-th hypotheses of one batch.
+  void write(const std::vector<lines::Line>& sources, const std::vector<std::size_t>& batch,
+             const lines::Packed& packed, const std::vector<std::vector<Index>>& chosen,
+             const std::vector<std::vector<vt::Hypothesis<float>>>& found, Index k, std::vector<std::string>& out) {
+    const bool aligned = !options_.alignments.empty(), mapped = !options_.maps.empty(),
+               scoring = !options_.score.empty();
+    if (aligned && layer_ < 0) choose_head(packed.tokens(), chosen);
+    std::vector<std::vector<Index>> kept = chosen;
+    if (options_.drop_end && !scoring && !options_.word_scores)
+      for (auto& ids : kept)
+        if (config_.is_end(ids.back()) && ids.size() > 1) ids.pop_back();
+    std::unique_ptr<Scored> scored;
+    if (aligned || mapped || scoring || options_.word_scores) {
+      auto keep = vt::keep::weights;
+      if (!mapped)
+        keep = keep.only(
+            {.which = aligned ? vt::Which::cross : vt::Which::none, .layers = one(layer_), .heads = one(head_)});
+      scored = std::make_unique<Scored>(vt::score(*model_, workspace_, packed.tokens(), kept, config_, keep));
+    }
+    for (std::size_t b = 0; b < batch.size(); ++b) {
+      const lines::Line& line = sources[batch[b]];
+      const auto target = reader_.tokens(kept[b]);
+      std::string words, links;
+      double score = double(found[b][std::size_t(k)].score);
+      if (scored && (scoring || options_.word_scores)) {
+        double sum = 0;
+        for (float value : scored->log_probs[b])
+          sum += double(value), words += " " + inspect::short_number(double(value), 6);
+        if (scoring) score = sum;
+      }
+      if (aligned)
+        links = alignment(scored->result.cross_attn[layer_].matrix(Index(b), head_), line.tokens, target,
+                          config_.is_end(kept[b].back()));
+      out[batch[b]] +=
+          reader_.json() ? json(line, chosen[b], score, links, words) : text(line, chosen[b], score, links, words);
+      if (!mapped) continue;
+      const Index number = line.number * config_.num_return_sequences + k;
+      auto example = inspect::seq2seq_example(scored->result, Index(b), line.tokens, target, reader_.text(kept[b]));
+      if (archive_)
+        inspect::add_maps(*archive_, number, example);
+      else
+        examples_.emplace_back(number, std::move(example));
+    }
+    if (mapped && !archive_) held_.push_back(std::move(scored));  // the examples are views of it
+  }
+  static vt::IndexSet one(Index i) {
+    vt::IndexSet set;
+    if (i >= 0 && i < 64) set = {int(i)};
+    return set;
+  }
+
+  std::string text(const lines::Line& line, const std::vector<Index>& ids, double score, const std::string& links,
+                   const std::string& words) const {
+    const std::string shown = inspect::short_number(score, 6);
+    std::string out = options_.n_best ? std::to_string(line.number) + " ||| " : "";
+    out += options_.score.empty() ? reader_.text(ids) : shown;
+    if (!options_.alignments.empty()) out += " ||| " + links;
+    if (options_.word_scores) out += " ||| WordScores=" + words;
+    if (options_.n_best) out += " ||| " + shown;
+    return out + "\n";
+  }
+  std::string json(const lines::Line&, const std::vector<Index>& ids, double score, const std::string& links,
+                   const std::string& words) const {
+    nlohmann::json object = {{"ids", ids}, {"tokens", reader_.tokens(ids)}, {"score", score}};
+    if (!options_.alignments.empty()) object["alignment"] = links;
+    if (options_.word_scores) object["word_scores"] = nlohmann::json::parse("[" + commas(words) + "]");
+    return object.dump() + "\n";
+  }
+  static std::string commas(std::string words) {
+    if (!words.empty()) words.erase(0, 1);
+    std::replace(words.begin(), words.end(), ' ', ',');
+    return words;
+  }
+
+  Options options_;
+  std::unique_ptr<Model> model_;
+  vt::GenerationConfig config_;
+  lines::Reader reader_;
+  vt::Workspace workspace_;
+  Index layer_ = -1, head_ = -1, lines_ = 0, unusable_ = 0;
+  std::ifstream targets_;
+  std::optional<vt::NpzWriter> archive_;
+  std::vector<std::pair<Index, inspect::Example>> examples_;
+  std::vector<std::unique_ptr<Scored>> held_;
+};
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  const Options options = read_options(count, arguments);
+  std::fprintf(stderr, "%s\n", vt::build_info().data());
+  std::ios::sync_with_stdio(false);
+  try {
+    return Program(options).run();
+  } catch (const std::exception& error) { refuse(error.what()); }
+}
