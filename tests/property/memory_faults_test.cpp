@@ -1,0 +1,179 @@
+// Memory that runs out at the n-th allocation, for each n: the named error, nothing leaked, everything still usable.
+#include "../support/support.hpp"
+
+namespace vt = vitrine;
+using support::Index;
+using vt::Status;
+
+namespace {
+
+// Gives `left` allocations, then none.
+struct Failing {
+  static inline int left = 0, given = 0, held = 0;
+  static inline std::size_t bytes = 0;
+  static const vt::Memory* memory() {
+    static constexpr vt::Memory m{[](std::size_t n) noexcept -> void* {
+                                    if (left <= 0) return nullptr;
+                                    --left, ++given, ++held, bytes += n;
+                                    return vt::heap()->allocate(n);
+                                  },
+                                  [](void* p, std::size_t n) noexcept {
+                                    --held, bytes -= n;
+                                    vt::heap()->release(p, n);
+                                  }};
+    return &m;
+  }
+};
+constexpr int enough = 1 << 20;
+
+// Calls f with 0, 1, 2, ... allocations until it answers ok; every answer before is out_of_memory. How often.
+template <class F>
+int until_enough(F f) {
+  for (int n = 0; n < 1000; ++n) {
+    Failing::left = n;
+    const Status status = f();
+    Failing::left = enough;
+    if (status == Status::ok) return n;
+    CHECK(status == Status::out_of_memory);
+    CHECK(std::string(status.sentence).find("ran out") != std::string::npos);
+  }
+  return -1;
+}
+
+constexpr vt::LayerConfig layer_config{.d_model = 20, .nhead = 4, .dim_feedforward = 33};
+
+}  // namespace
+
+TEST_CASE("init and forward_into, with fresh results and with ones that grow") {
+  Failing::left = enough;
+  {
+    vt::Decoder<float> decoder({.layer = layer_config, .num_layers = 2, .final_norm = true}, Failing::memory());
+    CHECK(until_enough([&] { return decoder.init(1); }) == 2 * 18 + 2);
+    vt::Decoder<float> twin({.layer = layer_config, .num_layers = 2, .final_norm = true});
+    REQUIRE(twin.init(1) == Status::ok);
+    const auto x = support::random_values<float>(3 * 17 * 20, 1),
+               memory = support::random_values<float>(3 * 20 * 20, 2);
+    const Index lengths[] = {5, 17, 1}, memory_lengths[] = {3, 1, 20};
+    const auto expected = twin({x.data(), 3, 17, 20}, {memory.data(), 3, 20, 20}, {}, vt::keep::scores);
+    const auto ragged_expected = twin(vt::Ragged<float>(x.data(), 20, lengths),
+                                      vt::Ragged<float>(memory.data(), 20, memory_lengths), {}, vt::keep::scores);
+
+    using R = vt::DecoderResult<std::remove_cvref_t<decltype(vt::keep::scores)>, float>;
+    // fresh result and workspace each time
+    CHECK(until_enough([&] {
+            R r;
+            vt::Workspace workspace(Failing::memory());
+            return decoder.forward_into(r, workspace, {x.data(), 3, 17, 20}, {memory.data(), 3, 20, 20}, {},
+                                        vt::keep::scores);
+          }) == 6);
+    // one result, which holds a smaller call; after each failure that smaller call works
+    R r;
+    vt::Workspace workspace(Failing::memory());
+    const auto small = [&] {
+      return decoder.forward_into(r, workspace, {x.data(), 1, 2, 20}, {memory.data(), 1, 3, 20}, {}, vt::keep::scores);
+    };
+    REQUIRE(small() == Status::ok);
+    const std::vector<float> small_output(r.output.span().begin(), r.output.span().end());
+    for (int n = 0;; ++n) {
+      REQUIRE(n < 20);
+      R grown;
+      vt::Workspace own(Failing::memory());
+      REQUIRE(decoder.forward_into(grown, own, {x.data(), 1, 2, 20}, {memory.data(), 1, 3, 20}, {}, vt::keep::scores) ==
+              Status::ok);
+      Failing::left = n;
+      const Status status =
+          decoder.forward_into(grown, own, vt::Ragged<float>(x.data(), 20, lengths),
+                               vt::Ragged<float>(memory.data(), 20, memory_lengths), {}, vt::keep::scores);
+      Failing::left = enough;
+      if (status == Status::ok) {
+        CHECK(support::same(grown.output, ragged_expected.output));
+        CHECK(support::same(grown.cross_attn[1].scores(2, 3), ragged_expected.cross_attn[1].scores(2, 3)));
+        break;
+      }
+      CHECK(status == Status::out_of_memory);
+      // Whatever is left of it may be looked at.
+      for (Index b = 0; b < grown.output.batch(); ++b) CHECK(grown.output.matrix(b).cols() == 20);
+      REQUIRE(decoder.forward_into(grown, own, {x.data(), 1, 2, 20}, {memory.data(), 1, 3, 20}, {}, vt::keep::scores) ==
+              Status::ok);
+      CHECK(support::same(grown.output.span(), std::span<const float>(small_output)));
+    }
+    REQUIRE(decoder.forward_into(r, workspace, {x.data(), 3, 17, 20}, {memory.data(), 3, 20, 20}, {},
+                                 vt::keep::scores) == Status::ok);
+    CHECK(support::same(r.output, expected.output));
+    // Nothing is allocated by a call that is not larger than the last.
+    Failing::given = 0;
+    REQUIRE(small() == Status::ok);
+    REQUIRE(decoder.forward_into(r, workspace, {x.data(), 3, 17, 20}, {memory.data(), 3, 20, 20}, {},
+                                 vt::keep::scores) == Status::ok);
+    CHECK(Failing::given == 0);
+    CHECK(support::same(r.cross_attn.values(), expected.cross_attn.values()));
+  }
+  CHECK(Failing::held == 0);
+  CHECK(Failing::bytes == 0);
+}
+
+TEST_CASE("a stack without memory for its layers says so, and so do copies") {
+  const auto x = support::random_values<float>(3 * 20, 1);
+  const vt::Sequences<float> in(x.data(), 1, 3, 20);
+  Failing::left = 0;
+  vt::Encoder<float> encoder({.layer = layer_config, .num_layers = 2}, Failing::memory());
+  vt::Decoder<float> decoder({.layer = layer_config, .num_layers = 2}, Failing::memory());
+  vt::EncoderResult<vt::DefaultKeep, float> r;
+  vt::DecoderResult<vt::DefaultKeep, float> d;
+  vt::Workspace workspace(vt::heap());
+  CHECK(encoder.forward_into(r, workspace, in) == Status::out_of_memory);
+  CHECK(decoder.forward_into(d, workspace, in, in) == Status::out_of_memory);
+
+  Failing::left = enough;
+  vt::Encoder<float> whole({.layer = layer_config, .num_layers = 2}, Failing::memory());
+  REQUIRE(whole.init(1) == Status::ok);
+  Failing::left = 0;
+  const vt::Encoder<float> copy = whole;
+  CHECK(copy.forward_into(r, workspace, in) == Status::out_of_memory);
+  Failing::left = enough;
+  CHECK(whole.forward_into(r, workspace, in) == Status::ok);
+}
+
+TEST_CASE("the attention, the small layers and scaled_dot_product_attention") {
+  Failing::left = enough;
+  {
+    const auto x = support::random_values<float>(2 * 9 * 20, 1);
+    const vt::Sequences<float> in(x.data(), 2, 9, 20);
+    vt::MultiheadAttention<float> mha({.embed_dim = 20, .num_heads = 4, .add_bias_kv = true}, Failing::memory());
+    vt::Linear<float> linear(20, 7, true, Failing::memory());
+    vt::FeedForward<float> feed_forward(20, 7, vt::Activation::relu, true, Failing::memory());
+    vt::LayerNorm<float> norm(20, 1e-5, true, Failing::memory());
+    vt::Embedding<float> embedding(5, 20, Failing::memory());
+    CHECK(until_enough([&] { return mha.init(1); }) == 6);
+    CHECK(until_enough([&] { return linear.init(1); }) == 2);
+    CHECK(until_enough([&] { return feed_forward.init(1); }) == 4);
+    CHECK(until_enough([&] { return norm.init(1); }) == 2);
+    CHECK(until_enough([&] { return embedding.init(1); }) == 1);
+    const auto each = [&](auto f) {
+      return until_enough([&] {
+        vt::Tensor<float> y;
+        vt::Workspace workspace(Failing::memory());
+        return f(y, workspace);
+      });
+    };
+    CHECK(each([&](auto& y, auto& w) { return linear.forward_into(y, w, in); }) == 2);
+    CHECK(each([&](auto& y, auto& w) { return feed_forward.forward_into(y, w, in); }) == 2);
+    CHECK(each([&](auto& y, auto& w) { return norm.forward_into(y, w, in); }) == 1);
+    const Index ids[] = {1, 2, 3, 4};
+    CHECK(each([&](auto& y, auto&) { return embedding.forward_into(y, ids, 2, 2); }) == 1);
+    CHECK(until_enough([&] {
+            vt::SelfResult<vt::DefaultKeep, float> r;
+            vt::Workspace workspace(Failing::memory());
+            return mha.forward_into(r, workspace, in);
+          }) == 3);
+    CHECK(until_enough([&] {
+            vt::SdpaResult<vt::DefaultKeep, float> r;
+            r.output.use(Failing::memory()), r.weights.use(Failing::memory());
+            vt::Workspace workspace(Failing::memory());
+            const auto heads = vt::heads_bthd(x.data(), Index{2}, Index{4}, Index{9}, Index{5});
+            return vt::scaled_dot_product_attention_into(r, workspace, heads, heads, heads);
+          }) == 3);
+  }
+  CHECK(Failing::held == 0);
+  CHECK(Failing::bytes == 0);
+}
