@@ -30,6 +30,9 @@ class Decoder : public Module<Decoder<S, D>, S> {
   template <class K = DefaultKeep>
   Status forward_into(DecoderResult<K, S>& result, Workspace& workspace, const Sequences<S>& tgt,
                       const Sequences<S>& memory, const Masks& masks = {}, const K& keep = {}) const noexcept {
+    if (layers_.size() < config_.num_layers)
+      return {Status::out_of_memory, "the stack has no layers: memory for them ran out, or it was moved from",
+              layers_.size(), config_.num_layers};
     return detail::forward_decoder<S>(*this, layers(), result, workspace, tgt, memory, masks, keep.selection);
   }
 #if VITRINE_EXCEPTIONS

@@ -29,6 +29,9 @@ class Encoder : public Module<Encoder<S, D>, S> {
   template <class K = DefaultKeep>
   Status forward_into(EncoderResult<K, S>& result, Workspace& workspace, const Sequences<S>& x, const Masks& masks = {},
                       const K& keep = {}) const noexcept {
+    if (layers_.size() < config_.num_layers)
+      return {Status::out_of_memory, "the stack has no layers: memory for them ran out, or it was moved from",
+              layers_.size(), config_.num_layers};
     return detail::forward_encoder<S>(*this, layers(), result, workspace, x, masks, keep.selection);
   }
 #if VITRINE_EXCEPTIONS
