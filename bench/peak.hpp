@@ -1,12 +1,12 @@
 // What the machine can do at most, measured: fused multiply-adds in registers, and reading memory.
 #pragma once
+#include <vitrine/core/heap.hpp>
 #include <vitrine/core/parallel.hpp>
 #include <vitrine/core/simd.hpp>
 
 #include <algorithm>
 #include <chrono>
-#include <cstdint>
-#include <vector>
+#include <cstddef>
 
 namespace bench {
 
@@ -72,34 +72,50 @@ double peak_gflops(int threads, int bursts = 40) {
   return best;
 }
 
-// The largest GB/s of reading `bytes` of memory once on all threads, of several passes.
-inline double peak_read_gbps(int threads, std::size_t bytes, int passes = 12) {
+// Reads `count` values as `Streams` streams side by side; returns something that depends on all of them.
+template <int Streams>
+VITRINE_NOINLINE float read_streams(const float* values, vitrine::Index count) {
   using V = vitrine::simd<float>;
-  constexpr std::size_t step = 8 * std::size_t(V::lanes);
-  const std::size_t values = (bytes / sizeof(float) / step + 1) * step;
-  std::vector<float> buffer(values, 1.0f);
+  constexpr vitrine::Index line = 8 / Streams * V::lanes;
+  const vitrine::Index part = count / Streams / line * line;
+  typename V::vec sum[8];
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i) sum[i] = V::zero();
+  for (vitrine::Index at = 0; at < part; at += line)
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i)
+      sum[i] = V::max(sum[i], V::load(values + i % Streams * part + at + i / Streams * V::lanes));
+#pragma GCC unroll 8
+  for (int i = 1; i < 8; ++i) sum[0] = V::max(sum[0], sum[i]);
+  return V::lane(sum[0], 0);
+}
+
+// The largest GB/s of reading `bytes` of memory once on all threads, of several passes in one and in four streams a
+// thread. The buffer comes from where weights come from (huge pages where the system gives them).
+inline double peak_read_gbps(int threads, std::size_t bytes, int passes = 16) {
+  const vitrine::Memory* const heap = vitrine::heap();
+  const auto count = vitrine::Index(bytes / sizeof(float)) / (64 * 64) * (64 * 64) + 64 * 64;
+  const std::size_t size = std::size_t(count) * sizeof(float);
+  auto* const buffer = static_cast<float*>(heap->allocate(size));
+  if (buffer == nullptr) return 0;
+  std::fill_n(buffer, count, 1.0f);
   double best = 0;
   for (int pass = 0; pass < passes; ++pass) {
     double spent = 0;
     vitrine::run_team(threads, [&](vitrine::Team& team) {
       team.barrier();
       const double begin = seconds_now();
-      team.split(vitrine::Index(values / step), [&](vitrine::Index first, vitrine::Index last) {
-        typename V::vec sum[8];
-        for (auto& one : sum) one = V::zero();
-        for (vitrine::Index at = first; at < last; ++at)
-#pragma GCC unroll 8
-          for (std::size_t i = 0; i < 8; ++i)
-            sum[i] = V::max(sum[i], V::load(buffer.data() + std::size_t(at) * step + i * std::size_t(V::lanes)));
-        for (std::size_t i = 1; i < 8; ++i) sum[0] = V::max(sum[0], sum[i]);
-        volatile float sink = V::lane(sum[0], 0);
+      team.split(count, [&](vitrine::Index first, vitrine::Index last) {
+        volatile float sink = pass % 2 == 0 ? read_streams<1>(buffer + first, last - first)
+                                            : read_streams<4>(buffer + first, last - first);
         (void)sink;
       });
       team.barrier();
       if (team.thread() == 0) spent = seconds_now() - begin;
     });
-    if (spent > 0) best = std::max(best, double(values * sizeof(float)) / spent * 1e-9);
+    if (spent > 0) best = std::max(best, double(size) / spent * 1e-9);
   }
+  heap->release(buffer, size);
   return best;
 }
 
