@@ -16,9 +16,23 @@ if(VITRINE_NATIVE)
   target_link_libraries(vitrine_own INTERFACE vitrine::native)
 endif()
 
+# utf8proc, for io/wordpiece.hpp: programs that include it are left out when it is missing.
+find_path(VITRINE_UTF8PROC_INCLUDE_DIR utf8proc.h)
+find_library(VITRINE_UTF8PROC_LIBRARY utf8proc)
+mark_as_advanced(VITRINE_UTF8PROC_INCLUDE_DIR VITRINE_UTF8PROC_LIBRARY)
+if(VITRINE_UTF8PROC_INCLUDE_DIR AND VITRINE_UTF8PROC_LIBRARY)
+  target_link_libraries(vitrine_own INTERFACE "${VITRINE_UTF8PROC_LIBRARY}")
+  target_include_directories(vitrine_own SYSTEM INTERFACE "${VITRINE_UTF8PROC_INCLUDE_DIR}")
+endif()
+
 # One program from one source, NAME.cpp, in the present folder of the build.
 function(vitrine_program source)
   cmake_path(GET source STEM name)
+  file(STRINGS "${source}" needs_utf8proc REGEX "vitrine/io/wordpiece.hpp")
+  if(needs_utf8proc AND NOT VITRINE_UTF8PROC_LIBRARY)
+    message(STATUS "vitrine: utf8proc is missing (Debian, Ubuntu: package libutf8proc-dev), so ${name} is not built")
+    return()
+  endif()
   add_executable(${name} ${source})
   target_link_libraries(${name} PRIVATE vitrine_own ${ARGN})
   set_target_properties(${name} PROPERTIES CXX_EXTENSIONS OFF)

@@ -1,0 +1,184 @@
+// Sentences to vectors with a real BERT (all-MiniLM-L6-v2), how similar they are, and which tokens look at which.
+//   build/examples/sentence_similarity --model FOLDER [--html attention.html] [SENTENCE...]
+#include <vitrine/vitrine.hpp>
+
+#include <vitrine/inspect/terminal.hpp>
+#include <vitrine/inspect/viewer.hpp>
+#include <vitrine/io/checkpoint.hpp>
+#include <vitrine/io/npy.hpp>
+#include <vitrine/io/wordpiece.hpp>
+
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+
+namespace {
+
+using vt::Index;
+namespace inspect = vt::inspect;
+using Vectors = vt::RowMajor<float>;  // a sentence a row
+
+constexpr const char* usage =
+    "usage: sentence_similarity --model FOLDER [OPTION...] [SENTENCE...]      (without sentences: a line each from "
+    "stdin)\n"
+    "  --model FOLDER       a BERT for sentences: config.json, model.safetensors, tokenizer.json or vocab.txt\n"
+    "  --layer L --head H   of the picture, counted from 0; without --head the mean of the layer's heads\n"
+    "  --html FILE          a page with every layer's and head's map of every sentence\n"
+    "  --embeddings FILE    the vectors as .npy, (sentences, width), of length 1; then no picture\n"
+    "  --ids                only the ids of each line's tokens\n"
+    "  --threads N          0: all processors\n"
+    "Exit: 0, or 2 for a bad option or a file that cannot be read.\n";
+
+struct Options {
+  std::string model, html, embeddings;
+  Index layer = 0, head = -1, threads = 0;
+  bool ids = false;
+  std::vector<std::string> sentences;
+};
+
+[[noreturn]] void refuse(const std::string& sentence) {
+  std::fprintf(stderr, "sentence_similarity: %s\n", sentence.c_str());
+  std::exit(2);
+}
+
+Options read_options(int count, char** arguments) {
+  Options options;
+  bool only_sentences = false;
+  for (int i = 1; i < count; ++i) {
+    const std::string argument = arguments[i];
+    const auto text = [&]() -> std::string {
+      if (i + 1 >= count) refuse(argument + " needs a value; see --help");
+      return arguments[++i];
+    };
+    const auto number = [&]() -> Index {
+      const std::string digits = text();
+      if (digits.empty() || digits.size() > 3 || digits.find_first_not_of("0123456789") != digits.npos)
+        refuse(argument + " takes a number from 0 to 999, not " + digits);
+      return std::stoi(digits);
+    };
+    if (only_sentences || argument.empty() || argument[0] != '-') {
+      options.sentences.push_back(argument);
+    } else if (argument == "-h" || argument == "--help") {
+      std::fputs(usage, stdout);
+      std::exit(0);
+    } else if (argument == "--") {
+      only_sentences = true;
+    } else if (argument == "--model") {
+      options.model = text();
+    } else if (argument == "--html") {
+      options.html = text();
+    } else if (argument == "--embeddings") {
+      options.embeddings = text();
+    } else if (argument == "--layer") {
+      options.layer = number();
+    } else if (argument == "--head") {
+      options.head = number();
+    } else if (argument == "--threads") {
+      options.threads = number();
+    } else if (argument == "--ids") {
+      options.ids = true;
+    } else {
+      refuse("there is no option " + argument + "; see --help");
+    }
+  }
+  if (options.model.empty()) refuse("--model is missing; see --help");
+  if (options.sentences.empty())
+    for (std::string line; std::getline(std::cin, line);) options.sentences.push_back(line);
+  return options;
+}
+
+// As sentence-transformers does it: the mean over a sentence's tokens, [CLS] and [SEP] among them, of length 1. Ragged
+// input: nothing is computed for padding. 32 sentences at a time; no map is kept.
+Vectors embed(const vt::Bert<float>& model, vt::Workspace& workspace,
+              const std::vector<std::vector<Index>>& sentences) {
+  Vectors vectors(Index(sentences.size()), model.config().hidden_size);
+  vt::BertResult<vt::keep::Nothing, float> result;
+  for (std::size_t first = 0; first < sentences.size(); first += 32) {
+    std::vector<Index> ids, lengths;
+    for (std::size_t i = first; i < std::min(first + 32, sentences.size()); ++i) {
+      ids.insert(ids.end(), sentences[i].begin(), sentences[i].end());
+      lengths.push_back(Index(sentences[i].size()));
+    }
+    vt::throw_if_failed(model.forward_into(result, workspace, vt::Tokens(ids, lengths), {}, vt::keep::nothing));
+    for (std::size_t b = 0; b < lengths.size(); ++b)
+      vectors.row(Index(first + b)) = result.output.matrix(Index(b)).colwise().mean().normalized();
+  }
+  return vectors;
+}
+
+std::vector<std::string> names(const vt::WordPiece& tokenizer, const std::vector<Index>& ids) {
+  std::vector<std::string> texts;
+  for (Index id : ids) texts.push_back(tokenizer.token(id));
+  return texts;
+}
+
+void run(const Options& options) {
+  const std::filesystem::path folder = options.model;
+  const vt::WordPiece tokenizer(folder);
+  if (options.ids) {
+    for (const std::string& sentence : options.sentences) {
+      for (Index id : tokenizer.encode(sentence)) std::printf("%td ", id);
+      std::printf("\n");
+    }
+    return;
+  }
+  const auto start = std::chrono::steady_clock::now();
+  const auto model = vt::load_model<vt::Bert<float>>(folder);
+  const std::chrono::duration<double, std::milli> loading = std::chrono::steady_clock::now() - start;
+  std::fprintf(stderr, "model ready in %.0f ms\n", loading.count());
+  const Index layers = model.config().num_hidden_layers, heads = model.config().num_attention_heads;
+  if (options.layer >= layers || options.head >= heads)
+    refuse("the model has " + std::to_string(layers) + " layers of " + std::to_string(heads) + " heads");
+  Index most = model.max_length();  // what the model was trained for
+  if (std::filesystem::exists(folder / "sentence_bert_config.json"))
+    most = std::min(most, vt::ConfigFile(folder / "sentence_bert_config.json").integer("max_seq_length", most, 2));
+  std::vector<std::vector<Index>> sentences;
+  for (const std::string& sentence : options.sentences) sentences.push_back(tokenizer.encode(sentence, most));
+
+  vt::Workspace workspace(vt::heap(), int(options.threads));
+  const Vectors vectors = embed(model, workspace, sentences);
+  if (!options.embeddings.empty()) {
+    vt::save_npy(options.embeddings, {vectors.rows(), vectors.cols()},
+                 std::span<const float>(vectors.data(), std::size_t(vectors.size())));
+    return;
+  }
+  for (Index i = 0; i < vectors.rows(); ++i) {
+    for (Index j = 0; j < vectors.rows(); ++j) std::printf("%7.3f", double(vectors.row(i).dot(vectors.row(j))));
+    std::printf("   %s\n", options.sentences[std::size_t(i)].c_str());
+  }
+  if (sentences.empty()) return;
+
+  const auto first = model(vt::Tokens(sentences[0]), {}, vt::keep::weights.only({.layers = {int(options.layer)}}));
+  const Index length = Index(sentences[0].size());
+  Vectors map = Vectors::Zero(length, length);
+  for (Index h = 0; h < heads; ++h)
+    if (options.head < 0 || h == options.head) map += first.self_attn[options.layer].matrix(0, h);
+  if (options.head < 0) map /= float(heads);
+  std::printf("\nWhere each token of the first sentence looks: layer %td, %s\n%s", options.layer,
+              options.head < 0 ? "mean of all heads" : ("head " + std::to_string(options.head)).c_str(),
+              inspect::terminal_heatmap(map.data(), length, length, names(tokenizer, sentences[0]),
+                                        names(tokenizer, sentences[0]), inspect::terminal_options())
+                  .c_str());
+  if (options.html.empty()) return;
+  std::vector<vt::BertResult<vt::DefaultKeep, float>> results;
+  inspect::Page page{.title = "which tokens look at which"};
+  for (const auto& ids : sentences) results.push_back(model(vt::Tokens(ids)));
+  for (std::size_t i = 0; i < sentences.size(); ++i) {
+    const auto tokens = names(tokenizer, sentences[i]);
+    const auto pointer = [&maps = results[i].self_attn](Index l, Index h) { return maps[l].matrix(0, h).data(); };
+    page.examples.push_back({options.sentences[i], {{"encoder", tokens, tokens, layers, heads, pointer}}});
+  }
+  inspect::save_viewer(options.html, page);
+  std::printf("All layers and heads of all sentences: %s\n", options.html.c_str());
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  const Options options = read_options(count, arguments);
+  std::fprintf(stderr, "%s\n", vt::build_info().data());
+  try {
+    run(options);
+  } catch (const std::exception& error) { refuse(error.what()); }
+  return 0;
+}
