@@ -17,7 +17,8 @@ class KeyValueCache {
     Index capacity = 0, memory_capacity = 0;
   };
 
-  explicit KeyValueCache(const Memory* memory) noexcept : self_(memory), memory_(memory), spare_(memory) {}
+  explicit KeyValueCache(const Memory* memory) noexcept
+      : self_(memory), memory_(memory), spare_(memory), moves_(memory), from_(memory) {}
   // Forgets everything. Memory: grows to layers x (hypotheses x capacity + sources x memory_capacity) x 2 E values,
   // rounded up to panels; none when a former size was enough. out_of_memory.
   Status reserve(const Sizes& sizes) noexcept {
@@ -30,7 +31,9 @@ class KeyValueCache {
     memory_layout_ = one;
     if (Status s = self_.resize(sizes.layers * hypotheses() * slot(self_layout_)); s != Status::ok) return s;
     if (Status s = memory_.resize(sizes.layers * sizes.sources * slot(memory_layout_)); s != Status::ok) return s;
-    return spare_.resize(sizes.sharing > 1 ? sizes.layers * sizes.sharing * slot(self_layout_) : 0);
+    if (Status s = moves_.resize(3 * hypotheses()); s != Status::ok) return s;
+    if (Status s = from_.resize(sizes.sharing); s != Status::ok) return s;
+    return spare_.resize(sizes.sharing > 1 ? sizes.layers * slot(self_layout_) : 0);
   }
   const Sizes& sizes() const noexcept { return sizes_; }
   Index hypotheses() const noexcept { return sizes_.sources * sizes_.sharing; }
@@ -41,30 +44,28 @@ class KeyValueCache {
   detail::KeyValues<S> memory(Index layer) noexcept { return at(memory_, memory_layout_, layer, sizes_.sources); }
 
   // Hypothesis i becomes what parents[i] was, for all i < parents.size(): a multiple of `sharing`, each group of that
-  // size from one source, in ascending order of sources. `filled` keys are copied; memory_lengths has each source's.
-  // A part for each thread of the team, which is in step afterwards.
-  void reorder(Team& team, std::span<const Index> parents, Index filled, const Index* memory_lengths) noexcept {
-    const Index sharing = sizes_.sharing, groups = Index(parents.size()) / sharing;
-    team.for_each(sizes_.layers * sizes_.heads, [&](Index item) {
-      const Index layer = item / sizes_.heads, h = item % sizes_.heads;
-      const detail::KeyValues<S> kv = self(layer), cross = memory(layer);
-      detail::KeyValues<S> spare = self_layout_;
-      spare.heads = 1;
-      spare.keys = spare_.data() + item * sharing * (kv.key_stride() + kv.value_stride());
-      spare.values = spare.keys + sharing * kv.key_stride();
-      for (Index g = 0; g < groups; ++g) {
-        const Index* from = parents.data() + g * sharing;
-        const Index source = from[0] / sharing;
-        if (source != g) copy(cross, source, h, cross, g, h, memory_lengths[source]);
-        if (sharing == 1) {
-          if (source != g) copy(kv, source, h, kv, g, h, filled);
-          continue;
+  // size from one source, in ascending order of sources. `filled` keys are copied, and of a source as many as
+  // memory_lengths says.
+  void reorder(int threads, std::span<const Index> parents, Index filled, const Index* memory_lengths) noexcept {
+    plan_moves(parents);
+    if (move_count_ == 0) return;
+    run_team(threads, [&](Team& team) {
+      team.for_each(sizes_.layers * sizes_.heads, [&](Index item) {
+        const Index h = item % sizes_.heads;
+        const detail::KeyValues<S> kv = self(item / sizes_.heads), cross = memory(item / sizes_.heads);
+        detail::KeyValues<S> spare = self_layout_;
+        spare.heads = 1;
+        spare.keys = spare_.data() + item * (kv.key_stride() + kv.value_stride());
+        spare.values = spare.keys + kv.key_stride();
+        for (Index m = 0; m < move_count_; ++m) {
+          const Move move = moves_[m];
+          if (move.of_source)
+            copy(cross, move.from, h, cross, move.to, h, memory_lengths[move.from]);
+          else
+            copy(move.from < 0 ? spare : kv, move.from < 0 ? 0 : move.from, move.from < 0 ? 0 : h,
+                 move.to < 0 ? spare : kv, move.to < 0 ? 0 : move.to, move.to < 0 ? 0 : h, filled);
         }
-        for (Index i = 0; i < sharing; ++i)  // a beam that others need and that will be overwritten
-          if (from[i] != g * sharing + i) copy(kv, from[i], h, spare, i, 0, filled);
-        for (Index i = 0; i < sharing; ++i)
-          if (from[i] != g * sharing + i) copy(spare, i, 0, kv, g * sharing + i, h, filled);
-      }
+      });
     });
   }
 
@@ -75,18 +76,63 @@ class KeyValueCache {
     layout.values = layout.keys + places * layout.heads * layout.key_stride();
     return layout;
   }
+  struct Move {
+    Index from, to;  // -1: the spare place
+    bool of_source;
+  };
+  // Moves in an order in which nothing is overwritten that a later one needs; rings go by way of the spare place.
+  void plan_moves(std::span<const Index> parents) noexcept {
+    const Index sharing = sizes_.sharing, groups = Index(parents.size()) / sharing;
+    move_count_ = 0;
+    for (Index g = 0; g < groups; ++g) {
+      const Index first = g * sharing, source = parents[std::size_t(first)] / sharing;
+      if (source != g) moves_[move_count_++] = {source, g, true};
+      Index* const from = from_.data();  // of each place that is still to be written; its own: done
+      Index left = 0;
+      for (Index i = 0; i < sharing; ++i) {
+        from[i] = parents[std::size_t(first + i)];
+        left += from[i] != first + i;
+      }
+      while (left > 0) {
+        Index ready = sharing, waiting = 0;
+        for (Index i = 0; i < sharing && ready == sharing; ++i) {
+          if (from[i] == first + i) continue;
+          waiting = i;
+          bool needed = false;
+          for (Index k = 0; k < sharing; ++k) needed = needed || (k != i && from[k] == first + i);
+          if (!needed) ready = i;
+        }
+        if (ready < sharing) {
+          moves_[move_count_++] = {from[ready], first + ready, false};
+          from[ready] = first + ready;
+          --left;
+        } else {
+          moves_[move_count_++] = {first + waiting, -1, false};
+          for (Index k = 0; k < sharing; ++k)
+            if (k != waiting && from[k] == first + waiting) from[k] = -1;
+        }
+      }
+    }
+  }
   static void copy(const detail::KeyValues<S>& from, Index b, Index h, const detail::KeyValues<S>& to, Index to_b,
                    Index to_h, Index filled) {
-    const Index keys = kernels::packed_size<S>(filled, from.width), values = filled * from.value_row();
+    constexpr Index panel = kernels::panel_width<S>;
+    const Index whole = filled / panel * panel * from.width, rest = filled % panel, values = filled * from.value_row();
     const S *k = from.key_panels(b, h), *v = from.value_rows(b, h);
     S *to_k = to.key_panels(to_b, to_h), *to_v = to.value_rows(to_b, to_h);
-    for (Index i = 0; i < keys; ++i) to_k[i] = k[i];
+    for (Index i = 0; i < whole; ++i) to_k[i] = k[i];
+    if (rest > 0)
+      for (Index d = 0; d < from.width; ++d)
+        for (Index i = 0; i < rest; ++i) to_k[whole + d * panel + i] = k[whole + d * panel + i];
     for (Index i = 0; i < values; ++i) to_v[i] = v[i];
   }
 
   Sizes sizes_;
   detail::KeyValues<S> self_layout_, memory_layout_;
   Buffer<S> self_, memory_, spare_;
+  Buffer<Move> moves_;
+  Buffer<Index> from_;
+  Index move_count_ = 0;
 };
 
 }  // namespace vitrine::inline VITRINE_ABI

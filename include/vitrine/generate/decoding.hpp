@@ -164,8 +164,7 @@ class DecodingSteps {
     }
     const auto& sizes = cache_.sizes();
     const double moved = double(count) * double(sizes.layers * sizes.heads * sizes.width) * double(filled_);
-    run_team(detail::team_size(*workspace_, 8 * moved),
-             [&](Team& team) { cache_.reorder(team, parents, filled_, lengths_.data()); });
+    cache_.reorder(detail::team_size(*workspace_, 8 * moved), parents, filled_, lengths_.data());
     for (Index g = 0; g < count / beams; ++g) lengths_[g] = lengths_[parents[std::size_t(g * beams)] / beams];
     rows_ = count;
     describe_sources();
