@@ -42,7 +42,8 @@ struct LoadOptions {
 /// something fails the layer is as it was. Memory: the packed values from the layer's Memory, and one panel (of a
 /// transposed source, one tensor) besides; mapped pages are given back as they are read. Throws Error: missing_tensors,
 /// unexpected_tensors, shape_mismatch, wrong_dtype (one error that names all of them), config_mismatch (the file's
-/// `__metadata__` states another nhead, norm_first, ...), values_differ (tied tensors), out_of_memory.
+/// `__metadata__` states another nhead, norm_first, ...), values_differ (tied tensors), out_of_memory,
+/// bad_usage (a layer without a Memory).
 template <class Layer>
 void load(Layer& layer, const SafeTensors& file, std::string_view prefix = "", const LoadOptions& options = {});
 
@@ -161,12 +162,17 @@ void load(Layer& layer, const SafeTensors& file, std::string_view prefix, const 
     Source source;
     std::vector<const TensorView*> tensors = {};
   };
+  if (layer.memory() == nullptr)
+    throw Error(LoadError::bad_usage, file.file(),
+                "the layer's sizes are fixed and it has no Memory to load into: give it one, or bind its parameters");
   std::vector<Part> parts;
   layer.mutable_parameters([&](const char* name, Parameter<S>& p) {
     Source source = options.source ? options.source(name) : Source{{name}};
     if (source.tensors.empty()) source.tensors = {name};
     parts.push_back({&p, name, std::move(source)});
   });
+
+  if (parts.empty()) throw Error(LoadError::out_of_memory, file.file(), "the stack had no memory for its layers");
 
   std::string differences;
   if constexpr (module_name<Layer> != nullptr) {
