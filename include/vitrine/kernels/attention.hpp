@@ -103,21 +103,32 @@ VITRINE_NOINLINE void write_weights(const S* e, Index lo, Index hi, Index keys, 
 }
 
 // The same, added to the sum over heads.
-template <class S>
-void add_mean(const S* e, Index lo, Index hi, Index keys, S inverse, const AttentionHead<S>& head, S* out) {
+template <class S, bool First, bool Last>
+VITRINE_NOINLINE void add_mean(const S* e, Index lo, Index hi, Index keys, S inverse, S mean_factor, S* out) {
   using V = simd<S>;
-  const auto factor = V::set1(inverse), last = V::set1(head.mean_factor);
+  const auto factor = V::set1(inverse), mean = V::set1(mean_factor);
   for (Index j = 0; j < keys; j += V::lanes) {
+    if (j >= lo && j + V::lanes <= hi) {
+      auto sum = V::mul(V::load(e + j), factor);
+      if constexpr (!First) sum = V::load(out + j) + sum;
+      V::store(out + j, Last ? V::mul(sum, mean) : sum);
+      continue;
+    }
     auto w = V::zero();
     if (j < hi && j + V::lanes > lo) {
       w = V::mul(V::load(e + j), factor);
       if (j < lo) w = V::select(head_mask<S>(lo - j), V::zero(), w);
       if (j + V::lanes > hi) w = V::select(head_mask<S>(hi - j), w, V::zero());
     }
-    auto sum = head.mean_first ? w : load_head(out + j, keys - j) + w;
-    if (head.mean_last) sum = V::mul(sum, last);
-    store_head(out + j, sum, keys - j);
+    const auto sum = First ? w : load_head(out + j, keys - j) + w;
+    store_head(out + j, Last ? V::mul(sum, mean) : sum, keys - j);
   }
+}
+template <class S>
+void add_mean(const S* e, Index lo, Index hi, Index keys, S inverse, const AttentionHead<S>& head, S* out) {
+  const auto run = head.mean_first ? (head.mean_last ? add_mean<S, true, true> : add_mean<S, true, false>)
+                                   : (head.mean_last ? add_mean<S, false, true> : add_mean<S, false, false>);
+  run(e, lo, hi, keys, inverse, head.mean_factor, out);
 }
 
 }  // namespace detail
