@@ -1,0 +1,262 @@
+// A checkpoint as C++ source for firmware: aligned constexpr arrays, and a model that is a constant in flash.
+//   build/examples/weights_to_header CHECKPOINT OUT.hpp --d_model N --nhead N --dim_feedforward N --max_length N [...]
+// The header has namespace NAME with `Model` (vt::Encoder or vt::Decoder of these sizes), the constant `model`, and
+// `bind(Model&)` for a model of your own. See --help and examples/embedded/README.md.
+#include <vitrine/vitrine.hpp>
+
+#include <vitrine/io/checkpoint.hpp>
+#include <vitrine/io/load.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+namespace {
+
+using vt::Index;
+
+constexpr const char* usage =
+    "usage: weights_to_header CHECKPOINT OUT.hpp --d_model N --nhead N --dim_feedforward N --max_length N [option...]\n"
+    "Writes a checkpoint (.safetensors, or a folder that has one) as a header of aligned constexpr arrays.\n"
+    "CHECKPOINT may be init:SEED, PyTorch's initialisation: sizes can be measured before anything is trained.\n"
+    "  --module encoder|decoder   encoder\n"
+    "  --num_layers N             1\n"
+    "  --max_memory_length N      of a decoder; max_length\n"
+    "  --activation NAME          relu, gelu, gelu_tanh or silu; relu\n"
+    "  --norm_first, --final_norm off\n"
+    "  --layer_norm_eps X         1e-5\n"
+    "  --prefix TEXT              of the tensors' names, e.g. \"model.encoder.\"\n"
+    "  --names pytorch|marian     whose names; marian also writes the tables `embedding` and `positions`\n"
+    "  --panel N                  the target's panel width, 0: plain. Lanes of a vector times two: 4 without vectors\n"
+    "                             (Cortex-M), 8 for aarch64 and SSE2, 16 for AVX, 32 for AVX-512; 4\n"
+    "  --name NAME                of the namespace; weights\n"
+    "Exit: 0, or 2 for a bad option, an unreadable file, or a checkpoint that does not fit the declared sizes.\n";
+
+struct Options {
+  std::string checkpoint, out, module = "encoder", prefix, names = "pytorch", name = "weights";
+  vt::StackConfig config = {.layer = {.dim_feedforward = vt::Dynamic}, .num_layers = 1};
+  std::string eps = "1e-5";
+  Index max_length = 0, max_memory_length = 0, panel = 4;
+};
+
+[[noreturn]] void refuse(const std::string& sentence) {
+  std::fprintf(stderr, "weights_to_header: %s\n", sentence.c_str());
+  std::exit(2);
+}
+
+Index whole_number(const std::string& text, const std::string& option) {
+  char* end = nullptr;
+  const long value = std::strtol(text.c_str(), &end, 10);
+  if (text.empty() || *end != 0 || value < 0 || value > 1 << 20) refuse(option + " must be a whole number, not " + text);
+  return value;
+}
+
+Options read_options(int count, char** arguments) {
+  Options o;
+  std::vector<std::string> places;
+  for (int i = 1; i < count; ++i) {
+    const std::string option = arguments[i];
+    const auto value = [&]() -> std::string {
+      if (i + 1 >= count) refuse(option + " needs a value; see --help");
+      return arguments[++i];
+    };
+    const auto number = [&] { return whole_number(value(), option); };
+    if (option == "-h" || option == "--help") {
+      std::fputs(usage, stdout);
+      std::exit(0);
+    } else if (option == "--module") {
+      o.module = value();
+    } else if (option == "--d_model") {
+      o.config.layer.d_model = number();
+    } else if (option == "--nhead") {
+      o.config.layer.nhead = number();
+    } else if (option == "--dim_feedforward") {
+      o.config.layer.dim_feedforward = number();
+    } else if (option == "--num_layers") {
+      o.config.num_layers = number();
+    } else if (option == "--max_length") {
+      o.max_length = number();
+    } else if (option == "--max_memory_length") {
+      o.max_memory_length = number();
+    } else if (option == "--activation") {
+      const std::string name = value();
+      if (!vt::parse_activation(name.c_str(), o.config.layer.activation)) refuse("there is no activation " + name);
+    } else if (option == "--norm_first") {
+      o.config.layer.norm_first = true;
+    } else if (option == "--final_norm") {
+      o.config.final_norm = true;
+    } else if (option == "--layer_norm_eps") {
+      o.eps = value();
+      char* end = nullptr;
+      o.config.layer.layer_norm_eps = std::strtod(o.eps.c_str(), &end);
+      if (*end != 0 || !(o.config.layer.layer_norm_eps > 0)) refuse("--layer_norm_eps must be a positive number");
+    } else if (option == "--prefix") {
+      o.prefix = value();
+    } else if (option == "--names") {
+      o.names = value();
+    } else if (option == "--panel") {
+      o.panel = number();
+    } else if (option == "--name") {
+      o.name = value();
+    } else if (option.starts_with("--")) {
+      refuse("there is no option " + option + "; see --help");
+    } else {
+      places.push_back(option);
+    }
+  }
+  if (places.size() != 2) refuse("needs a checkpoint and the header to write; see --help");
+  o.checkpoint = places[0], o.out = places[1];
+  if (o.module != "encoder" && o.module != "decoder") refuse("--module must be encoder or decoder");
+  if (o.names != "pytorch" && o.names != "marian") refuse("--names must be pytorch or marian");
+  if (o.panel != 0 && (o.panel < 2 || (o.panel & (o.panel - 1)) != 0)) refuse("--panel must be 0 or a power of two");
+  if (o.max_length <= 0) refuse("--max_length must be positive");
+  return o;
+}
+
+// Whole text, then one write: nothing is left behind by a failure.
+struct Header {
+  std::string text;
+  std::size_t values = 0;
+
+  void array(const std::string& name, const std::vector<float>& numbers, const std::string& comment) {
+    text += "// " + comment + "\nalignas(64) inline constexpr float " + name + "[] = {";
+    char one[40];
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      if (!__builtin_isfinite(numbers[i])) refuse(comment + " holds a number that is not finite");
+      std::snprintf(one, sizeof one, "%s%.9gf", i % 12 == 0 ? "\n    " : " ", double(numbers[i]));
+      std::string word = one;
+      if (word.find_first_of(".e") == word.npos) word.insert(word.size() - 1, ".");
+      text += word + ",";
+    }
+    text += "\n};\n";
+    values += numbers.size();
+  }
+};
+
+// The parameter's values, row after row.
+std::vector<float> plain_values(const vt::Parameter<float>& p) {
+  std::vector<float> out;
+  for (Index row = 0; row < p.rows; ++row)
+    for (Index col = 0; col < (p.is_vector() ? 1 : p.cols); ++col) out.push_back(p.value(row, col));
+  return out;
+}
+// The same for a target with panels of `width`: kernels/panel.hpp, each group of rows for itself.
+std::vector<float> panel_values(const vt::Parameter<float>& p, Index width) {
+  std::vector<float> out;
+  for (Index group = 0; group < p.groups; ++group)
+    for (Index first = 0; first < p.group_rows(); first += width)
+      for (Index col = 0; col < p.cols; ++col)
+        for (Index i = 0; i < width; ++i)
+          out.push_back(first + i < p.group_rows() ? p.value(group * p.group_rows() + first + i, col) : 0.f);
+  return out;
+}
+
+std::string array_name(std::string name) {
+  for (char& c : name)
+    if (c == '.') c = '_';
+  return name;
+}
+
+template <class Stack>
+void load_stack(Stack& stack, const Options& o) {
+  if (o.checkpoint.starts_with("init:")) {
+    if (stack.init(std::uint64_t(whole_number(o.checkpoint.substr(5), "the seed"))) != vt::Status::ok)
+      refuse("memory ran out");
+    return;
+  }
+  const vt::SafeTensors file(o.checkpoint);
+  vt::LoadOptions options;
+  if (o.names == "marian") {
+    const std::string side = o.module + ".";
+    options.source = [side](const std::string& name) -> vt::Source {
+      vt::Source source{vt::detail::seq2seq_tensors(side + name)};
+      for (std::string& tensor : source.tensors) tensor.erase(0, side.size());
+      return source;
+    };
+    options.ignored = [](const std::string& name) { return name.starts_with("embed_"); };
+  }
+  vt::load(stack, file, o.prefix, options);
+}
+
+void add_tables(Header& header, const Options& o) {
+  const vt::SafeTensors file(o.checkpoint);
+  std::string body = o.prefix;
+  if (body.ends_with(o.module + ".")) body.erase(body.size() - o.module.size() - 1);
+  const vt::TensorView* table = file.find(body + "shared.weight");
+  if (table == nullptr) table = &file.at(o.prefix + "embed_tokens.weight");
+  const Index width = o.config.layer.d_model;
+  if (table->shape.size() != 2 || table->shape[1] != width) refuse(std::string(table->name) + " is not of width d_model");
+  header.array("embedding", table->to_vector<float>(), std::string(table->name) + ", (tokens, d_model)");
+  std::vector<float> positions;
+  for (Index t = 0; t < o.max_length; ++t)
+    for (Index i = 0; i < width; ++i) positions.push_back(float(vt::detail::sinusoid(t, i, width, vt::Sinusoid::halves)));
+  header.array("positions", positions, "sines and cosines, (max_length, d_model)");
+}
+
+template <class Stack>
+void write(const Options& o) {
+  Stack stack(o.config);
+  load_stack(stack, o);
+  const vt::LayerConfig& layer = o.config.layer;
+  const std::string kind = o.module == "encoder" ? "Encoder" : "Decoder";
+  const auto text = [](Index value) { return std::to_string(value); };
+  Header header;
+  header.text = "// Written by weights_to_header from " + o.checkpoint.substr(o.checkpoint.rfind('/') + 1) +
+                (o.prefix.empty() ? "" : ", " + o.prefix) + "; " +
+                (o.panel == 0 ? "plain rows, for any target" : "panels of " + text(o.panel) + " values") +
+                ".\n#pragma once\n#include <vitrine/models/" + o.module + ".hpp>\n\nnamespace " + o.name +
+                " {\n\ninline constexpr vitrine::Dims dims{.d_model = " + text(layer.d_model) +
+                ", .nhead = " + text(layer.nhead) + ", .dim_feedforward = " + text(layer.dim_feedforward) +
+                ", .num_layers = " + text(o.config.num_layers) + ", .max_length = " + text(o.max_length) +
+                (o.module == "decoder" && o.max_memory_length > 0 ? ", .max_memory_length = " + text(o.max_memory_length)
+                                                                  : "") +
+                "};\nusing Model = vitrine::" + kind + "<float, dims>;\ninline constexpr vitrine::StackConfig config{.layer = {" +
+                ".activation = vitrine::Activation::" + vt::name(layer.activation) + ", .layer_norm_eps = " + o.eps +
+                ", .norm_first = " + (layer.norm_first ? "true" : "false") + "}, .num_layers = " +
+                text(o.config.num_layers) + ", .final_norm = " + (o.config.final_norm ? "true" : "false") + "};\n";
+  if (o.panel != 0)
+    header.text += "static_assert(vitrine::kernels::panel_width<float> == " + text(o.panel) +
+                   ", \"these weights are in panels of " + text(o.panel) +
+                   ": write them again with --panel and this build's panel_width, or 0\");\n";
+  header.text += "\n";
+  std::string binds;
+  stack.parameters([&](const char* name, const vt::Parameter<float>& p) {
+    const Index panel = p.packable ? o.panel : 0;
+    const std::string array = array_name(name);
+    header.array(array, panel == 0 ? plain_values(p) : panel_values(p, panel),
+                 std::string(name) + ", (" + text(p.rows) + (p.is_vector() ? "" : ", " + text(p.cols)) + ")");
+    binds += "  if (auto s = model.bind(\"" + std::string(name) + "\", std::span<const float>(" + array + "), " +
+             text(panel) + "); s != vitrine::Status::ok) return s;\n";
+  });
+  if (o.names == "marian") add_tables(header, o);
+  header.text += "\n// Gives every parameter its values, which stay where they are.\nconstexpr vitrine::Status bind(Model& model) {\n" +
+                 binds + "  return {};\n}\n\n" +
+                 "// The model as a constant: it stands in flash like its weights.\nconstexpr Model bound() {\n  Model model(config);\n" +
+                 "  if (bind(model) != vitrine::Status::ok) __builtin_trap();  // while compiling\n  return model;\n}\n" +
+                 "inline constexpr Model model = bound();\nstatic_assert(model.loaded());\n\n}  // namespace " + o.name + "\n";
+  vt::AtomicFile file(o.out);
+  file.write(std::string_view(header.text));
+  file.commit();
+  std::fprintf(stderr, "%s: %zu values, %zu bytes of flash\n", o.out.c_str(), header.values, header.values * sizeof(float));
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  const Options options = read_options(count, arguments);
+  if (vt::Status s = vt::detail::check_heads(options.config.layer.d_model, options.config.layer.nhead);
+      s != vt::Status::ok)
+    refuse(s.sentence);
+  if (options.config.layer.dim_feedforward <= 0) refuse("--dim_feedforward must be positive");
+  if (options.config.num_layers <= 0) refuse("--num_layers must be positive");
+  try {
+    if (options.module == "encoder")
+      write<vt::Encoder<float>>(options);
+    else
+      write<vt::Decoder<float>>(options);
+  } catch (const std::exception& error) {
+    refuse(error.what());
+  }
+  return 0;
+}
