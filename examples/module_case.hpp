@@ -117,17 +117,18 @@ struct Case {
                       "its metadata names no module that vitrine has: " + vt::detail::in_quotes(text("module")));
     config = text("config");
     const nlohmann::json call = vt::detail::parse_config(text("call"), file.file());
-    if (kind->name == std::string("MultiheadAttention")) {
+    const std::string name_of = kind->name;
+    if (name_of == "MultiheadAttention") {
       const auto options = vt::read_config<vt::AttentionConfig>(config, file.file());
       heads = options.num_heads;
       extra_keys = Index(options.add_bias_kv) + Index(options.add_zero_attn);
       self_attention = call.value("self_attention", false);
-    } else if (kind->name == std::string("Transformer")) {
+    } else if (name_of == "Transformer") {
       heads = vt::read_config<vt::TransformerConfig>(config, file.file()).nhead;
-    } else if (kind->inputs.size() == 1 || kind->masks.size() == 2) {
-      const bool stack = kind->name == std::string("Encoder") || kind->name == std::string("Decoder");
-      heads = stack ? vt::read_config<vt::StackConfig>(config, file.file()).layer.nhead
-                    : vt::read_config<vt::LayerConfig>(config, file.file()).nhead;
+    } else if (name_of == "Encoder" || name_of == "Decoder") {
+      heads = vt::read_config<vt::StackConfig>(config, file.file()).layer.nhead;
+    } else {
+      heads = vt::read_config<vt::LayerConfig>(config, file.file()).nhead;
     }
     std::set<std::string> known;
     for (const char* name : kind->inputs) {

@@ -13,6 +13,7 @@
 #include <type_traits>
 #include <vitrine/core/dims.hpp>
 #include <vitrine/io/error.hpp>
+#include <vitrine/io/safetensors_header.hpp>
 #include <vitrine/layers/decoder_layer.hpp>
 #include <vitrine/layers/encoder_layer.hpp>
 #include <vitrine/layers/multihead_attention.hpp>
@@ -39,7 +40,8 @@ inline constexpr const char* module_name<Transformer<S>> = "Transformer";
 
 /// AttentionConfig, LayerConfig, StackConfig or TransformerConfig from a JSON object. Options that are absent keep
 /// their defaults, null is an absent width; `dropout` and `batch_first` change nothing here. Throws Error:
-/// config_not_json, config_bad_value, and config_unsupported for an option that is not known, by its name.
+/// config_not_json, config_bad_value, nesting_too_deep, header_not_utf8, and config_unsupported for an option that is
+/// not known, by its name.
 template <class Config>
 Config read_config(std::string_view text, const std::string& file);
 
@@ -116,7 +118,8 @@ inline void read_option(const nlohmann::json& value, Activation& option, const s
 }
 
 inline nlohmann::json parse_config(std::string_view text, const std::string& file) {
-  nlohmann::json config = nlohmann::json::parse(text, nullptr, false);
+  check_json_text(text, 16, file);
+  const nlohmann::json config = nlohmann::json::parse(text, nullptr, false);
   if (!config.is_object())
     throw Error(LoadError::config_not_json, file, concat("its configuration is not a JSON object: ", in_quotes(text)));
   return config;
