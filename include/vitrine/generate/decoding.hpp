@@ -24,6 +24,9 @@ struct DecodingOptions {
 template <class S, Dims D = Dims{}>
 class DecodingSteps {
  public:
+  template <class K>
+  using Result = DecoderResult<K, S>;
+
   // Model and workspace must outlive this object. The workspace says how many threads.
   DecodingSteps(const Seq2Seq<S>& model, Workspace& workspace, const DecodingOptions& options = {}) noexcept
       : model_(&model),

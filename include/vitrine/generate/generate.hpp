@@ -11,6 +11,7 @@
 #pragma once
 #include <algorithm>
 #include <vector>
+#include <vitrine/generate/causal_steps.hpp>
 #include <vitrine/generate/decoding.hpp>
 #include <vitrine/generate/generation_config.hpp>
 #include <vitrine/generate/scores.hpp>
@@ -29,6 +30,12 @@ struct Hypothesis {
 template <class S>
 std::vector<std::vector<Hypothesis<S>>> generate(const Seq2Seq<S>& model, Workspace& workspace, const Tokens& sources,
                                                  const GenerationConfig& config);
+
+// The same for what continues a prompt of one id at least, which the ids leave out; lengths of the configuration but
+// max_new_tokens and min_new_tokens count it. A Gpt2 has no padding and no start token.
+template <class S>
+std::vector<Hypothesis<S>> generate(const Gpt2<S>& model, Workspace& workspace, std::span<const Index> prompt,
+                                    const GenerationConfig& config);
 
 // What teacher forcing says of given targets: one forward pass, its maps and the log-probability of each id.
 template <class K, class S>
@@ -60,19 +67,20 @@ inline double power(double x, double p) {
   return p == 0.0 ? 1.0 : kernels::exp(mul(p, kernels::log(x)));
 }
 
-template <class S>
-std::vector<std::vector<Hypothesis<S>>> greedy(const Seq2Seq<S>& model, Workspace& workspace, const Tokens& sources,
+// Both searches start from steps that have begun and have read all of `start` but its last id; every source starts
+// alike.
+template <class S, class Steps>
+std::vector<std::vector<Hypothesis<S>>> greedy(Steps& steps, Index sources, std::span<const Index> start, Index vocab,
                                                const GenerationConfig& config) {
-  const Index limit = config.limit(), vocab = model.vocab_size();
-  DecodingSteps<S> steps(model, workspace, {.max_length = limit - 1});
-  steps.begin(sources);
-  std::vector<std::vector<Hypothesis<S>>> found(std::size_t(sources.batch), std::vector<Hypothesis<S>>(1));
-  std::vector<std::vector<Index>> sequences(std::size_t(sources.batch), {config.decoder_start_token_id});
-  std::vector<Index> running(std::size_t(sources.batch)), ids(running.size(), config.decoder_start_token_id), stay;
+  const Index prompt = Index(start.size()), limit = config.limit(prompt);
+  const auto count = static_cast<std::size_t>(sources);
+  std::vector<std::vector<Hypothesis<S>>> found(count, std::vector<Hypothesis<S>>(1));
+  std::vector<std::vector<Index>> sequences(count, {start.begin(), start.end()});
+  std::vector<Index> running(count), ids(count, start.back()), stay;
   std::vector<S> log_probs(std::size_t(vocab), S(0));
   for (std::size_t i = 0; i < running.size(); ++i) running[i] = Index(i);
 
-  DecoderResult<keep::Nothing, S> step;
+  typename Steps::template Result<keep::Nothing> step;
   while (!running.empty()) {
     throw_if_failed(steps.next_into(step, ids, keep::nothing));
     stay.clear();
@@ -80,7 +88,7 @@ std::vector<std::vector<Hypothesis<S>>> greedy(const Seq2Seq<S>& model, Workspac
       const auto source = std::size_t(running[i]);
       S* const logits = step.output.data() + Index(i) * vocab;
       log_softmax(logits, vocab, log_probs.data());
-      apply_rules<S>(config, sequences[source], 1, {logits, std::size_t(vocab)});
+      apply_rules<S>(config, sequences[source], prompt, {logits, std::size_t(vocab)});
       const Index id = argmax(logits, vocab);
       sequences[source].push_back(id);
       found[source][0].score += log_probs[std::size_t(id)];
@@ -95,7 +103,7 @@ std::vector<std::vector<Hypothesis<S>>> greedy(const Seq2Seq<S>& model, Workspac
     running.resize(stay.size());
   }
   for (std::size_t b = 0; b < found.size(); ++b) {
-    found[b][0].ids.assign(sequences[b].begin() + 1, sequences[b].end());
+    found[b][0].ids.assign(sequences[b].begin() + prompt, sequences[b].end());
     found[b][0].score /= S(power(double(found[b][0].ids.size()), config.length_penalty));
   }
   return found;
@@ -110,12 +118,13 @@ struct Beams {
     S score = lowest;
     bool finished = false;
   };
-  Index source = 0;
+  Index source = 0, prompt = 1;
   std::vector<One> running, finished;
   bool can_improve = true;
 
-  Beams(Index source_of, Index beams, Index start) : source(source_of), running(std::size_t(beams)) {
-    for (One& one : running) one.ids = {start};
+  Beams(Index source_of, Index beams, std::span<const Index> start)
+      : source(source_of), prompt(Index(start.size())), running(std::size_t(beams)) {
+    for (One& one : running) one.ids.assign(start.begin(), start.end());
     finished = running;
     running[0].score = S(0);
   }
@@ -126,8 +135,8 @@ struct Beams {
   // Continues with the best candidates (best first; `at` is beam * vocab + id). parents: for each new beam the old one.
   // Returns whether this source goes on.
   bool advance(const GenerationConfig& config, const std::vector<Candidate<S>>& best, Index vocab, Index* parents) {
-    const Index beams = Index(running.size()), length = Index(running[0].ids.size());  // the length before this step
-    const Index limit = config.limit();
+    const Index beams = Index(running.size()), limit = config.limit(prompt);
+    const Index length = Index(running[0].ids.size()) - prompt + 1;  // after this step, without the prompt
     const auto continued = [&](const Candidate<S>& c, S score, bool done) {
       One one{running[std::size_t(c.at / vocab)].ids, score, done};
       one.ids.push_back(c.at % vocab);
@@ -140,7 +149,7 @@ struct Beams {
     for (std::size_t i = 0; i < finished.size(); ++i) merged.offer(finished[i].score, Index(i));
     bool all_hit = true;
     for (std::size_t i = 0; i < best.size(); ++i) {
-      hits[i] = config.is_end(best[i].at % vocab) || length + 1 >= limit;
+      hits[i] = config.is_end(best[i].at % vocab) || length + prompt >= limit;
       all_hit = all_hit && hits[i];
       next.offer(best[i].score + (hits[i] ? lowest : S(0)), Index(i));
       S score = best[i].score / norm;
@@ -168,7 +177,7 @@ struct Beams {
     running = std::move(new_running), finished = std::move(new_finished);
 
     const Index longest =
-        config.early_stopping == EarlyStopping::never && config.length_penalty > 0.0 ? limit - 1 : length;
+        config.early_stopping == EarlyStopping::never && config.length_penalty > 0.0 ? limit - prompt : length;
     const S possible = running[0].score / S(power(double(longest), config.length_penalty));
     const S worst = std::min_element(finished.begin(), finished.end(), [](const One& a, const One& b) {
                       return a.score < b.score;
@@ -180,21 +189,19 @@ struct Beams {
   }
 };
 
-template <class S>
-std::vector<std::vector<Hypothesis<S>>> beam_search(const Seq2Seq<S>& model, Workspace& workspace,
-                                                    const Tokens& sources, const GenerationConfig& config) {
-  const Index beams = config.num_beams, vocab = model.vocab_size();
-  DecodingSteps<S> steps(model, workspace, {.max_length = config.limit() - 1, .beams = beams});
-  steps.begin(sources);
-  std::vector<std::vector<Hypothesis<S>>> found(std::size_t(sources.batch));
+template <class S, class Steps>
+std::vector<std::vector<Hypothesis<S>>> beam_search(Steps& steps, Index sources, std::span<const Index> start,
+                                                    Index vocab, const GenerationConfig& config) {
+  const Index beams = config.num_beams, prompt = Index(start.size());
+  std::vector<std::vector<Hypothesis<S>>> found(static_cast<std::size_t>(sources));
   std::vector<Beams<S>> groups;
-  for (Index b = 0; b < sources.batch; ++b) groups.emplace_back(b, beams, config.decoder_start_token_id);
-  std::vector<Index> ids(std::size_t(sources.batch * beams), config.decoder_start_token_id), parents;
+  for (Index b = 0; b < sources; ++b) groups.emplace_back(b, beams, start);
+  std::vector<Index> ids(std::size_t(sources * beams), start.back()), parents;
   std::vector<S> scores(std::size_t(vocab), S(0));
   const Index ends = Index(config.eos_token_ids.size());
   TopK<S> best(std::min((ends > 1 ? 1 + ends : Index{2}) * beams, beams * vocab));
 
-  DecoderResult<keep::Nothing, S> step;
+  typename Steps::template Result<keep::Nothing> step;
   while (!groups.empty()) {
     throw_if_failed(steps.next_into(step, ids, keep::nothing));
     ids.clear(), parents.clear();
@@ -204,7 +211,7 @@ std::vector<std::vector<Hypothesis<S>>> beam_search(const Seq2Seq<S>& model, Wor
       for (Index i = 0; i < beams; ++i) {
         const auto& beam = groups[g].running[std::size_t(i)];
         log_softmax(step.output.data() + (Index(g) * beams + i) * vocab, vocab, scores.data());
-        apply_rules<S>(config, beam.ids, 1, scores);
+        apply_rules<S>(config, beam.ids, prompt, scores);
         for (Index id = 0; id < vocab; ++id) best.offer(scores[std::size_t(id)] + beam.score, i * vocab + id);
       }
       std::vector<Index> from(std::size_t(beams), 0);
@@ -218,7 +225,7 @@ std::vector<std::vector<Hypothesis<S>>> beam_search(const Seq2Seq<S>& model, Wor
       } else {
         for (Index i = 0; i < config.num_return_sequences; ++i) {
           const auto& one = groups[g].finished[std::size_t(i)];
-          found[std::size_t(groups[g].source)].push_back({{one.ids.begin() + 1, one.ids.end()}, one.score});
+          found[std::size_t(groups[g].source)].push_back({{one.ids.begin() + prompt, one.ids.end()}, one.score});
         }
       }
     }
@@ -228,6 +235,12 @@ std::vector<std::vector<Hypothesis<S>>> beam_search(const Seq2Seq<S>& model, Wor
   return found;
 }
 
+template <class S, class Steps>
+auto search(Steps& steps, Index sources, std::span<const Index> start, Index vocab, const GenerationConfig& config) {
+  return config.num_beams == 1 ? greedy<S>(steps, sources, start, vocab, config)
+                               : beam_search<S>(steps, sources, start, vocab, config);
+}
+
 }  // namespace detail
 
 template <class S>
@@ -235,8 +248,21 @@ std::vector<std::vector<Hypothesis<S>>> generate(const Seq2Seq<S>& model, Worksp
                                                  const GenerationConfig& config) {
   detail::check_generation(config, model.vocab_size());
   if (sources.batch == 0) return {};
-  return config.num_beams == 1 ? detail::greedy(model, workspace, sources, config)
-                               : detail::beam_search(model, workspace, sources, config);
+  DecodingSteps<S> steps(model, workspace, {.max_length = config.limit() - 1, .beams = config.num_beams});
+  steps.begin(sources);
+  const std::vector<Index> start = {config.decoder_start_token_id};
+  return detail::search<S>(steps, sources.batch, start, model.vocab_size(), config);
+}
+
+template <class S>
+std::vector<Hypothesis<S>> generate(const Gpt2<S>& model, Workspace& workspace, std::span<const Index> prompt,
+                                    const GenerationConfig& config) {
+  const Index length = Index(prompt.size());
+  if (length == 0) throw_if_failed({Status::bad_shape, "a prompt has no ids", length, 1});
+  throw_if_failed(check(config, model.vocab_size(), length));
+  CausalSteps<S> steps(model, workspace, {.max_length = config.limit(length) - 1, .beams = config.num_beams});
+  steps.begin(prompt.first(prompt.size() - 1));
+  return std::move(detail::search<S>(steps, 1, prompt, model.vocab_size(), config)[0]);
 }
 
 template <class S, class K>

@@ -57,9 +57,9 @@ struct EncoderLayerCore {
     return p;
   }
 
-  // The layer, on every thread of a team. x and y: (rows, E); y may be x.
+  // The layer, on every thread of a team. x and y: (rows, E); y may be x. past: keys that `p.memory` holds already.
   void operator()(Team& team, const Plan& p, const S* x, S* y, const Mask<S>* mask, const S* head_scale,
-                  const MapSink<S>& sink) const {
+                  const MapSink<S>& sink, Index past = 0) const {
     const Index width = config.d_model, rows = p.rows.rows();
     const bool pre = config.norm_first;
 
@@ -71,11 +71,12 @@ struct EncoderLayerCore {
         in = normed;
       }
       self_attn.project(t, p.scratch, 0, in, width, last - first, p.query + first * width, width);
-      self_attn.project_memory(t, p.scratch, in, width, in, width, first, last, p.rows, 0, p.memory);
+      self_attn.project_memory(t, p.scratch, in, width, in, width, first, last, p.rows, past, p.memory);
     });
 
-    attend(team, p.scratch, self_attn.all_heads(p.query, p.rows, p.memory, p.rows, mask, head_scale, p.context, sink),
-           self_attn.heads);
+    Attend<S> heads = self_attn.all_heads(p.query, p.rows, p.memory, p.rows, mask, head_scale, p.context, sink);
+    heads.past = past;
+    attend(team, p.scratch, heads, self_attn.heads);
 
     for_rows(team, rows, [&](Team& t, Index first, Index last) {
       const Index count = last - first;

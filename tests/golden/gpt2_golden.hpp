@@ -1,0 +1,48 @@
+// Golden cases of Gpt2: logits, all maps, and what generate finds after the first row of ids.
+#pragma once
+#include <filesystem>
+#include <string>
+#include <vector>
+#include <vitrine/generate/generate.hpp>
+#include <vitrine/io/checkpoint.hpp>
+
+#include "report.hpp"
+#include "seq2seq_golden.hpp"
+
+namespace golden {
+
+template <class M>
+void run_gpt2_case(const std::filesystem::path& folder, const vt::SafeTensors& file, Report& report) {
+  using S = typename M::Scalar;
+  const M model = vt::load_model<M>(folder);
+  const vt::TensorView& view = file.at("input.input_ids");
+  const auto ids = view.to_vector<Index>(), mask = file.at("input.attention_mask").to_vector<Index>();
+  const Index batch = view.shape[0], length = view.shape[1];
+  const auto result =
+      model(vt::Tokens(ids.data(), batch, length), {.mask = vt::from_hf_attention_mask(mask.data(), batch, length)});
+  report.compare<S>(file.at("expect.logits"), {batch, length, model.vocab_size()}, result.output.span(), tolerance<S>);
+  compare_maps<vt::Maps<S>, S>(file, "expect.attentions", result.self_attn, report);
+
+  const vt::GenerationConfig base = vt::read_generation_config(folder);
+  const std::span<const Index> prompt(ids.data(), std::size_t(length));
+  vt::Workspace workspace(vt::heap());
+  const vt::ConfigFile generate(file.metadata().at("generate"), folder.string() + " generate");
+  for (const auto& [label, options] : generate.json().items()) {
+    const auto config = vt::generation_config(vt::ConfigFile(options.dump(), label), base);
+    const std::string name = "expect.generate." + label;
+    const vt::TensorView& wanted = file.at(name + ".sequences");
+    std::vector<Index> sequences;
+    std::vector<S> scores;
+    for (const auto& one : vt::generate(model, workspace, prompt, config)) {
+      sequences.insert(sequences.end(), prompt.begin(), prompt.end());
+      sequences.insert(sequences.end(), one.ids.begin(), one.ids.end());
+      sequences.resize((scores.size() + 1) * std::size_t(wanted.shape[1]), config.pad_token_id);
+      scores.push_back(one.score);
+    }
+    report.compare<Index>(wanted, {Index(scores.size()), wanted.shape[1]}, sequences, 0.0);
+    if (const vt::TensorView* expected = file.find(name + ".sequences_scores"))  // Transformers adds them in float
+      report.compare<S>(*expected, {Index(scores.size())}, scores, sizeof(S) == 4 ? 1e-4 : 2e-6);
+  }
+}
+
+}  // namespace golden
