@@ -20,7 +20,7 @@ constexpr const char* about =
     "object on stdout.\n"
     "\n"
     "gflops       4 width for each visible pair and head\n"
-    "peak_gflops  fused multiply-adds in registers, --threads threads: the best burst before and after the timing\n"
+    "peak_gflops  fused multiply-adds in registers, --threads threads: the best bursts before and after the timing\n"
     "max_error    of the output and of the kept maps against a naive twin in double: all rows of small calls, of "
     "large\n"
     "             ones as many evenly spread ones as about 3e8 multiply-adds pay for; more than 1024 eps times the "

@@ -25,7 +25,7 @@ constexpr const char* about =
     "ms_per_step    the call without the encoder and the reading of its output, divided by the steps\n"
     "read_gbps      bytes of weights that a step must read (decoder layers without the projections of the encoder's\n"
     "               output, the output matrix once), divided by that time; caches are not counted\n"
-    "peak_read_gbps   reading a buffer of that size on --threads threads: the best of 32 passes, after the timing\n"
+    "peak_read_gbps   reading a buffer of that size on --threads threads: the best of many passes, after the timing\n"
     "\n"
     "The check: logits and maps of the last step (with beams: the scores of the hypotheses) must be those that the "
     "model\n"
@@ -269,7 +269,7 @@ int run(const Options& o) {
   const std::size_t bytes = step_bytes(work.model);
   if (const vt::Status s = time_in_turn(cases, o.repetitions); s != vt::Status::ok) return refused(s);
   const std::size_t rss = peak_rss_bytes();
-  const double peak = peak_read_gbps(threads, bytes, 32);  // after it: the buffer is not the call's memory
+  const double peak = peak_read_gbps(threads, bytes);  // after it: the buffer is not the call's memory
 
   const double step_ms = timed.step_milliseconds(), read = step_ms > 0 ? double(bytes) / step_ms * 1e-6 : 0;
   const int used =

@@ -18,7 +18,7 @@ constexpr const char* about =
     "A B A B, after two calls of each; results and workspace are reused unless --fresh. One JSON object on stdout.\n"
     "\n"
     "gflops     linear layers 2MNK over real tokens, attention 4 D for each visible pair and head\n"
-    "peak_gflops  fused multiply-adds in registers, --threads threads: the best burst before and after the timing\n"
+    "peak_gflops  fused multiply-adds in registers, --threads threads: the best bursts before and after the timing\n"
     "max_error  of every layer: the layer alone is run on the output of the layers before it (the last such output "
     "must\n"
     "           equal the encoder's, bit for bit, and all policies must agree so); rows of it, and the same rows of "

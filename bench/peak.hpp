@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <vector>
 
 namespace bench {
 
@@ -37,39 +38,37 @@ VITRINE_NOINLINE S multiply_add_chains(long rounds, S factor, S term) {
   return vitrine::reduce_add<S>(sum);
 }
 
-// The largest GFLOP/s of `bursts` bursts of about half a millisecond on all threads at once, a fused multiply-add
-// counting 2. Call it before and after what it is to be compared with, and take the larger.
+// GFLOP/s of `bursts` bursts of about half a millisecond, which all threads begin together, a fused multiply-add
+// counting 2: the sum of each thread's fastest. So a thread that was interrupted makes no low peak, by which a share of
+// it would look high. Call it before and after what it is to be compared with, and take the larger.
 template <class S>
 double peak_gflops(int threads, int bursts = 40) {
   volatile S factor = S(0.75), term = S(0.25);
   const double flops = 2.0 * 4 * chains * vitrine::simd<S>::lanes;
+  std::vector<double> fastest(static_cast<std::size_t>(threads));
   long rounds = 2000;
-  const auto burst = [&](int& used) {
-    double spent = 0;
+  const auto burst = [&] {
     vitrine::run_team(threads, [&](vitrine::Team& team) {
       (void)multiply_add_chains<S>(rounds / 8, factor, term);
       team.barrier();
       const double begin = seconds_now();
       volatile S sink = multiply_add_chains<S>(rounds, factor, term);
       (void)sink;
+      const double spent = seconds_now() - begin;
+      double& own = fastest[static_cast<std::size_t>(team.thread())];
+      own = own > 0 ? std::min(own, spent) : spent;
       team.barrier();
-      if (team.thread() == 0) spent = seconds_now() - begin, used = team.threads();
     });
-    return spent;
   };
-  for (double shortest = 0; shortest < 4e-4; rounds *= 2) {  // of four, since any may have been interrupted
-    int used = 1;
-    shortest = burst(used);
-    for (int i = 0; i < 3; ++i) shortest = std::min(shortest, burst(used));
+  for (;; rounds *= 2) {
+    std::fill(fastest.begin(), fastest.end(), 0.0);
+    for (int i = 0; i < 4; ++i) burst();  // any of them may have been interrupted
+    if (*std::max_element(fastest.begin(), fastest.end()) >= 4e-4) break;
   }
-  rounds /= 2;
-  double best = 0;
-  for (int i = 0; i < bursts; ++i) {
-    int used = 1;
-    const double spent = burst(used);
-    if (spent > 0) best = std::max(best, flops * double(rounds) * double(used) / spent * 1e-9);
-  }
-  return best;
+  for (int i = 0; i < bursts; ++i) burst();
+  double sum = 0;  // a thread that did not come to the team has 0
+  for (const double one : fastest) sum += one > 0 ? flops * double(rounds) / one * 1e-9 : 0;
+  return sum;
 }
 
 // Reads `count` values as `Streams` streams side by side; returns something that depends on all of them.
@@ -90,17 +89,18 @@ VITRINE_NOINLINE float read_streams(const float* values, vitrine::Index count) {
   return V::lane(sum[0], 0);
 }
 
-// The largest GB/s of reading `bytes` of memory once on all threads, of several passes in one and in four streams a
-// thread. The buffer comes from where weights come from (huge pages where the system gives them).
-inline double peak_read_gbps(int threads, std::size_t bytes, int passes = 16) {
+// The largest GB/s of reading `bytes` of memory once on all threads together, of at least 32 passes and a twentieth of
+// a second, in one and in four streams a thread. The buffer comes from where weights come from (huge pages where the
+// system gives them).
+inline double peak_read_gbps(int threads, std::size_t bytes) {
   const vitrine::Memory* const heap = vitrine::heap();
   const auto count = vitrine::Index(bytes / sizeof(float)) / (64 * 64) * (64 * 64) + 64 * 64;
   const std::size_t size = std::size_t(count) * sizeof(float);
   auto* const buffer = static_cast<float*>(heap->allocate(size));
   if (buffer == nullptr) return 0;
   std::fill_n(buffer, count, 1.0f);
-  double best = 0;
-  for (int pass = 0; pass < passes; ++pass) {
+  double best = 0, total = 0;
+  for (int pass = 0; pass < 32 || total < 0.05; ++pass) {
     double spent = 0;
     vitrine::run_team(threads, [&](vitrine::Team& team) {
       team.barrier();
@@ -114,6 +114,7 @@ inline double peak_read_gbps(int threads, std::size_t bytes, int passes = 16) {
       if (team.thread() == 0) spent = seconds_now() - begin;
     });
     if (spent > 0) best = std::max(best, double(size) / spent * 1e-9);
+    total += spent;
   }
   heap->release(buffer, size);
   return best;
