@@ -5,6 +5,7 @@
 #include <vitrine/core/views.hpp>
 #include <vitrine/layers/embedding.hpp>
 #include <vitrine/layers/layer_call.hpp>
+#include <vitrine/layers/positional_encoding.hpp>
 
 namespace vitrine::inline VITRINE_ABI {
 
