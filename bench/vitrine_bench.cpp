@@ -10,6 +10,7 @@
 #include "naive.hpp"
 #include "peak.hpp"
 
+#include <vitrine/kernels/batched_matmul.hpp>
 #include <vitrine/vitrine.hpp>
 
 #include <benchmark/benchmark.h>
@@ -161,6 +162,69 @@ void add_matmul(Index m, Index n, Index k) {
     });
   };
   one("naive", naive_matmul), one("eigen", eigen_matmul), one("vitrine", vitrine_matmul);
+}
+
+// ---- C[i] = A[i] B[i]^T for many small products, nothing packed beforehand: the scores of heads, say
+
+struct BatchedData {
+  Index batch, rows, columns, depth;
+  Floats a, b, c;
+  vt::Workspace workspace{vt::heap(), 1};
+  BatchedData(Index i, Index m, Index n, Index k)
+      : batch(i),
+        rows(m),
+        columns(n),
+        depth(k),
+        a(random_floats(i * m * k, 1)),
+        b(random_floats(i * n * k, 2)),
+        c(std::size_t(i * m * n)) {}
+  void check(Comparison& comparison) const {
+    for_sampled_rows(batch * rows, double(columns * depth), [&](Index row) {
+      Values expected(std::size_t(columns), 0.0);
+      const float* const b_row = b.data() + row / rows * columns * depth;
+      for (Index n = 0; n < columns; ++n)
+        for (Index k = 0; k < depth; ++k)
+          expected[std::size_t(n)] += double(a[std::size_t(row * depth + k)]) * double(b_row[n * depth + k]);
+      comparison.add(c.data() + row * columns, expected);
+    });
+  }
+};
+void naive_batched(BatchedData& d) {
+  for (Index row = 0; row < d.batch * d.rows; ++row)
+    for (Index n = 0; n < d.columns; ++n) {
+      const float *x = d.a.data() + row * d.depth, *y = d.b.data() + (row / d.rows * d.columns + n) * d.depth;
+      float sum = 0;
+      for (Index k = 0; k < d.depth; ++k) sum += x[k] * y[k];
+      d.c[std::size_t(row * d.columns + n)] = sum;
+    }
+}
+void eigen_batched(BatchedData& d) {
+  for (Index i = 0; i < d.batch; ++i) {
+    Eigen::Map<Matrix> c(d.c.data() + i * d.rows * d.columns, d.rows, d.columns);
+    c.noalias() = Rows(d.a.data() + i * d.rows * d.depth, d.rows, d.depth) *
+                  Rows(d.b.data() + i * d.columns * d.depth, d.columns, d.depth).transpose();
+  }
+}
+void vitrine_batched(BatchedData& d) {
+  kernels::BatchedProduct<float> p;
+  p.batch = d.batch, p.rows = d.rows, p.columns = d.columns, p.depth = d.depth;
+  p.a = {d.a.data(), d.rows * d.depth, d.depth};
+  p.b = {d.b.data(), d.columns * d.depth, 1, d.depth};
+  p.c = d.c.data(), p.c_batch_stride = d.rows * d.columns, p.c_row_stride = d.columns;
+  if (kernels::batched_matmul(p, d.workspace) != vt::Status::ok) wrong = true;
+}
+void add_batched(Index batch, Index m, Index n, Index k) {
+  const std::string shape = "batched_matmul/" + std::to_string(batch) + "x" + std::to_string(m) + "x" +
+                            std::to_string(n) + "x" + std::to_string(k) + "/";
+  const auto one = [&](const char* name, void (*call)(BatchedData&)) {
+    add(shape + name, [=](benchmark::State& state) {
+      BatchedData d(batch, m, n, k);
+      run_case(
+          state, 2 * double(batch * m * n) * double(k), 4 * double(batch) * double(m * k + n * k + m * n),
+          [&] { call(d); }, [&](Comparison& c) { d.check(c); });
+    });
+  };
+  one("naive", naive_batched), one("eigen", eigen_batched), one("vitrine", vitrine_batched);
 }
 
 // ---- softmax of rows, in place on a copy: 3 operations an element (maximum, exponential counted as one, division)
@@ -573,6 +637,7 @@ int main(int argc, char** argv) {
   add_matmul(1, 2048, 512), add_matmul(1, 512, 2048), add_matmul(1, 32000, 512);
   add_matmul(128, 2048, 512), add_matmul(128, 512, 2048), add_matmul(128, 1536, 384), add_matmul(128, 384, 1536);
   add_matmul(128, 6144, 2048), add_matmul(29, 65, 33);
+  add_batched(8, 128, 128, 64), add_batched(96, 32, 32, 32), add_batched(8, 512, 512, 64);
   for (const Index n : {32, 128, 512, 2048})
     add_rows(
         "softmax", 128, n, 3, [](Values& row, const RowsData& d) { naive_softmax(row.data(), d.width); },
