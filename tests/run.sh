@@ -18,6 +18,7 @@ done
 need_tests() {
   need_toolchain
   need doctest-dev doctest header doctest/doctest.h
+  need libutf8proc-dev "utf8proc, for WordPiece" header utf8proc.h
 }
 
 install_missing need_tests
