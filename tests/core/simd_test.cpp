@@ -14,7 +14,7 @@ namespace {
 
 template <class S>
 std::vector<S> lanes_of(typename vt::simd<S>::vec x) {
-  std::vector<S> lanes(std::size_t(vt::simd<S>::lanes));
+  std::vector<S> lanes(static_cast<std::size_t>(vt::simd<S>::lanes));
   vt::simd<S>::store(lanes.data(), x);
   return lanes;
 }

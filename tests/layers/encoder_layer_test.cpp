@@ -22,7 +22,9 @@ void each_config(F f) {
   int i = 0;
   for (const bool norm_first : {false, true})
     for (const bool bias : {true, false})
-      for (const Activation activation : {Activation::relu, Activation::gelu, Activation::gelu_tanh, Activation::silu})
+      for (const Activation activation :
+           {Activation::relu, Activation::gelu, Activation::gelu_tanh, Activation::silu}) {
+        ++i;
         f(vt::LayerConfig{.d_model = width,
                           .nhead = heads,
                           .dim_feedforward = hidden,
@@ -30,7 +32,8 @@ void each_config(F f) {
                           .layer_norm_eps = i % 2 ? 1e-5 : 1e-3,
                           .norm_first = norm_first,
                           .bias = bias},
-          ++i);
+          i);
+      }
 }
 
 }  // namespace

@@ -42,7 +42,8 @@ TEST_CASE_TEMPLATE("MultiheadAttention agrees with its naive twin, whatever its 
             const int kinds = i % 4 == 0 ? 0 : i * 29 % Kind::combinations;
             const Index key_width = kdim < 0 ? embed : kdim, value_width = vdim < 0 ? embed : vdim;
             const Index extra = Index(bias_kv) + Index(zero);
-            CAPTURE(i++);
+            ++i;
+            CAPTURE(i);
             const auto q = support::random_values<S>(batch * length * embed, 1);
             const auto k = support::random_values<S>(batch * keys * key_width, 2);
             const auto v = support::random_values<S>(batch * keys * value_width, 3);

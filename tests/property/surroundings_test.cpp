@@ -2,6 +2,9 @@
 // kept.
 #include "../support/support.hpp"
 
+#include <atomic>
+#include <thread>
+
 namespace vt = vitrine;
 using support::Index;
 
@@ -243,11 +246,12 @@ TEST_CASE("one layer serves many callers at once") {
   support::randomise(layer, 6);
   const auto x = support::random_values<float>(33 * width, 1);
   const auto expected = layer({x.data(), 1, 33, width});
-  int right = 0;
-#pragma omp parallel for num_threads(4) reduction(+ : right)
-  for (int i = 0; i < 16; ++i) {
-    const vt::EncoderLayer<float> copy = layer;
-    right += support::same(copy({x.data(), 1, 33, width}).output, expected.output);
-  }
+  std::atomic<int> right{0};
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 4; ++i)
+    callers.emplace_back([&, copy = layer] {
+      for (int j = 0; j < 4; ++j) right += support::same(copy({x.data(), 1, 33, width}).output, expected.output);
+    });
+  for (auto& caller : callers) caller.join();
   CHECK(right == 16);
 }
