@@ -92,6 +92,14 @@ TEST_CASE("scores: nothing attended to, equal rows, nothing to average") {
   CHECK(std::isnan(scores::mean_negative_log_probability(std::span<const float>())));
 }
 
+TEST_CASE("scores: the area under the curve counts pairs, ties half") {
+  CHECK(scores::area_under_curve({1, 2, 3, 4}, {false, false, true, true}) == 1);
+  CHECK(scores::area_under_curve({4, 3, 2, 1}, {false, false, true, true}) == 0);
+  CHECK(scores::area_under_curve({1, 1, 1}, {false, true, true}) == 0.5);
+  CHECK(scores::area_under_curve({0.5, 0.5, 0.1, 0.9}, {true, false, false, false}) == doctest::Approx(1.5 / 3));
+  CHECK(std::isnan(scores::area_under_curve({1, 2}, {true, true})));
+}
+
 TEST_CASE("scores: coverage of a trained model agrees with Transformers") {
   for (const char* target : {"greedy", "source"}) {
     CAPTURE(target);

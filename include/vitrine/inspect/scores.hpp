@@ -4,9 +4,11 @@
 // a_ij is the weight of target token i on source token j; |x| and |y| are the tokens of source and target. Computed in
 // double, in ascending order of indices. NaN where there is nothing to average.
 #pragma once
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <span>
+#include <vector>
 #include <vitrine/core/config.hpp>
 #include <vitrine/kernels/elementary.hpp>
 
@@ -36,6 +38,11 @@ double distraction(const M& map);
 /// -(1/|y|) sum_i log p(y_i | y_1 ... y_i-1, x): the baseline that needs no attention.
 template <class S>
 double mean_negative_log_probability(std::span<const S> log_probabilities);
+
+/// How well a score finds the positive cases: the area under the receiver operating characteristic, which is the chance
+/// that a positive case has a larger score than a negative one, equal scores counting half (Hanley and McNeil 1982).
+/// 0.5: no better than chance. NaN without cases of both kinds. Scores must not be NaN.
+inline double area_under_curve(const std::vector<double>& scores, const std::vector<bool>& positive);
 
 // ---- implementation
 
@@ -102,6 +109,23 @@ double mean_negative_log_probability(std::span<const S> log_probabilities) {
   double sum = 0;
   for (const S one : log_probabilities) sum -= static_cast<double>(one);
   return detail::mean_of(sum, Index(log_probabilities.size()));
+}
+
+inline double area_under_curve(const std::vector<double>& scores, const std::vector<bool>& positive) {
+  std::vector<std::size_t> order(scores.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return scores[a] < scores[b]; });
+  double wins = 0, negatives = 0, positives = 0;  // so far, in ascending order of scores
+  for (std::size_t first = 0, last; first < order.size(); first = last) {
+    double equal_positives = 0;
+    for (last = first; last < order.size() && scores[order[last]] == scores[order[first]]; ++last)
+      equal_positives += positive[order[last]];
+    const double equal_negatives = static_cast<double>(last - first) - equal_positives;
+    wins += equal_positives * (negatives + 0.5 * equal_negatives);
+    positives += equal_positives, negatives += equal_negatives;
+  }
+  if (positives == 0 || negatives == 0) return std::numeric_limits<double>::quiet_NaN();
+  return wins / (positives * negatives);
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::inspect

@@ -1,0 +1,130 @@
+// The command line of a program as one table: from it come the parsing, --help, and what is said of a wrong option.
+#pragma once
+#include <charconv>
+#include <cstdio>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+#include <vitrine/core/config.hpp>
+
+class OptionTable {
+ public:
+  using Index = vitrine::Index;
+
+  // `about` stands between the usage line and the table, `footer` behind it.
+  OptionTable(std::string program, std::string arguments, std::string about, std::string footer)
+      : program_(std::move(program)),
+        arguments_(std::move(arguments)),
+        about_(std::move(about)),
+        footer_(std::move(footer)) {}
+
+  void text(const char* name, const char* value, const char* help, std::string& target) {
+    options_.push_back({name, value, help, [&target](const std::string& given) {
+                          target = given;
+                          return std::string();
+                        }});
+  }
+  void number(const char* name, const char* help, Index& target, Index least, Index most) {
+    options_.push_back({name, "N", help, [&target, least, most](const std::string& given) {
+                          Index number = 0;
+                          const auto [end, failed] = std::from_chars(given.data(), given.data() + given.size(), number);
+                          if (failed != std::errc() || end != given.data() + given.size() || number < least ||
+                              number > most)
+                            return "a whole number from " + std::to_string(least) + " to " + std::to_string(most);
+                          target = number;
+                          return std::string();
+                        }});
+  }
+  // One of the allowed texts, or with `many` several of them joined by commas.
+  void choice(const char* name, const char* value, const char* help, std::vector<std::string>& target,
+              std::vector<std::string> allowed, bool many) {
+    options_.push_back({name, value, help, [&target, allowed, many](const std::string& given) {
+                          std::vector<std::string> parts(1);
+                          for (const char c : given) many&& c == ',' ? parts.emplace_back() : parts.back() += c;
+                          std::string listed;
+                          for (const std::string& one : allowed) listed += (listed.empty() ? "" : ", ") + one;
+                          for (const std::string& part : parts) {
+                            bool known = false;
+                            for (const std::string& one : allowed) known = known || part == one;
+                            if (!known) return (many ? "some of " : "one of ") + listed;
+                          }
+                          target = parts;
+                          return std::string();
+                        }});
+  }
+  void toggle(const char* name, const char* help, bool& target) {
+    options_.push_back({name, "", help, [&target](const std::string&) {
+                          target = true;
+                          return std::string();
+                        }});
+  }
+  // What is no option, and everything behind "--".
+  void others(std::vector<std::string>& target) { others_ = &target; }
+
+  // The status to exit with (--help: 0, a wrong option: 2), or nothing when the program should go on.
+  std::optional<int> parse(int count, char** arguments) const {
+    bool only_others = false;
+    for (int i = 1; i < count; ++i) {
+      const std::string argument = arguments[i];
+      if (only_others || argument.size() < 2 || argument[0] != '-') {
+        if (others_ == nullptr) return wrong("there is no place for \"" + argument + "\"");
+        others_->push_back(argument);
+        continue;
+      }
+      if (argument == "--" && others_ != nullptr) {
+        only_others = true;
+        continue;
+      }
+      if (argument == "-h" || argument == "--help") {
+        std::fputs(help().c_str(), stdout);
+        return 0;
+      }
+      const std::size_t equals = argument.find('=');
+      const std::string name = argument.substr(0, equals);
+      const Option* option = nullptr;
+      for (const Option& one : options_)
+        if (name == one.name) option = &one;
+      if (option == nullptr) return wrong("there is no option " + name);
+      std::string given;
+      if (!option->value.empty()) {
+        if (equals == argument.npos && i + 1 >= count) return wrong(name + " needs a value");
+        given = equals == argument.npos ? arguments[++i] : argument.substr(equals + 1);
+      } else if (equals != argument.npos) {
+        return wrong(name + " takes no value");
+      }
+      if (const std::string wanted = option->set(given); !wanted.empty())
+        return wrong(name + " takes " + wanted + ", not \"" + given + "\"");
+    }
+    return {};
+  }
+  int wrong(const std::string& sentence) const {
+    std::fprintf(stderr, "%s: %s; see --help\n", program_.c_str(), sentence.c_str());
+    return 2;
+  }
+  std::string help() const {
+    std::string out = "usage: " + program_ + " " + arguments_ + "\n" + about_;
+    for (const Option& option : options_) {
+      std::string line = "  " + option.name + (option.value.empty() ? "" : " ") + option.value;
+      if (line.size() < 26) line.resize(26, ' ');
+      out += line + " ";
+      for (const char c : option.help) {
+        out += c;
+        if (c == '\n') out.append(27, ' ');
+      }
+      out += "\n";
+    }
+    return out + footer_;
+  }
+
+ private:
+  struct Option {
+    std::string name, value, help;
+    std::function<std::string(const std::string&)> set;  // what it takes, when that is not what was given
+  };
+  std::string program_, arguments_, about_, footer_;
+  std::vector<Option> options_;
+  std::vector<std::string>* others_ = nullptr;
+};

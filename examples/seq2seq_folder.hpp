@@ -1,0 +1,91 @@
+// A folder with a Marian or Bart checkpoint, opened: model, generation options, and teacher forcing of many lines in
+// bounded memory.
+#pragma once
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+#include <vitrine/generate/generate.hpp>
+#include <vitrine/io/checkpoint.hpp>
+
+#include "lines.hpp"
+
+class Seq2SeqFolder {
+ public:
+  using Index = vitrine::Index;
+  using Model = vitrine::Seq2Seq<float>;
+
+  // max_new_tokens 0: what the folder says, and without a word there as many as the model has positions for.
+  Seq2SeqFolder(const std::filesystem::path& folder, bool json, Index max_new_tokens, Index threads)
+      : model_(load(folder)),
+        config_(generation(folder, max_new_tokens)),
+        reader_(folder, json, config_.eos_token_ids.front(), model_->max_length(), model_->vocab_size()),
+        workspace_(vitrine::heap(), int(threads)) {}
+
+  const Model& model() const { return *model_; }
+  const lines::Reader& reader() const { return reader_; }
+  bool is_end(Index id) const { return config_.is_end(id); }
+  Index layers() const { return model_->decoder().config().num_layers; }
+  Index heads() const { return model_->decoder().config().layer.nhead; }
+
+  // The ids that greedy search finds for each source.
+  std::vector<std::vector<Index>> greedy(const vitrine::Tokens& sources) {
+    std::vector<std::vector<Index>> found;
+    for (auto& hypotheses : vitrine::generate(*model_, workspace_, sources, config_))
+      found.push_back(std::move(hypotheses[0].ids));
+    return found;
+  }
+
+  // One pass over given targets. f(i, scored, b): source i is sequence b of `scored`. Lines are taken together as far
+  // as maps and logits stay below 128 MB; no number depends on that.
+  template <class K, class F>
+  void force(const std::vector<const std::vector<Index>*>& sources, const std::vector<std::vector<Index>>& targets,
+             const K& keep, const vitrine::Seq2SeqMasks<float>& masks, F&& f) {
+    constexpr Index most = Index{1} << 25;
+    for (std::size_t first = 0, last = 0; first < sources.size(); first = last) {
+      lines::Packed packed;
+      std::vector<std::vector<Index>> chosen;
+      for (Index values = 0; last < sources.size(); ++last) {
+        const Index source = Index(sources[last]->size()), target = Index(targets[last].size());
+        values += target * (model_->vocab_size() + layers() * heads() * (source + target));
+        if (last > first && values > most) break;
+        packed.add(*sources[last]);
+        chosen.push_back(targets[last]);
+      }
+      const auto scored = vitrine::score(*model_, workspace_, packed.tokens(), chosen, config_, keep, masks);
+      for (std::size_t i = first; i < last; ++i) f(i, scored, Index(i - first));
+    }
+  }
+
+ private:
+  static std::unique_ptr<Model> load(const std::filesystem::path& folder) {
+    const vitrine::ConfigFile file(folder / "config.json");
+    const std::string type = file.text("model_type", "");
+    if (type == "marian")
+      return std::make_unique<vitrine::Marian<float>>(vitrine::load_model<vitrine::Marian<float>>(folder));
+    if (type == "bart")
+      return std::make_unique<vitrine::Bart<float>>(vitrine::load_model<vitrine::Bart<float>>(folder));
+    file.fail(vitrine::LoadError::config_unsupported,
+              "\"model_type\" is " + vitrine::detail::in_quotes(type) + ", not marian or bart");
+  }
+  vitrine::GenerationConfig generation(const std::filesystem::path& folder, Index max_new_tokens) const {
+    vitrine::GenerationConfig g = vitrine::read_generation_config(folder);
+    std::error_code failed;
+    const std::filesystem::path own = folder / "generation_config.json";
+    const vitrine::ConfigFile file(std::filesystem::exists(own, failed) ? own : folder / "config.json");
+    if (!file.has("max_length") && !file.has("max_new_tokens")) g.max_length = model_->max_length() + 1;
+    if (max_new_tokens > 0) g.max_new_tokens = max_new_tokens;
+    g.num_beams = g.num_return_sequences = 1;
+    if (g.limit() > model_->max_length() + 1)
+      throw std::invalid_argument("--max-new-tokens is more than the model's " + std::to_string(model_->max_length()) +
+                                  " positions");
+    if (g.eos_token_ids.empty()) file.fail(vitrine::LoadError::config_bad_value, "has no \"eos_token_id\"");
+    vitrine::throw_if_failed(vitrine::check(g, model_->vocab_size()));
+    return g;
+  }
+
+  std::unique_ptr<Model> model_;
+  vitrine::GenerationConfig config_;
+  lines::Reader reader_;
+  vitrine::Workspace workspace_;
+};
