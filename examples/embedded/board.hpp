@@ -5,10 +5,10 @@
 namespace board {
 
 void put(char c);
-const char* argument();       // one word from outside, or an empty text
-std::uint32_t clock();        // counts down or up; elapsed() knows which way
+const char* argument();                      // one word from outside, or an empty text
+std::uint32_t clock();                       // counts down or up; elapsed() knows which way
 std::uint32_t elapsed(std::uint32_t since);  // instructions under qemu -icount shift=0; 0 where nobody counts
-std::uint32_t stack_used();   // bytes of stack that were ever used; 0 where nobody knows
+std::uint32_t stack_used();                  // bytes of stack that were ever used; 0 where nobody knows
 [[noreturn]] void stop(int code);
 
 struct Put {

@@ -18,9 +18,7 @@ alignas(64) std::byte scratch[g2p::model.workspace_bytes({1, longest})];
 alignas(64) float input[longest * width], output[longest * width];
 alignas(64) float maps[g2p::dims.nhead * longest * longest];
 
-vt::Index id_of(char letter) {
-  return letter == '\'' ? 2 : letter >= 'a' && letter <= 'z' ? 3 + (letter - 'a') : -1;
-}
+vt::Index id_of(char letter) { return letter == '\'' ? 2 : letter >= 'a' && letter <= 'z' ? 3 + (letter - 'a') : -1; }
 void embed(vt::Index id, vt::Index position, float* row) {
   for (vt::Index i = 0; i < width; ++i)
     row[i] = vt::mul(g2p::embedding[id * width + i], factor) + g2p::positions[position * width + i];

@@ -75,9 +75,8 @@ std::uint32_t stack_used() {
 
 void stop(int code) {
   const std::uint32_t block[2] = {0x20026, static_cast<std::uint32_t>(code)};  // ADP_Stopped_ApplicationExit
-  semihosting(0x20, block);                                                   // SYS_EXIT_EXTENDED
-  for (;;) {
-  }
+  semihosting(0x20, block);                                                    // SYS_EXIT_EXTENDED
+  for (;;) {}
 }
 
 }  // namespace board

@@ -46,7 +46,8 @@ class Writer {
   void number(float value) {
     one(' ');
     const auto bits = __builtin_bit_cast(std::uint32_t, value);
-    if ((bits & 0x7f800000u) == 0x7f800000u) return text((bits & 0x7fffffu) != 0 ? "nan" : (bits >> 31) != 0 ? "-inf" : "inf");
+    if ((bits & 0x7f800000u) == 0x7f800000u)
+      return text((bits & 0x7fffffu) != 0 ? "nan" : (bits >> 31) != 0 ? "-inf" : "inf");
     if ((bits >> 31) != 0) one('-'), value = -value;
     std::uint32_t exponent = 0;
     for (; value >= 4e9f; ++exponent) value /= 10;

@@ -9,6 +9,8 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -48,7 +50,8 @@ struct Options {
 Index whole_number(const std::string& text, const std::string& option) {
   char* end = nullptr;
   const long value = std::strtol(text.c_str(), &end, 10);
-  if (text.empty() || *end != 0 || value < 0 || value > 1 << 20) refuse(option + " must be a whole number, not " + text);
+  if (text.empty() || *end != 0 || value < 0 || value > 1 << 20)
+    refuse(option + " must be a whole number, not " + text);
   return value;
 }
 
@@ -124,10 +127,10 @@ struct Header {
     char one[40];
     for (std::size_t i = 0; i < numbers.size(); ++i) {
       if (!__builtin_isfinite(numbers[i])) refuse(comment + " holds a number that is not finite");
-      std::snprintf(one, sizeof one, "%s%.9gf", i % 12 == 0 ? "\n    " : " ", double(numbers[i]));
-      std::string word = one;
-      if (word.find_first_of(".e") == word.npos) word.insert(word.size() - 1, ".");
-      text += word + ",";
+      std::snprintf(one, sizeof one, "%.9g", double(numbers[i]));
+      text += i % 12 == 0 ? "\n    " : " ";
+      text += one;
+      text += std::strpbrk(one, ".e") == nullptr ? ".f," : "f,";
     }
     text += "\n};\n";
     values += numbers.size();
@@ -158,6 +161,28 @@ std::string array_name(std::string name) {
   return name;
 }
 
+// nhead and the activation fit every shape: only config.json tells them, where there is one.
+void check_config(const Options& o) {
+  const std::filesystem::path place = o.checkpoint;
+  const auto folder = std::filesystem::is_directory(place) ? place : place.parent_path();
+  if (!std::filesystem::exists(folder / "config.json")) return;
+  const vt::Seq2SeqConfig config = vt::seq2seq_config(vt::ConfigFile(folder / "config.json"), "marian");
+  const bool encoder = o.module == "encoder";
+  const vt::LayerConfig& layer = o.config.layer;
+  const auto agree = [](const char* option, Index said, Index given) {
+    if (said != given)
+      refuse(std::string("config.json says ") + option + " " + std::to_string(said) + ", not " + std::to_string(given));
+  };
+  agree("--d_model", config.d_model, layer.d_model);
+  agree("--nhead", encoder ? config.encoder_attention_heads : config.decoder_attention_heads, layer.nhead);
+  agree("--dim_feedforward", encoder ? config.encoder_ffn_dim : config.decoder_ffn_dim, layer.dim_feedforward);
+  agree("--num_layers", encoder ? config.encoder_layers : config.decoder_layers, o.config.num_layers);
+  if (config.activation_function != layer.activation)
+    refuse(std::string("config.json says --activation ") + vt::name(config.activation_function));
+  if (layer.norm_first || o.config.final_norm) refuse("Marian has neither --norm_first nor --final_norm");
+  if (o.max_length > config.max_position_embeddings) refuse("--max_length is more than the model's positions");
+}
+
 template <class Stack>
 void load_stack(Stack& stack, const Options& o) {
   if (o.checkpoint.starts_with("init:")) {
@@ -168,6 +193,7 @@ void load_stack(Stack& stack, const Options& o) {
   const vt::SafeTensors file(o.checkpoint);
   vt::LoadOptions options;
   if (o.names == "marian") {
+    check_config(o);
     const std::string side = o.module + ".";
     options.source = [side](const std::string& name) -> vt::Source {
       vt::Source source{vt::detail::seq2seq_tensors(side + name)};
@@ -186,11 +212,13 @@ void add_tables(Header& header, const Options& o) {
   const vt::TensorView* table = file.find(body + "shared.weight");
   if (table == nullptr) table = &file.at(o.prefix + "embed_tokens.weight");
   const Index width = o.config.layer.d_model;
-  if (table->shape.size() != 2 || table->shape[1] != width) refuse(std::string(table->name) + " is not of width d_model");
+  if (table->shape.size() != 2 || table->shape[1] != width)
+    refuse(std::string(table->name) + " is not of width d_model");
   header.array("embedding", table->to_vector<float>(), std::string(table->name) + ", (tokens, d_model)");
   std::vector<float> positions;
   for (Index t = 0; t < o.max_length; ++t)
-    for (Index i = 0; i < width; ++i) positions.push_back(float(vt::detail::sinusoid(t, i, width, vt::Sinusoid::halves)));
+    for (Index i = 0; i < width; ++i)
+      positions.push_back(float(vt::detail::sinusoid(t, i, width, vt::Sinusoid::halves)));
   header.array("positions", positions, "sines and cosines, (max_length, d_model)");
 }
 
@@ -202,19 +230,19 @@ void write(const Options& o) {
   const std::string kind = o.module == "encoder" ? "Encoder" : "Decoder";
   const auto text = [](Index value) { return std::to_string(value); };
   Header header;
-  header.text = "// Written by weights_to_header from " + o.checkpoint.substr(o.checkpoint.rfind('/') + 1) +
-                (o.prefix.empty() ? "" : ", " + o.prefix) + "; " +
-                (o.panel == 0 ? "plain rows, for any target" : "panels of " + text(o.panel) + " values") +
-                ".\n#pragma once\n#include <vitrine/models/" + o.module + ".hpp>\n\nnamespace " + o.name +
-                " {\n\ninline constexpr vitrine::Dims dims{.d_model = " + text(layer.d_model) +
-                ", .nhead = " + text(layer.nhead) + ", .dim_feedforward = " + text(layer.dim_feedforward) +
-                ", .num_layers = " + text(o.config.num_layers) + ", .max_length = " + text(o.max_length) +
-                (o.module == "decoder" && o.max_memory_length > 0 ? ", .max_memory_length = " + text(o.max_memory_length)
-                                                                  : "") +
-                "};\nusing Model = vitrine::" + kind + "<float, dims>;\ninline constexpr vitrine::StackConfig config{.layer = {" +
-                ".activation = vitrine::Activation::" + vt::name(layer.activation) + ", .layer_norm_eps = " + o.eps +
-                ", .norm_first = " + (layer.norm_first ? "true" : "false") + "}, .num_layers = " +
-                text(o.config.num_layers) + ", .final_norm = " + (o.config.final_norm ? "true" : "false") + "};\n";
+  header.text =
+      "// Written by weights_to_header from " + o.checkpoint.substr(o.checkpoint.rfind('/') + 1) +
+      (o.prefix.empty() ? "" : ", " + o.prefix) + "; " +
+      (o.panel == 0 ? "plain rows, for any target" : "panels of " + text(o.panel) + " values") +
+      ".\n#pragma once\n#include <vitrine/models/" + o.module + ".hpp>\n\nnamespace " + o.name +
+      " {\n\ninline constexpr vitrine::Dims dims{.d_model = " + text(layer.d_model) +
+      ", .nhead = " + text(layer.nhead) + ", .dim_feedforward = " + text(layer.dim_feedforward) +
+      ", .num_layers = " + text(o.config.num_layers) + ", .max_length = " + text(o.max_length) +
+      (o.module == "decoder" && o.max_memory_length > 0 ? ", .max_memory_length = " + text(o.max_memory_length) : "") +
+      "};\nusing Model = vitrine::" + kind + "<float, dims>;\ninline constexpr vitrine::StackConfig config{.layer = {" +
+      ".activation = vitrine::Activation::" + vt::name(layer.activation) + ", .layer_norm_eps = " + o.eps +
+      ", .norm_first = " + (layer.norm_first ? "true" : "false") + "}, .num_layers = " + text(o.config.num_layers) +
+      ", .final_norm = " + (o.config.final_norm ? "true" : "false") + "};\n";
   if (o.panel != 0)
     header.text += "static_assert(vitrine::kernels::panel_width<float> == " + text(o.panel) +
                    ", \"these weights are in panels of " + text(o.panel) +
@@ -230,15 +258,19 @@ void write(const Options& o) {
              text(panel) + "); s != vitrine::Status::ok) return s;\n";
   });
   if (o.names == "marian") add_tables(header, o);
-  header.text += "\n// Gives every parameter its values, which stay where they are.\nconstexpr vitrine::Status bind(Model& model) {\n" +
-                 binds + "  return {};\n}\n\n" +
-                 "// The model as a constant: it stands in flash like its weights.\nconstexpr Model bound() {\n  Model model(config);\n" +
-                 "  if (bind(model) != vitrine::Status::ok) __builtin_trap();  // while compiling\n  return model;\n}\n" +
-                 "inline constexpr Model model = bound();\nstatic_assert(model.loaded());\n\n}  // namespace " + o.name + "\n";
+  header.text +=
+      "\n// Gives every parameter its values, which stay where they are.\nconstexpr vitrine::Status bind(Model& model) "
+      "{\n" +
+      binds + "  return {};\n}\n\n" +
+      "// The model as a constant: it stands in flash like its weights.\nconstexpr Model bound() {\n  Model "
+      "model(config);\n" +
+      "  if (bind(model) != vitrine::Status::ok) __builtin_trap();  // while compiling\n  return model;\n}\n" +
+      "inline constexpr Model model = bound();\nstatic_assert(model.loaded());\n\n}  // namespace " + o.name + "\n";
   vt::AtomicFile file(o.out);
   file.write(std::string_view(header.text));
   file.commit();
-  std::fprintf(stderr, "%s: %zu values, %zu bytes of flash\n", o.out.c_str(), header.values, header.values * sizeof(float));
+  std::fprintf(stderr, "%s: %zu values, %zu bytes of flash\n", o.out.c_str(), header.values,
+               header.values * sizeof(float));
 }
 
 }  // namespace
@@ -255,8 +287,6 @@ int main(int count, char** arguments) {
       write<vt::Encoder<float>>(options);
     else
       write<vt::Decoder<float>>(options);
-  } catch (const std::exception& error) {
-    refuse(error.what());
-  }
+  } catch (const std::exception& error) { refuse(error.what()); }
   return 0;
 }

@@ -1,0 +1,160 @@
+// What a serial port said, as a page, against another log, or as this machine would say it.
+//   map_log page LOG OUT.html            the viewer's page: one file, no network
+//   map_log compare LOG OTHER            the largest difference of all numbers
+//   map_log reference g2p FOLDER WORD    the text form from this machine's dynamic model; or: reference d64
+#include <vitrine/vitrine.hpp>
+
+#include <vitrine/inspect/viewer.hpp>
+#include <vitrine/io/checkpoint.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "d64_input.hpp"
+#include "map_log.hpp"
+#include "text_form.hpp"
+
+namespace {
+
+using vt::Index;
+
+constexpr const char* usage =
+    "usage: map_log page LOG OUT.html | compare LOG OTHER | reference g2p FOLDER WORD | reference d64\n"
+    "page       writes the attention maps of a log as one HTML file that needs no network\n"
+    "compare    prints the largest difference between the numbers of two logs; exit 1 above 1e-5\n"
+    "reference  prints what the firmware should: examples/embedded/g2p_encoder.cpp or d64.cpp\n"
+    "Exit: 0; 1 when logs differ; 2 for bad usage, or a log that is damaged.\n";
+
+struct Print {
+  void operator()(char c) const { std::putchar(c); }
+};
+
+template <class R>
+void print(const std::vector<std::string>& tokens, const R& result, Index layer, Index heads) {
+  text_form::Writer text{Print{}};
+  text.begin_line();
+  text.word("begin");
+  for (const std::string& token : tokens) text.word(token.c_str());
+  text.end_line();
+  text.output(result.output.matrix(0));
+  for (Index head = 0; head < heads; ++head)
+    text.map("encoder_self", layer, head, result.self_attn[layer].matrix(0, head));
+  text.begin_line();
+  text.word("end");
+  text.end_line();
+}
+
+int reference_g2p(const std::string& folder, const std::string& word) {
+  const auto model = vt::load_model<vt::Marian<float>>(folder);
+  std::vector<Index> ids;
+  std::vector<std::string> tokens;
+  for (const char c : word) {
+    ids.push_back(c == '\'' ? 2 : c >= 'a' && c <= 'z' ? 3 + (c - 'a') : -1);
+    tokens.push_back({c});
+  }
+  ids.push_back(0);
+  tokens.push_back("</s>");
+  vt::EncoderResult<vt::DefaultKeep, float> result;
+  vt::Tensor<float> embedded;
+  vt::Workspace workspace(vt::heap());
+  vt::throw_if_failed(model.encode_into(result, embedded, workspace, std::span<const Index>(ids)));
+  print(tokens, result, model.config().encoder_layers - 1, model.config().encoder_attention_heads);
+  return 0;
+}
+
+int reference_d64() {
+  vt::Encoder<float> model({.layer = {.d_model = 64, .nhead = 4, .dim_feedforward = 128}, .num_layers = 2});
+  vt::throw_if_failed(model.init(7));
+  std::vector<float> x(32 * 64);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = d64_input(std::ptrdiff_t(i));
+  print({}, model(vt::Sequences<float>(x.data(), 1, 32, 64)), 1, 4);
+  return 0;
+}
+
+double difference(const map_log::Matrix& a, const map_log::Matrix& b) {
+  if (a.rows != b.rows || a.columns != b.columns) throw std::runtime_error("matrices of different sizes");
+  double most = 0;
+  for (std::size_t i = 0; i < a.values.size(); ++i) {
+    const double d = std::fabs(double(a.values[i]) - double(b.values[i]));
+    most = d > most || d != d ? d : most;
+  }
+  return most;
+}
+// Of all results; a log without maps is compared by its output.
+int compare(const std::string& path, const std::string& other_path) {
+  const auto all = map_log::read(path), others = map_log::read(other_path);
+  if (all.size() != others.size()) throw std::runtime_error("the logs have different numbers of results");
+  double output = 0, maps = 0;
+  std::size_t compared = 0;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    output = std::max(output, difference(all[i].output, others[i].output));
+    for (const map_log::Map& map : all[i].maps)
+      for (const map_log::Map& twin : others[i].maps)
+        if (twin.kind == map.kind && twin.layer == map.layer && twin.head == map.head)
+          maps = std::max(maps, difference(map.matrix, twin.matrix)), ++compared;
+    if (all[i].output.values.empty()) throw std::runtime_error("a result without an output");
+  }
+  std::printf("{\"output_difference\": %.3g, \"map_difference\": %.3g, \"maps_compared\": %zu}\n", output, maps,
+              compared);
+  return output <= 1e-5 && maps <= 1e-5 ? 0 : 1;
+}
+
+int page(const std::string& log, const std::string& out) {
+  namespace inspect = vt::inspect;
+  const auto results = map_log::read(log);
+  inspect::Page page{.title = "attention from " + log.substr(log.rfind('/') + 1), .examples = {}};
+  for (const map_log::Result& result : results) {
+    inspect::Example example;
+    for (const std::string& token : result.tokens)
+      if (token != "</s>") example.title += token;
+    std::vector<std::string> kinds;
+    for (const map_log::Map& map : result.maps)
+      if (std::find(kinds.begin(), kinds.end(), map.kind) == kinds.end()) kinds.push_back(map.kind);
+    for (const std::string& kind : kinds) {
+      inspect::MapGroup group{.kind = kind == "encoder_self" ? "encoder" : kind};
+      for (const map_log::Map& map : result.maps) {
+        if (map.kind != kind) continue;
+        const auto named = [&](long count) {
+          if (long(result.tokens.size()) == count) return result.tokens;
+          std::vector<std::string> numbers;
+          for (long i = 0; i < count; ++i) numbers.push_back(std::to_string(i));
+          return numbers;
+        };
+        if (group.query_tokens.empty())
+          group.query_tokens = named(map.matrix.rows), group.key_tokens = named(map.matrix.columns);
+        if (group.query_count() != map.matrix.rows || group.key_count() != map.matrix.columns)
+          throw std::runtime_error("maps of one kind have different sizes");
+        group.layers = std::max(group.layers, Index(map.layer) + 1);
+        group.heads = std::max(group.heads, Index(map.head) + 1);
+      }
+      group.map = [&result, kind](Index layer, Index head) -> const float* {
+        for (const map_log::Map& map : result.maps)
+          if (map.kind == kind && map.layer == layer && map.head == head) return map.matrix.values.data();
+        return nullptr;
+      };
+      example.groups.push_back(group);
+    }
+    page.examples.push_back(example);
+  }
+  inspect::save_viewer(out, page);
+  std::fprintf(stderr, "%s: %zu results\n", out.c_str(), results.size());
+  return 0;
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  const std::vector<std::string> words(arguments + 1, arguments + count);
+  try {
+    if (words.size() == 3 && words[0] == "page") return page(words[1], words[2]);
+    if (words.size() == 3 && words[0] == "compare") return compare(words[1], words[2]);
+    if (words.size() == 4 && words[0] == "reference" && words[1] == "g2p") return reference_g2p(words[2], words[3]);
+    if (words.size() == 2 && words[0] == "reference" && words[1] == "d64") return reference_d64();
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "map_log: %s\n", error.what());
+    return 2;
+  }
+  std::fputs(usage, words == std::vector<std::string>{"--help"} ? stdout : stderr);
+  return words == std::vector<std::string>{"--help"} ? 0 : 2;
+}

@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# Builds the firmware of this folder for a Cortex-M4F and for aarch64, runs it under qemu, and compares every number with
+# this machine's dynamic model (at most 1e-5 apart).
+#   bash examples/embedded/run.sh [--yes] [--no-install] [WORD]          WORD: what the g2p encoder reads; radium
+# Names the Debian packages that are missing and installs them (asking first on a terminal, unless --yes; never with
+# --no-install). What it makes stands in build/embedded/: weights as headers, *.elf with *.map and *.su, logs, pages.
+# The last line is "N passed, M failed"; exits with 1 when one failed, 2 when it cannot start.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/../../.ci/system.sh"
+
+word=radium
+while [ $# -gt 0 ]; do
+  case $1 in
+    -h | --help) sed -n '2,7s/^# //p' "${BASH_SOURCE[0]}"; exit 0 ;;
+    -*) parse_install_option "$1" || die "unknown option $1; see --help" ;;
+    *) word=$1 ;;
+  esac
+  shift
+done
+
+need_embedded() {
+  need_toolchain
+  need gcc-arm-none-eabi "the compiler for Cortex-M" command arm-none-eabi-g++
+  need libnewlib-arm-none-eabi newlib file /usr/include/newlib/stdlib.h
+  need libstdc++-arm-none-eabi-newlib "libstdc++ for Cortex-M" file /usr/include/newlib/c++
+  need qemu-system-arm qemu-system-arm command qemu-system-arm
+  need g++-aarch64-linux-gnu "the compiler for 64-bit ARM" command aarch64-linux-gnu-g++
+  need qemu-user qemu-aarch64 command qemu-aarch64 qemu-aarch64-static
+}
+install_missing need_embedded
+cd "$root"
+here=examples/embedded out=build/embedded
+mkdir -p $out/cortex-m4f $out/aarch64
+
+say "Building the tools of this machine"
+configured || configure || die "The configuration of build/ failed."
+cmake --build build --target weights_to_header map_log --parallel "$(nproc)" >$out/tools.log 2>&1 ||
+  { cat $out/tools.log >&2; die "The build failed; its log is $out/tools.log"; }
+tools=build/examples/embedded
+
+say "Writing the weights as headers"
+weights() {  # TARGET PANEL
+  $tools/weights_to_header examples/models/g2p $out/$1/g2p_weights.hpp --d_model 128 --nhead 4 --dim_feedforward 512 \
+    --num_layers 3 --max_length 16 --activation silu --names marian --prefix model.encoder. --name g2p --panel "$2" 2>>$out/tools.log
+  $tools/weights_to_header init:7 $out/$1/d64_weights.hpp --d_model 64 --nhead 4 --dim_feedforward 128 --num_layers 2 \
+    --max_length 32 --name d64 --panel "$2" 2>>$out/tools.log
+}
+weights cortex-m4f 4
+weights aarch64 8
+
+common=(-std=c++20 -DNDEBUG -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-math-errno -ffunction-sections
+  -fdata-sections -fstack-usage -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -Iinclude -isystem /usr/include/eigen3 -Wl,--gc-sections)
+build() {  # TARGET NAME SOURCE [OPTION...]
+  local target=$1 name=$2 source=$3
+  local elf=$out/$target/$name.elf
+  shift 3
+  if [ "$target" = cortex-m4f ]; then
+    arm-none-eabi-g++ "${common[@]}" -mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16 -Os -I$out/$target "$@" \
+      $here/$source $here/mps2_an386.cpp -nostdlib -nostartfiles -T $here/mps2_an386.ld -Wl,-Map=$out/$target/$name.map \
+      -Wl,--defsym=stack_size=3072 -o $elf -lc -lgcc
+  else
+    aarch64-linux-gnu-g++ "${common[@]}" -O2 -static -I$out/$target "$@" $here/$source $here/linux.cpp -Wl,-Map=$out/$target/$name.map -o $elf
+  fi
+}
+run() {  # TARGET NAME [WORD]
+  local elf=$out/$1/$2.elf
+  if [ "$1" = cortex-m4f ]; then
+    timeout 120 qemu-system-arm -M mps2-an386 -display none -monitor none -serial none -icount shift=0 \
+      -chardev stdio,id=host -semihosting-config "enable=on,target=native,chardev=host,arg=firmware,arg=${3:-none}" -kernel $elf </dev/null
+  else
+    timeout 120 "$(command -v qemu-aarch64 || command -v qemu-aarch64-static)" $elf "${3:-none}"
+  fi
+}
+
+passed=0 failed=0
+check() {  # TARGET NAME REFERENCE [WORD]
+  local log=$out/$1/$2.log difference code=0
+  run "$1" "$2" "${4:-}" >$log || code=$?
+  difference=$($tools/map_log compare $log $out/$3.reference 2>&1) || code=1
+  [ $code -eq 0 ] && passed=$((passed + 1)) || failed=$((failed + 1))
+  printf '%-6s %-10s %-12s %s\n' "$([ $code -eq 0 ] && echo ok || echo FAILED)" "$1" "$2" "$difference"
+}
+
+say "Building the firmware"
+$tools/map_log reference d64 2>/dev/null >$out/d64.reference
+$tools/map_log reference g2p examples/models/g2p "$word" 2>/dev/null >$out/g2p.reference || die "the model does not know this word: $word"
+for target in cortex-m4f aarch64; do
+  build $target d64_nothing d64.cpp
+  build $target d64_weights d64.cpp -DKEEP_MAPS
+  build $target g2p g2p_encoder.cpp
+done
+say "Running it under qemu"
+for target in cortex-m4f aarch64; do
+  check $target d64_nothing d64
+  check $target d64_weights d64
+  check $target g2p g2p "$word"
+  $tools/map_log page $out/$target/g2p.log $out/$target/g2p.html 2>>$out/tools.log
+done
+say "The attention of \"$word\", computed on the Cortex-M4F: $out/cortex-m4f/g2p.html"
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]
