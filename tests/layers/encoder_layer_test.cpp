@@ -243,7 +243,7 @@ TEST_CASE("static sizes give the same bits as dynamic ones, and their bytes are 
     CHECK(fixed.bind(name, p.values.span(), p.panel) == vt::Status::ok);
   });
   constexpr std::size_t workspace_bytes = vt::DecoderLayer<float, dims>::workspace_bytes();
-  CHECK(workspace_bytes == dynamic.workspace_bytes({2, 9, 11}));
+  CHECK(workspace_bytes >= dynamic.workspace_bytes({2, 9, 11}));  // more: weights may be bound that are not in panels
   CHECK(dynamic.workspace_bytes({2, 9}) == dynamic.workspace_bytes({2, 9, 9}));
   alignas(64) static std::byte bytes[workspace_bytes];
   static float output[2 * 9 * 16], self[2 * 4 * 9 * 9], cross[2 * 4 * 9 * 11];
