@@ -6,7 +6,9 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
-// A line of text in a fixed array; data() ends in a zero.
+// A line of text in a fixed array; data() ends in a zero. A type of its own for optimised units, which may stand beside
+// others.
+template <bool Optimised>
 class BuildInfo {
  public:
   BuildInfo() {
@@ -19,11 +21,7 @@ class BuildInfo {
       add(", OpenMP, "), add(default_threads()), add(" threads");
     else
       add(", no OpenMP: 1 thread");
-#if defined(__OPTIMIZE__)
-    add(", OPTIMISED");
-#else
-    add(", NOT OPTIMISED: add -O3");
-#endif
+    add(Optimised ? ", OPTIMISED" : ", NOT OPTIMISED: add -O3");
   }
   const char* data() const { return text_; }
 
@@ -41,6 +39,10 @@ class BuildInfo {
 };
 
 // Scalar type, vector width, OpenMP and threads, OPTIMISED or NOT OPTIMISED. Programs print it first.
-inline BuildInfo build_info() { return {}; }
+#if defined(__OPTIMIZE__)
+static inline BuildInfo<true> build_info() { return {}; }
+#else
+static inline BuildInfo<false> build_info() { return {}; }
+#endif
 
 }  // namespace vitrine::inline VITRINE_ABI
