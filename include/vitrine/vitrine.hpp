@@ -18,6 +18,7 @@
 #include <vitrine/core/maps.hpp>
 #include <vitrine/core/mask.hpp>
 #include <vitrine/core/workspace.hpp>
+#include <vitrine/kernels/batched_matmul.hpp>
 #include <vitrine/layers/decoder_layer.hpp>
 #include <vitrine/layers/embedding.hpp>
 #include <vitrine/layers/encoder_layer.hpp>
