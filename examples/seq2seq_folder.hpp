@@ -36,6 +36,12 @@ class Seq2SeqFolder {
     return found;
   }
 
+  // One pass over a given target.
+  template <class K>
+  vitrine::Scored<K, float> score(const std::vector<Index>& source, const std::vector<Index>& target, const K& keep) {
+    return vitrine::score(*model_, workspace_, vitrine::Tokens(source), {target}, config_, keep);
+  }
+
   // One pass over given targets. f(i, scored, b): source i is sequence b of `scored`. Lines are taken together as far
   // as maps and logits stay below 128 MB; no number depends on that.
   template <class K, class F>

@@ -48,6 +48,12 @@ inline bool can_save_maps(const std::filesystem::path& path) {
 /// CSV: a header, then for each example, kind, layer and head its HeadFigures (page.hpp).
 inline std::string statistics_csv(const Page& page);
 
+/// Its parts: the header, and the rows of one example.
+inline std::string statistics_header() {
+  return "example,kind,layer,head,entropy,largest,same,previous,next,first,last,distance\n";
+}
+inline std::string statistics_rows(Index number, const Example& example);
+
 // ---- implementation
 
 namespace detail {
@@ -156,24 +162,28 @@ inline void save_maps(const std::filesystem::path& path, const Page& page) {
   }
 }
 
-inline std::string statistics_csv(const Page& page) {
-  std::string out = "example,kind,layer,head,entropy,largest,same,previous,next,first,last,distance\n";
+inline std::string statistics_rows(Index number, const Example& example) {
+  std::string out;
   CsvRow row;
-  for (std::size_t i = 0; i < page.examples.size(); ++i) {
-    for (const MapGroup& group : page.examples[i].groups) {
-      for (Index layer = 0; layer < group.layers; ++layer) {
-        for (Index head = 0; head < group.heads; ++head) {
-          const float* map = group.map(layer, head);
-          if (map == nullptr) continue;
-          const HeadFigures f = head_figures(map, group.query_count(), group.key_count());
-          row.add(Index(i)).add(group.kind).add(layer).add(head);
-          for (const double figure : {f.entropy, f.largest, f.same, f.previous, f.next, f.first, f.last, f.distance})
-            row.add(figure);
-          out += row.take();
-        }
+  for (const MapGroup& group : example.groups) {
+    for (Index layer = 0; layer < group.layers; ++layer) {
+      for (Index head = 0; head < group.heads; ++head) {
+        const float* map = group.map(layer, head);
+        if (map == nullptr) continue;
+        const HeadFigures f = head_figures(map, group.query_count(), group.key_count());
+        row.add(number).add(group.kind).add(layer).add(head);
+        for (const double figure : {f.entropy, f.largest, f.same, f.previous, f.next, f.first, f.last, f.distance})
+          row.add(figure);
+        out += row.take();
       }
     }
   }
+  return out;
+}
+
+inline std::string statistics_csv(const Page& page) {
+  std::string out = statistics_header();
+  for (std::size_t i = 0; i < page.examples.size(); ++i) out += statistics_rows(Index(i), page.examples[i]);
   return out;
 }
 

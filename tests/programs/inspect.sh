@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# inspect PROGRAM: every kind of model, every kind of output, lines and selections; errors that name lines.
+set -uo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/check.sh"
+run() { program --model "$@"; }
+members() { python3 -c 'import sys, zipfile; print(*zipfile.ZipFile(sys.argv[1]).namelist())' "$1"; }
+row_count() { [ "$(wc -l <"$1")" = "$2" ] || { echo "$(wc -l <"$1") lines instead of $2"; return 1; }; }
+
+run $model --statistics csv radium vitrine >"$scratch/csv"
+check "36 heads of two words" row_count "$scratch/csv" 73
+check "lines from stdin give the same" cmp -s "$scratch/csv" <(printf 'radium\nvitrine' | run $model --statistics csv)
+run $model radium >"$scratch/table"
+check "a table without --maps" row_count "$scratch/table" 39
+check "what was made of the word" [ "$(head -1 "$scratch/table")" = "radium → R EY D IY AH M" ]
+run $model --statistics csv --kinds cross,decoder --layers 0,2 --heads 3 radium >"$scratch/csv"
+check "a selection" [ "$(cut -d, -f2-4 "$scratch/csv" | tr '\n' ' ')" = \
+  "kind,layer,head cross,0,3 cross,2,3 decoder,0,3 decoder,2,3 " ]
+
+run $model --maps "$scratch/maps.npz" radium vitrine >"$scratch/nothing"
+check "no table with --maps" [ ! -s "$scratch/nothing" ]
+if python3 -c '' 2>/dev/null; then
+  check "the archive's members" [ "$(members "$scratch/maps.npz" | tr ' ' '\n' | sort | tr '\n' ' ')" = \
+    "0/cross.npy 0/decoder_self.npy 0/encoder_self.npy 0/source_tokens.npy 0/target_tokens.npy 1/cross.npy 1/decoder_self.npy 1/encoder_self.npy 1/source_tokens.npy 1/target_tokens.npy " ]
+fi
+printf 'R AA D\nV IY\n' >"$scratch/targets"
+run $model --target "$scratch/targets" --statistics none --maps "$scratch/given.npz" radium vitrine
+check "given targets give other maps" [ "$(cmp "$scratch/given.npz" "$scratch/maps.npz" 2>&1 | wc -l)" = 1 ]
+run $model --maps "$scratch/page.html" --title 'two <words>' radium vitrine
+check "the page" grep -q "<title>two &lt;words&gt;</title>" "$scratch/page.html"
+run $model --maps "$scratch/bertviz.json" radium
+check "BertViz" [ "$(head -c 32 "$scratch/bertviz.json")" = '{"attention":[{"name":"Cross","a' ]
+
+for one in bert_0:encoder distilbert_0:encoder gpt2_0:decoder bart_0:cross marian_0:cross; do
+  echo '{"ids": [5, 6, 7, 8], "tokens": ["a", "b", "c", "</script>"]}' |
+    run tests/golden/models/${one%:*} --input-format jsonl --statistics csv >"$scratch/csv"
+  check "${one%:*} has maps of ${one#*:}" grep -q "^0,${one#*:},0,0," "$scratch/csv"
+done
+
+status=0
+printf 'radium\n\nb4d\nvitrine\n' | run $model --statistics csv --kinds cross --layers 0 --heads 0 >"$scratch/csv" || status=$?
+check "an unusable line ends in 2" [ $status = 2 ]
+check "the others are done, and keep their numbers" [ "$(cut -d, -f1 "$scratch/csv" | tr '\n' ' ')" = "example 0 3 " ]
+check "it is named" says "line 3"
+check "no words" [ -z "$(run $model --statistics text </dev/null)" ]
+
+check "--help" exits 0 --help
+check "no model" exits 2 radium
+check "another kind of file" exits 2 --model $model --maps "$scratch/map.png" radium
+check "a bad list" exits 2 --model $model --layers 0,x radium
+check "a head that is not there" exits 2 --model $model --heads 9 radium
+check "it is said" says "a head that the model does not have"
+check "text for a tokenizer that is not there" exits 2 --model tests/golden/models/gpt2_0 hello
+check "what to do is said" says "--input-format jsonl"
+check "targets where there are none" exits 2 --model tests/golden/models/gpt2_0 --input-format jsonl --target "$scratch/targets"
+check "fewer targets than lines" exits 2 --model $model --target "$scratch/targets" a b c
+check "the line is named" says "line 3 is missing"
+check "a folder that cannot be written" exits 2 --model $model --maps "$scratch/nowhere/x.npz" radium
+finish
