@@ -25,6 +25,17 @@ if(VITRINE_UTF8PROC_INCLUDE_DIR AND VITRINE_UTF8PROC_LIBRARY)
   target_include_directories(vitrine_own SYSTEM INTERFACE "${VITRINE_UTF8PROC_INCLUDE_DIR}")
 endif()
 
+# SentencePiece, for io/marian_tokenizer.hpp: without it programs read MarianMT's text as ids only.
+find_path(VITRINE_SENTENCEPIECE_INCLUDE_DIR sentencepiece_processor.h)
+find_library(VITRINE_SENTENCEPIECE_LIBRARY sentencepiece)
+mark_as_advanced(VITRINE_SENTENCEPIECE_INCLUDE_DIR VITRINE_SENTENCEPIECE_LIBRARY)
+if(VITRINE_SENTENCEPIECE_INCLUDE_DIR AND VITRINE_SENTENCEPIECE_LIBRARY)
+  add_library(vitrine_sentencepiece INTERFACE)
+  target_link_libraries(vitrine_sentencepiece INTERFACE "${VITRINE_SENTENCEPIECE_LIBRARY}")
+  target_include_directories(vitrine_sentencepiece SYSTEM INTERFACE "${VITRINE_SENTENCEPIECE_INCLUDE_DIR}")
+  target_compile_definitions(vitrine_sentencepiece INTERFACE VITRINE_SENTENCEPIECE=1)
+endif()
+
 # One program from one source, NAME.cpp, in the present folder of the build.
 function(vitrine_program source)
   cmake_path(GET source STEM name)

@@ -9,6 +9,9 @@
 #include <vitrine/generate/generate.hpp>
 #include <vitrine/inspect/text.hpp>
 #include <vitrine/io/vocabulary.hpp>
+#if VITRINE_SENTENCEPIECE
+#include <vitrine/io/marian_tokenizer.hpp>
+#endif
 
 namespace lines {
 
@@ -46,18 +49,27 @@ inline bool read_line(std::istream& in, std::string& line, bool& too_long) {
 
 inline bool blank(const std::string& line) { return line.find_first_not_of(" \t") == line.npos; }
 
-// Lines to ids and ids to text: one token a character (a folder with vocab.json), or JSON lines with the ids of any
-// tokenizer, {"ids": [...], "tokens": [...]} (tokens are optional labels).
+// Lines to ids and ids to text: MarianMT's SentencePiece (a folder with source.spm), else one token a character (a
+// folder with vocab.json); or JSON lines with the ids of any tokenizer, {"ids": [...], "tokens": [...]} (tokens are
+// optional labels).
 class Reader {
  public:
   Reader(const std::filesystem::path& folder, bool json, Index end, Index longest, Index vocab_size)
       : json_(json), end_(end), longest_(longest), vocab_size_(vocab_size) {
     std::error_code failed;
-    if (!json && std::filesystem::exists(folder / "source.spm", failed))
-      throw vt::Error(
-          vt::LoadError::config_unsupported, folder.string(),
-          "has a SentencePiece tokenizer (source.spm), which this build does not read; tokenize outside and "
-          "use --input-format jsonl");
+    if (std::filesystem::exists(folder / "source.spm", failed)) {
+#if VITRINE_SENTENCEPIECE
+      pieces_.emplace(folder);
+      vocabulary_ = pieces_->target_ids();
+      return;
+#else
+      if (!json)
+        throw vt::Error(vt::LoadError::config_unsupported, folder.string(),
+                        "has a SentencePiece tokenizer (source.spm), and this build was made without SentencePiece "
+                        "(Debian, Ubuntu: package libsentencepiece-dev); or tokenize outside and use --input-format "
+                        "jsonl");
+#endif
+    }
     if (!json || std::filesystem::exists(folder / "vocab.json", failed)) vocabulary_.emplace(folder / "vocab.json");
   }
 
@@ -72,17 +84,18 @@ class Reader {
       else if (!blank(text))
         json_ ? read_json(text, line) : spell(text, line);
     } catch (const vt::Error& error) { line.error = error.message(); }
-    if (line.error.empty() && Index(line.ids.size()) > longest_)
-      line.error =
-          "has " + std::to_string(line.ids.size()) + " tokens; the model has room for " + std::to_string(longest_);
-    if (!line.error.empty()) line.ids.clear(), line.tokens.clear();
-    return line;
+    return checked(std::move(line));
   }
   // A given target: token texts between blanks (or the line's ids, for JSON), and the end mark.
   Line read_target(const std::string& text, bool too_long, Index number) const {
     if (json_) return read(text, too_long, number);
     Line line{number};
     if (too_long) line.error = "is longer than " + std::to_string(longest_line) + " bytes";
+#if VITRINE_SENTENCEPIECE
+    if (pieces_ && line.error.empty() && !vt::detail::is_utf8(text)) line.error = "is not UTF-8";
+    if (pieces_ && line.error.empty() && !blank(text)) take(pieces_->encode_target(text), line);
+    if (pieces_) return checked(std::move(line));
+#endif
     for (std::size_t at = 0; line.error.empty() && (at = text.find_first_not_of(" \t", at)) != text.npos;) {
       const std::size_t stop = std::min(text.find_first_of(" \t", at), text.size());
       line.tokens.push_back(text.substr(at, stop - at));
@@ -92,9 +105,7 @@ class Reader {
       at = stop;
     }
     if (line.usable()) line.ids.push_back(end_), line.tokens.push_back(token(end_));
-    if (line.error.empty() && Index(line.ids.size()) > longest_) line.error = "is longer than the model has room for";
-    if (!line.error.empty()) line.ids.clear(), line.tokens.clear();
-    return line;
+    return checked(std::move(line));
   }
 
   std::string token(Index id) const {
@@ -106,8 +117,11 @@ class Reader {
     for (Index id : ids) texts.push_back(token(id));
     return texts;
   }
-  // Tokens without the end mark, with blanks between.
+  // The text that SentencePiece makes of ids; else tokens without the end mark, with blanks between.
   std::string text(const std::vector<Index>& ids) const {
+#if VITRINE_SENTENCEPIECE
+    if (pieces_) return pieces_->decode(ids);
+#endif
     std::string out;
     for (Index id : ids)
       if (id != end_) out += (out.empty() ? "" : " ") + token(id);
@@ -118,7 +132,22 @@ class Reader {
   const std::optional<vt::Vocabulary>& vocabulary() const { return vocabulary_; }
 
  private:
+  Line checked(Line line) const {
+    if (line.error.empty() && Index(line.ids.size()) > longest_)
+      line.error =
+          "has " + std::to_string(line.ids.size()) + " tokens; the model has room for " + std::to_string(longest_);
+    if (!line.error.empty()) line.ids.clear(), line.tokens.clear();
+    return line;
+  }
+#if VITRINE_SENTENCEPIECE
+  static void take(vt::MarianTokenizer::Encoding encoding, Line& line) {
+    line.ids = std::move(encoding.ids), line.tokens = std::move(encoding.pieces);
+  }
+#endif
   void spell(std::string text, Line& line) const {
+#if VITRINE_SENTENCEPIECE
+    if (pieces_) return take(pieces_->encode(text), line);
+#endif
     for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     line.ids = vocabulary_->spell(text);
     line.tokens = vt::Vocabulary::characters(text);
@@ -150,7 +179,10 @@ class Reader {
 
   bool json_;
   Index end_, longest_, vocab_size_;
-  std::optional<vt::Vocabulary> vocabulary_;
+  std::optional<vt::Vocabulary> vocabulary_;  // of the target's ids
+#if VITRINE_SENTENCEPIECE
+  std::optional<vt::MarianTokenizer> pieces_;
+#endif
 };
 
 // Batches of similar lengths: indices of the usable lines, longest first, at most `tokens` padded tokens and 64 lines

@@ -1,0 +1,50 @@
+#!/usr/bin/env python3
+"""A small SentencePiece model, and what Transformers' MarianTokenizer makes of lines with it.
+
+    python3 tests/io/marian_tokenizer_reference.py      writes tests/io/marian_tokenizer/ (transformers, sentencepiece)
+
+expect.json: {"lines": [[text, [id...]]...], "decoded": [[[id...], text]...]}.
+"""
+
+import json
+import pathlib
+
+import sentencepiece
+from transformers import MarianTokenizer
+
+from wordpiece_reference import SENTENCES
+
+folder = pathlib.Path(__file__).parent / "marian_tokenizer"
+corpus = [line for line in SENTENCES if line.strip()]
+
+latin = [line for line in corpus if max(line) < "\u0250"]  # what stays unknown must be tested too
+for side, size in (("source", 230), ("target", 200)):
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(latin), model_prefix=str(folder / side), vocab_size=size, hard_vocab_limit=False,
+        character_coverage=0.98, normalization_rule_name="nmt_nfkc", minloglevel=2)  # fmt: skip
+    (folder / f"{side}.vocab").unlink()
+    (folder / f"{side}.model").rename(folder / f"{side}.spm")
+
+pieces = {"</s>": 0, "<unk>": 1, ">>deu<<": 2, ">>fr_FR<<": 3}
+for side in ("source", "target"):
+    model = sentencepiece.SentencePieceProcessor(str(folder / f"{side}.spm"))
+    for i in range(model.get_piece_size()):
+        if i % 17 != 5:  # some pieces are not in the vocabulary
+            pieces.setdefault(model.id_to_piece(i), len(pieces))
+pieces["<pad>"] = len(pieces)
+(folder / "vocab.json").write_text(json.dumps(pieces, ensure_ascii=False), encoding="utf-8")
+
+tokenizer = MarianTokenizer(
+    source_spm=str(folder / "source.spm"), target_spm=str(folder / "target.spm"), vocab=str(folder / "vocab.json"))  # fmt: skip
+lines = corpus + [
+    ">>deu<< Good morning.", ">>deu<<Good", " >>deu<< spaces first", ">>xx<< no such language", "a >>deu<< b", ">> << empty",
+    ">><< nothing", ">>a<< b >>c<< d", ">>deu<<", "one </s> two", "</s>", "<pad> a", "<unk>", "a<unk>b", "  many   blanks  ",
+    "tab\there", "", " ", "Ａ full width", "ﬁ ligature", "x" * 300, "no-break space", "zero​width", "🙂 emoji 👨‍👩‍👧", "1,000.5%",
+]  # fmt: skip
+expected = {"lines": [[line, tokenizer(line)["input_ids"]] for line in lines]}
+expected["decoded"] = [
+    [ids, tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)]
+    for ids in ([tokenizer(text_target=line)["input_ids"] for line in corpus[:20]]
+                + [[0], [5, 0, 6, 0], [len(pieces) - 1, 7, 8, 0], [2, 9, 10, 0], [1, 12, 0]])
+]  # fmt: skip
+(folder / "expect.json").write_text(json.dumps(expected, ensure_ascii=False, indent=0), encoding="utf-8")
