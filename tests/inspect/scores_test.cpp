@@ -64,6 +64,9 @@ double largest_difference(const char* target, double& scale) {
 TEST_CASE("scores: the formulas on a small map") {
   const auto map = small_map();
   CHECK(scores::coverage(map, 2) == doctest::Approx(-(std::log(1 + 1e-8) + std::log(0.375 + 1e-8)) / 2).epsilon(1e-12));
+  const Index end = 2;  // the same as one Eigen line
+  CHECK(-(map.colwise().sum().head(end).array().min(1.0) + 1e-8).log().mean() ==
+        doctest::Approx(scores::coverage(map, 2)).epsilon(1e-12));
   CHECK(scores::confidence(map, 2, 2) == doctest::Approx((0.5 + 0.75) / 2));
   CHECK(scores::confidence(map, 3, 3) == doctest::Approx((0.5 + 0.75 + 1) / 3));
   const double first = 0.5 * std::log(2.0) + 0.5 * std::log(4.0),
