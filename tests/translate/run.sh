@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# translate PROGRAM: what goes in and what comes out, by lines, and how it ends. Run in the repository's root.
+set -uo pipefail
+program=$1
+model=examples/models/g2p
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+failed=0
+
+fail() { printf 'FAILED: %s\n' "$*"; failed=1; }
+# expect NAME STATUS OUTPUT INPUT OPTION...: stdout and exit status; stderr stays in $scratch/err
+expect() {
+  local name=$1 status=$2 output=$3 input=$4 code=0
+  shift 4
+  printf "$input" | "$program" --model $model "$@" >"$scratch/out" 2>"$scratch/err" || code=$?
+  [ $code -eq "$status" ] || fail "$name: exit $code, expected $status: $(tail -1 "$scratch/err")"
+  cmp -s "$scratch/out" <(printf "$output") || fail "$name: printed $(cat "$scratch/out")"
+}
+# says NAME TEXT: stderr of the last call
+says() { grep -qF -- "$2" "$scratch/err" || fail "$1: stderr does not say \"$2\": $(tail -1 "$scratch/err")"; }
+lines() { printf "$1" | "$program" --model $model "${@:2}" 2>"$scratch/err"; }
+
+expect words 0 'R EY D IY AH M\nAE N HH AY D R AY D\n' 'radium\nAnhydride\n'
+expect 'no line end, then the end' 0 'R EY D IY AH M\n' 'radium'
+expect 'Windows line ends' 0 'R EY D IY AH M\n' 'radium\r\n'
+expect nothing 0 '' ''
+expect 'blank lines' 0 '\n\nR EY D IY AH M\n\n' '\n\nradium\n  \n'
+
+out=$(lines 'ax\nna\xefve\nx%%y\nax\n'); code=$?
+[ $code -eq 2 ] || fail "unusable lines: exit $code"
+[ "$out" = $'AE K S\n\n\nAE K S' ] || fail "unusable lines: $out"
+says 'invalid UTF-8' 'line 2: is not UTF-8'
+says 'unknown letters' 'has no "%", which "x%y" needs'
+out=$(printf 'ax\n%s\nax\n' "$(head -c 80 /dev/zero | tr '\0' a)" | "$program" --model $model 2>"$scratch/err"); code=$?
+[ $code -eq 2 ] && [ "$out" = $'AE K S\n\nAE K S' ] || fail "a line with too many letters: exit $code, $out"
+says 'too many letters' 'has 81 tokens; the model has room for 64'
+out=$({ echo ax; head -c 3000000 /dev/zero | tr '\0' a; echo; echo ax; } | "$program" --model $model 2>"$scratch/err"); code=$?
+[ $code -eq 2 ] && [ "$out" = $'AE K S\n\nAE K S' ] || fail "an over-long line: exit $code"
+says 'an over-long line' 'line 2: is longer than 1048576 bytes'
+
+for option in --beams=0 '--beams 0' '--beams x' '--n-best 3 --beams 2' '--alignments weak' '--maps x.png' '--layer 1' \
+  '--layer 3 --head 0' '--nonsense' '--model nowhere' '--max-new-tokens 1000' '--score nowhere' '--input-format xml' '--beams'; do
+  # shellcheck disable=SC2086
+  echo ax | "$program" --model $model $option >"$scratch/out" 2>"$scratch/err"
+  code=$?
+  [ $code -eq 2 ] && [ ! -s "$scratch/out" ] || fail "$option: exit $code"
+done
+"$program" --help >"$scratch/out" && grep -q -- --alignments "$scratch/out" || fail --help
+
+# n-best, scores and alignments as Marian writes them
+out=$(lines 'radium\n\n' --beams 4 --n-best 2 --alignments hard --word-scores)
+[ "$(wc -l <<<"$out")" -eq 3 ] || fail "n-best: $out"
+grep -qE '^0 \|\|\| R EY D IY AH M \|\|\| 0-0 1-1 2-2 3-3 4-4 5-5 6-6 \|\|\| WordScores=( -0\.[0-9]+){7} \|\|\| -0\.[0-9]+$' <<<"$out" ||
+  fail "n-best: $out"
+[ "$(lines 'ax\n' --alignments pharaoh)" = 'AE K S ||| 0-0 1-1 1-2' ] || fail pharaoh
+[ "$(lines 'ax\n' --alignments 0.5)" = 'AE K S ||| 0-0 1-1 1-2 2-3' ] || fail threshold
+lines 'ax\n' --alignments soft | awk -F' [|][|][|] ' '{n = split($2, groups, " "); exit !(n == 4 && split(groups[1], w, ",") == 3)}' ||
+  fail soft
+[ "$(lines 'ax\n' --alignments hard --layer 0 --head 2)" != "$(lines 'ax\n' --alignments hard)" ] || fail "a head by number"
+
+# teacher forcing gives the scores that the search had, and takes blank lines
+printf 'R EY D IY AH M\n\nAE K S\n' >"$scratch/targets"
+forced=$(lines 'radium\n\nax\n' --score "$scratch/targets" --word-scores)
+free=$(lines 'radium\n\nax\n' --word-scores)
+[ "$(cut -d= -f2 <<<"$forced")" = "$(cut -d= -f2 <<<"$free")" ] || fail "scores: $forced and $free"
+lines 'radium\n' --score "$scratch/targets" >/dev/null; [ $? -eq 2 ] || fail "more targets than lines"
+lines 'a\nb\nc\nd\n' --score "$scratch/targets" >/dev/null; [ $? -eq 2 ] || fail "fewer targets than lines"
+
+# JSON lines: ids in, ids out, one object a line
+out=$(printf '{"ids": [20, 3, 6, 0]}\n\n{"ids": [3, 999]}\nnot json\n' | "$program" --model $model --input-format jsonl 2>"$scratch/err"); code=$?
+[ $code -eq 2 ] && [ "$(wc -l <<<"$out")" -ge 1 ] || fail "jsonl: exit $code"
+grep -q '"ids":\[56,30,37,0\]' <<<"$out" || fail "jsonl: $out"
+says 'jsonl, an id' 'has the id 999'
+says 'jsonl, no JSON' 'line 4:'
+
+# maps: in all three forms, and the same whatever is computed together
+for form in npz html json; do
+  lines 'radium\nax\n' --maps "$scratch/maps.$form" >/dev/null && [ -s "$scratch/maps.$form" ] || fail "--maps $form"
+done
+lines 'radium\nax\n' --maps "$scratch/alone.npz" --batch-tokens 1 --threads 1 >/dev/null
+cmp -s "$scratch/maps.npz" "$scratch/alone.npz" || fail "maps differ with the batch"
+cut -f1 $model/words.tsv | head -100 >"$scratch/words"
+one=$("$program" --model $model --beams 2 --word-scores <"$scratch/words" 2>/dev/null | md5sum)
+two=$("$program" --model $model --beams 2 --word-scores --batch-tokens 40 --threads 1 <"$scratch/words" 2>/dev/null | md5sum)
+[ "$one" = "$two" ] || fail "lines differ with the batch"
+
+[ $failed -eq 0 ] && echo "translate: all as expected"
+exit $failed
