@@ -196,7 +196,7 @@ class Program {
     std::error_code failed;
     const std::filesystem::path own = folder / "generation_config.json";
     const vt::ConfigFile file(std::filesystem::exists(own, failed) ? own : folder / "config.json");
-    if (!file.has("max_length") && !file.has("max_new_tokens")) g.max_length = model_->max_length();
+    if (!file.has("max_length") && !file.has("max_new_tokens")) g.max_length = model_->max_length() + 1;
     if (o.max_new_tokens) g.max_new_tokens = *o.max_new_tokens;
     if (o.beams) g.num_beams = *o.beams;
     if (o.length_penalty) g.length_penalty = *o.length_penalty;

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <span>
 #include <vector>
@@ -103,6 +104,25 @@ TEST_CASE("the best few keep their order, ties by place") {
   CHECK(best.sorted()[0].at == 4);
   CHECK(best.sorted()[1].at == 1);
   CHECK(best.sorted()[2].at == 2);
+}
+
+TEST_CASE("many values at a glance: the same as one by one, ties included") {
+  for (const Index n : {1, 31, 32, 64, 127, 128, 129, 1000, 4099}) {
+    std::vector<float> values(static_cast<std::size_t>(n));
+    for (const unsigned kinds : {3u, 50u, 100000u}) {
+      unsigned seed = kinds;
+      for (float& value : values) seed = seed * 1664525u + 1013904223u, value = float((seed >> 8) % kinds);
+      values.back() = forbidden;
+      CHECK(vt::argmax(values.data(), n) == std::max_element(values.begin(), values.end()) - values.begin());
+      vt::TopK<float> one(7), all(7);
+      for (Index beam = 0; beam < 3; ++beam) {
+        for (Index i = 0; i < n; ++i) one.offer(values[std::size_t(i)] + float(beam), beam * n + i);
+        all.offer_all(values.data(), n, float(beam), beam * n);
+      }
+      REQUIRE(one.sorted().size() == all.sorted().size());
+      for (std::size_t i = 0; i < one.sorted().size(); ++i) CHECK(one.sorted()[i].at == all.sorted()[i].at);
+    }
+  }
 }
 
 TEST_CASE("greedy search is the loop around next, whatever the batch") {

@@ -212,7 +212,7 @@ std::vector<std::vector<Hypothesis<S>>> beam_search(Steps& steps, Index sources,
         const auto& beam = groups[g].running[std::size_t(i)];
         log_softmax(step.output.data() + (Index(g) * beams + i) * vocab, vocab, scores.data());
         apply_rules<S>(config, beam.ids, prompt, scores);
-        for (Index id = 0; id < vocab; ++id) best.offer(scores[std::size_t(id)] + beam.score, i * vocab + id);
+        best.offer_all(scores.data(), vocab, beam.score, i * vocab);
       }
       std::vector<Index> from(std::size_t(beams), 0);
       if (groups[g].advance(config, best.sorted(), vocab, from.data())) {

@@ -32,12 +32,30 @@ void log_softmax(const S* x, Index n, S* out) {
   for (j = 0; j < n; j += V::lanes) store_head(out + j, (load_head(x + j, n - j) - top) - log_sum, n - j);
 }
 
-// The first of the largest.
+namespace detail {
+// The largest of n values in whole vectors, n a multiple of the lanes.
+template <class S>
+S largest(const S* x, Index n) {
+  using V = simd<S>;
+  auto best = V::load(x);
+  for (Index j = V::lanes; j < n; j += V::lanes) best = V::max(V::load(x + j), best);
+  return reduce_max<S>(best);
+}
+// Values that are looked at together before any of them alone.
+template <class S>
+inline constexpr Index glance = 8 * simd<S>::lanes;
+}  // namespace detail
+
+// The first of the largest of n > 0 values that are no NaN.
 template <class S>
 Index argmax(const S* x, Index n) {
   Index best = 0;
-  for (Index i = 1; i < n; ++i)
-    if (x[i] > x[best]) best = i;
+  for (Index j = 0; j < n; j += detail::glance<S>) {
+    const Index end = j + detail::glance<S> < n ? j + detail::glance<S> : n;
+    if (end - j == detail::glance<S> && !(detail::largest(x + j, detail::glance<S>) > x[best])) continue;
+    for (Index i = j; i < end; ++i)
+      if (x[i] > x[best]) best = i;
+  }
   return best;
 }
 
@@ -95,6 +113,17 @@ class TopK {
       heap_.push_back(one);
     }
     std::push_heap(heap_.begin(), heap_.end());  // the worst in front
+  }
+  // scores[i] + more at the places first + i, i < n.
+  void offer_all(const S* scores, Index n, S more, Index first) {
+    for (Index j = 0; j < n; j += detail::glance<S>) {
+      const Index end = j + detail::glance<S> < n ? j + detail::glance<S> : n;
+      // Later places lose ties, so only what is larger counts.
+      if (end - j == detail::glance<S> && heap_.size() == count_ && first + j > heap_.front().at &&
+          !(detail::largest(scores + j, detail::glance<S>) + more > heap_.front().score))
+        continue;
+      for (Index i = j; i < end; ++i) offer(scores[i] + more, first + i);
+    }
   }
   // Best first. Nothing may be offered afterwards but after clear().
   const std::vector<Candidate<S>>& sorted() {
