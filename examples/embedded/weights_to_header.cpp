@@ -31,7 +31,8 @@ constexpr const char* usage =
     "  --prefix TEXT              of the tensors' names, e.g. \"model.encoder.\"\n"
     "  --names pytorch|marian     whose names; marian also writes the tables `embedding` and `positions`\n"
     "  --panel N                  the target's panel width, 0: plain. Lanes of a vector times two: 4 without vectors\n"
-    "                             (Cortex-M), 8 for aarch64 and SSE2, 16 for AVX, 32 for AVX-512; 4\n"
+    "                             (Cortex-M), 8 for aarch64 and SSE2, 16 for AVX, 32 for AVX-512; or host: as this "
+    "program; 4\n"
     "  --name NAME                of the namespace; weights\n"
     "Exit: 0, or 2 for a bad option, an unreadable file, or a checkpoint that does not fit the declared sizes.\n";
 
@@ -99,7 +100,8 @@ Options read_options(int count, char** arguments) {
     } else if (option == "--names") {
       o.names = value();
     } else if (option == "--panel") {
-      o.panel = number();
+      const std::string width = value();
+      o.panel = width == "host" ? vt::kernels::panel_width<float> : whole_number(width, option);
     } else if (option == "--name") {
       o.name = value();
     } else if (option.starts_with("--")) {

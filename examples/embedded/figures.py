@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""Figures of the firmware in this folder as JSON, from the link maps, the symbols and the runs under qemu.
+   python3 examples/embedded/figures.py [--no-run] [--yes] [--no-install]
+Runs run.sh first (its lines go to stderr). Exits with 1 when a budget is exceeded, a forbidden symbol is linked or a
+number differs from the host's by more than 1e-5."""
+import json
+import os
+import re
+import subprocess
+import sys
+
+here = os.path.dirname(os.path.abspath(__file__))
+root = os.path.dirname(os.path.dirname(here))
+build = os.path.join(root, "build", "embedded")
+tool = os.path.join(root, "build", "examples", "embedded", "map_log")
+
+# What firmware without a heap, exceptions, RTTI, double and stdio must not have linked.
+forbidden = re.compile(
+    r"^_*(malloc|free|calloc|realloc|aligned_alloc|posix_memalign|memalign|sbrk|sbrk_r|malloc_r|free_r|printf|vfprintf|puts|"
+    r"setlocale|assert_func|exit|raise)$|^_Z(nw|na|dl|da)|^__cxa_|^_ZT[ISV]|^_Unwind|^__aeabi_(d|[a-z0-9]*2d|f2d|ul2|l2)|^__gxx_|personality")
+# A budget is of d64 h4 ff128, two layers, 32 rows, with the maps of one layer.
+budgets = {"code_bytes": 40 * 1024, "ram_bytes": 64 * 1024}
+
+
+def run(*command):
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def symbols(elf):
+    """(address, size, kind, name) of everything that has a size, and the names of all."""
+    sized, names = [], []
+    for line in run("arm-none-eabi-nm", "-S", elf).splitlines():
+        words = line.split()
+        names.append(words[-1])
+        if len(words) == 4:
+            sized.append((int(words[0], 16), int(words[1], 16), words[2], words[3]))
+    return sized, names
+
+
+def demangled(names):
+    return subprocess.run(["arm-none-eabi-c++filt"], input="\n".join(names), check=True, capture_output=True, text=True).stdout.splitlines()
+
+
+def sections(elf):
+    out = {}
+    for line in run("arm-none-eabi-size", "-A", elf).splitlines():
+        words = line.split()
+        if len(words) == 3 and words[0].startswith("."):
+            out[words[0]] = int(words[1])
+    return out
+
+
+def frames(folder, name):
+    """The largest stack frames, from -fstack-usage; none may be dynamic."""
+    best, dynamic = 0, 0
+    for file in os.listdir(folder):
+        if file.endswith(".su") and file.startswith(name + ".elf-"):
+            for line in open(os.path.join(folder, file)):
+                fields = line.rstrip("\n").split("\t")
+                best = max(best, int(fields[1]))
+                dynamic += fields[2] not in ("static", "dynamic,bounded")
+    return best, dynamic
+
+
+def last(log, word):
+    for line in open(log):
+        found = re.match(r"vt " + word + r" (\d+)\*", line)
+        if found:
+            return int(found.group(1))
+    return None
+
+
+def firmware(name, reference):
+    folder = os.path.join(build, "cortex-m4f")
+    elf, log = os.path.join(folder, name + ".elf"), os.path.join(folder, name + ".log")
+    sized, names = symbols(elf)
+    parts = sections(elf)
+    plain = demangled([s[3] for s in sized])
+    weights = sum(s[1] for s, text in zip(sized, plain) if s[2] in "rRuVvW" and re.match(r"(g2p|d64)::(?!model$|dims$|config$)", text))
+    ram = {re.sub(r".*::", "", text): s[1] for s, text in zip(sized, plain) if s[2] in "bBdD"}
+    model = sum(s[1] for s, text in zip(sized, plain) if re.match(r"(g2p|d64)::model$", text))
+    # What was linked, and everything that the linker had looked at.
+    link_map = open(os.path.join(folder, name + ".map")).read()
+    found = sorted({n for n in names if forbidden.search(n)} |
+                   set(re.findall(r"lib_a-(?:n?malloc\w*|sbrk\w*|abort|printf)\.o", link_map)))
+    frame, dynamic = frames(folder, name)
+    stack = last(log, "stack")
+    differences = json.loads(subprocess.run([tool, "compare", log, os.path.join(build, reference + ".reference")],
+                                            capture_output=True, text=True).stdout)
+    static = parts.get(".data", 0) + parts.get(".bss", 0)
+    return {
+        "code_bytes": parts[".text"] + parts.get(".data", 0) - weights,
+        "model_bytes_of_these": model,
+        "weight_bytes": weights,
+        "static_ram_bytes": static,
+        "ram": ram,
+        "stack_reserved_bytes": parts[".stack"],
+        "stack_used_bytes": stack,
+        "largest_frame_bytes": frame,
+        "frames_of_unknown_size": dynamic,
+        "ram_bytes": static + parts[".stack"],
+        "instructions": last(log, "instructions"),
+        "largest_difference": max(differences["output_difference"], differences["map_difference"]),
+        "forbidden_symbols": found,
+    }
+
+
+def aarch64(name, reference):
+    elf, log = os.path.join(build, "aarch64", name + ".elf"), os.path.join(build, "aarch64", name + ".log")
+    differences = json.loads(subprocess.run([tool, "compare", log, os.path.join(build, reference + ".reference")],
+                                            capture_output=True, text=True).stdout)
+    return {"largest_difference": max(differences["output_difference"], differences["map_difference"])}
+
+
+def main():
+    if "--no-run" not in sys.argv:
+        subprocess.run(["bash", os.path.join(here, "run.sh")] + [a for a in sys.argv[1:] if a in ("--yes", "--no-install")],
+                       stdout=sys.stderr, check=True)
+    names = {"d64_nothing": "d64", "d64_weights": "d64", "g2p": "g2p"}
+    figures = {
+        "compiler": run("arm-none-eabi-g++", "--version").splitlines()[0],
+        "flags": "-mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16 -Os",
+        "emulator": run("qemu-system-arm", "--version").splitlines()[0],
+        "budgets": budgets,
+        "cortex-m4f": {name: firmware(name, reference) for name, reference in names.items()},
+        "aarch64": {name: aarch64(name, reference) for name, reference in names.items()},
+    }
+    print(json.dumps(figures, indent=2))
+    measured = figures["cortex-m4f"]
+    wrong = [f"d64_weights: {key} is {measured['d64_weights'][key]}, more than {most}" for key, most in budgets.items()
+             if measured["d64_weights"][key] > most]
+    for target in ("cortex-m4f", "aarch64"):
+        for name, figure in figures[target].items():
+            if figure["largest_difference"] > 1e-5:
+                wrong.append(f"{target} {name}: differs from the host by {figure['largest_difference']}")
+    for name, figure in measured.items():
+        if figure["forbidden_symbols"]:
+            wrong.append(f"{name}: linked {', '.join(figure['forbidden_symbols'])}")
+        if figure["frames_of_unknown_size"]:
+            wrong.append(f"{name}: a stack frame of unknown size")
+        if figure["stack_used_bytes"] >= figure["stack_reserved_bytes"]:
+            wrong.append(f"{name}: the stack overflowed")
+    for line in wrong:
+        print(line, file=sys.stderr)
+    return 1 if wrong else 0
+
+
+sys.exit(main())

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# What small machines need of the headers.
+#   bash tests/embedded/check.sh no_heap      fixed models allocate nothing: with and without optimisation and exceptions
+#   bash tests/embedded/check.sh headers      core to models compile without exceptions and RTTI: hosted and freestanding,
+#                                             for 32-bit x86, aarch64, Cortex-M4F and Cortex-M0, with what compilers are there
+# Prints one line for each violation and exits with 1 when there is one.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+include=(-std=c++20 -Iinclude -isystem /usr/include/eigen3)
+warnings=(-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror)
+
+no_heap() {
+  local folder failed=0 name options runner=()
+  folder=$(mktemp -d)
+  local -A kinds=([debug]="-O0 -g" [release]="-O2 -DNDEBUG" [plain]="-O1 -DNDEBUG -fno-exceptions -fno-rtti -DVITRINE_VECTOR_BYTES=0")
+  one() {  # NAME COMPILER OPTION...
+    local name=$1 log
+    shift
+    log=$("$@" "${include[@]}" "${warnings[@]}" tests/embedded/no_heap.cpp -o "$folder/$name" 2>&1 && "${runner[@]}" "$folder/$name" 2>&1) && echo "ok     $name: $log" && return
+    echo "FAILED $name: $log"
+    failed=1
+  }
+  for name in debug release plain; do
+    read -ra options <<<"${kinds[$name]}"
+    one "$name" "${CXX:-c++}" "${options[@]}"
+  done
+  if command -v i686-linux-gnu-g++ >/dev/null && command -v qemu-i386 >/dev/null; then
+    runner=(qemu-i386 -L /usr/i686-linux-gnu)
+    one x86-32 i686-linux-gnu-g++ -O2 -fno-exceptions -fno-rtti
+  fi
+  rm -rf "$folder"
+  return $failed
+}
+
+# Each header alone is what tests/headers/check.sh alone sees to, with both compilers; here all of them, for each kind.
+headers() {
+  local all failed=0 ways=0 errors compiler
+  all=$(find include/vitrine/{core,kernels,layers,models} -name '*.hpp' | sort | sed 's|^include/\(.*\)|#include <\1>|')
+  for compiler in "g++" "g++ -ffreestanding" "clang++-14 -ffreestanding" "i686-linux-gnu-g++" "clang++-14 --target=i686-linux-gnu" \
+    "aarch64-linux-gnu-g++" "arm-none-eabi-g++ -mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16" \
+    "arm-none-eabi-g++ -mcpu=cortex-m0 -mthumb"; do
+    command -v "${compiler%% *}" >/dev/null || continue
+    [[ $compiler != *=i686* ]] || [ -e /usr/i686-linux-gnu/include ] || continue
+    read -ra command <<<"$compiler"
+    ways=$((ways + 1))
+    errors=$("${command[@]}" "${include[@]}" -fsyntax-only -fno-exceptions -fno-rtti -Wall -Wextra -Werror -x c++ - <<<"$all" 2>&1) && continue
+    printf '%s: %s\n' "$compiler" "$(grep -m1 'error:' <<<"$errors")"
+    failed=1
+  done
+  [ $ways -gt 0 ] && [ $failed -eq 0 ] && echo "$(wc -l <<<"$all") headers, $ways kinds of compilation, no violation"
+}
+
+case ${1:-} in
+  no_heap | headers) "$1" ;;
+  *) sed -n '2,6s/^# //p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+esac

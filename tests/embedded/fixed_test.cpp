@@ -1,0 +1,146 @@
+// Weights as source, there and back; and a model of fixed sizes against the dynamic one, under every policy.
+#include <vitrine/vitrine.hpp>
+
+#include <vitrine/io/load.hpp>
+
+#include <doctest/doctest.h>
+#include <round_trip_panels.hpp>
+#include <round_trip_plain.hpp>
+
+#include <cstring>
+#include <vector>
+
+namespace vt = vitrine;
+using vt::Index;
+
+namespace {
+
+// What weights_to_header was told, see CMakeLists.txt.
+vt::Encoder<float> dynamic_model() {
+  vt::Encoder<float> model(
+      {.layer =
+           {.d_model = 40, .nhead = 5, .dim_feedforward = 72, .activation = vt::Activation::gelu, .norm_first = true},
+       .num_layers = 2,
+       .final_norm = true});
+  REQUIRE(model.init(11) == vt::Status::ok);
+  return model;
+}
+
+std::vector<float> input() {
+  std::vector<float> x(12 * 40);
+  for (std::size_t i = 0; i < x.size(); ++i)
+    x[i] = float(int((std::uint32_t(i) * 2654435761u) >> 20) - 2048) * 0x1p-10f;
+  return x;
+}
+
+template <class Fixed>
+void same_values(const Fixed& model) {
+  const auto other = dynamic_model();
+  std::vector<std::pair<std::string, const vt::Parameter<float>*>> all;
+  other.parameters([&](const char* name, const vt::Parameter<float>& p) { all.emplace_back(name, &p); });
+  std::size_t i = 0;
+  model.parameters([&](const char* name, const vt::Parameter<float>& p) {
+    REQUIRE(i < all.size());
+    CHECK(all[i].first == name);
+    const vt::Parameter<float>& twin = *all[i++].second;
+    REQUIRE((p.rows == twin.rows && p.cols == twin.cols));
+    bool equal = true;
+    for (Index row = 0; row < p.rows; ++row)
+      for (Index col = 0; col < (p.is_vector() ? 1 : p.cols); ++col)
+        equal = equal && p.value(row, col) == twin.value(row, col);
+    CHECK(equal);
+  });
+  CHECK(i == all.size());
+}
+
+template <class K>
+auto result_over(std::span<float> output, [[maybe_unused]] std::span<float> maps,
+                 [[maybe_unused]] std::span<float> scores) {
+  using Map = typename K::template map<float, 0>;
+  vt::EncoderResult<K, float> result;
+  result.output = vt::Tensor<float>(output);
+  if constexpr (std::is_same_v<Map, vt::ScoredMaps<float>>)
+    result.self_attn = Map(maps, scores);
+  else if constexpr (!std::is_empty_v<Map>)
+    result.self_attn = Map(maps);
+  return result;
+}
+
+template <class Fixed, class K>
+void same_results(const Fixed& fixed, const K& keep) {
+  const auto x = input();
+  const vt::Sequences<float> in(x.data(), 1, 12, 40);
+  const auto dynamic = dynamic_model();
+  const auto wanted = dynamic(in, {.src_mask = vt::causal()}, keep);
+
+  // Exactly as much memory as the model says, and not a byte more.
+  std::vector<std::byte> scratch(Fixed::workspace_bytes());
+  std::vector<float> output(12 * 40), maps, scores;
+  const std::size_t map_bytes = Fixed::template result_bytes<K>() - output.size() * sizeof(float);
+  maps.resize(map_bytes / sizeof(float));
+  if constexpr (std::is_same_v<typename K::template map<float, 0>, vt::ScoredMaps<float>>) {
+    maps.resize(maps.size() / 2);
+    scores.resize(maps.size());
+  }
+  auto result = result_over<K>(output, maps, scores);
+  vt::Workspace workspace(scratch);
+  const vt::Status status = fixed.forward_into(result, workspace, in, {.src_mask = vt::causal()}, keep);
+  INFO(status.sentence);
+  REQUIRE(status == vt::Status::ok);
+  CHECK(result.output.data() == output.data());
+  CHECK(std::memcmp(output.data(), wanted.output.data(), output.size() * sizeof(float)) == 0);
+  if constexpr (requires { wanted.self_attn.values(); }) {
+    const auto values = wanted.self_attn.values();
+    CHECK(result.self_attn.values().data() == maps.data());
+    REQUIRE(values.size() <= maps.size());
+    CHECK(std::memcmp(maps.data(), values.data(), values.size_bytes()) == 0);
+  }
+
+  // A buffer that is too small is a status, whatever is missing.
+  vt::Workspace little(std::span<std::byte>(scratch.data(), workspace.peak_bytes() - 1));
+  CHECK(fixed.forward_into(result, little, in, {}, keep) == vt::Status::workspace_too_small);
+  auto short_output = result_over<K>(std::span<float>(output).first(output.size() - 1), maps, scores);
+  CHECK(fixed.forward_into(short_output, workspace, in, {}, keep) == vt::Status::result_too_small);
+  if (!maps.empty() && keep.selection.layers.all()) {
+    auto short_maps = result_over<K>(output, std::span<float>(maps).first(maps.size() - 1), scores);
+    CHECK(fixed.forward_into(short_maps, workspace, in, {}, keep) == vt::Status::result_too_small);
+  }
+}
+
+template <class Fixed>
+void every_policy(const Fixed& fixed) {
+  same_results(fixed, vt::keep::weights);
+  same_results(fixed, vt::keep::scores);
+  same_results(fixed, vt::keep::head_mean);
+  same_results(fixed, vt::keep::nothing);
+  same_results(fixed, vt::keep::weights.only({.layers = {1}, .heads = {0, 4}}));
+}
+
+}  // namespace
+
+TEST_CASE("weights as source come back as they were") {
+  same_values(plain::model);
+  same_values(panels::model);
+  panels::Model own(panels::config);
+  CHECK_FALSE(own.loaded());
+  CHECK(panels::bind(own) == vt::Status::ok);
+  CHECK(own.loaded());
+}
+
+TEST_CASE("a model of fixed sizes gives the dynamic one's numbers, bit for bit") {
+  every_policy(plain::model);
+  every_policy(panels::model);
+}
+
+TEST_CASE("bytes are known when compiling, and panels need less scratch") {
+  static_assert(panels::Model::workspace_bytes() >= panels::model.workspace_bytes({1, 12}));
+  static_assert(plain::model.workspace_bytes({1, 12}) > panels::model.workspace_bytes({1, 12}));
+  static_assert(panels::Model::result_bytes<vt::keep::Nothing>() == 12 * 40 * sizeof(float));
+  static_assert(panels::Model::result_bytes<vt::DefaultKeep>() == (12 * 40 + 2 * 5 * 12 * 12) * sizeof(float));
+  const auto x = input();
+  std::vector<std::byte> scratch(panels::model.workspace_bytes({1, 12}));
+  std::vector<float> output(12 * 40);
+  auto result = result_over<vt::keep::Nothing>(output, {}, {});
+  vt::Workspace workspace(scratch);
+  CHECK(panels::model.forward_into(result, workspace, {x.data(), 1, 12, 40}, {}, vt::keep::nothing) == vt::Status::ok);
+}
