@@ -257,8 +257,9 @@ class Program {
   }
 
   void say_farewell() {
-    farewell_size = std::snprintf(farewell, sizeof farewell,
-                                  "\nscore_heads: stopped behind line %td; go on with --skip %td\n", lines_, lines_);
+    farewell_size =
+        std::snprintf(farewell, sizeof farewell, "\nscore_heads: stopped behind line %td; go on with --skip %td\n",
+                      lines_, std::max(lines_, options_.skip));
   }
   void report(const lines::Line& line, const char* where) {
     if (line.error.empty()) return;
@@ -277,8 +278,11 @@ class Program {
   void skip() {
     std::string source, target;
     bool source_too_long = false, target_too_long = false;
-    for (say_farewell(); lines_ < options_.skip; ++lines_)
+    say_farewell();
+    reading = 1;  // nothing is written meanwhile; after a Ctrl-C the same --skip goes on
+    for (; lines_ < options_.skip; ++lines_)
       if (!next(source, source_too_long, target, target_too_long)) break;
+    reading = 0;
   }
   // The next lines of the pool. False when there are none.
   bool read(Pool& pool) {

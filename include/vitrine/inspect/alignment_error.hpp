@@ -4,6 +4,8 @@
 //   errors.rate(); errors.precision(); errors.recall();
 //   HeadSearch<AlignmentErrors> search(layers, heads);                  search.at(layer, head).add(links, gold)
 //   search.smallest([](const AlignmentErrors& e) { return e.rate(); })  the head with the smallest rate
+//   HeadSearch<RunningMean> surest(layers, heads);                      surest.at(layer, head).add(confidence(...))
+//   surest.largest([](const RunningMean& m) { return m.value(); })      the head with the most pointed rows
 #pragma once
 #include <algorithm>
 #include <stdexcept>
