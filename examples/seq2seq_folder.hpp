@@ -1,4 +1,4 @@
-// A folder with a Marian or Bart checkpoint, opened: model, generation options, and teacher forcing of many lines in
+// A folder with a Marian or Bart checkpoint, opened: model, tokens, generation options, and teacher forcing of many lines in
 // bounded memory.
 #pragma once
 #include <memory>
@@ -24,6 +24,9 @@ class Seq2SeqFolder {
 
   const Model& model() const { return *model_; }
   const lines::Reader& reader() const { return reader_; }
+  // Greedy search; a copy may ask for more.
+  const vitrine::GenerationConfig& config() const { return config_; }
+  vitrine::Workspace& workspace() { return workspace_; }
   bool is_end(Index id) const { return config_.is_end(id); }
   Index layers() const { return model_->decoder().config().num_layers; }
   Index heads() const { return model_->decoder().config().layer.nhead; }

@@ -7,7 +7,7 @@
 #include <cstdio>
 #include <fstream>
 #include <iostream>
-#include <variant>
+#include <memory>
 #include <vitrine/inspect/alignment.hpp>
 #include <vitrine/inspect/export.hpp>
 #include <vitrine/inspect/words.hpp>
@@ -15,118 +15,90 @@
 #include <vitrine/vitrine.hpp>
 
 #include "letter_alignment.hpp"
-#include "lines.hpp"
+#include "option_table.hpp"
+#include "seq2seq_folder.hpp"
 
 namespace {
 
 using vt::Index;
 namespace inspect = vt::inspect;
 
-constexpr const char* usage =
-    "usage: translate --model FOLDER [OPTION...] < LINES\n"
-    "One line out for each line in (--n-best: that many), in order; a blank line gives a blank line.\n"
-    "  --model FOLDER          config.json and model.safetensors of a Marian or Bart model\n"
-    "  --input-format FORMAT   text (default), or jsonl: {\"ids\": [...], \"tokens\": [...]} of any tokenizer a line\n"
-    "  --beams N               beams; default: generation_config.json's\n"
-    "  --n-best N              hypotheses for each line, as N ||| text ||| score\n"
-    "  --max-new-tokens N, --length-penalty X    default: generation_config.json's; without a length there, the "
-    "model's\n"
-    "  --score FILE            no search: log-probabilities of FILE's lines as the targets\n"
-    "  --word-scores           with each token's log-probability\n"
-    "  --alignments FORMAT     hard, soft or a threshold between 0 and 1 as Marian writes them, or pharaoh (hard "
-    "without\n"
-    "                          the end marks)\n"
-    "  --merge-words           alignments between words instead of subwords\n"
-    "  --layer L --head H      the cross-attention that aligns, from 0; default auto: measured on words.tsv where the\n"
-    "                          folder has it, else the head that is surest on the first lines\n"
-    "  --maps FILE             .npz (written as lines are done), .html or .json (BertViz), held until the end: all "
-    "maps\n"
-    "                          of the Nth line out, from 0\n"
-    "  --drop-end              maps and soft alignments without the end mark's row\n"
-    "  --batch-tokens N        2048: source tokens computed together; changes no result\n"
-    "  --threads N             0: all processors\n"
-    "Exit: 0; 2 for a bad option or file, and after all others for lines that could not be used (named on stderr).\n";
+struct Options {
+  std::string model, score, alignments, maps, layer = "auto", head = "auto", length_penalty;
+  std::vector<std::string> format = {"text"};
+  Index beams = 0, n_best = 0, max_new_tokens = 0, batch_tokens = 2048, threads = 0;  // 0: not given
+  bool word_scores = false, merge_words = false, drop_end = false;
+  double threshold = -1;
+};
+
+OptionTable option_table(Options& o) {
+  OptionTable table(
+      "translate", "--model FOLDER [OPTION...] < LINES",
+      "Translates with a Marian or Bart model: one line out for each line in, in order, a blank line for a blank line\n"
+      "(--n-best: as many as that).\n",
+      "Exit: 0; 2 for a bad option or file, and behind all others for lines that could not be used (named on "
+      "stderr).\n");
+  table.text("--model", "FOLDER",
+             "config.json, model.safetensors, and tokens: source.spm and vocab.json, or vocab.json\n"
+             "with a token for each letter",
+             o.model);
+  table.choice("--input-format", "FORMAT",
+               "text, or jsonl: {\"ids\": [...], \"tokens\": [...]} of any tokenizer a line", o.format,
+               {"text", "jsonl"}, false);
+  table.number("--beams", "default: generation_config.json's", o.beams, 1, 1024);
+  table.number("--n-best", "hypotheses for each line, as N ||| text ||| score", o.n_best, 1, 1024);
+  table.number("--max-new-tokens", "default: generation_config.json's; without a length there, the model's",
+               o.max_new_tokens, 1, 1 << 20);
+  table.text("--length-penalty", "X", "scores are divided by length^X; default: generation_config.json's",
+             o.length_penalty);
+  table.text("--score", "FILE", "no search: the log-probability of each of FILE's lines as the target", o.score);
+  table.toggle("--word-scores", "with each token's log-probability", o.word_scores);
+  table.text("--alignments", "FORMAT",
+             "hard, soft or a threshold between 0 and 1 as Marian writes them, or pharaoh: hard\n"
+             "without the end marks",
+             o.alignments);
+  table.toggle("--merge-words", "alignments between words instead of subwords", o.merge_words);
+  table.text("--layer", "L",
+             "the cross-attention that aligns, from 0; auto: measured on words.tsv where the folder has\n"
+             "it, else the head that is surest of itself on the first lines",
+             o.layer);
+  table.text("--head", "H", "the same", o.head);
+  table.text("--maps", "FILE",
+             "all maps of the Nth line out, from 0: .npz, written as lines are done; .html or .json\n"
+             "(BertViz), held until the end",
+             o.maps);
+  table.toggle("--drop-end", "maps and soft alignments without the end mark's row", o.drop_end);
+  table.number("--batch-tokens", "2048: source tokens computed together; changes no result", o.batch_tokens, 1,
+               1 << 20);
+  table.number("--threads", "0: all processors", o.threads, 0, 999);
+  return table;
+}
 
 [[noreturn]] void refuse(const std::string& sentence) {
   std::fprintf(stderr, "translate: %s\n", sentence.c_str());
   std::exit(2);
 }
 
-struct Options {
-  std::string model, format = "text", score, alignments, maps;
-  std::optional<Index> beams, n_best, max_new_tokens, layer, head;
-  std::optional<double> length_penalty;
-  Index batch_tokens = 2048, threads = 0;
-  bool word_scores = false, merge_words = false, drop_end = false;
-  double threshold = -1;
-};
-
 template <class T>
 T number(const std::string& name, const std::string& text, T least, T most) {
   T value{};
   const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (failed != std::errc() || end != text.data() + text.size() || !(value >= least && value <= most))
-    refuse(name + " takes a number from " + std::to_string(least) + " to " + std::to_string(most) + ", not \"" + text +
-           "\"");
+    refuse(name + " takes a number from " + inspect::short_number(double(least)) + " to " +
+           inspect::short_number(double(most)) + ", not \"" + text + "\"");
   return value;
 }
 
-Options read_options(int count, char** arguments) {
-  Options o;
-  for (int i = 1; i < count; ++i) {
-    const std::string name = arguments[i];
-    const auto text = [&]() -> std::string {
-      if (i + 1 >= count) refuse(name + " needs a value; see --help");
-      return arguments[++i];
-    };
-    const auto whole = [&](Index least, Index most) { return number<Index>(name, text(), least, most); };
-    if (name == "-h" || name == "--help") {
-      std::fputs(usage, stdout);
-      std::exit(0);
-    } else if (name == "--model") {
-      o.model = text();
-    } else if (name == "--input-format") {
-      o.format = text();
-    } else if (name == "--score") {
-      o.score = text();
-    } else if (name == "--maps") {
-      o.maps = text();
-    } else if (name == "--alignments") {
-      o.alignments = text();
-    } else if (name == "--beams") {
-      o.beams = whole(1, 1024);
-    } else if (name == "--n-best") {
-      o.n_best = whole(1, 1024);
-    } else if (name == "--max-new-tokens") {
-      o.max_new_tokens = whole(1, 1 << 20);
-    } else if (name == "--length-penalty") {
-      o.length_penalty = number<double>(name, text(), -100, 100);
-    } else if (name == "--layer" || name == "--head") {
-      const std::string value = text();
-      if (value != "auto") (name == "--layer" ? o.layer : o.head) = number<Index>(name, value, 0, 4095);
-    } else if (name == "--batch-tokens") {
-      o.batch_tokens = whole(1, 1 << 20);
-    } else if (name == "--threads") {
-      o.threads = whole(0, 999);
-    } else if (name == "--word-scores") {
-      o.word_scores = true;
-    } else if (name == "--merge-words") {
-      o.merge_words = true;
-    } else if (name == "--drop-end") {
-      o.drop_end = true;
-    } else {
-      refuse("there is no option " + name + "; see --help");
-    }
-  }
+// What the table alone cannot say.
+void check_options(Options& o) {
   if (o.model.empty()) refuse("--model is missing; see --help");
-  if (o.format != "text" && o.format != "jsonl") refuse("--input-format is text or jsonl, not " + o.format);
   if (!o.alignments.empty() && o.alignments != "hard" && o.alignments != "soft" && o.alignments != "pharaoh")
     o.threshold = number<double>("--alignments (hard, soft, pharaoh or a threshold)", o.alignments, 0, 1);
   if (!o.maps.empty() && !inspect::can_save_maps(o.maps)) refuse("--maps writes .npz, .html or .json, not " + o.maps);
-  if (o.layer.has_value() != o.head.has_value()) refuse("--layer and --head go together");
-  if (!o.score.empty() && (o.beams || o.n_best)) refuse("--score searches nothing: leave --beams and --n-best out");
-  if (o.n_best && !o.beams) o.beams = o.n_best;
-  return o;
+  if ((o.layer == "auto") != (o.head == "auto")) refuse("--layer and --head go together");
+  if (!o.score.empty() && (o.beams > 0 || o.n_best > 0))
+    refuse("--score searches nothing: leave --beams and --n-best out");
+  if (o.n_best > 0 && o.beams == 0) o.beams = o.n_best;
 }
 
 using Scored = vt::Scored<vt::DefaultKeep, float>;
@@ -135,12 +107,16 @@ class Program {
  public:
   explicit Program(const Options& options)
       : options_(options),
-        model_(load(options.model)),
-        config_(generation(options)),
-        reader_(options.model, options.format == "jsonl", config_.eos_token_ids.front(), model_->max_length(),
-                model_->vocab_size()),
-        workspace_(vt::heap(), int(options.threads)) {
-    if (options.layer) choose(*options.layer, *options.head);
+        folder_(options.model, options.format[0] == "jsonl", options.max_new_tokens, options.threads),
+        config_(folder_.config()) {
+    const auto given = vt::read_generation_config(options.model);
+    config_.num_beams = options.beams > 0 ? options.beams : given.num_beams;
+    config_.num_return_sequences = std::max<Index>(options.n_best, 1);
+    if (!options.length_penalty.empty())
+      config_.length_penalty = number<double>("--length-penalty", options.length_penalty, -100, 100);
+    vt::throw_if_failed(vt::check(config_, folder_.model().vocab_size()));
+    if (options.layer != "auto")
+      choose(number<Index>("--layer", options.layer, 0, 4095), number<Index>("--head", options.head, 0, 4095));
     if (std::filesystem::path(options.maps).extension() == ".npz") archive_.emplace(options.maps);
     if (!options.score.empty()) {
       targets_.open(options.score, std::ios::binary);
@@ -155,12 +131,12 @@ class Program {
     while (more) {
       std::vector<lines::Line> sources, targets;
       while (sources.size() < (interactive ? 1 : 512) && (more = lines::read_line(std::cin, text, too_long))) {
-        sources.push_back(reader_.read(text, too_long, lines_));
+        sources.push_back(folder_.reader().read(text, too_long, lines_));
         report(sources.back(), "");
         if (!options_.score.empty()) {
           if (!lines::read_line(targets_, text, too_long))
             throw vt::Error(vt::LoadError::bad_usage, options_.score, "has fewer lines than the input");
-          targets.push_back(reader_.read_target(text, too_long, lines_));
+          targets.push_back(folder_.reader().read_target(text, too_long, lines_));
           report(targets.back(), "target ");
           if (!targets.back().usable()) sources.back().ids.clear();
         }
@@ -184,29 +160,6 @@ class Program {
   }
 
  private:
-  using Model = vt::Seq2Seq<float>;
-  static std::unique_ptr<Model> load(const std::filesystem::path& folder) {
-    const std::string type = vt::ConfigFile(folder / "config.json").text("model_type", "");
-    if (type == "bart") return std::make_unique<vt::Bart<float>>(vt::load_model<vt::Bart<float>>(folder));
-    return std::make_unique<vt::Marian<float>>(vt::load_model<vt::Marian<float>>(folder));
-  }
-  vt::GenerationConfig generation(const Options& o) const {
-    const std::filesystem::path folder = o.model;
-    vt::GenerationConfig g = vt::read_generation_config(folder);
-    std::error_code failed;
-    const std::filesystem::path own = folder / "generation_config.json";
-    const vt::ConfigFile file(std::filesystem::exists(own, failed) ? own : folder / "config.json");
-    if (!file.has("max_length") && !file.has("max_new_tokens")) g.max_length = model_->max_length() + 1;
-    if (o.max_new_tokens) g.max_new_tokens = *o.max_new_tokens;
-    if (o.beams) g.num_beams = *o.beams;
-    if (o.length_penalty) g.length_penalty = *o.length_penalty;
-    g.num_return_sequences = o.n_best.value_or(1);
-    if (g.limit() > model_->max_length() + 1)
-      refuse("--max-new-tokens is more than the model's " + std::to_string(model_->max_length()) + " positions");
-    if (g.eos_token_ids.empty()) refuse(own.string() + " has no eos_token_id");
-    vt::throw_if_failed(vt::check(g, model_->vocab_size()));
-    return g;
-  }
   void report(const lines::Line& line, const char* what) {
     if (line.error.empty()) return;
     ++unusable_;
@@ -214,9 +167,8 @@ class Program {
   }
 
   void choose(Index layer, Index head) {
-    const auto& c = model_->decoder().config();
-    if (layer >= c.num_layers || head >= c.layer.nhead)
-      refuse("the decoder has " + std::to_string(c.num_layers) + " layers of " + std::to_string(c.layer.nhead) +
+    if (layer >= folder_.layers() || head >= folder_.heads())
+      refuse("the decoder has " + std::to_string(folder_.layers()) + " layers of " + std::to_string(folder_.heads()) +
              " heads, from 0");
     layer_ = layer, head_ = head;
   }
@@ -224,9 +176,9 @@ class Program {
   void choose_head(const vt::Tokens& sources, const std::vector<std::vector<Index>>& found) {
     const std::filesystem::path words = std::filesystem::path(options_.model) / "words.tsv";
     std::error_code failed;
-    if (std::filesystem::exists(words, failed) && reader_.vocabulary()) {
-      const auto measured =
-          letters::measure(*model_, workspace_, *reader_.vocabulary(), config_, letters::read_pairs(words));
+    if (std::filesystem::exists(words, failed) && folder_.reader().vocabulary()) {
+      const auto measured = letters::measure(folder_.model(), folder_.workspace(), *folder_.reader().vocabulary(),
+                                             config_, letters::read_pairs(words));
       layer_ = measured.best().layer, head_ = measured.best().head;
       std::fprintf(
           stderr,
@@ -234,8 +186,8 @@ class Program {
           layer_, head_, 100 * measured.best().plausible);
       return;
     }
-    const auto scored =
-        vt::score(*model_, workspace_, sources, found, config_, vt::keep::weights.only({.which = vt::Which::cross}));
+    const auto scored = vt::score(folder_.model(), folder_.workspace(), sources, found, config_,
+                                  vt::keep::weights.only({.which = vt::Which::cross}));
     const auto& cross = scored.result.cross_attn;
     double best = -1;
     for (Index layer = 0; layer < cross.layers(); ++layer)
@@ -269,7 +221,7 @@ class Program {
   }
 
   void chunk(const std::vector<lines::Line>& sources, const std::vector<lines::Line>& targets) {
-    const bool listed = options_.n_best.has_value();
+    const bool listed = options_.n_best > 0;
     const Index n_best = config_.num_return_sequences;
     std::vector<std::string> out(sources.size());
     for (std::size_t i = 0; i < sources.size(); ++i)
@@ -279,7 +231,7 @@ class Program {
       for (std::size_t i : batch) packed.add(sources[i].ids);
       std::vector<std::vector<vt::Hypothesis<float>>> found;
       if (targets.empty())
-        found = vt::generate(*model_, workspace_, packed.tokens(), config_);
+        found = vt::generate(folder_.model(), folder_.workspace(), packed.tokens(), config_);
       else
         for (std::size_t i : batch) found.push_back({{targets[i].ids, 0}});
       for (std::size_t i : batch) out[i].clear();
@@ -310,11 +262,12 @@ class Program {
       if (!mapped)
         keep = keep.only(
             {.which = aligned ? vt::Which::cross : vt::Which::none, .layers = one(layer_), .heads = one(head_)});
-      scored = std::make_unique<Scored>(vt::score(*model_, workspace_, packed.tokens(), kept, config_, keep));
+      scored = std::make_unique<Scored>(
+          vt::score(folder_.model(), folder_.workspace(), packed.tokens(), kept, config_, keep));
     }
     for (std::size_t b = 0; b < batch.size(); ++b) {
       const lines::Line& line = sources[batch[b]];
-      const auto target = reader_.tokens(kept[b]);
+      const auto target = folder_.reader().tokens(kept[b]);
       std::string words, links;
       double score = double(found[b][std::size_t(k)].score);
       if (scored && (scoring || options_.word_scores)) {
@@ -326,11 +279,12 @@ class Program {
       if (aligned)
         links = alignment(scored->result.cross_attn[layer_].matrix(Index(b), head_), line.tokens, target,
                           config_.is_end(kept[b].back()));
-      out[batch[b]] +=
-          reader_.json() ? json(line, chosen[b], score, links, words) : text(line, chosen[b], score, links, words);
+      out[batch[b]] += folder_.reader().json() ? json(line, chosen[b], score, links, words)
+                                               : text(line, chosen[b], score, links, words);
       if (!mapped) continue;
       const Index number = line.number * config_.num_return_sequences + k;
-      auto example = inspect::seq2seq_example(scored->result, Index(b), line.tokens, target, reader_.text(kept[b]));
+      auto example =
+          inspect::seq2seq_example(scored->result, Index(b), line.tokens, target, folder_.reader().text(kept[b]));
       if (archive_)
         inspect::add_maps(*archive_, number, example);
       else
@@ -347,16 +301,16 @@ class Program {
   std::string text(const lines::Line& line, const std::vector<Index>& ids, double score, const std::string& links,
                    const std::string& words) const {
     const std::string shown = inspect::short_number(score, 6);
-    std::string out = options_.n_best ? std::to_string(line.number) + " ||| " : "";
-    out += options_.score.empty() ? reader_.text(ids) : shown;
+    std::string out = options_.n_best > 0 ? std::to_string(line.number) + " ||| " : "";
+    out += options_.score.empty() ? folder_.reader().text(ids) : shown;
     if (!options_.alignments.empty()) out += " ||| " + links;
     if (options_.word_scores) out += " ||| WordScores=" + words;
-    if (options_.n_best) out += " ||| " + shown;
+    if (options_.n_best > 0) out += " ||| " + shown;
     return out + "\n";
   }
   std::string json(const lines::Line&, const std::vector<Index>& ids, double score, const std::string& links,
                    const std::string& words) const {
-    nlohmann::json object = {{"ids", ids}, {"tokens", reader_.tokens(ids)}, {"score", score}};
+    nlohmann::json object = {{"ids", ids}, {"tokens", folder_.reader().tokens(ids)}, {"score", score}};
     if (!options_.alignments.empty()) object["alignment"] = links;
     if (options_.word_scores) object["word_scores"] = nlohmann::json::parse("[" + commas(words) + "]");
     return object.dump() + "\n";
@@ -368,10 +322,8 @@ class Program {
   }
 
   Options options_;
-  std::unique_ptr<Model> model_;
+  Seq2SeqFolder folder_;
   vt::GenerationConfig config_;
-  lines::Reader reader_;
-  vt::Workspace workspace_;
   Index layer_ = -1, head_ = -1, lines_ = 0, unusable_ = 0;
   std::ifstream targets_;
   std::optional<vt::NpzWriter> archive_;
@@ -382,7 +334,9 @@ class Program {
 }  // namespace
 
 int main(int count, char** arguments) {
-  const Options options = read_options(count, arguments);
+  Options options;
+  if (const auto status = option_table(options).parse(count, arguments)) return *status;
+  check_options(options);
   std::fprintf(stderr, "%s\n", vt::build_info().data());
   std::ios::sync_with_stdio(false);
   try {
