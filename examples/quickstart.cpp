@@ -2,8 +2,8 @@
 //   build/examples/quickstart --model examples/models/g2p [--html attention.html] [WORD...]
 #include <vitrine/vitrine.hpp>
 
+#include <vitrine/inspect/export.hpp>
 #include <vitrine/inspect/terminal.hpp>
-#include <vitrine/inspect/viewer.hpp>
 #include <vitrine/io/checkpoint.hpp>
 
 #include <cstdio>
@@ -130,21 +130,7 @@ void run(const Options& options) {
                         phonemes)
                     .c_str());
 
-    std::vector<std::string> inputs = {"<start>"};  // what the decoder had read when it made each phoneme
-    inputs.insert(inputs.end(), phonemes.begin(), phonemes.end() - 1);
-    const auto group = [&](const char* kind, const auto& queries, const auto& keys, const auto& maps) {
-      return inspect::MapGroup{
-          .kind = kind,
-          .query_tokens = queries,
-          .key_tokens = keys,
-          .layers = maps.layers(),
-          .heads = maps.heads(),
-          .map = [&maps, word](Index layer, Index head) { return maps[layer].matrix(word, head).data(); }};
-    };
-    page.examples.push_back({.title = options.words[i] + " → " + line,
-                             .groups = {group("cross", phonemes, letters, result.cross_attn),
-                                        group("encoder", letters, letters, result.encoder.self_attn),
-                                        group("decoder", phonemes, inputs, result.self_attn)}});
+    page.examples.push_back(inspect::seq2seq_example(result, word, letters, phonemes, options.words[i] + " → " + line));
   }
   std::printf(
       "Shown: cross-attention of layer %td, head %td. Of %zu heads it looks most often at a letter that can spell the\n"
