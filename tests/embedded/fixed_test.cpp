@@ -144,3 +144,74 @@ TEST_CASE("bytes are known when compiling, and panels need less scratch") {
   vt::Workspace workspace(scratch);
   CHECK(panels::model.forward_into(result, workspace, {x.data(), 1, 12, 40}, {}, vt::keep::nothing) == vt::Status::ok);
 }
+
+namespace {
+
+constexpr vt::Dims sizes{
+    .d_model = 24, .nhead = 3, .dim_feedforward = 40, .num_layers = 2, .max_length = 9, .max_memory_length = 7};
+
+// The dynamic layer's values, shared.
+template <class Fixed, class Dynamic>
+void share(Fixed& fixed, const Dynamic& dynamic) {
+  dynamic.parameters([&](const char* name, const vt::Parameter<float>& p) {
+    CHECK(fixed.bind(name, p.values, p.panel) == vt::Status::ok);
+  });
+  REQUIRE(fixed.loaded());
+}
+template <class A, class B>
+bool equal_bits(const A& a, const B& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
+}
+
+template <class Fixed, class Dynamic>
+void same_decoder(const Dynamic& dynamic, Index layers) {
+  Fixed fixed;
+  share(fixed, dynamic);
+  const auto x = input();
+  const vt::Sequences<float> tgt(x.data(), 1, 9, 24), memory(x.data() + 9 * 24, 1, 7, 24);
+  const auto wanted = dynamic(tgt, memory, {.tgt_mask = vt::causal()});
+  std::vector<std::byte> scratch(Fixed::workspace_bytes());
+  std::vector<float> output(9 * 24), self(std::size_t(layers * 3 * 9 * 9)), cross(std::size_t(layers * 3 * 9 * 7));
+  CHECK(Fixed::template result_bytes<>() == (output.size() + self.size() + cross.size()) * sizeof(float));
+  vt::DecoderResult<vt::DefaultKeep, float> result{vt::Tensor<float>(std::span<float>(output)),
+                                                   vt::Maps<float>(std::span<float>(self)),
+                                                   vt::Maps<float>(std::span<float>(cross))};
+  vt::Workspace workspace(scratch);
+  REQUIRE(fixed.forward_into(result, workspace, tgt, memory, {.tgt_mask = vt::causal()}) == vt::Status::ok);
+  CHECK(equal_bits(result.output.span(), wanted.output.span()));
+  CHECK(equal_bits(result.self_attn.values(), wanted.self_attn.values()));
+  CHECK(equal_bits(result.cross_attn.values(), wanted.cross_attn.values()));
+}
+
+}  // namespace
+
+TEST_CASE("decoders of fixed sizes give the dynamic ones' numbers, bit for bit") {
+  const vt::LayerConfig config{.d_model = 24, .nhead = 3, .dim_feedforward = 40};
+  vt::DecoderLayer<float> layer(config);
+  REQUIRE(layer.init(3) == vt::Status::ok);
+  same_decoder<vt::DecoderLayer<float, sizes>>(layer, 1);
+  vt::Decoder<float> decoder({.layer = config, .num_layers = 2});
+  REQUIRE(decoder.init(4) == vt::Status::ok);
+  same_decoder<vt::Decoder<float, sizes>>(decoder, 2);
+}
+
+TEST_CASE("an attention of fixed sizes gives the dynamic one's numbers, bit for bit") {
+  vt::MultiheadAttention<float> dynamic({.embed_dim = 24, .num_heads = 3});
+  REQUIRE(dynamic.init(5) == vt::Status::ok);
+  using Fixed = vt::MultiheadAttention<float, sizes>;
+  Fixed fixed;
+  share(fixed, dynamic);
+  const auto x = input();
+  const vt::Sequences<float> query(x.data(), 1, 9, 24), memory(x.data() + 9 * 24, 1, 7, 24);
+  const auto wanted = dynamic(query, memory, memory);
+  std::vector<std::byte> scratch(Fixed::workspace_bytes());
+  std::vector<float> output(9 * 24), maps(3 * 9 * 7);
+  CHECK(Fixed::result_bytes() == (output.size() + maps.size()) * sizeof(float));
+  CHECK(fixed.result_bytes({1, 9, 7}) == Fixed::result_bytes());
+  vt::CrossResult<vt::DefaultKeep, float> result{
+      vt::Tensor<float>(std::span<float>(output)), {}, vt::Maps<float>(std::span<float>(maps))};
+  vt::Workspace workspace(scratch);
+  REQUIRE(fixed.forward_into(result, workspace, query, memory, memory) == vt::Status::ok);
+  CHECK(equal_bits(result.output.span(), wanted.output.span()));
+  CHECK(equal_bits(result.cross_attn.values(), wanted.cross_attn.values()));
+}

@@ -79,6 +79,19 @@ class MultiheadAttention : public Module<MultiheadAttention<S, D>, S> {
   static constexpr std::size_t workspace_bytes() noexcept requires(D.fixed()) {
     return MultiheadAttention{}.workspace_bytes(Shape{D.max_batch, D.max_length, D.memory_bound()});
   }
+  // Values of output and maps, in bytes.
+  template <class K = DefaultKeep>
+  constexpr std::size_t result_bytes(const Shape& shape, const K& = {}) const noexcept {
+    const Index keys = (shape.memory_length > 0 ? shape.memory_length : shape.length) + core_.extra();
+    return detail::output_bytes<S>(shape, core_.embed) +
+           detail::map_bytes<K, S>(1, shape.batch, core_.heads, shape.length, keys);
+  }
+  // Without the columns of add_bias_kv and add_zero_attn.
+  template <class K = DefaultKeep>
+  static constexpr std::size_t result_bytes() noexcept requires(D.fixed()) {
+    return detail::output_bytes<S>({D.max_batch, D.max_length}, D.d_model) +
+           detail::map_bytes<K, S>(1, D.max_batch, D.nhead, D.max_length, D.memory_bound());
+  }
   // Multiply-adds counted as two: the projections and 4 D per visible pair (`pairs`: of one head, all sequences).
   double flops(const Shape& shape) const noexcept {
     const double memory = double(shape.memory_length > 0 ? shape.memory_length : shape.length), b = double(shape.batch);
