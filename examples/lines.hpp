@@ -123,8 +123,11 @@ class Reader {
     if (pieces_) return pieces_->decode(ids);
 #endif
     std::string out;
-    for (Index id : ids)
-      if (id != end_) out += (out.empty() ? "" : " ") + token(id);
+    for (Index id : ids) {
+      if (id == end_) continue;
+      if (!out.empty()) out += ' ';
+      out += token(id);
+    }
     return out;
   }
   Index end() const { return end_; }

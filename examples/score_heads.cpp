@@ -180,7 +180,7 @@ class Program {
               });
       for (std::size_t i = 0; i < values.size(); ++i) {
         if (!pool.sources[i].usable()) continue;
-        wrong.push_back(text_of(found.targets[i]) != references[i]);
+        wrong.push_back(folder_.reader().text(found.targets[i]) != references[i]);
         for (std::size_t c = 0; c < columns.size(); ++c) columns[c].push_back(values[i][c]);
       }
     }
@@ -211,16 +211,6 @@ class Program {
   }
   std::string empty_row() const { return std::string(names().size(), ',') + "\n"; }
 
-  // The tokens without the end mark, with blanks between.
-  std::string text_of(const std::vector<Index>& ids) const {
-    std::string text;
-    for (const Index id : ids) {
-      if (folder_.is_end(id)) continue;
-      if (!text.empty()) text += ' ';
-      text += folder_.reader().token(id);
-    }
-    return text;
-  }
   template <class Map>
   double score_of(const std::string& name, const Map& map, Index source_tokens, Index target_tokens) const {
     if (name == "coverage") return inspect::coverage(map, source_tokens);
@@ -257,9 +247,9 @@ class Program {
   }
 
   void say_farewell() {
-    farewell_size =
-        std::snprintf(farewell, sizeof farewell, "\nscore_heads: stopped behind line %td; go on with --skip %td\n",
-                      lines_, std::max(lines_, options_.skip));
+    const Index done = std::max(lines_, options_.skip);
+    farewell_size = std::snprintf(farewell, sizeof farewell,
+                                  "\nscore_heads: stopped behind line %td; go on with --skip %td\n", done, done);
   }
   void report(const lines::Line& line, const char* where) {
     if (line.error.empty()) return;
