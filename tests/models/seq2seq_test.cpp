@@ -132,6 +132,8 @@ TEST_CASE("sinusoids: all sines, then all cosines, rounded to float") {
     for (Index i = 0; i < 3; ++i) {
       const double angle = double(t) / std::pow(10000.0, 2 * double(i) / 6);
       CHECK(block.data()[t * 6 + i] == double(float(std::sin(angle))));
+      for (Index j : {i, i + 3})
+        CHECK(block.data()[t * 6 + j] == double(float(vt::detail::sinusoid(t, j, 6, vt::Sinusoid::halves))));
       CHECK(block.data()[t * 6 + 3 + i] == doctest::Approx(std::cos(angle)).epsilon(1e-7));
     }
 }

@@ -95,8 +95,12 @@ Block<S> sinusoid_table(const Memory* memory, Index positions, Index width) noex
   S* values = nullptr;
   Block<S> block = Block<S>::make(memory, positions * width, values);
   if (values == nullptr) return block;
-  for (Index t = 0; t < positions; ++t)
-    for (Index i = 0; i < width; ++i) values[t * width + i] = S(float(sinusoid(t, i, width, Sinusoid::halves)));
+  const Index half = (width + 1) / 2;
+  for (Index i = 0; i < width; ++i) {  // as sinusoid(t, i, width, Sinusoid::halves), each frequency once
+    const double rate = table_exp(mul(-9.210340371976182736, double(2 * (i % half)) / double(width)));
+    const double phase = i >= half ? 1.57079632679489661923 : 0.0;
+    for (Index t = 0; t < positions; ++t) values[t * width + i] = S(float(table_sin(mul(double(t), rate) + phase)));
+  }
   return block;
 }
 
