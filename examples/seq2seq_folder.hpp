@@ -1,5 +1,5 @@
-// A folder with a Marian or Bart checkpoint, opened: model, tokens, generation options, and teacher forcing of many lines in
-// bounded memory.
+// A folder with a Marian or Bart checkpoint, opened: model, tokens, generation options, and teacher forcing of many
+// lines in bounded memory.
 #pragma once
 #include <memory>
 #include <stdexcept>
