@@ -89,7 +89,7 @@ class Team {
     for (int spins = 0; state_->generation.load(std::memory_order_acquire) == generation; ++spins) {
       detail::relax();
 #if VITRINE_OPENMP && defined(__unix__)
-      if (spins > 20000) sched_yield();  // more threads than processors
+      if (spins > 1000) sched_yield();  // some 40 us: perhaps there are more threads than free processors
 #endif
     }
   }
