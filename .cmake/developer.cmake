@@ -7,13 +7,21 @@ if(NOT vitrine_hosted_FOUND)
                       "(Debian, Ubuntu: packages nlohmann-json3-dev and zlib1g-dev).")
 endif()
 
-# Everything of ours is built alike: -O3, warnings, for this machine unless the caller chose another.
-add_library(vitrine_own INTERFACE)
-target_link_libraries(vitrine_own INTERFACE vitrine::hosted)
-target_compile_options(vitrine_own INTERFACE
+# Everything of ours is built alike: warnings, for this machine unless the caller chose another. vitrine_own: programs, at -O3.
+# vitrine_unit: unit tests, at -O1: most of the time goes into compiling them. CI's matrix takes -O3 for them too.
+set(VITRINE_TEST_OPTIMISATION -O1 CACHE STRING "How the unit tests are optimised")
+add_library(vitrine_common INTERFACE)
+target_link_libraries(vitrine_common INTERFACE vitrine::hosted)
+target_compile_options(vitrine_common INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wshadow "$<$<BOOL:${VITRINE_WERROR}>:-Werror>")
+add_library(vitrine_own INTERFACE)
+target_link_libraries(vitrine_own INTERFACE vitrine_common)
+add_library(vitrine_unit INTERFACE)
+target_link_libraries(vitrine_unit INTERFACE vitrine_common)
+target_compile_options(vitrine_unit INTERFACE ${VITRINE_TEST_OPTIMISATION})
 if(VITRINE_NATIVE)
   target_link_libraries(vitrine_own INTERFACE vitrine::native)
+  target_compile_options(vitrine_unit INTERFACE -march=native)
 endif()
 
 # utf8proc, for io/wordpiece.hpp: programs that include it are left out when it is missing.
@@ -21,8 +29,8 @@ find_path(VITRINE_UTF8PROC_INCLUDE_DIR utf8proc.h)
 find_library(VITRINE_UTF8PROC_LIBRARY utf8proc)
 mark_as_advanced(VITRINE_UTF8PROC_INCLUDE_DIR VITRINE_UTF8PROC_LIBRARY)
 if(VITRINE_UTF8PROC_INCLUDE_DIR AND VITRINE_UTF8PROC_LIBRARY)
-  target_link_libraries(vitrine_own INTERFACE "${VITRINE_UTF8PROC_LIBRARY}")
-  target_include_directories(vitrine_own SYSTEM INTERFACE "${VITRINE_UTF8PROC_INCLUDE_DIR}")
+  target_link_libraries(vitrine_common INTERFACE "${VITRINE_UTF8PROC_LIBRARY}")
+  target_include_directories(vitrine_common SYSTEM INTERFACE "${VITRINE_UTF8PROC_INCLUDE_DIR}")
 endif()
 
 # SentencePiece, for io/marian_tokenizer.hpp: without it programs read MarianMT's text as ids only.
