@@ -103,7 +103,7 @@ configure() {
   fi
   mkdir -p "$root/build"
   cmake -S "$root" -B "$root/build" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release -DVITRINE_NATIVE=ON \
-    -DVITRINE_DEVELOPER_MODE=ON "$@" >"$log" 2>&1 || { cat "$log" >&2; return 1; }
+    -DVITRINE_DEVELOPER_MODE=ON -DVITRINE_WERROR="$([ "${CI:-}" = true ] && echo ON || echo OFF)" "$@" >"$log" 2>&1 || { cat "$log" >&2; return 1; }
 }
 
 # parse_install_option OPTION: true when it was one of ours.
