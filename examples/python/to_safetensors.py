@@ -20,6 +20,7 @@ import functools
 import json
 import os
 import pickletools
+import re
 import shlex
 import sys
 import tempfile
@@ -316,16 +317,15 @@ def _check_parameters(kind, config, module):
 def convert(path, output=None, dtype=None, key=None, force=False, say=lambda line: None):
     """Converts a file or a Hugging Face folder and returns the path written; raises Refusal with a sentence of advice.
 
-    output: by default model.safetensors beside Hugging Face's pytorch_model.bin, else FILE.safetensors.
+    output: by default model.safetensors in a folder, or beside Hugging Face's pytorch_model.bin, else FILE.safetensors.
     key: where in the file the parameters are; by default state_dict, model_state_dict, model, module, or all of it.
     """
     torch = _import_torch()
     files, hugging_face = _files_of(path)
     folder = os.path.dirname(files[0])
     if output is None:
-        output = (
-            os.path.join(folder, "model.safetensors") if hugging_face else os.path.splitext(path)[0] + ".safetensors"
-        )
+        beside = hugging_face or os.path.isdir(path)
+        output = os.path.join(folder, "model.safetensors") if beside else os.path.splitext(path)[0] + ".safetensors"
     _refuse_existing(output, force)
     tensors = {}
     for file in files:
@@ -359,6 +359,11 @@ def _files_of(path):
         if "model.safetensors" in inside:
             raise Refusal(f"{path} holds model.safetensors already; there is nothing to convert")
         others = sorted(name for name in inside if name.endswith((".bin", ".pt", ".pth", ".ckpt")))
+        shards = [name for name in others if re.fullmatch(r"pytorch_model-\d+-of-\d+\.bin", name)]
+        if shards:  # their index was lost; every name says where it belongs
+            return [os.path.join(path, name) for name in shards], True
+        if len(others) == 1:
+            return [os.path.join(path, others[0])], False
         hint = f"; name the file to convert: {', '.join(others)}" if others else ""
         raise Refusal(f"{path} holds neither pytorch_model.bin nor pytorch_model.bin.index.json{hint}")
     if not os.path.exists(path):

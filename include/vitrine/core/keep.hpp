@@ -47,6 +47,8 @@ class IndexSet {
     return count;
   }
   constexpr bool all() const noexcept { return all_; }
+  // No index was below 0 or above 63.
+  constexpr bool valid() const noexcept { return valid_; }
   // Every index is one of 0 ... n - 1.
   constexpr bool fits(Index n) const noexcept { return all_ || (valid_ && (n >= 64 || (bits_ >> n) == 0)); }
 

@@ -116,16 +116,27 @@ inline bool is_pickle_name(const std::filesystem::path& path) {
 [[noreturn]] inline void refuse_folder(const std::filesystem::path& folder) {
   std::error_code failed;
   std::string others;
+  std::filesystem::path pickle;
+  std::size_t pickles = 0;
+  bool hugging_face = false;  // then the converter finds the files of a folder itself
   for (std::filesystem::directory_iterator entry(folder, failed), end; !failed && entry != end;
        entry.increment(failed)) {
     if (is_pickle_name(entry->path())) {
-      throw Error(LoadError::only_pickle, folder.string(),
-                  concat("holds PyTorch pickles (", entry->path().filename().string(),
-                         ") but no model.safetensors; convert them first: python3 examples/python/to_safetensors.py ",
-                         shell_word(folder.string())));
+      ++pickles;
+      hugging_face = hugging_face || entry->path().filename().string().starts_with("pytorch_model");
+      if (pickle.empty() || entry->path() < pickle) pickle = entry->path();
     }
     if (entry->path().extension() == ".safetensors" && others.size() < 200)
       others.append(" ").append(entry->path().filename().string());
+  }
+  if (pickles > 0) {
+    const bool alone = hugging_face || pickles == 1;
+    throw Error(LoadError::only_pickle, folder.string(),
+                concat("holds PyTorch pickles (", pickle.filename().string(), alone ? "" : " and others",
+                       ") but no model.safetensors; convert them first: python3 examples/python/to_safetensors.py ",
+                       alone ? shell_word(folder.string())
+                             : concat(shell_word(pickle.string()), " --output ",
+                                      shell_word((folder / "model.safetensors").string()))));
   }
   throw Error(LoadError::file_missing, folder.string(),
               concat("holds neither model.safetensors nor model.safetensors.index.json",

@@ -70,6 +70,10 @@ class Module {
     Status status;
     mutable_parameters([&](const char* name, Parameter<S>& p) {
       if (status != Status::ok) return;
+      if (p.packable && p.cols <= 0) {
+        status = {Status::bad_config, "every size of a layer must be positive", p.cols};
+        return;
+      }
       S* values = nullptr;
       const Index panel = p.packable ? kernels::panel_width<S> : 0;
       Block<S> block = Block<S>::make(memory(), p.stored(panel), values);

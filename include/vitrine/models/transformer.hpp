@@ -68,6 +68,17 @@ class Transformer : public Module<Transformer<S>, S> {
     return result;
   }
 #endif
+  // Scratch, and values of both outputs and all maps, in bytes. shape.length: the target's; memory_length: the
+  // source's.
+  std::size_t workspace_bytes(const Shape& shape, int threads = 1) const noexcept {
+    const std::size_t a = encoder_.workspace_bytes({shape.batch, shape.memory_length}, threads);
+    const std::size_t b = decoder_.workspace_bytes(shape, threads);
+    return a > b ? a : b;
+  }
+  template <class K = DefaultKeep>
+  std::size_t result_bytes(const Shape& shape, const K& keep = {}) const noexcept {
+    return encoder_.result_bytes({shape.batch, shape.memory_length}, keep) + decoder_.result_bytes(shape, keep);
+  }
   // shape.length: the target's; shape.memory_length: the source's.
   double flops(const Shape& shape) const noexcept {
     return encoder_.flops({shape.batch, shape.memory_length}) + decoder_.flops(shape);
