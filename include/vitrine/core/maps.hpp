@@ -153,7 +153,7 @@ class MapStore {
  protected:
   Status lay_out(const MapShape& shape, const Selection& selection, Which kind, bool mean, bool with_scores) noexcept {
     const bool kept = includes(selection.which, kind);
-    if (kept && !(selection.layers.valid() && selection.heads.valid()))
+    if (kept && ((shape.layers > 64 && !selection.layers.valid()) || (shape.heads > 64 && !selection.heads.valid())))
       return {Status::not_supported, "a selection can name layers and heads 0 to 63 only"};
     if (kept && !selection.layers.fits(shape.layers))
       return {Status::bad_config, "the selection names a layer that the model does not have", Status::unset,
