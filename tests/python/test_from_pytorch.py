@@ -676,7 +676,15 @@ def test_hugging_face_folders():
         os.mkdir("empty")
         refused(lambda: to_safetensors.convert("empty"), "neither pytorch_model.bin nor")
         torch.save(state, "empty/weights.pt")
-        refused(lambda: to_safetensors.convert("empty"), "name the file to convert: weights.pt")
+        assert to_safetensors.convert("empty") == os.path.join("empty", "model.safetensors")  # the only file: no question
+        os.unlink("empty/model.safetensors")
+        torch.save(state, "empty/more.pt")
+        refused(lambda: to_safetensors.convert("empty"), "name the file to convert: more.pt, weights.pt")
+        os.mkdir("lost_index")
+        for i, name in enumerate(("a", "b"), 1):
+            torch.save({name: torch.zeros(i)}, f"lost_index/pytorch_model-0000{i}-of-00002.bin")
+        to_safetensors.convert("lost_index")
+        assert os.path.exists("lost_index/model.safetensors")
         os.rename("one/model.safetensors", "empty/model.safetensors")
         refused(lambda: to_safetensors.convert("empty"), "nothing to convert")
 
