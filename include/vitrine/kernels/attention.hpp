@@ -70,11 +70,6 @@ void cap_row(S* s, Index n, S cap) {
 }
 
 template <class S>
-void copy_row(const S* from, Index n, S* to) {
-  for (Index j = 0; j < n; ++j) to[j] = from[j];
-}
-
-template <class S>
 VITRINE_INLINE void store_out(S* p, typename simd<S>::vec x, bool stream) {
   if (stream)
     simd<S>::stream(p, x);
@@ -183,9 +178,9 @@ VITRINE_NOINLINE void attend(const AttentionHead<S>& head, Index first, Index la
       const Index aligned = begin / V::lanes * V::lanes;
       if (!plain)
         for (Index j = aligned; j < end; j += V::lanes) V::store(s + j, V::mul(V::load(s + j), V::set1(head.scale)));
-      if (all_scores && head.scores_at == ScoresAt::scaled) detail::copy_row(s, head.keys, head.scores + i * head.keys);
+      if (all_scores && head.scores_at == ScoresAt::scaled) detail::copy(s, head.keys, head.scores + i * head.keys);
       if (head.softcap > S(0)) detail::cap_row(s + aligned, end - aligned, head.softcap);
-      if (all_scores && head.scores_at == ScoresAt::capped) detail::copy_row(s, head.keys, head.scores + i * head.keys);
+      if (all_scores && head.scores_at == ScoresAt::capped) detail::copy(s, head.keys, head.scores + i * head.keys);
       if (all_scores) begin = lo[r], end = hi[r];
 
       if (head.mask.has_matrix()) head.mask.apply(i, s, lo[r], hi[r]);
@@ -198,7 +193,7 @@ VITRINE_NOINLINE void attend(const AttentionHead<S>& head, Index first, Index la
         S* out = head.scores + i * head.keys;
         for (Index j = 0; j < masked_keys; ++j)
           out[j] = j >= lo[r] && j < hi[r] ? s[j] : vitrine::detail::minus_infinity<S>();
-        detail::copy_row(s + hi[r], head.extra_keys, out + masked_keys);
+        detail::copy(s + hi[r], head.extra_keys, out + masked_keys);
       }
 
       inverse[r] = S(0);
