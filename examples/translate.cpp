@@ -17,6 +17,7 @@
 #include "letter_alignment.hpp"
 #include "option_table.hpp"
 #include "seq2seq_folder.hpp"
+#include "step_frames.hpp"
 
 namespace {
 
@@ -27,7 +28,7 @@ struct Options {
   std::string model, score, alignments, maps, layer = "auto", head = "auto", length_penalty;
   std::vector<std::string> format = {"text"};
   Index beams = 0, n_best = 0, max_new_tokens = 0, batch_tokens = 2048, threads = 0;  // 0: not given
-  bool word_scores = false, merge_words = false, drop_end = false;
+  bool word_scores = false, merge_words = false, drop_end = false, step = false;
   double threshold = -1;
 };
 
@@ -67,6 +68,7 @@ OptionTable option_table(Options& o) {
              "all maps of the Nth line out, from 0: .npz, written as lines are done; .html or .json\n"
              "(BertViz), held until the end",
              o.maps);
+  table.toggle("--step", "greedy search with the map of that layer and head drawn after every token", o.step);
   table.toggle("--drop-end", "maps and soft alignments without the end mark's row", o.drop_end);
   table.number("--batch-tokens", "2048: source tokens computed together; changes no result", o.batch_tokens, 1,
                1 << 20);
@@ -98,6 +100,9 @@ void check_options(Options& o) {
   if ((o.layer == "auto") != (o.head == "auto")) refuse("--layer and --head go together");
   if (!o.score.empty() && (o.beams > 0 || o.n_best > 0))
     refuse("--score searches nothing: leave --beams and --n-best out");
+  if (o.step &&
+      (o.beams > 0 || o.n_best > 0 || o.word_scores || !o.score.empty() || !o.alignments.empty() || !o.maps.empty()))
+    refuse("--step only draws: leave --beams, --n-best, --score, --word-scores, --alignments and --maps out");
   if (o.n_best > 0 && o.beams == 0) o.beams = o.n_best;
 }
 
@@ -125,7 +130,8 @@ class Program {
   }
 
   int run() {
-    const bool interactive = isatty(STDIN_FILENO) != 0, watched = isatty(STDERR_FILENO) != 0 && !interactive;
+    const bool interactive = isatty(STDIN_FILENO) != 0,
+               watched = isatty(STDERR_FILENO) != 0 && !interactive && !options_.step;
     std::string text;
     bool too_long = false, more = true;
     while (more) {
@@ -142,7 +148,10 @@ class Program {
         }
         ++lines_;
       }
-      chunk(sources, targets);
+      if (options_.step)
+        step(sources);
+      else
+        chunk(sources, targets);
       if (watched) std::fprintf(stderr, "\r%td lines", lines_);
     }
     if (watched) std::fputc('\n', stderr);
@@ -218,6 +227,20 @@ class Program {
     const auto links = options_.threshold >= 0 ? inspect::threshold_links(map, options_.threshold, rows, columns)
                                                : inspect::hard_links(map, rows, columns);
     return inspect::pharaoh(options_.merge_words ? inspect::merge_links(links, own, theirs) : links);
+  }
+
+  // The maps of each line as they grow, then the line out.
+  void step(const std::vector<lines::Line>& sources) {
+    for (const lines::Line& source : sources) {
+      std::vector<Index> ids;
+      if (source.usable()) {
+        const vt::Tokens tokens(source.ids);
+        if (layer_ < 0) choose_head(tokens, folder_.greedy(tokens));
+        ids = frames::step(folder_, folder_.config(), source, layer_, head_);
+      }
+      std::printf("%s\n", folder_.reader().text(ids).c_str());
+      std::fflush(stdout);
+    }
   }
 
   void chunk(const std::vector<lines::Line>& sources, const std::vector<lines::Line>& targets) {

@@ -84,5 +84,23 @@ one=$("$program" --model $model --beams 2 --word-scores <"$scratch/words" 2>/dev
 two=$("$program" --model $model --beams 2 --word-scores --batch-tokens 40 --threads 1 <"$scratch/words" 2>/dev/null | md5sum)
 [ "$one" = "$two" ] || fail "lines differ with the batch"
 
+# --step: a picture for each token, one row longer than the one before; the last row's largest weight is where hard links go
+step=$(lines 'ax\n\nradium\n' --step); code=$?
+[ $code -eq 0 ] || fail "--step: exit $code"
+[ "$(grep -c 'to 100% of 1$' <<<"$step")" = 11 ] || fail "--step: not 4 and 7 pictures: $step"
+[ "$(grep -cF 'AE ' <<<"$step")" = 5 ] || fail "--step: the first row is not in each of 4 pictures and the line out: $step"
+[ "$(grep -E '^[A-Z]+( [A-Z]+)*$|^$' <<<"$step" | tr -s '\n')" = $'\nAE K S\nR EY D IY AH M' ] || fail "--step: the lines out: $step"
+[ "$(awk 'NR >= 17 && NR <= 20 {print $1, $(NF - 1)}' <<<"$step" | tr '\n' ' ')" = 'AE a K x S x </s> </s> ' ] || fail "--step: links: $step"
+! grep -q $'\x1b' <<<"$step" || fail "--step: escape codes without a terminal"
+if command -v script >/dev/null; then
+  echo ax >"$scratch/in"
+  TERM=xterm script -qec "'$program' --model $model --step --layer 1 --head 1 <'$scratch/in'" /dev/null >"$scratch/out"
+  [ "$(grep -c $'\x1b''\[[345]A'$'\x1b''\[J' "$scratch/out")" = 3 ] || fail "--step on a terminal: $(cat -v "$scratch/out")"
+fi
+for option in '--beams 4' '--alignments hard' '--maps x.npz' --word-scores; do
+  # shellcheck disable=SC2086
+  expect "--step $option" 2 '' 'ax' --step $option
+done
+
 [ $failed -eq 0 ] && echo "translate: all as expected"
 exit $failed
