@@ -11,9 +11,15 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
-// out_i = x_i - max - log(sum exp(x - max)); out may be x. Touches nothing outside the n > 0 values.
+// What log_softmax takes from every value: log p(i) = (x_i - max) - log(sum exp(x - max)).
 template <class S>
-void log_softmax(const S* x, Index n, S* out) {
+struct LogNorm {
+  S max, log_sum;
+  S operator()(S x) const { return (x - max) - log_sum; }
+};
+// Of n > 0 values; touches nothing outside them.
+template <class S>
+LogNorm<S> log_norm(const S* x, Index n) {
   using V = simd<S>;
   auto best = V::set1(x[0]);
   Index j = 0;
@@ -28,8 +34,17 @@ void log_softmax(const S* x, Index n, S* out) {
     if (left < V::lanes) e = V::select(kernels::head_mask<S>(left), e, V::zero());
     sum = sum + e;
   }
-  const auto log_sum = V::set1(kernels::log(reduce_add<S>(sum)));
-  for (j = 0; j < n; j += V::lanes) store_head(out + j, (load_head(x + j, n - j) - top) - log_sum, n - j);
+  return {max, kernels::log(reduce_add<S>(sum))};
+}
+
+// out_i = log p(i); out may be x. Touches nothing outside the n > 0 values. Returns what was taken.
+template <class S>
+LogNorm<S> log_softmax(const S* x, Index n, S* out) {
+  using V = simd<S>;
+  const LogNorm<S> norm = log_norm(x, n);
+  const auto top = V::set1(norm.max), log_sum = V::set1(norm.log_sum);
+  for (Index j = 0; j < n; j += V::lanes) store_head(out + j, (load_head(x + j, n - j) - top) - log_sum, n - j);
+  return norm;
 }
 
 namespace detail {

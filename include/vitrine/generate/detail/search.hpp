@@ -1,0 +1,220 @@
+// Greedy and beam search over steps (DecodingSteps, CausalSteps), by Transformers' rules. Internal: see generate.hpp.
+#pragma once
+#include <algorithm>
+#include <span>
+#include <vector>
+#include <vitrine/generate/generation_config.hpp>
+#include <vitrine/generate/hypothesis.hpp>
+#include <vitrine/generate/scores.hpp>
+
+#if VITRINE_EXCEPTIONS
+namespace vitrine::inline VITRINE_ABI {
+
+namespace detail {
+
+// Value of x^p for the length penalty; p = 1 and 0 exactly.
+inline double power(double x, double p) {
+  if (p == 1.0) return x;
+  return p == 0.0 ? 1.0 : kernels::exp(mul(p, kernels::log(x)));
+}
+
+// Both searches start from steps that have begun and have read all of `start` but its last id; every source starts
+// alike. The maps of all steps go to `kept`.
+template <class S, class Steps, class K, class R>
+std::vector<std::vector<Found<S>>> greedy(Steps& steps, Index sources, std::span<const Index> start, Index vocab,
+                                          const GenerationConfig& config, const K& keep, StepMaps<R>& kept) {
+  const Index prompt = Index(start.size()), limit = config.limit(prompt);
+  const auto count = static_cast<std::size_t>(sources);
+  std::vector<std::vector<Found<S>>> found(count, std::vector<Found<S>>(1));
+  std::vector<std::vector<Index>> sequences(count, {start.begin(), start.end()});
+  std::vector<Index> running(count), ids(count, start.back()), stay;
+  std::vector<S> original;  // logits before the rules
+  for (std::size_t i = 0; i < running.size(); ++i) running[i] = Index(i);
+
+  R step;
+  while (!running.empty()) {
+    throw_if_failed(steps.next_into(step, ids, keep));
+    kept.take(step);
+    stay.clear();
+    for (std::size_t i = 0; i < running.size(); ++i) {
+      const auto source = std::size_t(running[i]);
+      S* const logits = step.output.data() + Index(i) * vocab;
+      const LogNorm<S> norm = log_norm(logits, vocab);
+      original.assign(logits, logits + vocab);
+      apply_rules<S>(config, sequences[source], prompt, {logits, std::size_t(vocab)});
+      const Index id = argmax(logits, vocab);
+      sequences[source].push_back(id);
+      Found<S>& one = found[source][0];
+      one.log_probs.push_back(norm(original[std::size_t(id)]));
+      one.score += one.log_probs.back();
+      one.rows.push_back(Index(i));
+      if (!config.is_end(id) && Index(sequences[source].size()) < limit) stay.push_back(Index(i));
+    }
+    if (stay.size() < running.size() && !stay.empty()) throw_if_failed(steps.reorder(stay));
+    ids.clear();
+    for (std::size_t i = 0; i < stay.size(); ++i) {
+      running[i] = running[std::size_t(stay[i])];
+      ids.push_back(sequences[std::size_t(running[i])].back());
+    }
+    running.resize(stay.size());
+  }
+  for (std::size_t b = 0; b < found.size(); ++b) {
+    found[b][0].ids.assign(sequences[b].begin() + prompt, sequences[b].end());
+    found[b][0].score /= S(power(double(found[b][0].ids.size()), config.length_penalty));
+  }
+  return found;
+}
+
+// One source of a beam search: what runs and what is finished, as in Transformers' _beam_search.
+template <class S>
+struct Beams {
+  static constexpr S lowest = S(-1.0e9);
+  struct One {
+    std::vector<Index> ids;  // the start token included
+    S score = lowest;
+    bool finished = false;
+    std::vector<Index> rows = {};     // of each step's batch
+    std::vector<S> log_probs = {};
+  };
+  Index source = 0, prompt = 1;
+  std::vector<One> running, finished;
+  bool can_improve = true;
+
+  Beams(Index source_of, Index beams, std::span<const Index> start)
+      : source(source_of), prompt(Index(start.size())), running(std::size_t(beams)) {
+    for (One& one : running) one.ids.assign(start.begin(), start.end());
+    finished = running;
+    running[0].score = S(0);
+  }
+  bool all_finished() const {
+    return std::all_of(finished.begin(), finished.end(), [](const One& one) { return one.finished; });
+  }
+
+  // Continues with the best candidates (best first; `at` is beam * vocab + id) and their log-probabilities; the beams
+  // are the rows from `row` on of this step's batch. parents: for each new beam the old one. Returns whether this
+  // source goes on.
+  bool advance(const GenerationConfig& config, const std::vector<Candidate<S>>& best, const std::vector<S>& log_probs,
+               Index vocab, Index row, Index* parents) {
+    const Index beams = Index(running.size()), limit = config.limit(prompt);
+    const Index length = Index(running[0].ids.size()) - prompt + 1;  // after this step, without the prompt
+    const auto continued = [&](std::size_t i, S score, bool done) {
+      const Index beam = best[i].at / vocab;
+      One one = running[std::size_t(beam)];
+      one.score = score, one.finished = done;
+      one.ids.push_back(best[i].at % vocab);
+      one.rows.push_back(row + beam);
+      one.log_probs.push_back(log_probs[i]);
+      return one;
+    };
+    const bool full = all_finished() && config.early_stopping == EarlyStopping::yes;
+    const S norm = S(power(double(length), config.length_penalty));
+    std::vector<bool> hits(best.size());
+    TopK<S> next(beams), merged(beams);
+    for (std::size_t i = 0; i < finished.size(); ++i) merged.offer(finished[i].score, Index(i));
+    bool all_hit = true;
+    for (std::size_t i = 0; i < best.size(); ++i) {
+      hits[i] = config.is_end(best[i].at % vocab) || length + prompt >= limit;
+      all_hit = all_hit && hits[i];
+      next.offer(best[i].score + (hits[i] ? lowest : S(0)), Index(i));
+      S score = best[i].score / norm;
+      if (full) score += lowest;
+      if (!can_improve) score += lowest;
+      if (!(hits[i] && Index(i) < beams)) score += lowest;
+      merged.offer(score, Index(finished.size() + i));
+    }
+    std::vector<One> new_running, new_finished;
+    for (const Candidate<S>& chosen : next.sorted()) {
+      const auto i = std::size_t(chosen.at);
+      parents[new_running.size()] = best[i].at / vocab;
+      new_running.push_back(continued(i, chosen.score, false));
+    }
+    for (const Candidate<S>& chosen : merged.sorted()) {
+      const auto at = std::size_t(chosen.at);
+      if (at < finished.size()) {
+        new_finished.push_back(finished[at]);
+        new_finished.back().score = chosen.score;
+      } else {
+        const std::size_t i = at - finished.size();
+        new_finished.push_back(continued(i, chosen.score, hits[i] && Index(i) < beams));
+      }
+    }
+    running = std::move(new_running), finished = std::move(new_finished);
+
+    const Index longest =
+        config.early_stopping == EarlyStopping::never && config.length_penalty > 0.0 ? limit - prompt : length;
+    const S possible = running[0].score / S(power(double(longest), config.length_penalty));
+    const S worst = std::min_element(finished.begin(), finished.end(), [](const One& a, const One& b) {
+                      return a.score < b.score;
+                    })->score;
+    can_improve = can_improve && std::any_of(finished.begin(), finished.end(), [&](const One& one) {
+                    return possible > (one.finished ? worst : lowest);
+                  });
+    return can_improve && !(all_finished() && config.early_stopping == EarlyStopping::yes) && !all_hit;
+  }
+};
+
+template <class S, class Steps, class K, class R>
+std::vector<std::vector<Found<S>>> beam_search(Steps& steps, Index sources, std::span<const Index> start, Index vocab,
+                                               const GenerationConfig& config, const K& keep, StepMaps<R>& kept) {
+  const Index beams = config.num_beams, prompt = Index(start.size());
+  std::vector<std::vector<Found<S>>> found(static_cast<std::size_t>(sources));
+  std::vector<Beams<S>> groups;
+  for (Index b = 0; b < sources; ++b) groups.emplace_back(b, beams, start);
+  std::vector<Index> ids(std::size_t(sources * beams), start.back()), parents;
+  std::vector<S> scores(std::size_t(vocab), S(0));
+  const Index ends = Index(config.eos_token_ids.size());
+  TopK<S> best(std::min((ends > 1 ? 1 + ends : Index{2}) * beams, beams * vocab));
+
+  std::vector<LogNorm<S>> norms(static_cast<std::size_t>(beams));
+  std::vector<S> log_probs;
+  R step;
+  while (!groups.empty()) {
+    throw_if_failed(steps.next_into(step, ids, keep));
+    kept.take(step);
+    ids.clear(), parents.clear();
+    std::size_t left = 0;
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+      const Index row = Index(g) * beams;
+      const S* const logits = step.output.data() + row * vocab;
+      best.clear();
+      for (Index i = 0; i < beams; ++i) {
+        const auto& beam = groups[g].running[std::size_t(i)];
+        norms[std::size_t(i)] = log_softmax(logits + i * vocab, vocab, scores.data());
+        apply_rules<S>(config, beam.ids, prompt, scores);
+        best.offer_all(scores.data(), vocab, beam.score, i * vocab);
+      }
+      log_probs.clear();
+      for (const Candidate<S>& one : best.sorted()) log_probs.push_back(norms[std::size_t(one.at / vocab)](logits[one.at]));
+      std::vector<Index> from(std::size_t(beams), 0);
+      if (groups[g].advance(config, best.sorted(), log_probs, vocab, row, from.data())) {
+        for (Index i = 0; i < beams; ++i) {
+          parents.push_back(row + from[std::size_t(i)]);
+          ids.push_back(groups[g].running[std::size_t(i)].ids.back());
+        }
+        if (left != g) groups[left] = std::move(groups[g]);
+        ++left;
+      } else {
+        for (Index i = 0; i < config.num_return_sequences; ++i) {
+          auto& one = groups[g].finished[std::size_t(i)];
+          found[std::size_t(groups[g].source)].push_back(
+              {{{one.ids.begin() + prompt, one.ids.end()}, one.score, std::move(one.log_probs)}, std::move(one.rows)});
+        }
+      }
+    }
+    groups.erase(groups.begin() + std::ptrdiff_t(left), groups.end());
+    if (!groups.empty()) throw_if_failed(steps.reorder(parents));
+  }
+  return found;
+}
+
+template <class S, class Steps, class K, class R>
+auto search(Steps& steps, Index sources, std::span<const Index> start, Index vocab, const GenerationConfig& config,
+            const K& keep, StepMaps<R>& kept) {
+  return config.num_beams == 1 ? greedy<S>(steps, sources, start, vocab, config, keep, kept)
+                               : beam_search<S>(steps, sources, start, vocab, config, keep, kept);
+}
+
+}  // namespace detail
+
+}  // namespace vitrine::inline VITRINE_ABI
+#endif

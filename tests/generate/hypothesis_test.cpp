@@ -1,0 +1,193 @@
+#include <vitrine/generate/hypothesis.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <vector>
+#include <vitrine/generate/generate.hpp>
+#include <vitrine/models/marian.hpp>
+
+namespace vt = vitrine;
+using vt::Index;
+
+namespace {
+
+// Sources of 4, 1 and 6 ids; the end is likely enough that hypotheses end at different times.
+const std::vector<Index> ids = {3, 4, 5, 0, 0, 1, 2, 3, 4, 5, 0};
+const std::vector<Index> lengths = {4, 1, 6};
+
+template <class S>
+vt::Marian<S> marian(std::uint64_t seed) {
+  vt::Seq2SeqConfig c;
+  c.vocab_size = 17, c.d_model = 16, c.encoder_layers = 2, c.decoder_layers = 2;
+  c.encoder_attention_heads = c.decoder_attention_heads = 4;
+  c.encoder_ffn_dim = c.decoder_ffn_dim = 24, c.max_position_embeddings = 24;
+  vt::Marian<S> model(c);
+  REQUIRE(model.init(seed) == vt::Status::ok);
+  return model;
+}
+vt::GenerationConfig options(Index beams) {
+  vt::GenerationConfig g;
+  g.decoder_start_token_id = 16, g.pad_token_id = 16, g.eos_token_ids = {0, 3}, g.max_new_tokens = 9;
+  g.num_beams = g.num_return_sequences = beams;
+  return g;
+}
+vt::Gpt2<float> gpt2() {
+  vt::Gpt2Config c;
+  c.vocab_size = 19, c.n_positions = 24, c.n_embd = 16, c.n_layer = 2, c.n_head = 4;
+  vt::Gpt2<float> model(c);
+  REQUIRE(model.init(3) == vt::Status::ok);
+  return model;
+}
+
+// Maps of a batch of one: what was kept, its places and all its bits.
+template <class M>
+bool same(const M& x, const M& y) {
+  return x.layers() == y.layers() && x.heads() == y.heads() && x.length() == y.length() &&
+         x.memory_length() == y.memory_length() && std::ranges::equal(x.values(), y.values());
+}
+
+// Every hypothesis of a search that kept maps, against the search that kept none and teacher forcing of its ids.
+template <class S, class K>
+void check_search(const vt::Marian<S>& model, const vt::GenerationConfig& g, const K& keep, vt::EndRow end,
+                  std::vector<bool>& seen_ends) {
+  vt::Workspace workspace(vt::heap(), 2);
+  const vt::Tokens sources(ids, lengths);
+  const auto plain = vt::generate(model, workspace, sources, g);
+  const auto found = vt::generate(model, workspace, sources, g, keep, end);
+  REQUIRE(found.hypotheses.size() == 3);
+  Index at = 0;
+  for (std::size_t b = 0; b < 3; at += lengths[b++]) {
+    const vt::Tokens source(std::span<const Index>(ids.data() + at, std::size_t(lengths[b])));
+    REQUIRE(found.hypotheses[b].size() == plain[b].size());
+    for (std::size_t k = 0; k < plain[b].size(); ++k) {
+      const auto& one = found.hypotheses[b][k];
+      CHECK(one.ids == plain[b][k].ids);
+      CHECK(one.score == plain[b][k].score);
+      const auto whole = vt::score(model, workspace, source, {one.ids}, g, keep);
+      CHECK(one.log_probs == whole.log_probs[0]);
+      CHECK(plain[b][k].log_probs == whole.log_probs[0]);
+      std::vector<Index> shown = one.ids;
+      const bool ended = g.is_end(shown.back());
+      seen_ends[ended] = true;
+      if (ended && end == vt::EndRow::drop) shown.pop_back();
+      const auto forced = vt::score(model, workspace, source, {shown}, g, keep);
+      CHECK(one.self_attn.length() == Index(shown.size()));
+      CHECK(same(one.self_attn, forced.result.self_attn));
+      CHECK(same(one.cross_attn, forced.result.cross_attn));
+      if (includes(keep.selection.which, vt::Which::encoder))
+        CHECK(found.encoder.self_attn[1].matrix(Index(b), 0) == forced.result.encoder.self_attn[1].matrix(0, 0));
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("maps traced back through the beams are those of teacher forcing, bit for bit") {
+  std::vector<bool> seen_ends(2);
+  for (const std::uint64_t seed : {5u, 6u}) {
+    for (const Index beams : {1, 2, 5})
+      for (const auto end : {vt::EndRow::keep, vt::EndRow::drop})
+        for (const auto stopping : {vt::EarlyStopping::no, vt::EarlyStopping::yes}) {
+          auto g = options(beams);
+          g.early_stopping = stopping;
+          check_search(marian<float>(seed), g, vt::keep::weights, end, seen_ends);
+        }
+  }
+  CHECK(seen_ends[0]);
+  CHECK(seen_ends[1]);
+  std::vector<bool> seen(2);
+  check_search(marian<double>(7), options(3), vt::keep::weights, vt::EndRow::keep, seen);
+}
+
+TEST_CASE("only what was chosen, under every policy") {
+  const auto model = marian<float>(8);
+  std::vector<bool> seen(2);
+  const vt::Selection some{.which = vt::Which::cross, .layers = {1}, .heads = {0, 2}};
+  check_search(model, options(3), vt::keep::weights.only(some), vt::EndRow::drop, seen);
+  check_search(model, options(3), vt::keep::weights.only({.which = vt::Which::self | vt::Which::encoder}),
+               vt::EndRow::keep, seen);
+  check_search(model, options(3), vt::keep::head_mean, vt::EndRow::keep, seen);
+
+  vt::Workspace workspace(vt::heap(), 1);
+  const vt::Tokens source(std::span<const Index>(ids).first(4));
+  auto g = options(3);
+  const auto one = std::move(vt::generate(model, workspace, source, g, vt::keep::scores).hypotheses[0][1]);
+  const auto forced = vt::score(model, workspace, source, {one.ids}, g, vt::keep::scores);
+  for (Index layer : {0, 1})
+    for (Index h = 0; h < 4; ++h) {
+      CHECK(one.self_attn[layer].scores(0, h) == forced.result.self_attn[layer].scores(0, h));
+      CHECK(one.cross_attn[layer].scores(0, h) == forced.result.cross_attn[layer].scores(0, h));
+    }
+  const auto chosen = vt::generate(model, workspace, source, g, vt::keep::weights.only(some));
+  const auto& best = chosen.hypotheses[0][0];
+  CHECK(Index(best.cross_attn.values().size()) == 1 * 2 * Index(best.ids.size()) * 4);  // one block, without padding
+  CHECK(best.self_attn.values().empty());
+  CHECK_THROWS_AS((void)best.cross_attn[0].matrix(0, 0), vt::StatusError);
+  CHECK(vt::generate(model, workspace, source, g, vt::keep::nothing).hypotheses[0][0].ids == best.ids);
+}
+
+TEST_CASE("rules of the search do not change the log-probabilities of what it finds") {
+  const auto model = marian<float>(9);
+  vt::Workspace workspace(vt::heap(), 1);
+  const vt::Tokens source(std::span<const Index>(ids).first(4));
+  for (const Index beams : {1, 3}) {
+    auto g = options(beams);
+    g.forced_bos_token_id = 5, g.forced_eos_token_id = 0, g.no_repeat_ngram_size = 1, g.min_new_tokens = 9;
+    const auto found = vt::generate(model, workspace, source, g);
+    for (const auto& one : found[0]) {
+      CHECK(one.ids.front() == 5);
+      CHECK(one.log_probs == vt::score(model, workspace, source, {one.ids}, g).log_probs[0]);
+    }
+  }
+}
+
+TEST_CASE("Gpt2: maps traced back, and teacher forcing") {
+  const auto model = gpt2();
+  vt::Workspace workspace(vt::heap(), 2);
+  for (const std::vector<Index>& prompt : {std::vector<Index>{4}, std::vector<Index>{4, 7, 1, 9, 9}})
+    for (const Index beams : {1, 4})
+      for (const auto end : {vt::EndRow::keep, vt::EndRow::drop}) {
+        vt::GenerationConfig g;
+        g.max_new_tokens = 8, g.num_beams = g.num_return_sequences = beams, g.eos_token_ids = {0, 2, 5, 11};
+        const auto plain = vt::generate(model, workspace, prompt, g);
+        const auto found = vt::generate(model, workspace, prompt, g, vt::keep::weights, end);
+        REQUIRE(found.size() == plain.size());
+        for (std::size_t k = 0; k < found.size(); ++k) {
+          CHECK(found[k].ids == plain[k].ids);
+          CHECK(found[k].log_probs == vt::score(model, workspace, prompt, {found[k].ids}).log_probs[0]);
+          std::vector<Index> shown = found[k].ids;
+          if (g.is_end(shown.back()) && end == vt::EndRow::drop) shown.pop_back();
+          CHECK(same(found[k].self_attn, vt::score(model, workspace, prompt, {shown}).result.self_attn));
+        }
+      }
+}
+
+TEST_CASE("teacher forcing of Gpt2 gives the bits of the steps, for many targets at once") {
+  const auto model = gpt2();
+  vt::Workspace workspace(vt::heap(), 2);
+  const std::vector<Index> prompt = {4, 7, 1};
+  const std::vector<std::vector<Index>> targets = {{1, 2, 3, 4}, {}, {18}, {5, 5, 0, 9, 8, 7}};
+  const auto scored = vt::score(model, workspace, prompt, targets);
+  for (std::size_t b = 0; b < targets.size(); ++b) {
+    CAPTURE(b);
+    vt::CausalSteps<float> steps(model, workspace);
+    steps.begin(std::span<const Index>(prompt).first(2));
+    std::vector<Index> read = {prompt.back()};
+    read.insert(read.end(), targets[b].begin(), targets[b].end());
+    REQUIRE(scored.log_probs[b].size() == targets[b].size());
+    CHECK(scored.result.self_attn[0].matrix(Index(b), 0).rows() == Index(2 + targets[b].size()));
+    for (std::size_t t = 0; t < targets[b].size(); ++t) {
+      const auto step = steps.next({&read[t], 1});
+      std::vector<float> log_probs(19);
+      vt::log_softmax(step.output.data(), 19, log_probs.data());
+      CHECK(scored.log_probs[b][t] == log_probs[std::size_t(targets[b][t])]);
+      for (Index layer : {0, 1})
+        for (Index h = 0; h < 4; ++h)
+          CHECK(scored.result.self_attn[layer].matrix(Index(b), h).row(Index(2 + t)).head(Index(3 + t)) ==
+                step.self_attn[layer].matrix(0, h).row(0));
+    }
+  }
+  CHECK_THROWS_AS((void)vt::score(model, workspace, std::vector<Index>{}, targets), vt::StatusError);
+  CHECK_THROWS_AS((void)vt::score(model, workspace, prompt, {{19}}), vt::StatusError);
+}
