@@ -3,7 +3,8 @@
 
     python3 tests/io/marian_tokenizer_reference.py      writes tests/io/marian_tokenizer/ (transformers, sentencepiece)
 
-expect.json: {"lines": [[text, [id...]]...], "decoded": [[[id...], text]...]}.
+expect.json: {"lines": [[text, [id...]]...], "decoded": [[[id...], text]...]}; expect_separate.json the same with
+separate_vocab.json as target_vocab.json ("targets": as lines), as Transformers' separate_vocabs makes them.
 """
 
 import json
@@ -12,7 +13,7 @@ import pathlib
 import sentencepiece
 from transformers import MarianTokenizer
 
-from wordpiece_reference import SENTENCES
+from wordpiece_reference import SENTENCES, lines as varied_lines
 
 folder = pathlib.Path(__file__).parent / "marian_tokenizer"
 corpus = [line for line in SENTENCES if line.strip()]
@@ -41,10 +42,32 @@ lines = corpus + [
     ">><< nothing", ">>a<< b >>c<< d", ">>deu<<", "one </s> two", "</s>", "<pad> a", "<unk>", "a<unk>b", "  many   blanks  ",
     "tab\there", "", " ", "Ａ full width", "ﬁ ligature", "x" * 300, "no-break space", "zero​width", "🙂 emoji 👨‍👩‍👧", "1,000.5%",
 ]  # fmt: skip
-expected = {"lines": [[line, tokenizer(line)["input_ids"]] for line in lines]}
-expected["decoded"] = [
-    [ids, tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)]
-    for ids in ([tokenizer(text_target=line)["input_ids"] for line in corpus[:20]]
-                + [[0], [5, 0, 6, 0], [len(pieces) - 1, 7, 8, 0], [2, 9, 10, 0], [1, 12, 0]])
-]  # fmt: skip
-(folder / "expect.json").write_text(json.dumps(expected, ensure_ascii=False, indent=0), encoding="utf-8")
+seen = set(lines)
+lines += [line for line in varied_lines(700, seed=4) if "[MASK]" not in line and not (line in seen or seen.add(line))][:300]
+codes = (">>deu<< ", ">>fr_FR<<", ">>xx<< ", "")
+lines += [codes[i % 4] + line for i, line in enumerate(varied_lines(900, seed=5)[-100:])]
+
+
+def write(name, tokenizer, pad, more=()):
+    expected = {"lines": [[line, tokenizer(line)["input_ids"]] for line in lines]}
+    expected |= {key: [[line, tokenizer(text_target=line)["input_ids"]] for line in texts] for key, texts in more}
+    expected["decoded"] = [
+        [ids, tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)]
+        for ids in ([tokenizer(text_target=line)["input_ids"] for line in corpus[:20]]
+                    + [[0], [5, 0, 6, 0], [2, 9, 10, 0], [1, 12, 0]] + ([[pad, 7, 8, 0]] if pad else []))
+    ]  # fmt: skip
+    (folder / name).write_text(json.dumps(expected, ensure_ascii=False, separators=(",", ":")).replace("]],[", "]],\n["))
+
+
+write("expect.json", tokenizer, len(pieces) - 1)
+
+# The target's pieces alone, in another order.
+model = sentencepiece.SentencePieceProcessor(str(folder / "target.spm"))
+names = sorted(model.id_to_piece(i) for i in range(3, model.get_piece_size()) if i % 13 != 4)
+target = {name: i for i, name in enumerate(["</s>", "<unk>", *names, "<pad>"])}
+(folder / "separate_vocab.json").write_text(json.dumps(target, ensure_ascii=False), encoding="utf-8")
+tokenizer = MarianTokenizer(
+    source_spm=str(folder / "source.spm"), target_spm=str(folder / "target.spm"), vocab=str(folder / "vocab.json"),
+    target_vocab_file=str(folder / "separate_vocab.json"), separate_vocabs=True)  # fmt: skip
+# The target's <pad>, which no search gives, is left out: Transformers takes the source's ids for the special ones.
+write("expect_separate.json", tokenizer, None, [("targets", corpus + lines[-100:])])

@@ -12,10 +12,14 @@ namespace vt = vitrine;
 namespace fs = std::filesystem;
 using vt::Index;
 
-TEST_CASE("the ids and texts of Transformers' MarianTokenizer (marian_tokenizer_reference.py)") {
-  const fs::path folder = "tests/io/marian_tokenizer";
-  const vt::MarianTokenizer tokenizer(folder);
-  const auto expected = nlohmann::json::parse(read_text(folder / "expect.json"));
+namespace {
+
+const fs::path folder = "tests/io/marian_tokenizer";
+
+// What Transformers' MarianTokenizer says (marian_tokenizer_reference.py).
+void check_expected(const vt::MarianTokenizer& tokenizer, const char* file) {
+  const auto expected = nlohmann::json::parse(read_text(folder / file));
+  REQUIRE(expected.at("lines").size() >= 400);
   for (const auto& line : expected.at("lines")) {
     const auto text = line.at(0).get<std::string>();
     CAPTURE(text);
@@ -23,22 +27,39 @@ TEST_CASE("the ids and texts of Transformers' MarianTokenizer (marian_tokenizer_
     CHECK(encoding.ids == line.at(1).get<std::vector<Index>>());
     CHECK(encoding.pieces.size() == encoding.ids.size());
   }
+  for (const auto& line : expected.value("targets", nlohmann::json::array())) {
+    const auto text = line.at(0).get<std::string>();
+    CAPTURE(text);
+    CHECK(tokenizer.encode_target(text).ids == line.at(1).get<std::vector<Index>>());
+  }
   for (const auto& line : expected.at("decoded"))
     CHECK(tokenizer.decode(line.at(0).get<std::vector<Index>>()) == line.at(1).get<std::string>());
 }
 
+}  // namespace
+
+TEST_CASE("the ids and texts of Transformers' MarianTokenizer, both sides in vocab.json") {
+  check_expected(vt::MarianTokenizer(folder), "expect.json");
+}
+
+TEST_CASE("the same with the target's ids in target_vocab.json") {
+  const Scratch scratch;
+  for (const char* name : {"source.spm", "target.spm", "vocab.json"}) fs::copy_file(folder / name, scratch / name);
+  fs::copy_file(folder / "separate_vocab.json", scratch / "target_vocab.json");
+  check_expected(vt::MarianTokenizer(scratch.folder), "expect_separate.json");
+}
+
 TEST_CASE("folders that are no tokenizer") {
-  const fs::path good = "tests/io/marian_tokenizer";
   const Scratch scratch;
   const auto open = [&] { return error_of([&] { vt::MarianTokenizer tokenizer(scratch.folder); }); };
   CHECK(open() == "file_missing");
-  fs::copy_file(good / "source.spm", scratch / "source.spm");
+  fs::copy_file(folder / "source.spm", scratch / "source.spm");
   scratch.write("target.spm", "no model");
   scratch.write("vocab.json", "{\"a\": 0}");
   CHECK(open() == "file_unreadable");
-  fs::copy_file(good / "target.spm", scratch / "target.spm", fs::copy_options::overwrite_existing);
+  fs::copy_file(folder / "target.spm", scratch / "target.spm", fs::copy_options::overwrite_existing);
   CHECK(open() == "bad_vocabulary");
-  fs::copy_file(good / "vocab.json", scratch / "vocab.json", fs::copy_options::overwrite_existing);
+  fs::copy_file(folder / "vocab.json", scratch / "vocab.json", fs::copy_options::overwrite_existing);
   CHECK(open() == "no error");
   scratch.write("target_vocab.json", R"({"</s>": 0, "<unk>": 1, "▁a": 2})");
   CHECK(open() == "no error");
