@@ -18,8 +18,8 @@ namespace vitrine::inline VITRINE_ABI {
 
 template <class S>
 struct Hypothesis {
-  std::vector<Index> ids = {};  // without the start token; the end token, if it came to that, is the last
-  S score = S(0);               // sum of log-probabilities / length^length_penalty; the length counts the end
+  std::vector<Index> ids = {};    // without the start token; the end token, if it came to that, is the last
+  S score = S(0);                 // sum of log-probabilities / length^length_penalty; the length counts the end
   std::vector<S> log_probs = {};  // of each id, as the model has them: before the rules of the search
 };
 

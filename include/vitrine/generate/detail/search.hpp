@@ -73,7 +73,7 @@ struct Beams {
     std::vector<Index> ids;  // the start token included
     S score = lowest;
     bool finished = false;
-    std::vector<Index> rows = {};     // of each step's batch
+    std::vector<Index> rows = {};  // of each step's batch
     std::vector<S> log_probs = {};
   };
   Index source = 0, prompt = 1;
@@ -184,7 +184,8 @@ std::vector<std::vector<Found<S>>> beam_search(Steps& steps, Index sources, std:
         best.offer_all(scores.data(), vocab, beam.score, i * vocab);
       }
       log_probs.clear();
-      for (const Candidate<S>& one : best.sorted()) log_probs.push_back(norms[std::size_t(one.at / vocab)](logits[one.at]));
+      for (const Candidate<S>& one : best.sorted())
+        log_probs.push_back(norms[std::size_t(one.at / vocab)](logits[one.at]));
       std::vector<Index> from(std::size_t(beams), 0);
       if (groups[g].advance(config, best.sorted(), log_probs, vocab, row, from.data())) {
         for (Index i = 0; i < beams; ++i) {
