@@ -30,6 +30,20 @@ TEST_CASE("a file appears whole, at commit") {
   CHECK(scratch.files() == 1);
 }
 
+TEST_CASE("pieces of any sizes stay in their order") {
+  const Scratch scratch;
+  constexpr std::size_t sizes[] = {1, 100, 20000, 32767, 32768, 32769, 40000, 65535, 65536, 65537, 100000};
+  for (const std::size_t first : sizes) {
+    for (const std::size_t second : sizes) {
+      vt::AtomicFile out(scratch / "a");
+      const std::string parts[] = {std::string(first, 'a'), std::string(second, 'b'), std::string(first, 'c')};
+      for (const std::string& part : parts) out.write(part);
+      out.commit();
+      CHECK_MESSAGE(read_text(scratch / "a") == parts[0] + parts[1] + parts[2], first << ", " << second);
+    }
+  }
+}
+
 TEST_CASE("without commit the old file stays, with commit it is replaced and keeps its mode") {
   const Scratch scratch;
   scratch.write("a", "old");

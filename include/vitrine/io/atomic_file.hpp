@@ -62,8 +62,9 @@ class AtomicFile {
 inline void AtomicFile::write(std::span<const std::byte> bytes) {
   constexpr std::size_t capacity = 65536;
   size_ += bytes.size();
-  if (buffer_.size() + bytes.size() > capacity) flush();
-  if (bytes.size() > capacity / 2) return put(bytes);
+  const bool past_the_buffer = bytes.size() > capacity / 2;
+  if (past_the_buffer || buffer_.size() + bytes.size() > capacity) flush();
+  if (past_the_buffer) return put(bytes);
   buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
 }
 
