@@ -65,6 +65,9 @@ function(vitrine_program source)
   set_target_properties(${name} PROPERTIES CXX_EXTENSIONS OFF)
 endfunction()
 
+# The API reference: build/docs/index.html.
+add_custom_target(docs COMMAND bash "${CMAKE_CURRENT_LIST_DIR}/docs.sh" VERBATIM)
+
 enable_testing()
 foreach(folder IN ITEMS tests examples bench)
   if(EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/${folder}/CMakeLists.txt")

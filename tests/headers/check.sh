@@ -3,6 +3,7 @@
 #   tests/headers/check.sh tiers           a header includes its own tier or a lower one, and only the std headers its tier may
 #   tests/headers/check.sh mirrors         include/vitrine/TIER/NAME.hpp has tests/TIER/NAME_test.cpp, or a source in tests/ includes it
 #   tests/headers/check.sh alone [CXX]     each compiles alone, without a warning; core to models without exceptions and RTTI too
+#   tests/headers/check.sh documented      each public entity has a comment (.cmake/docs.sh says which are); needs doxygen
 # Prints one line for each violation and exits with 1 when there is one.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -69,9 +70,11 @@ alone() {
     xargs -P "$(nproc)" -I{} bash -c 'compile_alone "$@"' _ {} "$program" -fno-exceptions -fno-rtti 2>&1
 }
 
+documented() { bash .cmake/docs.sh --check >/dev/null 2>&1 || bash .cmake/docs.sh --check 2>&1; }
+
 case ${1:-} in
-  tiers | mirrors | alone) violations=$("$@") ;;
-  *) sed -n '2,6s/^# //p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+  tiers | mirrors | alone | documented) violations=$("$@") ;;
+  *) sed -n '2,7s/^# //p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
 esac
 [ -z "$violations" ] || { printf '%s\n' "$violations"; exit 1; }
 echo "$1: $(headers | wc -l) headers, no violation"

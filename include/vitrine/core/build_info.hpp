@@ -23,6 +23,7 @@ class BuildInfo {
       add(", no OpenMP: 1 thread");
     add(Optimised ? ", OPTIMISED" : ", NOT OPTIMISED: add -O3");
   }
+  // The line; lives as long as this object.
   const char* data() const { return text_; }
 
  private:

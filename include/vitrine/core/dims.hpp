@@ -6,6 +6,7 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
+// A size that is known at run time only; in configurations: not given.
 inline constexpr Index Dynamic = -1;
 
 // Sizes known at compile time; a structural type, written Dims{.d_model = 64, ...} as a template argument (clang
@@ -15,7 +16,9 @@ struct Dims {
   Index d_model = Dynamic, nhead = Dynamic, dim_feedforward = Dynamic, num_layers = Dynamic;
   Index kdim = Dynamic, vdim = Dynamic;                                    // MultiheadAttention; Dynamic: d_model
   Index max_batch = 1, max_length = Dynamic, max_memory_length = Dynamic;  // bounds; memory: max_length when Dynamic
+  // Everything that decides about memory is known at compile time.
   constexpr bool fixed() const { return d_model > 0 && nhead > 0 && max_length > 0; }
+  // The longest memory of a call.
   constexpr Index memory_bound() const { return max_memory_length > 0 ? max_memory_length : max_length; }
 };
 

@@ -26,8 +26,10 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
+// The matrix that inputs may be, and that map arithmetic is done with: rows stand one after another. Owns its values.
 template <class S>
 using RowMajor = Eigen::Matrix<S, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+// What every matrix(...) of a result returns: a read-only view of row-major values. Allocates nothing.
 template <class S>
 using MatrixView = Eigen::Map<const RowMajor<S>>;
 

@@ -16,13 +16,16 @@ namespace vitrine::inline VITRINE_ABI {
 
 // Kinds of attention, to be joined by |.
 enum class Which : std::uint8_t { none = 0, self = 1, cross = 2, encoder = 4, all = 7 };
+// Both kinds.
 constexpr Which operator|(Which x, Which y) { return Which(std::uint8_t(x) | std::uint8_t(y)); }
+// One of the kinds is in the set.
 constexpr bool includes(Which set, Which kind) { return (std::uint8_t(set) & std::uint8_t(kind)) != 0; }
 
 // Indices below 64; a default one holds all of them, and those above 63 as well.
 class IndexSet {
  public:
   constexpr IndexSet() noexcept = default;
+  // These indices; one below 0 or above 63 makes the set invalid, which the call that is given it reports.
   constexpr IndexSet(std::initializer_list<int> indices) noexcept : bits_(0), all_(false) {
     for (int i : indices) {
       if (i >= 0 && i < 64)
@@ -31,6 +34,7 @@ class IndexSet {
         valid_ = false;
     }
   }
+  // Adds an index; the first one ends "all of them".
   constexpr void insert(int i) noexcept {
     if (all_) bits_ = 0, all_ = false;
     if (i >= 0 && i < 64)
@@ -38,6 +42,7 @@ class IndexSet {
     else
       valid_ = false;
   }
+  // The index is in the set.
   constexpr bool contains(Index i) const noexcept { return all_ || (i < 64 && ((bits_ >> i) & 1) != 0); }
   // How many of 0 ... n - 1 are in the set; also the place of n among them.
   constexpr Index count_below(Index n) const noexcept {
@@ -46,6 +51,7 @@ class IndexSet {
     for (Index i = 0; i < n && i < 64; ++i) count += Index((bits_ >> i) & 1);
     return count;
   }
+  // Holds every index, also those above 63.
   constexpr bool all() const noexcept { return all_; }
   // No index was below 0 or above 63.
   constexpr bool valid() const noexcept { return valid_; }
@@ -57,6 +63,8 @@ class IndexSet {
   bool all_ = true, valid_ = true;
 };
 
+// Which maps of a call are kept: kinds of attention, layers and heads by the model's own indices. All of them unless
+// narrowed.
 struct Selection {
   Which which = Which::all;
   IndexSet layers = {}, heads = {};
@@ -69,6 +77,7 @@ class ScoredMaps;
 template <class S>
 class MeanMaps;
 
+// False, however instantiated: for static_asserts in templates that must not be used.
 template <class...>
 inline constexpr bool never = false;
 
@@ -81,21 +90,26 @@ inline constexpr bool never = false;
 // result.
 template <int Place>
 struct NotKept {
+  // Does not compile: says what to ask for.
   template <class... I>
   void matrix(I...) const {
     static_assert(never<I...>, "vitrine: this map was not kept; ask for it with vt::keep::weights");
   }
+  // The same for a stack's layer.
   template <class I>
   void operator[](I) const {
     static_assert(never<I>, "vitrine: this map was not kept; ask for it with vt::keep::weights");
   }
 };
+// A map that this kind of layer does not have; as NotKept.
 template <int Place>
 struct NoSuch {
+  // Does not compile: there is nothing to ask for.
   template <class... I>
   void matrix(I...) const {
     static_assert(never<I...>, "vitrine: this layer has no such attention");
   }
+  // The same for a stack's layer.
   template <class I>
   void operator[](I) const {
     static_assert(never<I>, "vitrine: this layer has no such attention");
@@ -107,24 +121,33 @@ namespace keep {
 // M is the class that holds the maps of a layer, or of a stack.
 template <template <class> class M>
 struct Policy {
+  // What holds the maps of a layer or stack whose scalar is S; Place tells the members of a result apart.
   template <class S, int Place>
   using map = M<S>;
   Selection selection = {};
+  // The same policy for fewer maps.
   constexpr Policy only(const Selection& chosen) const { return {chosen}; }
 };
+// The policy that keeps no map.
 struct Nothing {
+  // An empty type, whose use does not compile.
   template <class S, int Place>
   using map = NotKept<Place>;
   Selection selection = {Which::none};
 };
 
+// Weights of every head, (B, H, T, S) a layer: the default.
 inline constexpr Policy<Maps> weights;
+// Weights and scores of every head: twice the memory.
 inline constexpr Policy<ScoredMaps> scores;
+// The mean over heads, (B, T, S) a layer; PyTorch's average_attn_weights.
 inline constexpr Policy<MeanMaps> head_mean;
+// No maps.
 inline constexpr Nothing nothing;
 
 }  // namespace keep
 
+// What a call keeps when it is not told: the weights of every head.
 using DefaultKeep = keep::Policy<Maps>;
 
 }  // namespace vitrine::inline VITRINE_ABI

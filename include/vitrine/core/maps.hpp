@@ -87,6 +87,8 @@ class MapView {
  public:
   MapView(const S* weights, const S* scores, const detail::MapLayout* layout, Index layer)
       : weights_(weights), scores_(scores), layout_(layout), layer_(layer) {}
+  // The weights of sequence b and head h, T x S (T_b x S_b of ragged data); rows sum to 1, or are 0 where no key is
+  // left. Here and below StatusError (a trap without exceptions) for an index that does not exist or was not chosen.
   MatrixView<S> matrix(Index b, Index h) const { return view(weights_, b, h); }
   MatrixView<S> matrix(Index b) const {  // of a mean over heads
 #if VITRINE_CHECKS
@@ -94,6 +96,7 @@ class MapView {
 #endif
     return view(weights_, b, 0);
   }
+  // The scores before softmax, after scale and mask: -inf where a key is masked. Kept by keep::scores only.
   MatrixView<S> scores(Index b, Index h) const {
 #if VITRINE_CHECKS
     if (scores_ == nullptr && layout_->kept && layout_->per_layer > 0)
@@ -200,7 +203,9 @@ template <class S>
 class Maps : public detail::MapStore<S> {
  public:
   using detail::MapStore<S>::MapStore;
+  // One layer's maps. A view: it lives as long as this object.
   MapView<S> operator[](Index layer) const& { return {this->values_.data(), nullptr, &this->layout_, layer}; }
+  // Of a layer's own result: as MapView::matrix.
   MatrixView<S> matrix(Index b, Index h) const& { return (*this)[0].matrix(b, h); }
   template <class I>
   void operator[](I) const&& {
@@ -211,9 +216,12 @@ class Maps : public detail::MapStore<S> {
     VITRINE_DANGLING(I...);
   }
 
+  // Makes room for a call's maps; layers call it. Allocates only to grow. bad_config, not_supported, result_too_small,
+  // out_of_memory; then no map is kept.
   Status prepare(const MapShape& shape, const Selection& selection, Which kind) noexcept {
     return detail::MapStore<S>::prepare(shape, selection, kind, false, false);
   }
+  // Where a layer writes its maps.
   detail::MapSink<S> sink(Index layer) noexcept {
     return {this->values_.data(), nullptr, nullptr, &this->layout_, layer};
   }
@@ -224,10 +232,13 @@ template <class S>
 class ScoredMaps : public detail::MapStore<S> {
  public:
   using detail::MapStore<S>::MapStore;
+  // One layer's maps and scores. A view: it lives as long as this object.
   MapView<S> operator[](Index layer) const& {
     return {this->values_.data(), this->scores_.data(), &this->layout_, layer};
   }
+  // Of a layer's own result: as MapView::matrix.
   MatrixView<S> matrix(Index b, Index h) const& { return (*this)[0].matrix(b, h); }
+  // As MapView::scores.
   MatrixView<S> scores(Index b, Index h) const& { return (*this)[0].scores(b, h); }
   template <class I>
   void operator[](I) const&& {
@@ -242,9 +253,11 @@ class ScoredMaps : public detail::MapStore<S> {
     VITRINE_DANGLING(I...);
   }
 
+  // As Maps::prepare.
   Status prepare(const MapShape& shape, const Selection& selection, Which kind) noexcept {
     return detail::MapStore<S>::prepare(shape, selection, kind, false, true);
   }
+  // Where a layer writes its maps.
   detail::MapSink<S> sink(Index layer) noexcept {
     return {this->values_.data(), this->scores_.data(), nullptr, &this->layout_, layer};
   }
@@ -255,7 +268,9 @@ template <class S>
 class MeanMaps : public detail::MapStore<S> {
  public:
   using detail::MapStore<S>::MapStore;
+  // One layer's mean map. A view: it lives as long as this object.
   MapView<S> operator[](Index layer) const& { return {this->values_.data(), nullptr, &this->layout_, layer}; }
+  // The mean over heads of sequence b, T x S.
   MatrixView<S> matrix(Index b) const& { return (*this)[0].matrix(b); }
   template <class I>
   void operator[](I) const&& {
@@ -272,6 +287,7 @@ class MeanMaps : public detail::MapStore<S> {
       return {Status::not_supported, "keep::head_mean is the mean over all heads; choose layers only"};
     return detail::MapStore<S>::prepare(shape, selection, kind, true, false);
   }
+  // Where a layer writes its map.
   detail::MapSink<S> sink(Index layer) noexcept {
     return {nullptr, nullptr, this->values_.data(), &this->layout_, layer};
   }
@@ -305,8 +321,10 @@ struct Result {
   [[no_unique_address]] Self self_attn = {};
   [[no_unique_address]] Cross cross_attn = {};
 };
+// What encoders and their layers return: output (B, T, E), self_attn, and an empty cross_attn.
 template <class K, class S>
 using EncoderResult = Result<S, typename K::template map<S, 0>, NoSuch<1>>;
+// What decoders and their layers return: output (B, T, E), self_attn (T x T) and cross_attn (T x S).
 template <class K, class S>
 using DecoderResult = Result<S, typename K::template map<S, 0>, typename K::template map<S, 1>>;
 

@@ -25,6 +25,7 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
+// No bound on this side of a window.
 inline constexpr Index unlimited = -1;
 
 namespace detail {
@@ -103,11 +104,15 @@ struct BasicMask {
   detail::FlagView key_keep = {}, keep = {};
 };
 
+// What calls take: every kind, with biases of the scalar S. A call answers bad_mask when extents, values or the
+// combination make no sense.
 template <class S>
 struct Mask : BasicMask {
   detail::BiasView<S> bias = {}, key_bias = {};
   Mask() = default;
+  // The kinds that know no scalar, as they are.
   Mask(const BasicMask& mask) : BasicMask(mask) {}
+  // There is something to be masked.
   bool any() const {
     return is_causal || is_window || has_lengths || key_keep.data || keep.data || bias.data || key_bias.data;
   }
@@ -128,6 +133,7 @@ inline void join(BasicMask& x, const BasicMask& y) {
 }
 }  // namespace detail
 
+// Both masks: a key must be allowed by each, biases add. Two of one kind are an error of the call.
 inline BasicMask operator&(BasicMask x, const BasicMask& y) {
   detail::join(x, y);
   return x;
@@ -161,6 +167,7 @@ inline BasicMask causal(std::span<const Index> offsets) {
   m.is_causal = true, m.offsets = offsets;
   return m;
 }
+// Keys from `left` before to `right` behind the query's own position, which is i + offset.
 inline BasicMask window(Index left, Index right, Index offset = 0) {
   BasicMask m;
   m.is_window = true, m.left = left, m.right = right, m.offset = offset;
@@ -171,11 +178,13 @@ inline BasicMask window(Index left, Index right, std::span<const Index> offsets)
   m.offsets = offsets;
   return m;
 }
+// Sequence b has lengths[b] keys (0 to S); B lengths.
 inline BasicMask key_lengths(std::span<const Index> lengths) {
   BasicMask m;
   m.has_lengths = true, m.lengths = lengths;
   return m;
 }
+// (B, S) flags: true, or not 0, where the key may be seen.
 template <class T>
 BasicMask key_flags(const T* keep, Index batch, Index memory_length) {
   BasicMask m;
@@ -183,6 +192,7 @@ BasicMask key_flags(const T* keep, Index batch, Index memory_length) {
   m.no_data = detail::lacks_data(m.key_keep);
   return m;
 }
+// (B, H, T, S) or (T, S) flags: true where the query may see the key. An extent of 1 broadcasts.
 template <class T>
 BasicMask keep_matrix(const T* keep, Index batch, Index heads, Index length, Index memory_length) {
   BasicMask m;
@@ -194,6 +204,8 @@ template <class T>
 BasicMask keep_matrix(const T* keep, Index length, Index memory_length) {
   return keep_matrix(keep, 1, 1, length, memory_length);
 }
+// (B, H, T, S) or (T, S) numbers that are added to the scores after the scale; -inf masks the key, bit for bit. An
+// extent of 1 broadcasts.
 template <class S>
 Mask<S> additive_bias(const S* bias, Index batch, Index heads, Index length, Index memory_length) {
   Mask<S> m;
@@ -206,6 +218,7 @@ template <class S>
 Mask<S> additive_bias(const S* bias, Index length, Index memory_length) {
   return additive_bias(bias, 1, 1, length, memory_length);
 }
+// (B, S) numbers that are added to every query's scores.
 template <class S>
 Mask<S> key_bias(const S* bias, Index batch, Index memory_length) {
   Mask<S> m;
@@ -255,6 +268,7 @@ auto from_torch_attn_mask(const T* mask, Index batch_times_heads, Index heads, I
     return m;
   }
 }
+// The mask of PyTorch's scaled_dot_product_attention: true means attend.
 template <class T>
 BasicMask from_torch_sdpa_mask(const T* attend, Index batch, Index heads, Index length, Index memory_length) {
   return keep_matrix(attend, batch, heads, length, memory_length);
@@ -263,6 +277,7 @@ template <class T>
 BasicMask from_torch_sdpa_mask(const T* attend, Index length, Index memory_length) {
   return keep_matrix(attend, 1, 1, length, memory_length);
 }
+// Transformers' attention_mask, (B, S): 1 means keep.
 template <class T>
 BasicMask from_hf_attention_mask(const T* keep, Index batch, Index memory_length) {
   return key_flags(keep, batch, memory_length);
@@ -289,6 +304,7 @@ struct RowMask {
     if (right >= 0 && here + right + 1 < hi) hi = here + right + 1;
     if (hi < lo) hi = lo;
   }
+  // Something depends on more than the interval.
   bool has_matrix() const { return key_keep || keep || bias || key_bias; }
   // Inside the interval: adds the biases to row i's scores and writes -inf where a flag or a bias forbids a key; then
   // narrows the interval to its first and last kept key.

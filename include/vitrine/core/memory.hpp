@@ -22,6 +22,7 @@ struct Memory {
   void (*release)(void* pointer, std::size_t bytes) noexcept;
 };
 
+// The next multiple of `unit`, which is not 0.
 constexpr std::size_t round_up(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
 constexpr Index round_up(Index count, Index unit) { return (count + unit - 1) / unit * unit; }
 
@@ -60,10 +61,15 @@ class Block {
   }
   constexpr ~Block() { drop(); }
 
+  // The values; null when there are none.
   constexpr const S* data() const noexcept { return data_; }
+  // How many values.
   constexpr Index size() const noexcept { return size_; }
+  // Nothing was given or made.
   constexpr bool empty() const noexcept { return data_ == nullptr; }
+  // The same as a span.
   constexpr std::span<const S> span() const noexcept { return {data_, std::size_t(size_)}; }
+  // The bytes are shared by the copies, not the caller's.
   constexpr bool owns() const noexcept { return header_ != nullptr; }
 
  private:
@@ -89,7 +95,9 @@ class Block {
 template <class S>
 class Buffer {
  public:
+  // Grows through `memory`; null: empty until `use`.
   explicit Buffer(const Memory* memory = nullptr) noexcept : memory_(memory) {}
+  // Caller memory, never grown.
   explicit Buffer(std::span<S> values) noexcept : data_(values.data()), capacity_(Index(values.size())) {}
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
@@ -121,14 +129,20 @@ class Buffer {
     size_ = size;
     return {};
   }
+  // The values; null when there are none.
   S* data() noexcept { return data_; }
   const S* data() const noexcept { return data_; }
+  // How many values there are.
   Index size() const noexcept { return size_; }
+  // Values that fit without another allocation.
   Index capacity() const noexcept { return capacity_; }
+  // The values as a span.
   std::span<S> span() noexcept { return {data_, std::size_t(size_)}; }
   std::span<const S> span() const noexcept { return {data_, std::size_t(size_)}; }
+  // Value i, unchecked.
   S& operator[](Index i) noexcept { return data_[i]; }
   const S& operator[](Index i) const noexcept { return data_[i]; }
+  // Where it grows; null: it does not.
   const Memory* memory() const noexcept { return memory_; }
   // Where memory comes from, for a buffer that has neither memory nor a Memory yet.
   void use(const Memory* memory) noexcept {
@@ -155,13 +169,16 @@ class Buffer {
 // A bump pointer. The same code that takes pieces from a null Arena says how many bytes it will need.
 class Arena {
  public:
+  // Over these bytes, aligned to `alignment`; over null it only counts.
   constexpr explicit Arena(std::byte* base = nullptr) noexcept : base_(base) {}
+  // The next `count` values' place, uninitialised; null while counting. Never checks the end: count first.
   template <class S>
   constexpr S* take(Index count) noexcept {
     const std::size_t offset = used_;
     used_ += round_up(std::size_t(count > 0 ? count : 0) * sizeof(S), alignment);
     return base_ == nullptr ? nullptr : reinterpret_cast<S*>(base_ + offset);
   }
+  // Bytes handed out so far.
   constexpr std::size_t used() const noexcept { return used_; }
 
  private:

@@ -66,18 +66,23 @@ inline void set_float_mode([[maybe_unused]] std::uint64_t mode) noexcept {
 
 }  // namespace detail
 
+// The threads of one parallel region, seen from one of them. See the top of this header.
 class Team {
  public:
   constexpr Team() noexcept = default;
   Team(detail::TeamState* state, int thread, int threads) noexcept
       : state_(threads > 1 ? state : nullptr), thread_(thread), threads_(threads), slot_(thread) {}
 
+  // This thread's number, from 0.
   int thread() const noexcept { return thread_; }
+  // How many threads the team has.
   int threads() const noexcept { return threads_; }
   // Which piece of per-thread scratch is this thread's, also while it works alone on a block of rows.
   int slot() const noexcept { return slot_; }
+  // A team of one: nothing to wait for.
   bool alone() const noexcept { return threads_ == 1; }
 
+  // Waits until all threads of the team are here. Spins, then yields.
   void barrier() noexcept {
     if (state_ == nullptr) return;
     const int generation = state_->generation.load(std::memory_order_acquire);
@@ -94,6 +99,7 @@ class Team {
     }
   }
 
+  // f(item) for each of 0 ... items - 1, on whichever thread comes first; then all wait.
   template <class F>
   void for_each(Index items, F&& f) {
     if (state_ == nullptr) {
@@ -108,6 +114,7 @@ class Team {
     barrier();
   }
 
+  // f(first, last) with this thread's share of [0, count). Does not wait.
   template <class F>
   void split(Index count, F&& f) const {
     const Index first = count * thread_ / threads_, last = count * (thread_ + 1) / threads_;

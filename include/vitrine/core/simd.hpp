@@ -132,6 +132,7 @@ template <class S>
 VITRINE_INLINE S mul(S x, S y) {
   return detail::opaque(static_cast<S>(x * y));
 }
+// x y + z: one rounding where VITRINE_FMA says so, else two.
 VITRINE_INLINE float fma(float x, float y, float z) {
 #if VITRINE_FMA
   return __builtin_fmaf(x, y, z);
@@ -167,24 +168,38 @@ VITRINE_INLINE double square_root(double x) {
 
 #if VITRINE_VECTOR_BYTES != 0
 
+// One vector of S and the operations on it; the top of this header shows how they are used. load, store and stream take
+// `lanes` values (stream: aligned, past the cache), comparisons give a mask of all bits or none for each lane, which
+// `select` reads.
 template <class S>
 struct simd {
+  // The compiler's vector types.
   using types = detail::vector_types<S>;
+  // `lanes` values.
   using vec = typename types::vec;
   using ivec = typename types::ivec;  // lanes of as many bits; also the result of a comparison (all ones or zero)
+  // An integer as wide as S.
   using lane_int = typename types::lane_int;
   static constexpr int lanes = VITRINE_VECTOR_BYTES / int(sizeof(S));
 
+  // `lanes` values from memory; p needs no alignment.
   static VITRINE_INLINE vec load(const S* p) { return *(const typename types::unaligned*)p; }
+  // `lanes` values into memory; p needs no alignment.
   static VITRINE_INLINE void store(S* p, vec x) { *(typename types::unaligned*)p = x; }
   // Past the caches; p is aligned to a vector. Fence with stream_fence() before another thread reads.
   static VITRINE_INLINE void stream(S* p, vec x) { detail::nontemporal(p, x); }
+  // +0 in every lane.
   static VITRINE_INLINE vec zero() { return vec{}; }
   static VITRINE_INLINE vec set1(S x) { return x - vec{}; }  // x - 0 is x, -0 too: compilers fold it to a broadcast
+  // The integer in every lane.
   static VITRINE_INLINE ivec iset1(lane_int x) { return ivec{} + x; }
+  // The lanes' bits, as they are.
   static VITRINE_INLINE ivec bits(vec x) { return (ivec)x; }
+  // The inverse of bits.
   static VITRINE_INLINE vec from_bits(ivec x) { return (vec)x; }
+  // The rounded product, never fused with a neighbour.
   static VITRINE_INLINE vec mul(vec x, vec y) { return detail::opaque(x * y); }
+  // x y + z: one rounding where VITRINE_FMA says so, else two.
   static VITRINE_INLINE vec fma(vec x, vec y, vec z) {
 #if VITRINE_FMA
     return detail::fused(x, y, z);
@@ -192,17 +207,25 @@ struct simd {
     return mul(x, y) + z;
 #endif
   }
+  // x < y: all bits of the lane or none; false for NaN.
   static VITRINE_INLINE ivec lt(vec x, vec y) { return (ivec)(x < y); }
+  // The same of integers.
   static VITRINE_INLINE ivec ilt(ivec x, ivec y) { return (ivec)(x < y); }
+  // x == y of integers.
   static VITRINE_INLINE ivec ieq(ivec x, ivec y) { return (ivec)(x == y); }
+  // x where m has all bits, y where it has none.
   static VITRINE_INLINE vec select(ivec m, vec x, vec y) { return m ? x : y; }
+  // x > y ? x : y, so y where either is NaN.
   static VITRINE_INLINE vec max(vec x, vec y) { return x > y ? x : y; }
+  // x < y ? x : y, so y where either is NaN.
   static VITRINE_INLINE vec min(vec x, vec y) { return x < y ? x : y; }
+  // 0, 1, 2, ...
   static VITRINE_INLINE ivec iota() {
     ivec x{};
     for (int i = 0; i < lanes; ++i) x[i] = lane_int(i);
     return x;
   }
+  // Lane i.
   static VITRINE_INLINE S lane(vec x, int i) { return x[i]; }
 };
 
@@ -273,6 +296,7 @@ VITRINE_INLINE S reduce_add(typename simd<S>::vec x) {
     for (int i = 0; i < half; ++i) part[i] = part[i] + part[i + half];
   return part[0];
 }
+// The largest lane; of no use where one is NaN.
 template <class S>
 VITRINE_INLINE S reduce_max(typename simd<S>::vec x) {
   constexpr int lanes = simd<S>::lanes;
@@ -293,6 +317,7 @@ VITRINE_INLINE typename simd<S>::vec load_head(const S* p, Index n) {
   return simd<S>::load(lanes);
 #endif
 }
+// The first n values (all, when n is at least `lanes`); touches nothing behind them.
 template <class S>
 VITRINE_INLINE void store_head(S* p, typename simd<S>::vec x, Index n) {
   if (n >= simd<S>::lanes) return simd<S>::store(p, x);

@@ -30,6 +30,7 @@ struct [[nodiscard]] Status {
   const char* sentence = "";
   Index actual = unset, expected = unset;
 
+  // Compares with the codes: status == Status::ok.
   constexpr operator Code() const { return code; }
 };
 
@@ -44,6 +45,7 @@ constexpr const char* name(Status::Code code) {
 // What the throwing call forms throw: the status, and its sentence with the values as text.
 class StatusError : public std::exception {
  public:
+  // Copies the status; allocates nothing.
   explicit StatusError(const Status& status) noexcept : status_(status) {
     add("vitrine: ");
     add(status.sentence);
@@ -58,7 +60,9 @@ class StatusError : public std::exception {
     add(name(status.code));
     add("]");
   }
+  // "vitrine: SENTENCE (got ACTUAL, expected EXPECTED) [CODE]".
   const char* what() const noexcept override { return text_; }
+  // The status itself.
   const Status& status() const noexcept { return status_; }
 
  private:
@@ -86,6 +90,7 @@ class StatusError : public std::exception {
   std::size_t size_ = 0;
 };
 
+// Throws StatusError unless the status is ok.
 inline void throw_if_failed(const Status& status) {
   if (status != Status::ok) throw StatusError(status);
 }

@@ -23,6 +23,7 @@ struct Ragged {
   const S* data = nullptr;
   Index width = 0;
   std::span<const Index> lengths = {};
+  // Rows (sum of lengths, columns) from a pointer, or from a row-major matrix.
   Ragged(const S* packed, Index columns, std::span<const Index> lengths_of)
       : data(packed), width(columns), lengths(lengths_of) {}
   template <class D>
@@ -35,6 +36,8 @@ struct Ragged {
 template <class D>
 Ragged(const Eigen::PlainObjectBase<D>&, std::span<const Index>) -> Ragged<typename D::Scalar>;
 
+// A view of B sequences of T rows of E values: what every call takes. The caller keeps the values alive and unchanged
+// for the call.
 template <class S>
 struct Sequences {
   const S* data = nullptr;
@@ -43,8 +46,11 @@ struct Sequences {
   std::span<const Index> lengths = {};  // of ragged rows; then length is the longest and batch_stride is not used
 
   Sequences() = default;
+  // (B, T, E), contiguous.
   Sequences(const S* p, Index b, Index t, Index e)
       : data(p), batch(b), length(t), width(e), row_stride(e), batch_stride(t * e) {}
+  // One sequence: a row-major matrix, a row-major block or map with its row stride, ragged rows, or an earlier result's
+  // output.
   template <class D>
   Sequences(const Eigen::PlainObjectBase<D>& m) : Sequences(m.data(), 1, m.rows(), m.cols()) {
     static_assert(D::IsRowMajor,
@@ -62,6 +68,7 @@ struct Sequences {
   }
   Sequences(const Tensor<S>& t);
 
+  // Sequences have lengths of their own.
   bool ragged() const { return !lengths.empty(); }
   // The number of rows of all sequences.
   Index rows() const {
@@ -70,11 +77,13 @@ struct Sequences {
     for (Index l : lengths) sum += l;
     return sum;
   }
+  // The number of rows of sequence b.
   Index length_of(Index b) const { return ragged() ? lengths[std::size_t(b)] : length; }
   // Rows stand one after another, sequence after sequence.
   bool contiguous() const { return row_stride == width && (ragged() || batch <= 1 || batch_stride == length * width); }
 };
 
+// A view of PyTorch's (T, B, E) data, batch_first = False.
 template <class S>
 Sequences<S> from_seq_first(const S* data, Index length, Index batch, Index width) {
   Sequences<S> view(data, batch, length, width);
@@ -87,17 +96,27 @@ Sequences<S> from_seq_first(const S* data, Index length, Index batch, Index widt
 template <class S>
 class Tensor {
  public:
+  // Grows through `memory`; null: it has none until a call gives it the layer's.
   explicit Tensor(const Memory* memory = nullptr) noexcept : values_(memory), starts_(memory) {}
+  // Caller memory, never grown: a call that needs more answers result_too_small.
   explicit Tensor(std::span<S> caller_memory) noexcept : values_(caller_memory) {}
 
+  // Sequences in the batch.
   Index batch() const noexcept { return batch_; }
+  // Rows of the longest sequence.
   Index length() const noexcept { return length_; }
+  // Values in a row.
   Index width() const noexcept { return width_; }
+  // Sequences have lengths of their own.
   bool ragged() const noexcept { return ragged_; }
+  // The number of rows of sequence b.
   Index length_of(Index b) const { return ragged_ ? starts_[b + 1] - starts_[b] : length_; }
+  // The number of rows of all sequences.
   Index rows() const { return ragged_ ? starts_[batch_] : batch_ * length_; }
+  // All values, row after row, sequence after sequence.
   const S* data() const noexcept { return values_.data(); }
   S* data() noexcept { return values_.data(); }
+  // The same as a span.
   std::span<const S> span() const noexcept { return values_.span(); }
   // (T, E) of sequence b. A view: it lives as long as this tensor.
   MatrixView<S> matrix(Index b = 0) const& {
@@ -145,6 +164,7 @@ class Tensor {
     }
     return {};
   }
+  // Where to grow, for a tensor that has neither memory nor a Memory yet.
   void use(const Memory* memory) noexcept { values_.use(memory), starts_.use(memory); }
   // Values that fit without another allocation.
   Index capacity() const noexcept { return values_.capacity(); }

@@ -5,6 +5,7 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
+// The scratch of calls and their number of threads; move it, do not share it between calling threads.
 class Workspace {
  public:
   // Grows through `memory`; threads 0: as many as OpenMP would use.
@@ -15,6 +16,7 @@ class Workspace {
   explicit Workspace(std::span<std::byte> bytes, int threads = 1) noexcept
       : bytes_(aligned(bytes)), threads_(threads > 0 ? threads : 1) {}
 
+  // The most threads that a call uses.
   int threads() const noexcept { return threads_; }
   // Calls of fewer multiply-adds than this run on one thread: a team would cost more than it saves. The numbers are the
   // same.
@@ -35,6 +37,7 @@ class Workspace {
     }
     return {};
   }
+  // The scratch, `alignment`-aligned.
   std::byte* data() noexcept { return bytes_.data(); }
 
  private:

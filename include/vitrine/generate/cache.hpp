@@ -8,15 +8,20 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
+// Keys and values of every layer: of the hypotheses' own ids, and of the sources. Keys stand in panels, values in rows,
+// so that a step repacks nothing. Memory: layers x (hypotheses x capacity + sources x memory_capacity) x 2 x heads x
+// width values.
 template <class S>
 class KeyValueCache {
  public:
+  // What decides its memory. `width` is a head's; lengths are in ids.
   struct Sizes {
     Index layers = 0, heads = 0, width = 0;  // width: of a head
     Index sources = 0, sharing = 1;          // hypotheses: sources x sharing
     Index capacity = 0, memory_capacity = 0;
   };
 
+  // Empty; grows through `memory`.
   explicit KeyValueCache(const Memory* memory) noexcept
       : self_(memory), memory_(memory), spare_(memory), moves_(memory), from_(memory) {}
   // Forgets everything. Memory: grows to layers x (hypotheses x capacity + sources x memory_capacity) x 2 E values,
@@ -35,12 +40,16 @@ class KeyValueCache {
     if (Status s = from_.resize(sizes.sharing); s != Status::ok) return s;
     return spare_.resize(sizes.sharing > 1 ? sizes.layers * slot(self_layout_) : 0);
   }
+  // What was reserved.
   const Sizes& sizes() const noexcept { return sizes_; }
+  // Hypotheses at present.
   Index hypotheses() const noexcept { return sizes_.sources * sizes_.sharing; }
+  // What it has allocated.
   std::size_t bytes() const noexcept { return std::size_t(self_.size() + memory_.size() + spare_.size()) * sizeof(S); }
 
   // What `layer` has read of the hypotheses and of their sources.
   detail::KeyValues<S> self(Index layer) noexcept { return at(self_, self_layout_, layer, hypotheses()); }
+  // One layer's keys and values of the sources.
   detail::KeyValues<S> memory(Index layer) noexcept { return at(memory_, memory_layout_, layer, sizes_.sources); }
 
   // Hypothesis i becomes what parents[i] was, for all i < parents.size(): a multiple of `sharing`, each group of that

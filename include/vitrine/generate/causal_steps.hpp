@@ -13,9 +13,11 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
+// Decoding with a model without an encoder, a step at a time; see the top of this header.
 template <class S>
 class CausalSteps {
  public:
+  // A step's logits and its maps.
   template <class K>
   using Result = EncoderResult<K, S>;
 
@@ -119,6 +121,7 @@ class CausalSteps {
 #if VITRINE_EXCEPTIONS
   // The same, throwing StatusError.
   void begin(std::span<const Index> past) { throw_if_failed(begin_into(past)); }
+  // next_into with a fresh result. Throws StatusError.
   template <class K = DefaultKeep>
   Result<K> next(std::span<const Index> ids, const K& keep = {}) {
     Result<K> result;
@@ -129,7 +132,9 @@ class CausalSteps {
 
   // Ids read so far, the past included.
   Index length() const noexcept { return filled_; }
+  // Beams that are running.
   Index hypotheses() const noexcept { return rows_; }
+  // The keys and values that were read so far.
   const KeyValueCache<S>& cache() const noexcept { return cache_; }
 
  private:

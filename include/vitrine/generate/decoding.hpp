@@ -16,14 +16,17 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
+// The room that a search needs.
 struct DecodingOptions {
   Index max_length = 0;  // ids a hypothesis may get, the start token included; 0: as many as the model has positions
   Index beams = 1;       // hypotheses for each source, side by side
 };
 
+// Decoding with a model of an encoder and a decoder, a step at a time; see the top of this header.
 template <class S, Dims D = Dims{}>
 class DecodingSteps {
  public:
+  // A step's logits and its maps.
   template <class K>
   using Result = DecoderResult<K, S>;
 
@@ -177,6 +180,7 @@ class DecodingSteps {
 #if VITRINE_EXCEPTIONS
   // The same, throwing StatusError.
   void begin(const Tokens& sources) { throw_if_failed(begin_into(sources)); }
+  // next_into with a fresh result. Throws StatusError.
   template <class K = DefaultKeep>
   DecoderResult<K, S> next(std::span<const Index> ids, const K& keep = {}) {
     DecoderResult<K, S> result;
@@ -187,8 +191,11 @@ class DecodingSteps {
 
   // Hypotheses now, and ids that each has.
   Index hypotheses() const noexcept { return rows_; }
+  // Ids that each hypothesis has got so far.
   Index length() const noexcept { return filled_; }
+  // Ids that each hypothesis may get.
   Index capacity() const noexcept { return capacity_; }
+  // Memory of keys and values.
   std::size_t cache_bytes() const noexcept { return cache_.bytes(); }
 
  private:

@@ -59,6 +59,7 @@ struct Scored {
   Seq2SeqResult<K, S> result = {};
   std::vector<std::vector<S>> log_probs = {};
 };
+// The same of a Gpt2: row P - 1 + t of a map made the target's id t.
 template <class K, class S>
 struct CausalScored {
   Gpt2Result<K, S> result = {};

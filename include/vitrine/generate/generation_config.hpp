@@ -12,6 +12,8 @@ namespace vitrine::inline VITRINE_ABI {
 // them by its present score; or when none could at any length.
 enum class EarlyStopping : std::uint8_t { no, yes, never };
 
+// Transformers' options, by its names and with its defaults; `check` says which values make no sense. An id of -1 is
+// unset.
 struct GenerationConfig {
   Index num_beams = 1, num_return_sequences = 1;
   // Lengths count the start token; max_new_tokens and min_new_tokens (0: unset) do not, and come before the others.
@@ -26,6 +28,7 @@ struct GenerationConfig {
 
   // The longest sequence, `prompt` tokens included.
   Index limit(Index prompt = 1) const { return max_new_tokens > 0 ? prompt + max_new_tokens : max_length; }
+  // The id is one of the ends.
   bool is_end(Index id) const {
     for (Index end : eos_token_ids)
       if (id == end) return true;

@@ -16,6 +16,7 @@
 #if VITRINE_EXCEPTIONS
 namespace vitrine::inline VITRINE_ABI {
 
+// One finished sequence of a search.
 template <class S>
 struct Hypothesis {
   std::vector<Index> ids = {};    // without the start token; the end token, if it came to that, is the last

@@ -15,6 +15,7 @@ namespace vitrine::inline VITRINE_ABI {
 template <class S>
 struct LogNorm {
   S max, log_sum;
+  // log p of the value x.
   S operator()(S x) const { return (x - max) - log_sum; }
 };
 // Of n > 0 values; touches nothing outside them.
@@ -116,8 +117,11 @@ struct Candidate {
 template <class S>
 class TopK {
  public:
+  // Room for this many candidates.
   explicit TopK(Index count) : count_(std::size_t(count)) { heap_.reserve(count_ + 1); }
+  // Forgets all candidates.
   void clear() { heap_.clear(); }
+  // Considers one candidate.
   void offer(S score, Index at) {
     const Candidate<S> one{score, at};
     if (heap_.size() == count_) {

@@ -22,6 +22,7 @@ struct Link {
   Index source = 0, target = 0;
   auto operator<=>(const Link&) const = default;
 };
+// Links of one sentence pair.
 using Links = std::vector<Link>;
 
 /// One link for each target token, to the source token with its largest weight (ties: the first), sorted. With both

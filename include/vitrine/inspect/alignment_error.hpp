@@ -33,8 +33,11 @@ struct AlignmentErrors {
 
   /// Adds one sentence. Links that are given twice count once.
   void add(Links links, const GoldLinks& gold);
+  // Alignment error rate, 1 - (hit_sure + hit_possible) / (proposed + sure), 0 to 1 (Och and Ney 2003).
   double rate() const noexcept { return 1 - ratio(hit_sure + hit_possible, proposed + sure); }
+  // hit_possible / proposed.
   double precision() const noexcept { return ratio(hit_possible, proposed); }
+  // hit_sure / sure.
   double recall() const noexcept { return ratio(hit_sure, sure); }
 
  private:
@@ -46,7 +49,9 @@ struct AlignmentErrors {
 /// A mean that is built up piece by piece: the confidence of a head over many sentences.
 struct RunningMean {
   double sum = 0, weight = 0;
+  // Adds a value with its weight.
   void add(double value, double its_weight = 1) noexcept { sum += value * its_weight, weight += its_weight; }
+  // The mean; 0 of nothing.
   double value() const noexcept { return weight > 0 ? sum / weight : 0; }
 };
 
@@ -60,8 +65,10 @@ struct HeadChoice {
 template <class Figure>
 class HeadSearch {
  public:
+  // For a model with so many layers and heads.
   HeadSearch(Index layers, Index heads) : heads_(heads), figures_(std::size_t(layers * heads)) {}
 
+  // One head's figure.
   Figure& at(Index layer, Index head) { return figures_.at(std::size_t(layer * heads_ + head)); }
   const Figure& at(Index layer, Index head) const { return figures_.at(std::size_t(layer * heads_ + head)); }
 
@@ -70,6 +77,7 @@ class HeadSearch {
   HeadChoice smallest(F&& value) const {
     return best(value, [](double one, double other) { return one < other; });
   }
+  // The head with the largest value(figure); ties: the first.
   template <class F>
   HeadChoice largest(F&& value) const {
     return best(value, [](double one, double other) { return one > other; });

@@ -13,6 +13,7 @@
 
 namespace vitrine::inline VITRINE_ABI::inspect {
 
+// How a BertViz page looks.
 struct BertvizOptions {
   std::string root = "bertviz";            ///< Id of the page's <div> (root_div_id).
   Index layer = -1;                        ///< Head view: the layer shown first; -1: null, the first there is.

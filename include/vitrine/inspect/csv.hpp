@@ -12,6 +12,7 @@
 
 namespace vitrine::inline VITRINE_ABI::inspect {
 
+// One line of CSV, field after field; text is quoted where it must be.
 class CsvRow {
  public:
   /// Text, quoted where commas, quotes or line breaks ask for it.
@@ -20,6 +21,7 @@ class CsvRow {
   /// Nine significant digits, enough for every float; an empty field for NaN and infinity.
   CsvRow& add(double number);
   CsvRow& add(Index number) { return add_plain(std::to_string(number)); }
+  // A field without a value.
   CsvRow& add_empty() { return add_plain(""); }
 
   /// The row with its line break; the next one begins.

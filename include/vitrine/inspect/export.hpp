@@ -52,6 +52,7 @@ inline std::string statistics_csv(const Page& page);
 inline std::string statistics_header() {
   return "example,kind,layer,head,entropy,largest,same,previous,next,first,last,distance\n";
 }
+// The rows of one example, of this number.
 inline std::string statistics_rows(Index number, const Example& example);
 
 // ---- implementation

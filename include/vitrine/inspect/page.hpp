@@ -29,7 +29,9 @@ struct MapGroup {
   /// returns must stay until the next call; a picture may ask for the same map more than once.
   std::function<const float*(Index layer, Index head)> map = {};
 
+  // T, the number of rows.
   Index query_count() const noexcept { return static_cast<Index>(query_tokens.size()); }
+  // S, the number of columns.
   Index key_count() const noexcept { return static_cast<Index>(key_tokens.size()); }
 };
 

@@ -17,6 +17,7 @@ struct Colour {
   friend bool operator==(const Colour&, const Colour&) = default;
 };
 
+// The background that colours are made for.
 enum class Theme : std::uint8_t { automatic, light, dark };
 
 /// The colour of a weight; `strength` from 0 to 1 is clamped. Theme::automatic is taken as light.

@@ -18,6 +18,7 @@
 
 namespace vitrine::inline VITRINE_ABI::inspect {
 
+// How a heatmap is drawn.
 struct SvgOptions {
   std::string title = {};          ///< Above the picture; also what a screen reader says.
   Theme theme = Theme::automatic;  ///< automatic: light with dark rules; light, dark: one of them only.

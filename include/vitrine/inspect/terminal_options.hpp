@@ -18,8 +18,10 @@ namespace vitrine::inline VITRINE_ABI::inspect {
 /// What a full cell stands for: the largest weight of the map, of its row, or 1.
 enum class Scale : std::uint8_t { map, row, one };
 
+// What the terminal can show.
 enum class TerminalColour : std::uint8_t { none, indexed /* 256 colours */, full /* 24 bit */ };
 
+// How pictures of text look.
 struct TerminalOptions {
   TerminalColour colour = TerminalColour::none;
   bool unicode = true;        ///< false: ASCII only (labels keep their bytes).

@@ -23,6 +23,7 @@
 
 namespace vitrine::inline VITRINE_ABI::inspect {
 
+// Limits and looks of the page.
 struct ViewerOptions {
   Theme theme = Theme::automatic;  ///< At the start; the reader can change it.
   Index max_side = 1024;           ///< A map with more rows or columns is reduced.

@@ -26,6 +26,7 @@ enum class Subwords {
 struct Words {
   std::vector<std::string> texts = {};  ///< Each word without the tokenizer's marks.
   std::vector<Index> of_token = {};     ///< For each token, its word.
+  // The number of words.
   Index count() const noexcept { return static_cast<Index>(texts.size()); }
 };
 

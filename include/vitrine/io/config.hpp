@@ -33,22 +33,30 @@ class ConfigFile {
   /// The same from text; `label` stands for the file in errors.
   ConfigFile(std::string_view text, std::string label);
 
+  // The path, or the label, as errors name it.
   const std::string& file() const noexcept { return file_; }
   /// Is the key there, with a value other than null?
   bool has(const char* key) const { return find(key) != nullptr; }
   /// A whole number in [least, most], or the default when the key is missing or null.
   Index integer(const char* key, std::optional<Index> otherwise = {}, Index least = 0, Index most = 1 << 24) const;
+  // A number, or the default when the key is missing or null; without a default that is config_bad_value.
   double number(const char* key, std::optional<double> otherwise = {}) const;
+  // A truth value, or the default.
   bool boolean(const char* key, bool otherwise) const;
+  // A string, or the default.
   std::string text(const char* key, const char* otherwise) const;
+  // An activation by any of its names; config_unsupported for one that is not known.
   Activation activation(const char* key, const char* otherwise) const;
   /// One id, or a list of them.
   std::vector<Index> ids(const char* key) const;
+  // A list of lists of ids; empty when the key is missing.
   std::vector<std::vector<Index>> id_lists(const char* key) const;
   /// Refuses any value but `only` (missing and null stand for it).
   void require(const char* key, const nlohmann::json& only, const char* what) const;
 
+  // Throws Error about this file.
   [[noreturn]] void fail(LoadError code, std::string_view sentence) const { throw Error(code, file_, sentence); }
+  // All of it.
   const nlohmann::json& json() const noexcept { return json_; }
 
  private:

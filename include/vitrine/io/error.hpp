@@ -36,7 +36,9 @@ const char* name(LoadError code) noexcept;
 /// Thrown by everything in io/: a code to test, and a line to show that starts with the code's name and the file.
 class Error : public std::runtime_error {
  public:
+  // The line is "CODE: FILE: SENTENCE".
   Error(LoadError code, std::string_view file, std::string_view sentence);
+  // The reason, to be tested.
   LoadError code() const noexcept { return code_; }
   /// The message without the code's name: "FILE: sentence".
   const char* message() const noexcept { return what() + std::string_view(name(code_)).size() + 2; }

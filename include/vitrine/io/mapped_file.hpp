@@ -42,8 +42,11 @@ class MappedFile {
   }
   ~MappedFile();
 
+  // The whole file; lives as long as this object.
   std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
+  // Its first byte.
   const std::byte* data() const noexcept { return data_; }
+  // Its length in bytes.
   std::size_t size() const noexcept { return size_; }
 
   /// Gives back the memory of the whole pages inside [offset, offset + bytes): they are read from the file again when

@@ -67,6 +67,7 @@ class NpyWriter {
     file_.write(npy_header(npy_descr(dtype_of<T>(), label_), shape));
     bytes_ += file_.size();
   }
+  // Writes the next values, in row-major order. Throws Error write_failed; finish() counts them.
   void append(std::span<const T> values) { file_.write(std::as_bytes(values)); }
 
   /// Puts the file in its place; throws Error size_mismatch unless all of the shape's values were appended.

@@ -47,6 +47,7 @@ class Npz {
   std::span<const TensorView> tensors() const&& =
       delete;  // the views would outlive the file: give the Npz a name first
 
+  // The members' names without .npy, in the archive's order.
   std::vector<std::string> names() const;
 
   /// The array of that name, or nullptr; at() throws Error no_such_tensor instead, which lists the nearest names.

@@ -29,6 +29,7 @@ namespace vitrine::inline VITRINE_ABI {
 /// An open checkpoint; copies are cheap and share it, and it may be read by many threads at once.
 class SafeTensors {
  public:
+  // See SafeTensorsOptions.
   using Options = SafeTensorsOptions;
 
   /// Opens a .safetensors file, or a folder with model.safetensors or model.safetensors.index.json and all the shards
@@ -59,6 +60,7 @@ class SafeTensors {
   const TensorView& at(std::string_view name) const&& =
       delete;  // the view would outlive the file: give the SafeTensors a name first
 
+  // There is a tensor of that name.
   bool contains(std::string_view name) const noexcept { return find(name) != nullptr; }
 
   /// The `__metadata__` of the file; of shards, all of them, the first to name a key wins.

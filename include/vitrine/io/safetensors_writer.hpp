@@ -36,6 +36,7 @@ inline void save_safetensors(const std::filesystem::path& path, std::span<const 
 /// Collects views of tensors in the caller's memory, then writes them at once; the memory must live until finish().
 class SafeTensorsWriter {
  public:
+  // Writes to a temporary file beside `path`; the file appears at the end, whole.
   explicit SafeTensorsWriter(std::filesystem::path path) : path_(std::move(path)) {}
 
   std::map<std::string, std::string> metadata;

@@ -62,6 +62,7 @@ struct TensorView {
   Index elements() const noexcept { return product(0); }
   /// The first extent, 1 for rank 0; and the number of values behind each index of it.
   Index rows() const noexcept { return shape.empty() ? 1 : shape.front(); }
+  // Values in a row: the product of all extents but the first.
   Index row_elements() const noexcept { return product(1); }
 
   /// Copies all values into `out`, which must have elements() of them. A floating target takes every type (F64 to float
@@ -103,6 +104,7 @@ struct TensorView {
                : nullptr;
   }
 
+  // Throws Error about this tensor.
   [[noreturn]] void fail(LoadError code, std::string_view what) const {
     throw Error(code, file ? *file : std::string("(memory)"),
                 detail::concat("tensor ", detail::in_quotes(name), " ", what));

@@ -9,7 +9,9 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
+// BERT's config.json. Throws Error: config_bad_value, config_unsupported.
 TextEncoderConfig bert_config(const ConfigFile& file);
+// DistilBERT's, by its own names. Throws the same.
 TextEncoderConfig distilbert_config(const ConfigFile& file);
 Gpt2Config gpt2_config(const ConfigFile& file);
 

@@ -15,6 +15,7 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
+// Tokens and their ids, from a vocab.json.
 class Vocabulary {
  public:
   /// Reads {"token": id, ...}. Throws Error: config_missing, config_not_json, bad_vocabulary (an id that is not a whole

@@ -52,6 +52,7 @@ VITRINE_INLINE typename simd<S>::vec silu(typename simd<S>::vec x) {
   return x / (simd<S>::set1(S(1)) + exp<S>(detail::negative<S>(x)));
 }
 
+// One activation of a vector, chosen at compile time or by value.
 template <class S, Activation activation>
 VITRINE_INLINE typename simd<S>::vec activate(typename simd<S>::vec x) {
   if constexpr (activation == Activation::relu)

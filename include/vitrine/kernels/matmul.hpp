@@ -20,6 +20,7 @@ namespace vitrine::inline VITRINE_ABI::kernels {
 // first-level cache.
 inline constexpr Index depth_block = 512;
 
+// The operands of one product, C (rows, columns) = activation(alpha A B^T + bias) + residual. Strides are in values.
 template <class S>
 struct Product {
   const S* a = nullptr;  // (rows, depth)
@@ -39,6 +40,7 @@ struct Product {
 // Columns of a row of the copy: an odd number of cache lines, so that rows do not fall on one another in the cache.
 inline constexpr Index copy_stride = depth_block + 16;
 inline constexpr Index copy_from = 256;  // depth below which nothing is copied
+// Values of the copy of so many rows.
 constexpr Index copy_size(Index rows) { return rows * copy_stride; }
 
 // Where the weights of the next tile but several stand, and how far to walk there for each step of k. A panel comes

@@ -19,6 +19,7 @@ inline constexpr Index panel_width = 2 * simd<S>::lanes;
 // value of A.
 inline constexpr int tile_rows = VITRINE_VECTOR_REGISTERS * 3 / 8;
 
+// Panels that hold so many rows; the last is filled up with zeros.
 template <class S>
 constexpr Index panels(Index rows) {
   return (rows + panel_width<S> - 1) / panel_width<S>;

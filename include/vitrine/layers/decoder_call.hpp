@@ -5,6 +5,7 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
+// What a decoder's call may be given: masks over T x T and over T x S, and factors of the heads.
 template <class S>
 struct DecoderMasks {
   Mask<S> tgt_mask = {}, memory_mask = {};

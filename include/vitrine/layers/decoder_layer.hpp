@@ -128,14 +128,18 @@ struct DecoderLayerCore {
 template <class S, Dims D = Dims{}>
 class DecoderLayer : public Module<DecoderLayer<S, D>, S> {
  public:
+  // The third argument of a call.
   using Masks = DecoderMasks<S>;
 
   constexpr DecoderLayer() noexcept requires(D.fixed()) : DecoderLayer(LayerConfig{}) {}
+  // Not loaded until vt::load, bind or init. `memory`: where parameters and fresh results come from. Wrong sizes are
+  // bad_config at the first call.
   constexpr explicit DecoderLayer(const LayerConfig& config,
                                   const Memory* memory = detail::default_memory<D>()) noexcept
       : Module<DecoderLayer, S>(memory), core_(detail::sized<D>(config)) {
     detail::check_dims<D>();
   }
+  // The configuration, fixed sizes filled in.
   const LayerConfig& config() const noexcept { return core_.config; }
 
   // tgt (B, T, E) and memory (B, S, E) to result.output (B, T, E), with what `keep` says of both attentions. Allocates

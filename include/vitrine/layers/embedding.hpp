@@ -18,9 +18,11 @@ void embed_row(const Parameter<S>& table, Index row, S factor, S* out) {
 
 }  // namespace detail
 
+// A table of rows, one for each id; nn.Embedding.
 template <class S>
 class Embedding : public Module<Embedding<S>, S> {
  public:
+  // Not loaded until vt::load, bind or init.
   Embedding(Index num_embeddings, Index embedding_dim, const Memory* memory = heap()) : Module<Embedding, S>(memory) {
     weight_.rows = num_embeddings, weight_.cols = embedding_dim;
   }
@@ -41,6 +43,7 @@ class Embedding : public Module<Embedding<S>, S> {
     return {};
   }
 #if VITRINE_EXCEPTIONS
+  // The same with a fresh result. Throws StatusError.
   Tensor<S> operator()(std::span<const Index> ids, Index batch, Index length) const {
     Tensor<S> y(this->memory());
     throw_if_failed(forward_into(y, ids, batch, length));

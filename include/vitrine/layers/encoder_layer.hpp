@@ -13,6 +13,7 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
+// What an encoder's call may be given: a mask over T x T, and factors of the heads.
 template <class S>
 struct EncoderMasks {
   Mask<S> src_mask = {};
@@ -115,14 +116,18 @@ struct EncoderLayerCore {
 template <class S, Dims D = Dims{}>
 class EncoderLayer : public Module<EncoderLayer<S, D>, S> {
  public:
+  // The second argument of a call.
   using Masks = EncoderMasks<S>;
 
   constexpr EncoderLayer() noexcept requires(D.fixed()) : EncoderLayer(LayerConfig{}) {}
+  // Not loaded until vt::load, bind or init. `memory`: where parameters and fresh results come from. Wrong sizes are
+  // bad_config at the first call.
   constexpr explicit EncoderLayer(const LayerConfig& config,
                                   const Memory* memory = detail::default_memory<D>()) noexcept
       : Module<EncoderLayer, S>(memory), core_(detail::sized<D>(config)) {
     detail::check_dims<D>();
   }
+  // The configuration, fixed sizes filled in.
   const LayerConfig& config() const noexcept { return core_.config; }
 
   // x (B, T, E) to result.output (B, T, E), with what `keep` says of the attention. Allocates only to grow result and

@@ -58,6 +58,7 @@ struct FeedForwardCore {
 template <class S>
 class FeedForward : public Module<FeedForward<S>, S> {
  public:
+  // Not loaded until vt::load, bind or init.
   FeedForward(Index d_model, Index dim_feedforward, Activation activation = Activation::relu, bool bias = true,
               const Memory* memory = heap())
       : Module<FeedForward, S>(memory), core_(d_model, dim_feedforward, activation, bias) {}
@@ -95,6 +96,7 @@ class FeedForward : public Module<FeedForward<S>, S> {
     return {};
   }
 #if VITRINE_EXCEPTIONS
+  // The same with a fresh result. Throws StatusError.
   Tensor<S> operator()(const Sequences<S>& x) const {
     Tensor<S> y(this->memory());
     Workspace workspace(this->memory());

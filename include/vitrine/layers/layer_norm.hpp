@@ -41,6 +41,7 @@ struct Norm {
 template <class S>
 class LayerNorm : public Module<LayerNorm<S>, S> {
  public:
+  // Not loaded until vt::load, bind or init.
   explicit LayerNorm(Index width, double eps = 1e-5, bool bias = true, const Memory* memory = heap())
       : Module<LayerNorm, S>(memory), norm_(width, eps, bias) {}
 
@@ -58,6 +59,7 @@ class LayerNorm : public Module<LayerNorm<S>, S> {
     return {};
   }
 #if VITRINE_EXCEPTIONS
+  // The same with a fresh result. Throws StatusError.
   Tensor<S> operator()(const Sequences<S>& x) const {
     Tensor<S> y(this->memory());
     Workspace workspace(this->memory(), 1);

@@ -6,9 +6,11 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
+// y = x W^T + b; nn.Linear.
 template <class S>
 class Linear : public Module<Linear<S>, S> {
  public:
+  // Not loaded until vt::load, bind or init.
   Linear(Index in_features, Index out_features, bool bias = true, const Memory* memory = heap())
       : Module<Linear, S>(memory), weight_(detail::matrix_parameter<S>(out_features, in_features)) {
     if (bias) bias_ = detail::vector_parameter<S>(out_features);
@@ -49,6 +51,7 @@ class Linear : public Module<Linear<S>, S> {
     return {};
   }
 #if VITRINE_EXCEPTIONS
+  // The same with a fresh result. Throws StatusError.
   Tensor<S> operator()(const Sequences<S>& x) const {
     Tensor<S> y(this->memory());
     Workspace workspace(this->memory());

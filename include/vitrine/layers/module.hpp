@@ -13,27 +13,33 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
+// The base of every layer, stack and model: parameters by name, loading state, memory. See the top of this header.
 template <class Derived, class S>
 class Module {
  public:
+  // float or double.
   using Scalar = S;
 
+  // visit(name, const Parameter<S>&) for each, in PyTorch's order. The name lives for the call of `visit`.
   template <class F>
   constexpr void parameters(F&& visit) const {
     detail::NamePath path;
     Derived::visit_parameters(static_cast<const Derived&>(*this), path, visit);
   }
+  // The same with Parameter<S>&, for loaders.
   template <class F>
   constexpr void mutable_parameters(F&& visit) {
     detail::NamePath path;
     Derived::visit_parameters(static_cast<Derived&>(*this), path, visit);
   }
 
+  // Every parameter has its values.
   constexpr bool loaded() const {
     bool all = true;
     parameters([&](const char*, const Parameter<S>& p) { all = all && p.loaded(); });
     return all;
   }
+  // The number of values of all parameters, without what packing adds.
   constexpr Index parameter_count() const {
     Index count = 0;
     parameters([&](const char*, const Parameter<S>& p) { count += p.elements(); });
@@ -87,6 +93,7 @@ class Module {
     return status;
   }
 
+  // Where parameters and fresh results come from; null: the caller's bytes only.
   constexpr const Memory* memory() const noexcept { return memory_; }
 
  protected:

@@ -11,28 +11,35 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
+// What a call may be given: a mask over T x S, and factors of the heads.
 template <class S>
 struct AttentionMasks {
   Mask<S> mask = {};
   std::span<const S> head_scale = {};  // H factors of the heads' contexts; 0 switches a head off, its map stays
 };
+// What mha(x) returns: output (B, T, E) and self_attn.
 template <class K, class S>
 using SelfResult = Result<S, typename K::template map<S, 0>, NoSuch<1>>;
+// What mha(query, key, value) returns: output (B, T, E) and cross_attn.
 template <class K, class S>
 using CrossResult = Result<S, NoSuch<0>, typename K::template map<S, 1>>;
 
 template <class S, Dims D = Dims{}>
 class MultiheadAttention : public Module<MultiheadAttention<S, D>, S> {
  public:
+  // The last argument but one of a call.
   using Masks = AttentionMasks<S>;
 
   constexpr MultiheadAttention() noexcept requires(D.fixed()) : MultiheadAttention(AttentionConfig{}) {}
+  // Not loaded until vt::load, bind or init. `memory`: where parameters and fresh results come from. Wrong sizes are
+  // bad_config at the first call.
   constexpr explicit MultiheadAttention(const AttentionConfig& config,
                                         const Memory* memory = detail::default_memory<D>()) noexcept
       : Module<MultiheadAttention, S>(memory), core_(sized(config)) {
     detail::check_dims<D>();
   }
 
+  // The configuration, fixed sizes filled in.
   const AttentionConfig& config() const noexcept { return core_.config; }
 
   // Self-attention of x (B, T, E). The output is (B, T, E). Allocates only to grow result and workspace. bad_config,

@@ -19,10 +19,15 @@ struct Parameter {
   Block<S> values = {};
   Index panel = 0;  // 0: plain, row after row, as PyTorch has it; else kernels::panel_width<S>
 
+  // This layer has such a parameter.
   constexpr bool exists() const { return rows > 0; }
+  // One value for each row.
   constexpr bool is_vector() const { return cols == 0; }
+  // It has its values, or does not exist.
   constexpr bool loaded() const { return !exists() || !values.empty(); }
+  // rows x cols, or rows.
   constexpr Index elements() const { return rows * (cols > 0 ? cols : 1); }
+  // Rows of one group.
   constexpr Index group_rows() const { return rows / groups; }
   // Values in storage of the given layout.
   constexpr Index stored(Index panel_of) const {
@@ -34,8 +39,11 @@ struct Parameter {
     const Index group = row / group_rows();
     return group * kernels::packed_size<S>(group_rows(), cols) + kernels::packed_at<S>(row % group_rows(), col, cols);
   }
+  // One value, wherever it stands.
   S value(Index row, Index col = 0) const { return values.data()[at(row, col, panel)]; }
+  // The first stored value of a group.
   const S* group(Index g) const { return values.data() + g * stored(panel) / groups; }
+  // The values of a vector.
   const S* vector() const { return values.data(); }
 };
 

@@ -51,7 +51,9 @@ inline double sinusoid(Index position, Index i, Index width, Sinusoid layout) {
 template <class S>
 class PositionalEncoding {
  public:
+  // Of E = width values a position.
   explicit PositionalEncoding(Index width, Sinusoid layout = Sinusoid::interleaved) : width_(width), layout_(layout) {}
+  // x (B, T, E) += positions first ... first + T - 1, in place. Allocates nothing. bad_shape.
   Status add_to(Tensor<S>& x, Index first = 0) const noexcept {
     if (x.width() != width_)
       return {Status::bad_shape, "the tensor's width must be that of the encoding", x.width(), width_};

@@ -30,6 +30,7 @@ Heads<S> heads_bthd(const S* data, Index batch, Index heads, Index length, Index
   return {data, batch, heads, length, width, length * heads * width, width, heads * width};
 }
 
+// What the operator may be told besides its operands.
 template <class S>
 struct SdpaOptions {
   Mask<S> mask = {};                                        // its keys are the past ones, then those of `key`
@@ -38,6 +39,7 @@ struct SdpaOptions {
   Heads<S> past_key = {}, past_value = {};                  // stand before key and value; empty: none
   kernels::ScoresAt scores_at = kernels::ScoresAt::masked;  // where keep::scores takes them
 };
+// The output, and the maps that were kept: weights.matrix(b, h) is T x S, the past keys first.
 template <class K, class S>
 struct SdpaResult {
   Tensor<S> output = Tensor<S>{};  // (B, T, H * Dv)

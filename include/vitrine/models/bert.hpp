@@ -8,6 +8,7 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
+// A text encoder's result, and the pooler's.
 template <class K, class S>
 struct BertResult : TextEncoderResult<K, S> {
   Tensor<S> pooled = Tensor<S>{};  // (B, 1, E): tanh of a linear layer over each sequence's first hidden state
@@ -16,8 +17,11 @@ struct BertResult : TextEncoderResult<K, S> {
 template <class S>
 class Bert : public TextEncoder<S> {
  public:
+  // config.json's model_type.
   static constexpr const char* model_type = "bert";
+  // The second argument of a call.
   using Masks = TextEncoderMasks<S>;
+  // Not loaded until vt::load_model, vt::load or init.
   explicit Bert(const TextEncoderConfig& config, const Memory* memory = heap()) noexcept
       : TextEncoder<S>(config, memory) {}
 
@@ -29,6 +33,7 @@ class Bert : public TextEncoder<S> {
     return this->has_pooler() ? this->pool(result.pooled, workspace, result.output) : Status{};
   }
 #if VITRINE_EXCEPTIONS
+  // The same with fresh results. Throws StatusError.
   template <class K = DefaultKeep>
   BertResult<K, S> operator()(const Tokens& tokens, const Masks& masks = {}, const K& keep = {}) const {
     BertResult<K, S> result;

@@ -12,9 +12,12 @@ namespace vitrine::inline VITRINE_ABI {
 template <class S, Dims D = Dims{}>
 class Decoder : public Module<Decoder<S, D>, S> {
  public:
+  // The third argument of a call.
   using Masks = DecoderMasks<S>;
 
   constexpr Decoder() noexcept requires(D.fixed() && D.num_layers > 0) : Decoder(StackConfig{}) {}
+  // Not loaded until vt::load, bind or init. A stack whose layers found no memory answers out_of_memory when it is
+  // called.
   constexpr explicit Decoder(const StackConfig& config, const Memory* memory = detail::default_memory<D>()) noexcept
       : Module<Decoder, S>(memory), config_(config), layers_(memory, count(config), detail::sized<D>(config.layer)) {
     detail::check_dims<D>();
@@ -23,6 +26,7 @@ class Decoder : public Module<Decoder<S, D>, S> {
     if (config.final_norm)
       norm_ = detail::Norm<S>(config_.layer.d_model, config.layer.layer_norm_eps, config.layer.bias);
   }
+  // The configuration, fixed sizes filled in.
   const StackConfig& config() const noexcept { return config_; }
 
   // tgt (B, T, E), memory (B, S, E) to result.output (B, T, E), self_attn[layer], cross_attn[layer]. Errors and memory
@@ -47,6 +51,7 @@ class Decoder : public Module<Decoder<S, D>, S> {
   }
 #endif
 
+  // Scratch of a call on equally long sequences.
   constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1) const noexcept {
     return detail::decoder_workspace(layers_.data(), layers_.size(), shape, threads);
   }
@@ -66,6 +71,7 @@ class Decoder : public Module<Decoder<S, D>, S> {
     return detail::output_bytes<S>({D.max_batch, D.max_length}, D.d_model) +
            detail::map_bytes<K, S>(D.num_layers, D.max_batch, D.nhead, D.max_length, D.max_length + D.memory_bound());
   }
+  // Two for each multiply-add of the products; attention over all pairs.
   double flops(const Shape& shape) const noexcept {
     const double rows = double(shape.batch * shape.length), memory = double(shape.batch * shape.memory_length);
     if (layers_.size() == 0) return 0;

@@ -10,7 +10,9 @@ namespace vitrine::inline VITRINE_ABI {
 template <class S>
 class DistilBert : public TextEncoder<S> {
  public:
+  // config.json's model_type.
   static constexpr const char* model_type = "distilbert";
+  // Not loaded until vt::load_model, vt::load or init. It has no token types and no pooler, whatever `config` says.
   explicit DistilBert(TextEncoderConfig config, const Memory* memory = heap()) noexcept
       : TextEncoder<S>(without_extras(config), memory) {}
 

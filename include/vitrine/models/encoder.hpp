@@ -12,9 +12,12 @@ namespace vitrine::inline VITRINE_ABI {
 template <class S, Dims D = Dims{}>
 class Encoder : public Module<Encoder<S, D>, S> {
  public:
+  // The second argument of a call.
   using Masks = EncoderMasks<S>;
 
   constexpr Encoder() noexcept requires(D.fixed() && D.num_layers > 0) : Encoder(StackConfig{}) {}
+  // Not loaded until vt::load, bind or init. A stack whose layers found no memory answers out_of_memory when it is
+  // called.
   constexpr explicit Encoder(const StackConfig& config, const Memory* memory = detail::default_memory<D>()) noexcept
       : Module<Encoder, S>(memory), config_(config), layers_(memory, count(config), detail::sized<D>(config.layer)) {
     detail::check_dims<D>();
@@ -23,6 +26,7 @@ class Encoder : public Module<Encoder<S, D>, S> {
     if (config.final_norm)
       norm_ = detail::Norm<S>(config_.layer.d_model, config.layer.layer_norm_eps, config.layer.bias);
   }
+  // The configuration, fixed sizes filled in.
   const StackConfig& config() const noexcept { return config_; }
 
   // x (B, T, E) to result.output (B, T, E) and result.self_attn[layer]. Errors and memory as in EncoderLayer.
@@ -45,6 +49,7 @@ class Encoder : public Module<Encoder<S, D>, S> {
   }
 #endif
 
+  // Scratch of a call on equally long sequences.
   constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1) const noexcept {
     return detail::encoder_workspace(layers_.data(), layers_.size(), shape, threads);
   }
@@ -63,6 +68,7 @@ class Encoder : public Module<Encoder<S, D>, S> {
     return detail::output_bytes<S>({D.max_batch, D.max_length}, D.d_model) +
            detail::map_bytes<K, S>(D.num_layers, D.max_batch, D.nhead, D.max_length, D.max_length);
   }
+  // Two for each multiply-add of the products; attention over all pairs.
   double flops(const Shape& shape) const noexcept {
     const double rows = double(shape.batch * shape.length);
     return layers_.size() > 0 ? 2 * double(layers_.size()) * layers_.data()[0].work(rows, rows * double(shape.length))

@@ -23,12 +23,14 @@ struct Gpt2Config {
   Index bos_token_id = -1, eos_token_id = -1, pad_token_id = -1;
 };
 
+// What a call may be given.
 template <class S>
 struct Gpt2Masks {
   Mask<S> mask = {};                   // besides causal(), which is always there
   std::span<const S> head_scale = {};  // see EncoderMasks
 };
 
+// Logits (B, T, V), self_attn, and the hidden states (B, T, E).
 template <class K, class S>
 struct Gpt2Result : EncoderResult<K, S> {  // output: logits
   Tensor<S> hidden = Tensor<S>{};          // behind the final norm
@@ -41,9 +43,12 @@ class CausalSteps;
 template <class S>
 class Gpt2 : public Module<Gpt2<S>, S> {
  public:
+  // config.json's model_type.
   static constexpr const char* model_type = "gpt2";
+  // The second argument of a call.
   using Masks = Gpt2Masks<S>;
 
+  // Not loaded until vt::load_model, vt::load or init.
   explicit Gpt2(const Gpt2Config& c, const Memory* memory = heap()) noexcept
       : Module<Gpt2, S>(memory),
         config_(c),
@@ -60,9 +65,13 @@ class Gpt2 : public Module<Gpt2<S>, S> {
     positions_.rows = c.n_positions, positions_.cols = c.n_embd;
     if (!c.tie_word_embeddings) lm_head_ = words_;
   }
+  // The configuration.
   const Gpt2Config& config() const noexcept { return config_; }
+  // The stack between embeddings and logits.
   const Encoder<S>& encoder() const noexcept { return encoder_; }
+  // The longest sequence of ids that has positions.
   Index max_length() const noexcept { return positions_.rows; }
+  // V.
   Index vocab_size() const noexcept { return words_.rows; }
 
   // Allocates only to grow result and workspace. bad_shape names an id or a length that the model does not have;

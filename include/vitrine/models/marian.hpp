@@ -10,7 +10,9 @@ namespace vitrine::inline VITRINE_ABI {
 template <class S>
 class Marian : public Seq2Seq<S> {
  public:
+  // config.json's model_type.
   static constexpr const char* model_type = "marian";
+  // Not loaded until vt::load_model, vt::load or init.
   explicit Marian(const Seq2SeqConfig& config, const Memory* memory = heap()) noexcept
       : Seq2Seq<S>(config, {.sinusoidal = true}, memory) {}
 };

@@ -26,12 +26,14 @@ struct Seq2SeqConfig {
   Index pad_token_id = -1, bos_token_id = -1, eos_token_id = -1, decoder_start_token_id = -1;
 };
 
+// What a call may be given.
 template <class S>
 struct Seq2SeqMasks {
   Mask<S> src_mask = {};  // over the keys of padded sources, for encoder and cross-attention alike
   std::span<const S> encoder_head_scale = {}, head_scale = {}, memory_head_scale = {};  // see EncoderMasks
 };
 
+// Logits (B, T, V) with the decoder's maps, the encoder's whole result, and the hidden states (B, T, E).
 template <class K, class S>
 struct Seq2SeqResult : TransformerResult<K, S> {  // output: logits
   Tensor<S> hidden = Tensor<S>{};
@@ -44,13 +46,18 @@ class DecodingSteps;
 template <class S>
 class Seq2Seq : public Module<Seq2Seq<S>, S> {
  public:
+  // The third argument of a call.
   using Masks = Seq2SeqMasks<S>;
 
+  // The configuration.
   const Seq2SeqConfig& config() const noexcept { return config_; }
+  // The encoder, without embeddings.
   const Encoder<S>& encoder() const noexcept { return encoder_; }
+  // The decoder, without embeddings and logits.
   const Decoder<S>& decoder() const noexcept { return decoder_; }
   // The longest sequence of ids that has positions.
   Index max_length() const noexcept { return source_positions_.rows - offset_; }
+  // V: the target's ids.
   Index vocab_size() const noexcept { return output().rows; }
 
   // source ids to result.output (B, S, E) and its maps (Which::encoder). bad_shape names an id or a length that the
@@ -91,6 +98,7 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
     return detail::project_logits(workspace, output(), final_logits_bias_, result.hidden, own.output, this->memory());
   }
 #if VITRINE_EXCEPTIONS
+  // The same with fresh results. Throws StatusError.
   template <class K = DefaultKeep>
   Seq2SeqResult<K, S> operator()(const Tokens& source, const Tokens& target, const Masks& masks = {},
                                  const K& keep = {}) const {

@@ -24,6 +24,7 @@ struct TextEncoderConfig {
   Index pad_token_id = 0;
 };
 
+// What a call may be given.
 template <class S>
 struct TextEncoderMasks {
   Mask<S> src_mask = {};
@@ -31,6 +32,7 @@ struct TextEncoderMasks {
   std::span<const Index> token_types = {};  // one for each id; empty: all 0
 };
 
+// The last hidden states (B, T, E), self_attn, and what the first layer saw.
 template <class K, class S>
 struct TextEncoderResult : EncoderResult<K, S> {
   Tensor<S> embedded = Tensor<S>{};  // what the first layer saw
@@ -39,11 +41,16 @@ struct TextEncoderResult : EncoderResult<K, S> {
 template <class S>
 class TextEncoder : public Module<TextEncoder<S>, S> {
  public:
+  // The second argument of a call.
   using Masks = TextEncoderMasks<S>;
 
+  // The configuration.
   const TextEncoderConfig& config() const noexcept { return config_; }
+  // The stack behind the embeddings.
   const Encoder<S>& encoder() const noexcept { return encoder_; }
+  // The longest sequence of ids that has positions.
   Index max_length() const noexcept { return positions_.rows; }
+  // Ids that the embedding knows.
   Index vocab_size() const noexcept { return words_.rows; }
 
   // Allocates only to grow result and workspace. bad_shape names an id, a token type or a length that the model does

@@ -27,8 +27,11 @@ struct Tokens {
     for (Index l : lengths) length = l > length ? l : length;
   }
 
+  // Sequences have lengths of their own.
   bool ragged() const { return !lengths.empty(); }
+  // The number of ids of sequence b.
   Index length_of(Index b) const { return ragged() ? lengths[std::size_t(b)] : length; }
+  // The number of ids of all sequences.
   Index rows() const {
     if (!ragged()) return batch * length;
     Index sum = 0;

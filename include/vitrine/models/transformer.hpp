@@ -10,6 +10,7 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
+// What a call may be given: masks over S x S, T x T and T x S, and factors of the heads.
 template <class S>
 struct TransformerMasks {
   Mask<S> src_mask = {}, tgt_mask = {}, memory_mask = {};
@@ -24,15 +25,20 @@ struct TransformerResult : DecoderResult<K, S> {
 template <class S>
 class Transformer : public Module<Transformer<S>, S> {
  public:
+  // The third argument of a call.
   using Masks = TransformerMasks<S>;
 
+  // Not loaded until vt::load or init.
   explicit Transformer(const TransformerConfig& c = {}, const Memory* memory = heap()) noexcept
       : Module<Transformer, S>(memory),
         config_(c),
         encoder_(stack(c, c.num_encoder_layers), memory),
         decoder_(stack(c, c.num_decoder_layers), memory) {}
+  // The configuration.
   const TransformerConfig& config() const noexcept { return config_; }
+  // The encoder; its own stack, to be called alone.
   const Encoder<S>& encoder() const noexcept { return encoder_; }
+  // The decoder.
   const Decoder<S>& decoder() const noexcept { return decoder_; }
 
   // src (B, S, E), tgt (B, T, E). Selection: Which::encoder chooses the encoder's maps, self and cross the decoder's.
@@ -59,6 +65,7 @@ class Transformer : public Module<Transformer<S>, S> {
                                  {.tgt_mask = masks.tgt_mask, .memory_mask = masks.memory_mask}, keep);
   }
 #if VITRINE_EXCEPTIONS
+  // The same with fresh results. Throws StatusError.
   template <class K = DefaultKeep>
   TransformerResult<K, S> operator()(const Sequences<S>& src, const Sequences<S>& tgt, const Masks& masks = {},
                                      const K& keep = {}) const {
@@ -75,6 +82,7 @@ class Transformer : public Module<Transformer<S>, S> {
     const std::size_t b = decoder_.workspace_bytes(shape, threads);
     return a > b ? a : b;
   }
+  // Values of both outputs and all maps, in bytes.
   template <class K = DefaultKeep>
   std::size_t result_bytes(const Shape& shape, const K& keep = {}) const noexcept {
     return encoder_.result_bytes({shape.batch, shape.memory_length}, keep) + decoder_.result_bytes(shape, keep);
