@@ -56,9 +56,9 @@ function(vitrine_program source)
     return()
   endif()
   add_executable(${name} ${source})
-  # The programs of tests/ are large and run for seconds: they build like the unit tests.
+  # The programs of tests/ are large and run for seconds: they build like the unit tests. So does examples/mistakes.
   set(built_like vitrine_own)
-  if(source MATCHES "/tests/[^/]*$" AND NOT name STREQUAL "exhaustive")
+  if((source MATCHES "/tests/[^/]*$" AND NOT name STREQUAL "exhaustive") OR name STREQUAL "mistakes")
     set(built_like vitrine_unit)
   endif()
   target_link_libraries(${name} PRIVATE ${built_like} ${ARGN})
