@@ -16,8 +16,37 @@ else
   rm -rf "$out"
   mkdir -p "$out"
 fi
+# The first page: every header with its first sentence, by tier.
+main_page() {
+  local tier header
+  echo '/** @mainpage The API, header by header'
+  echo 'Ways into it, with code that runs: README.md and examples/README.md. Symbols: B batch, T target length, S source length,'
+  echo 'E model width, H heads, D head width, F feed-forward width. `vt` is `vitrine`.'
+  for tier in core kernels layers models generate io inspect; do
+    printf '\n@section tier_%s %s\n<table>\n' $tier $tier
+    for header in include/vitrine/$tier/*.hpp; do
+      awk -v path="${header#include/}" '
+        /^#pragma once/ || /^\/\/ *$/ || !/^\/\// || /^\/\/   / { exit }
+        { sub(/^\/\/ /, ""); text = text (text == "" ? "" : " ") $0 }
+        END {
+          if (match(text, /[.]( |$)/)) text = substr(text, 1, RSTART)
+          gsub(/&/, "\\&amp;", text); gsub(/</, "\\&lt;", text)
+          name = path; sub(/.*\//, "", name)
+          printf "<tr><td>@link %s %s @endlink</td><td>%s</td></tr>\n", path, name, text
+        }' "$header"
+    done
+    echo '</table>'
+  done
+  echo '*/'
+  echo '/** @namespace vitrine Everything; namespace vt = vitrine. */'
+  echo '/** @namespace vitrine::keep What a call keeps of its attention. */'
+  echo '/** @namespace vitrine::kernels Pointers and strides in, no layer types. */'
+  echo '/** @namespace vitrine::inspect Analysis of maps, and their pictures. */'
+}
+main_page >"$out/main_page.dox"
+
 version=$(awk '/^#define VITRINE_VERSION_/ { printf "%s%s", dot, $3; dot = "." }' include/vitrine/core/config.hpp)
-{ cat .cmake/Doxyfile; echo "PROJECT_NUMBER = $version"; echo "$settings"; } | doxygen - >"$out/doxygen.log" 2>&1 || true
+{ cat .cmake/Doxyfile; echo "PROJECT_NUMBER = $version"; echo "INPUT += $out/main_page.dox"; echo "$settings"; } | doxygen - >"$out/doxygen.log" 2>&1 || true
 failed=0
 ! grep -E 'warning:|error:' "$out/doxygen.log" || failed=1
 entities=$(grep -hc '<memberdef\|<compounddef kind="\(class\|struct\)' "$out"/xml/{class,struct,namespace}*.xml | awk '{ sum += $1 } END { print sum }')

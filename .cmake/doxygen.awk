@@ -1,6 +1,6 @@
 # Makes the headers' comments Doxygen's: see docs.sh. Reads one header, writes what Doxygen is to see of it.
 # `//` becomes `///`, a comment behind a declaration `///<`; the first comment is the file's; lines that are indented by three
-# spaces or more are an example, word for word.
+# spaces or more are an example, word for word. `// ---- makers` divides a header and belongs to no declaration.
 function escaped(text) {
   gsub(/\\/, "\\\\\\\\", text); gsub(/&/, "\\&amp;", text); gsub(/</, "\\&lt;", text); gsub(/>/, "\\&gt;", text)
   gsub(/[*]/, "\\*", text); gsub(/@/, "\\@", text); gsub(/#/, "\\#", text)
@@ -36,7 +36,8 @@ held != "" || ($1 == "class" || $1 == "struct") && !commented {
   if (held != "") print held
   held = ""
 }
-{ commented = /^ *\/\// }
+{ commented = /^ *\/\// && !/^ *\/\/ ----/ }
+/^ *\/\/ ----/ { print "//"; next }
 { gsub(/vitrine::inline VITRINE_ABI/, "vitrine") }
 /^ *\/\/\/?( |$)/ {
   text = $0

@@ -3,9 +3,9 @@
 //
 //   namespace vt = vitrine;
 //   vt::EncoderLayer<float> layer({.d_model = 64, .nhead = 4});
-//   layer.init(1);                                        // or vt::load(layer, vt::SafeTensors("model.safetensors"),
-//   "layers.0.") auto [output, self_attn, cross_attn] = layer(x);      // x: B x T x E;  self_attn.matrix(b, h): T x T,
-//   rows sum to 1
+//   layer.init(1);                      // or vt::load(layer, vt::SafeTensors("model.safetensors"), "layers.0.")
+//   auto [output, self_attn, cross_attn] = layer(x);      // x: B x T x E
+//   self_attn.matrix(b, h);                               // T x T, rows sum to 1
 //
 // Whole pretrained models (models/marian.hpp, ...), files (io/), decoding (generate/) and pictures (inspect/) are their
 // own headers.

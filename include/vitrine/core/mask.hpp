@@ -7,12 +7,12 @@
 //   key_lengths(lengths)            sequence b has lengths[b] keys
 //   key_flags(flags, B, S)          flags[b][j] true: key j may be seen
 //   keep_matrix(keep, T, S), (keep, B, H, T, S)     true: may be seen; an extent of 1 broadcasts
-//   additive_bias(bias, T, S), (bias, B, H, T, S)   added to the scores after the scale; -inf masks the key, bit for
-//   bit key_bias(bias, B, S)                            the same for a key of every query
-//   from_torch_key_padding_mask(mask, B, S), from_torch_attn_mask(mask, T, S), (mask, B * H, H, T, S)    true means
-//   IGNORE from_torch_sdpa_mask(mask, T, S), (mask, B, H, T, S)                                                 true
-//   means attend from_hf_attention_mask(mask, B, S)                                                                   1
-//   means keep
+//   additive_bias(bias, T, S), (bias, B, H, T, S)   added to the scores after the scale; -inf masks, by its bits
+//   key_bias(bias, B, S)            the same for a key of every query
+//   from_torch_key_padding_mask(mask, B, S)                                     true means IGNORE
+//   from_torch_attn_mask(mask, T, S), (mask, B * H, H, T, S)                    true means IGNORE
+//   from_torch_sdpa_mask(mask, T, S), (mask, B, H, T, S)                        true means attend
+//   from_hf_attention_mask(mask, B, S)                                          1 means keep
 //
 // A mask gives each row an interval [lo, hi) of keys and, inside it, an optional matrix. Outside nothing is computed or
 // multiplied, whatever it holds. A row with no key left has weights 0 and context 0.
@@ -242,6 +242,7 @@ inline Mask<float> from_torch_key_padding_mask(const float* bias, Index batch, I
 inline Mask<double> from_torch_key_padding_mask(const double* bias, Index batch, Index memory_length) {
   return key_bias(bias, batch, memory_length);
 }
+// nn.MultiheadAttention's attn_mask, (T, S): true means ignore; numbers are added.
 template <class T>
 BasicMask from_torch_attn_mask(const T* ignore, Index length, Index memory_length) {
   BasicMask m;

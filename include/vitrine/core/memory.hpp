@@ -1,7 +1,7 @@
 // Where bytes come from: a pair of functions, or the caller. Ownership is not a template argument.
 //
-//   Memory      two function pointers; nullptr instead of one means "the caller's bytes", and then nothing refers to a
-//   heap Block<S>    immutable values that copies share (reference count in the block), or a view of caller bytes
+//   Memory      two function pointers; null instead of one means "the caller's bytes": then nothing refers to a heap
+//   Block<S>    immutable values that copies share (reference count in the block), or a view of caller bytes
 //   Buffer<S>   move-only values that grow through their Memory, or stay within the caller's span
 //   Arena       hands out pieces of one range, 64-byte aligned; over nothing it counts what would be needed
 #pragma once

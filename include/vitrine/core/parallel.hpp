@@ -1,12 +1,11 @@
 // Threads: the one file that knows OpenMP.
 //
-//   run_team(threads, f)            calls f(team) on every thread of a team, once; serially inside another region and
-//   after fork() team.for_each(items, f)         f(item) for every item, each on one thread, first come first served;
-//   then all wait team.split(count, f)            f(first, last) with an equal share of [0, count) for each thread; no
-//   waiting team.rows(count, block, f)      f(team, first, last): many rows are dealt out as blocks, each to one thread
-//   alone (a team of one);
-//                                   few rows go whole to the whole team, which then divides each product by columns
-//   team.barrier()                  all wait for all
+//   run_team(threads, f)        f(team) on every thread of a team; serially inside another region and after fork()
+//   team.for_each(items, f)     f(item) for every item, each on one thread, first come first served; then all wait
+//   team.split(count, f)        f(first, last) with an equal share of [0, count) for each thread; no waiting
+//   team.rows(count, block, tile, f)    f(team, first, last): many rows are dealt out as blocks, each to one
+//                               thread (a team of one); few go whole to the team, which divides products by columns
+//   team.barrier()              all wait for all
 //
 // No result depends on how work is dealt out: every element is computed by one thread, in one order (DESIGN.md section
 // 5).

@@ -1,10 +1,10 @@
 // One vector of the machine, in the few operations that the kernels need.
 //
-//   using V = simd<float>;                   V::lanes floats: 16 with AVX-512, 8 with AVX, 4 with SSE and NEON, 2 in a
-//   plain array V::vec x = V::load(p), y = V::set1(2);   loads and stores need no alignment x + y, x - y, x / y as
-//   written; a product is never written with * V::mul(x, y)                             rounded product, never fused
-//   with a neighbour, whatever -ffp-contract says V::fma(x, y, z)                          x * y + z, one rounding
-//   where the machine has the instruction, else two
+//   using V = simd<float>;    V::lanes floats: 16 with AVX-512, 8 with AVX, 4 with SSE and NEON, 2 in a plain array
+//   V::vec x = V::load(p), y = V::set1(2);      loads and stores need no alignment
+//   x + y, x - y, x / y       as written; a product is never written with *
+//   V::mul(x, y)              rounded product, never fused with a neighbour, whatever -ffp-contract says
+//   V::fma(x, y, z)           x * y + z, one rounding where the machine has the instruction, else two
 //
 // The numbers of the library are made of these, so that one build gives one result (DESIGN.md section 5). Vector types
 // stay inside always_inline functions: how they are passed to real functions depends on the flags of a translation

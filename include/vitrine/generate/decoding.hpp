@@ -2,10 +2,10 @@
 //
 //   vt::Workspace workspace(vt::heap());
 //   vt::DecodingSteps<float> steps(model, workspace, {.max_length = 64});
-//   steps.begin(vt::Tokens(ids, lengths));                 // encodes the sources; ragged: nothing is computed for
-//   padding auto step = steps.next(first_ids);                     // one id for each hypothesis step.output.matrix(b):
-//   logits, 1 x V    step.self_attn[layer].matrix(b, h): 1 x (t + 1)    step.cross_attn: 1 x S steps.reorder(parents);
-//   // beams; hypotheses that are finished leave the batch
+//   steps.begin(vt::Tokens(ids, lengths));        // encodes the sources; ragged: nothing is computed for padding
+//   auto step = steps.next(first_ids);            // one id for each hypothesis
+//   step.output.matrix(b): logits, 1 x V    step.self_attn[layer].matrix(b, h): 1 x (t + 1)    step.cross_attn: 1 x S
+//   steps.reorder(parents);                       // beams; hypotheses that are finished leave the batch
 //
 // Steps give the very bits that the model gives with the whole target at once (DESIGN.md section 5). Weights are read
 // once a step, in one parallel region from the embedding to the logits.

@@ -1,8 +1,7 @@
 // Parameters from a safetensors file into a layer, stack or model, and back.
 //
 //   vt::load(layer, vt::SafeTensors("model.safetensors"), "decoder.layers.0.");     PyTorch's own parameter names
-//   vt::save(layer, "layer.safetensors");                                           the same names, with the
-//   configuration
+//   vt::save(layer, "layer.safetensors");              the same names, with the configuration
 //
 // Other people's names: a LoadOptions::source says which tensors one of our parameters is made of, e.g. for a packed
 // projection

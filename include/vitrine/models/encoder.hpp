@@ -1,8 +1,8 @@
 // Encoder: a stack of EncoderLayers and an optional final norm; nn.TransformerEncoder.
 //
 //   vt::Encoder<float> encoder({.layer = {.d_model = 512, .nhead = 8}, .num_layers = 6});
-//   auto r = encoder(x, {.src_mask = vt::causal()});                              r.self_attn[layer].matrix(b, h): T x
-//   T auto r = encoder(x, {}, vt::keep::weights.only({.layers = {0, 5}, .heads = {7}}));
+//   auto r = encoder(x, {.src_mask = vt::causal()});                  r.self_attn[layer].matrix(b, h): T x T
+//   auto r = encoder(x, {}, vt::keep::weights.only({.layers = {0, 5}, .heads = {7}}));
 #pragma once
 #include <vitrine/layers/encoder_layer.hpp>
 #include <vitrine/models/layer_array.hpp>
