@@ -157,6 +157,8 @@ Mask<S> operator&(Mask<S> x, const Mask<S>& y) {
 }
 
 // ---- makers; the views stay the caller's
+
+// Key j is seen by query i if j <= i + offset; one offset, or one for each sequence.
 inline BasicMask causal(Index offset = 0) {
   BasicMask m;
   m.is_causal = true, m.offset = offset;
@@ -229,6 +231,8 @@ Mask<S> key_bias(const S* bias, Index batch, Index memory_length) {
 }
 
 // ---- converters: the name says whose sense the argument has
+
+// nn.MultiheadAttention's key_padding_mask, (B, S): true means ignore; numbers are added to the scores.
 template <class T>
 BasicMask from_torch_key_padding_mask(const T* ignore, Index batch, Index memory_length) {
   BasicMask m;
@@ -284,7 +288,9 @@ BasicMask from_hf_attention_mask(const T* keep, Index batch, Index memory_length
   return key_flags(keep, batch, memory_length);
 }
 
-// ---- what kernels see: the mask of one (sequence, head)
+// ---- what kernels see
+
+// The mask of one sequence and head. Pointers are null where there is no such kind.
 template <class S>
 struct RowMask {
   Index keys = 0;  // S, or the sequence's own length

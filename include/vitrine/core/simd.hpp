@@ -128,6 +128,8 @@ VITRINE_INLINE T opaque(T x) {
 }  // namespace detail
 
 // ---- scalars, for the same numbers as one lane
+
+// The rounded product, never fused with a neighbour.
 template <class S>
 VITRINE_INLINE S mul(S x, S y) {
   return detail::opaque(static_cast<S>(x * y));
