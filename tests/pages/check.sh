@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Every page (README.md and *.md under examples/ and bench/) is code that runs.
+#   check.sh list                   the pages
+#   check.sh program FILE.cpp       one program from all ```cpp blocks
+#   check.sh outputs PROGRAM BUILD  runs it, and the commands of ```console blocks with the programs of BUILD, and compares
+#   check.sh names                  files, programs, targets, headers, links and anchors that pages name exist
+#
+# How pages are read:
+# - A ```cpp block whose first line is an #include begins a function; one without goes on in it, and knows its names. A block
+#   with `int main(` is a program by itself; one that begins with template, struct, class, enum or using stands before the function.
+# - `<!-- cpp` on its own line begins code that readers do not see, up to `-->`: what the block behind it needs around it.
+# - A ```text block right behind a ```cpp block is what that one prints. A ```console block is commands behind `$ ` (a
+#   backslash goes on with the next line), each with its standard output. They run in a scratch folder that shows this
+#   repository. `...` on a line of its own stands for any lines; numbers may differ by one in the last digit.
+# - Any other block (```sh, ```python) is shown, and its names are checked.
+set -uo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+cd "$root"
+pages() { echo README.md; find examples bench -name '*.md' | sort; }
+awk_script() { local script=$1; shift; awk -f "tests/pages/$script.awk" "$@"; }
+
+program() {
+  mapfile -t all < <(pages)
+  awk_script code "${all[@]}" >"$1"
+}
+
+outputs() {
+  local under_test build scratch name status=0
+  under_test=$(realpath "$1") build=$(realpath "$2") scratch=$(mktemp -d)
+  trap 'rm -rf "$scratch"' RETURN
+  for name in README.md examples bench tests include; do ln -s "$root/$name" "$scratch/$name"; done
+  ln -s "$build" "$scratch/build"
+  cd "$scratch"
+  "$under_test" >"$scratch/printed" 2>"$scratch/errors" ||
+    { tail -n 20 "$scratch/printed" "$scratch/errors"; echo "the blocks of the pages end with exit status $?"; return 1; }
+  mapfile -t all < <(cd "$root" && pages)
+  awk -f "$root/tests/pages/compare.awk" "$scratch/printed" "${all[@]}" || status=1
+  cd "$root"
+  return $status
+}
+
+exists() {  # exists KIND NAME PAGE
+  local name=$2 target file anchor
+  case $1 in
+    heading) ;;
+    file) [ -e "$name" ] ;;
+    program) name=${name#build/}; [ -e "$name.cpp" ] || compgen -G "${name%/*}/*/${name##*/}.cpp" >/dev/null || [ "${name##*/}" = vitrine_bench ] ;;
+    target) git ls-files -co --exclude-standard | grep -qE "(^|/)$name[.]cpp$" || grep -rqE "add_custom_target\($name\b" --include=CMakeLists.txt --include='*.cmake' . .cmake ;;
+    preset) grep -qF "\"name\": \"$name\"" CMakePresets.json ;;
+    link)
+      case $name in http://* | https://* | mailto:*) return 0 ;; esac
+      file=${name%%#*} anchor=${name#"$file"} target=$3
+      [ -z "$file" ] || target=$(realpath -m --relative-to=. "$(dirname "$3")/$file")
+      [ -e "$target" ] && { [ -z "$anchor" ] || grep -qxF "$target heading ${anchor#\#}" "$names.headings"; } ;;
+  esac
+}
+names() {
+  local page line kind name failed=0 count=0
+  names=$(mktemp)
+  trap 'rm -f "$names" "$names.headings"' RETURN
+  mapfile -t all < <(pages)
+  awk_script names "${all[@]}" >"$names"
+  awk -F'\t' '$3 == "heading" { print $1 " heading " $4 }' "$names" >"$names.headings"
+  while IFS=$'\t' read -r page line kind name; do
+    count=$((count + 1))
+    exists "$kind" "$name" "$page" || { echo "$page:$line: there is no $kind $name"; failed=1; }
+  done <"$names"
+  echo "${#all[@]} pages, $count names"
+  return $failed
+}
+
+case ${1:-} in
+  list) pages ;;
+  program | outputs | names) "$@" ;;
+  *) sed -n '2,6s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+esac
