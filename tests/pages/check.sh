@@ -45,7 +45,7 @@ exists() {  # exists KIND NAME PAGE
     heading) ;;
     file) [ -e "$name" ] ;;
     program) name=${name#build/}; [ -e "$name.cpp" ] || compgen -G "${name%/*}/*/${name##*/}.cpp" >/dev/null || [ "${name##*/}" = vitrine_bench ] ;;
-    target) git ls-files -co --exclude-standard | grep -qE "(^|/)$name[.]cpp$" || grep -rqE "add_custom_target\($name\b" --include=CMakeLists.txt --include='*.cmake' . .cmake ;;
+    target) [ -n "$(find tests examples bench -name "$name.cpp")" ] || grep -rqE "add_custom_target\($name\b" tests examples bench .cmake ;;
     preset) grep -qF "\"name\": \"$name\"" CMakePresets.json ;;
     link)
       case $name in http://* | https://* | mailto:*) return 0 ;; esac
