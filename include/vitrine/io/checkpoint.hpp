@@ -61,6 +61,16 @@ M load_seq2seq(const std::filesystem::path& folder) {
   const std::string body = file.contains("encoder.layers.0.fc1.weight") ? "" : "model.";
   config.final_logits_bias = file.contains("final_logits_bias");
   config.stored_positions = file.contains(body + "encoder.embed_positions.weight");
+  if (std::string_view(M::model_type) == "marian" && !config.stored_positions) {
+    // Sinusoids are computed before the tensors are compared, and no tensor has their number of rows.
+    std::size_t bytes = std::size_t{16} << 20;
+    for (const TensorView& tensor : file.tensors()) bytes += tensor.nbytes;
+    const auto values = std::size_t(config.max_position_embeddings) * std::size_t(config.d_model);
+    if (values > bytes / sizeof(typename M::Scalar))
+      config_file.fail(LoadError::config_bad_value,
+                       concat("\"max_position_embeddings\" ", config.max_position_embeddings, " of \"d_model\" ",
+                              config.d_model, " would take more memory than the whole checkpoint"));
+  }
 
   LoadOptions options;
   const std::string encoder_table = body + "encoder.embed_tokens.weight",

@@ -97,6 +97,7 @@ inline ConfigFile::ConfigFile(std::string_view text, std::string label) : file_(
 inline void ConfigFile::parse(std::string_view text) {
   if (text.size() > (std::size_t{64} << 20)) fail(LoadError::config_not_json, "has more than 64 MB");
   if (!detail::is_utf8(text)) fail(LoadError::config_not_json, "is not UTF-8");
+  if (text.find('\0') != text.npos) fail(LoadError::config_not_json, "contains a NUL byte");  // nlohmann's end
   if (detail::json_depth(text) > 32) fail(LoadError::config_not_json, "nests more than 32 levels deep");
   json_ = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
   if (json_.is_discarded()) fail(LoadError::config_not_json, "is not JSON");

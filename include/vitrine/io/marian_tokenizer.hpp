@@ -99,11 +99,14 @@ inline MarianTokenizer::Encoding MarianTokenizer::encode(std::string_view text, 
       for (std::string& piece : pieces) add(std::move(piece));
   };
   // Special tokens that are spelled out in the text stand for themselves.
+  std::size_t places[std::size(specials)] = {};  // the text is searched once for each
   for (std::size_t at = 0;;) {
     std::size_t next = text.npos;
     std::string_view found;
-    for (const std::string_view special : specials)
-      if (const std::size_t here = text.find(special, at); here < next) next = here, found = special;
+    for (std::size_t i = 0; i < std::size(specials); ++i) {
+      if (at == 0 || places[i] < at) places[i] = text.find(specials[i], at);
+      if (places[i] < next) next = places[i], found = specials[i];
+    }
     if (const std::string_view part = text.substr(at, next == text.npos ? next : next - at); !part.empty())
       plain(std::string(part));
     if (next == text.npos) break;
@@ -122,7 +125,7 @@ inline std::string MarianTokenizer::decode(const std::vector<Index>& ids) const 
   }
   std::string text;
   if (!target_->Decode(pieces, &text).ok()) return {};
-  for (std::size_t at; (at = text.find("\u2581")) != text.npos;)
+  for (std::size_t at = 0; (at = text.find("\u2581", at)) != text.npos;)
     text.replace(at, std::string_view("\u2581").size(), " ");
   const std::size_t first = text.find_first_not_of(" \t\n"), last = text.find_last_not_of(" \t\n");
   return first == text.npos ? std::string() : text.substr(first, last - first + 1);

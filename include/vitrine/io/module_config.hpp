@@ -98,8 +98,10 @@ inline void read_option(const nlohmann::json& value, Index& option, const std::s
     option = Dynamic;
     return;
   }
-  if (!value.is_number_integer() || value.get<double>() < 0 || value.get<double>() > 1e9)
-    bad_option(file, name, value, "a size");
+  // Layers are made before any tensor is looked at.
+  const double most = name.starts_with("num_") && name.ends_with("layers") ? 1024 : 1e9;
+  if (!value.is_number_integer() || value.get<double>() < 0 || value.get<double>() > most)
+    bad_option(file, name, value, most < 1e9 ? "a number of layers up to 1024" : "a size");
   option = value.get<Index>();
 }
 inline void read_option(const nlohmann::json& value, double& option, const std::string& name, const std::string& file) {

@@ -6,6 +6,7 @@
 #pragma once
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,8 +36,8 @@ class Vocabulary {
     static const std::string none;
     return id >= 0 && id < size() ? tokens_[std::size_t(id)] : none;
   }
-  /// One id for each character of valid UTF-8. Throws Error unknown_symbol, which names all characters that are no
-  /// token.
+  /// One id for each character of valid UTF-8. Throws Error unknown_symbol, which names the characters that are no
+  /// token (ten at most).
   std::vector<Index> spell(std::string_view word) const;
   /// The characters of a word.
   static std::vector<std::string> characters(std::string_view word);
@@ -82,22 +83,17 @@ inline std::vector<std::string> Vocabulary::characters(std::string_view word) {
 
 inline std::vector<Index> Vocabulary::spell(std::string_view word) const {
   std::vector<Index> ids;
-  std::vector<std::string> unknown;
+  std::set<std::string> unknown;
+  std::string names;
   for (const std::string& character : characters(word)) {
     ids.push_back(find(character));
-    if (ids.back() < 0 && std::find(unknown.begin(), unknown.end(), character) == unknown.end())
-      unknown.push_back(character);
+    if (ids.back() >= 0 || !unknown.insert(character).second || unknown.size() > 10) continue;
+    names.append(names.empty() ? "" : ", ").append(detail::readable(character));
   }
   if (!unknown.empty()) {
-    std::string names;
-    for (const std::string& character : unknown)
-      names +=
-          (names.empty() ? "" : ", ") + (detail::is_utf8(character) && static_cast<unsigned char>(character[0]) >= 0x20
-                                             ? "\"" + character + "\""
-                                             : detail::in_quotes(character));
+    if (unknown.size() > 10) names += detail::concat(" and ", unknown.size() - 10, " more");
     throw Error(LoadError::unknown_symbol, file_,
-                detail::concat("has no ", names, ", which \"",
-                               detail::is_utf8(word) ? std::string(word) : detail::in_quotes(word), "\" needs"));
+                detail::concat("has no ", names, ", which ", detail::readable(word), " needs"));
   }
   return ids;
 }

@@ -81,6 +81,7 @@ class WordPiece {
     std::unordered_map<std::string_view, Index> whole, continued;
     std::vector<std::pair<std::string, Index> > special;
     Index unknown = -1, begin = -1, end = -1;
+    std::size_t longest = 0;  // token, in bytes
   };
   void build(std::vector<std::string> tokens, WordPieceOptions options, const std::string& file);
   void add_text(std::string_view text, std::vector<Index>& ids) const;
@@ -132,13 +133,14 @@ inline std::u32string without_accents(const std::u32string& text) {
       out += c;
       continue;
     }
-    for (utf8proc_ssize_t i = 0; i < count; ++i) {
-      out += char32_t(parts[i]);  // into its place among the marks before it
-      for (std::size_t at = out.size() - 1; at > 0 && combining(out[at]) != 0; --at) {
-        if (combining(out[at - 1]) <= combining(out[at])) break;
-        std::swap(out[at - 1], out[at]);
-      }
-    }
+    for (utf8proc_ssize_t i = 0; i < count; ++i) out += char32_t(parts[i]);
+  }
+  for (std::size_t first = 0, last = 0; first < out.size();
+       first = ++last) {  // the marks between two letters, in order
+    while (last < out.size() && combining(out[last]) != 0) ++last;
+    const auto marks = out.begin() + std::ptrdiff_t(first);
+    std::stable_sort(marks, out.begin() + std::ptrdiff_t(last),
+                     [&](char32_t a, char32_t b) { return combining(a) < combining(b); });
   }
   std::erase_if(out, [](char32_t c) { return category(c) == UTF8PROC_CATEGORY_MN; });
   return out;
@@ -200,7 +202,11 @@ inline std::vector<std::string> read_tokenizer_json(const std::filesystem::path&
   const nlohmann::json& model = part(json, "model", "WordPiece");
   read(model, "unk_token", options.unknown);
   read(model, "continuing_subword_prefix", options.continuation);
-  read(model, "max_input_chars_per_word", options.max_word_length);
+  constexpr std::uint64_t most = 1 << 24;
+  const auto words = model.find("max_input_chars_per_word");
+  if (read(model, "max_input_chars_per_word", options.max_word_length) && (*words < 0 || *words > most))
+    file.fail(LoadError::config_bad_value,
+              concat("\"max_input_chars_per_word\" is ", words->dump(), ", not in 0 to ", most));
   const auto vocabulary = model.find("vocab");
   if (vocabulary == model.end() || !vocabulary->is_object())
     file.fail(LoadError::bad_vocabulary, "\"model\" has no \"vocab\"");
@@ -274,6 +280,7 @@ inline void WordPiece::build(std::vector<std::string> tokens, WordPieceOptions o
     const std::string_view token = v.tokens[i];
     if (token.empty()) continue;
     v.whole[token] = Index(i);
+    v.longest = std::max(v.longest, token.size());
     if (token.starts_with(v.options.continuation) && token.size() > v.options.continuation.size())
       v.continued[token.substr(v.options.continuation.size())] = Index(i);
   }
@@ -336,7 +343,11 @@ inline void WordPiece::add_word(std::u32string_view word, std::vector<Index>& id
   const bool too_long = Index(word.size()) > v.options.max_word_length;
   for (std::size_t first = 0; first < word.size();) {
     const auto& pieces = first == 0 ? v.whole : v.continued;
-    std::size_t last = too_long ? first : word.size();
+    std::size_t last = first;  // no piece is longer than the longest
+    if (!too_long)
+      last = std::size_t(std::upper_bound(ends.begin() + std::ptrdiff_t(first), ends.end(), ends[first] + v.longest) -
+                         ends.begin()) -
+             1;
     for (; last > first; --last) {
       const auto found = pieces.find(std::string_view(bytes).substr(ends[first], ends[last] - ends[first]));
       if (found == pieces.end()) continue;
@@ -370,17 +381,21 @@ inline void WordPiece::add_text(std::string_view text, std::vector<Index>& ids) 
 
 inline std::vector<Index> WordPiece::pieces(std::string_view text) const {
   std::vector<Index> ids;
-  while (!text.empty()) {  // the special token that comes first, of several there the longest
+  const auto& specials = vocabulary_->special;
+  std::vector<std::size_t> next(specials.size(), 0);  // where each is: the text is searched once for each
+  for (std::size_t begin = 0;
+       begin < text.size();) {  // the special token that comes first, of several there the longest
     std::size_t first = text.size(), length = 0;
     Index special = -1;
-    for (const auto& [name, id] : vocabulary_->special) {
-      const std::size_t at = text.substr(0, std::min(text.size(), first + name.size())).find(name);
-      if (at == text.npos || at > first || (at == first && name.size() <= length)) continue;
-      first = at, length = name.size(), special = id;
+    for (std::size_t i = 0; i < specials.size(); ++i) {
+      const auto& [name, id] = specials[i];
+      if (begin == 0 || (next[i] != text.npos && next[i] < begin)) next[i] = text.find(name, begin);
+      if (next[i] == text.npos || next[i] > first || (next[i] == first && name.size() <= length)) continue;
+      first = next[i], length = name.size(), special = id;
     }
-    add_text(text.substr(0, first), ids);
+    add_text(text.substr(begin, first - begin), ids);
     if (special >= 0) ids.push_back(special);
-    text.remove_prefix(first + length);
+    begin = first + length;
   }
   return ids;
 }

@@ -48,4 +48,26 @@ inline std::u32string decode_utf8(std::string_view text) {
   return result;
 }
 
+/// A user's text for a message: in quotes, letters of all scripts as they are, control characters and bad bytes as
+/// \xNN; at most some 160 bytes of it.
+inline std::string readable(std::string_view text) {
+  constexpr char digits[] = "0123456789abcdef";
+  std::string result = "\"";
+  std::size_t at = 0;
+  while (at < text.size() && at < 160) {
+    const std::size_t start = at;
+    const std::int32_t code = next_code_point(text, at);
+    const std::string_view bytes = text.substr(start, at - start);
+    if (code >= 0x20 && !(code >= 0x7f && code < 0xa0)) {
+      result += bytes;
+      continue;
+    }
+    for (const char c : bytes) {
+      const auto byte = static_cast<unsigned char>(c);
+      result.append("\\x").append(1, digits[byte >> 4]).append(1, digits[byte & 15]);
+    }
+  }
+  return result.append(at < text.size() ? "...\"" : "\"");
+}
+
 }  // namespace vitrine::inline VITRINE_ABI::detail
