@@ -159,14 +159,11 @@ inline int default_threads() noexcept {
 
 #if VITRINE_OPENMP && defined(__unix__)
 namespace detail {
-// libgomp cannot start a team in a forked child: it runs serially there.
-inline std::atomic<bool>& forked() noexcept {
-  static std::atomic<bool> flag{false};
-  static const int registered =
-      pthread_atfork(nullptr, nullptr, [] { forked().store(true, std::memory_order_relaxed); });
-  (void)registered;
-  return flag;
-}
+// libgomp cannot start a team in a forked child, whoever made the threads that the parent had: it runs serially there.
+// Registered before main() (or when a library that holds this is opened), as a parent may fork before its first team.
+inline std::atomic<bool> forked{false};
+inline const int watching_forks =
+    pthread_atfork(nullptr, nullptr, [] { forked.store(true, std::memory_order_relaxed); });
 }  // namespace detail
 #endif
 
@@ -176,7 +173,7 @@ void run_team(int threads, F&& f) noexcept {
 #if VITRINE_OPENMP
   bool serial = threads <= 1 || omp_in_parallel();
 #if defined(__unix__)
-  serial = serial || detail::forked().load(std::memory_order_relaxed);
+  serial = serial || detail::forked.load(std::memory_order_relaxed);
 #endif
   if (!serial) {
     detail::TeamState state;
