@@ -28,7 +28,7 @@ std::string bounded(std::size_t bytes, F f, std::size_t fixed = 1 << 17) {
   std::string message;
   const std::string error = error_of(f, &message);
   CHECK(peak_allocation() - before < fixed + 64 * bytes);
-  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(10));
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(60));
   CHECK(message.size() < 4000);
   for (const char c : message) CHECK((static_cast<unsigned char>(c) >= 0x20 && c != 0x7f));
   CHECK(message.find("\u009b") == message.npos);  // what ESC [ is to some terminals
