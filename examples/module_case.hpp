@@ -266,25 +266,26 @@ class Collector {
 };
 
 // Calls a layer with these inputs and hands the result to `show`.
-template <class R, class Layer, class Masks, class K, class Show, class... Inputs>
-void call(const Layer& layer, const Masks& masks, const K& keep, const CallOptions& options, Show&& show,
+template <class R, class Layer, class Masks, class K, class F, class Show, class... Inputs>
+void call(const Layer& layer, const Masks& masks, const K& keep, F& trace, const CallOptions& options, Show&& show,
           const Inputs&... inputs) {
   if (!options.into && options.threads == 0) {
-    const R result = layer(inputs..., masks, keep);
+    const R result = layer(inputs..., masks, keep, trace);
     return show(result);
   }
   R result;
   vt::Workspace workspace(layer.memory(), options.threads);
   if (options.threads > 0) workspace.parallel_from(0);
-  vt::throw_if_failed(layer.forward_into(result, workspace, inputs..., masks, keep));
+  vt::throw_if_failed(layer.forward_into(result, workspace, inputs..., masks, keep, trace));
   if (options.into)  // once more, over the numbers of the first call
-    vt::throw_if_failed(layer.forward_into(result, workspace, inputs..., masks, keep));
+    vt::throw_if_failed(layer.forward_into(result, workspace, inputs..., masks, keep, trace));
   show(result);
 }
 
 // The result of the case's call, by the names of its expect tensors.
-template <class S, class K = vt::DefaultKeep>
-std::vector<Named<S>> run(const Case<S>& c, const K& keep = {}, const CallOptions& options = {}, bool means = false) {
+template <class S, class K = vt::DefaultKeep, class F = vt::NoTrace>
+std::vector<Named<S>> run(const Case<S>& c, const K& keep = {}, const CallOptions& options = {}, bool means = false,
+                          F&& trace = {}) {
   Collector<S> collect(c, means);
   const std::string kind = c.kind->name;
   const std::string& file = c.file.file();
@@ -295,14 +296,14 @@ std::vector<Named<S>> run(const Case<S>& c, const K& keep = {}, const CallOption
     const vt::AttentionMasks<S> masks{c.masks[0].mask(c.heads), {}};
     if (c.self_attention)
       call<vt::SelfResult<K, S>>(
-          layer, masks, keep, options,
+          layer, masks, keep, trace, options,
           [&](const auto& r) {
             collect.output(r.output, "query"), collect.maps("weights", r.self_attn, "query", "key");
           },
           input("query"));
     else
       call<vt::CrossResult<K, S>>(
-          layer, masks, keep, options,
+          layer, masks, keep, trace, options,
           [&](const auto& r) {
             collect.output(r.output, "query"), collect.maps("weights", r.cross_attn, "query", "key");
           },
@@ -311,7 +312,7 @@ std::vector<Named<S>> run(const Case<S>& c, const K& keep = {}, const CallOption
     const auto encode = [&](auto&& layer, Index layers) {
       vt::load(layer, c.file, "param.");
       call<vt::EncoderResult<K, S>>(
-          layer, vt::EncoderMasks<S>{c.masks[0].mask(c.heads), {}}, keep, options,
+          layer, vt::EncoderMasks<S>{c.masks[0].mask(c.heads), {}}, keep, trace, options,
           [&](const auto& r) {
             collect.output(r.output, "src"), collect.maps("self_attn", r.self_attn, "src", "src", layers);
           },
@@ -327,7 +328,7 @@ std::vector<Named<S>> run(const Case<S>& c, const K& keep = {}, const CallOption
     const auto decode = [&](auto&& layer, Index layers) {
       vt::load(layer, c.file, "param.");
       call<vt::DecoderResult<K, S>>(
-          layer, vt::DecoderMasks<S>{c.masks[0].mask(c.heads), c.masks[1].mask(c.heads), {}, {}}, keep, options,
+          layer, vt::DecoderMasks<S>{c.masks[0].mask(c.heads), c.masks[1].mask(c.heads), {}, {}}, keep, trace, options,
           [&](const auto& r) {
             collect.output(r.output, "tgt");
             collect.maps("self_attn", r.self_attn, "tgt", "tgt", layers);
@@ -347,7 +348,7 @@ std::vector<Named<S>> run(const Case<S>& c, const K& keep = {}, const CallOption
     vt::load(model, c.file, "param.");
     const vt::TransformerMasks<S> masks{c.masks[0].mask(c.heads), c.masks[1].mask(c.heads), c.masks[2].mask(c.heads)};
     call<vt::TransformerResult<K, S>>(
-        model, masks, keep, options,
+        model, masks, keep, trace, options,
         [&](const auto& r) {
           collect.output(r.output, "tgt");
           collect.maps("encoder_self_attn", r.encoder.self_attn, "src", "src", config.num_encoder_layers);

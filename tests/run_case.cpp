@@ -1,10 +1,12 @@
 // run_case CASE [--threads N] [--keep weights|scores|head_mean|nothing] [--pad LEFT,RIGHT] [--neighbours N]
 //               [--call fresh|into] [--path full|cached|ragged|static] [--scalar float|double] [--out FILE.npz]
+//               [--trace no|yes]
 // Runs one module case and prints for every tensor of the result its name, shape and a hash of the bytes of its real
 // rows: those before the padding that a sequence ends with, the case's own or that of --pad. A name has the same line
 // under all flags (which names there are depends on --keep; NAME.mean is what head_mean keeps). --path cached: decoders
 // that look at no later key, token by token; static: compile-time sizes, for a few cases. Where a path does not exist
-// for a case the plain one is taken, and stderr says so. Exit 0; 2: bad usage or file.
+// for a case the plain one is taken, and stderr says so. --trace yes: with a callable that reads everything, for the
+// full and the ragged path with --keep scores. Exit 0; 2: bad usage or file.
 //
 // run_case --all PATH...   runs the cases in files and folders under many combinations of flags, in float and double,
 // and prints what differs; the last line is "N passed, M failed". Exit 0; 1: something differs; 2: bad usage or file.
@@ -32,7 +34,7 @@ using vt::Index;
 namespace {
 
 struct Options {
-  std::string file, keep = "weights", call = "fresh", path = "full", scalar = "float", out;
+  std::string file, keep = "weights", call = "fresh", path = "full", scalar = "float", trace = "no", out;
   int threads = 0;
   module_case::Placement placement;
 };
@@ -40,6 +42,7 @@ struct Options {
 constexpr const char* usage =
     "usage: run_case CASE [--threads N] [--keep weights|scores|head_mean|nothing] [--pad LEFT,RIGHT] [--neighbours N]\n"
     "       [--call fresh|into] [--path full|cached|ragged|static] [--scalar float|double] [--out FILE.npz]\n"
+    "       [--trace no|yes]\n"
     "       run_case --all PATH...\n";
 
 bool number(const std::string& text, Index& value) {
@@ -74,7 +77,7 @@ bool parse(int count, char** arguments, Options& o) {
   std::string threads = "0", pad = "0,0", neighbours = "0";
   if (!one_of("--keep", o.keep, {"weights", "scores", "head_mean", "nothing"}) ||
       !one_of("--call", o.call, {"fresh", "into"}) ||
-      !one_of("--path", o.path, {"full", "cached", "ragged", "static"}) ||
+      !one_of("--path", o.path, {"full", "cached", "ragged", "static"}) || !one_of("--trace", o.trace, {"no", "yes"}) ||
       !one_of("--scalar", o.scalar, {"float", "double"}) || !one_of("--out", o.out, {}) ||
       !one_of("--threads", threads, {}) || !one_of("--pad", pad, {}) || !one_of("--neighbours", neighbours, {}))
     return false;
@@ -115,7 +118,17 @@ std::vector<module_case::Named<S>> results(const vt::SafeTensors& file, const Op
   } else if (o.placement.ragged && (o.placement.left > 0 || o.placement.right > 0)) {
     note = "packed rows have no padding: --pad has no effect";
   }
-  return module_case::run(c, keep, {o.threads, o.call == "into"}, true);
+  const module_case::CallOptions options{o.threads, o.call == "into"};
+  if (o.trace == "yes") {
+    if constexpr (std::is_same_v<K, std::remove_cvref_t<decltype(vt::keep::scores)>>) {
+      S sum = 0;
+      return module_case::run(c, keep, options, true, [&](std::string_view, Index, const vt::TraceView<S>& view) {
+        view.each([&](const auto& matrix) { sum += matrix.sum(); });
+      });
+    }
+    note = "only --keep scores is built with a trace: the plain call instead of the traced one";
+  }
+  return module_case::run(c, keep, options, true);
 }
 template <class S>
 std::vector<module_case::Named<S>> results(const vt::SafeTensors& file, const Options& o, std::string& note) {
@@ -169,6 +182,9 @@ constexpr const char* combinations[] = {
     "--path ragged",
     "--path ragged --neighbours 5 --threads 2",
     "--path ragged --neighbours 2 --keep head_mean --call into",
+    "--trace yes --keep scores",
+    "--trace yes --keep scores --threads 3 --call into --pad 1,40 --neighbours 2",
+    "--trace yes --keep scores --path ragged --neighbours 5 --threads 2",
     "--path cached",
     "--path cached --neighbours 3 --pad 0,2 --keep scores",
     "--path cached --threads 2 --pad 2,0 --keep head_mean",

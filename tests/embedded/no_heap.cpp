@@ -27,7 +27,8 @@ constexpr vt::Dims dims{
     .d_model = 24, .nhead = 3, .dim_feedforward = 40, .num_layers = 2, .max_length = 9, .max_memory_length = 7};
 float weights[40000], x[9 * 24], memory[7 * 24], output[9 * 24], self_maps[2 * 3 * 9 * 9], self_scores[2 * 3 * 9 * 9],
     cross_maps[2 * 3 * 9 * 7], cross_scores[2 * 3 * 9 * 7];
-alignas(64) std::byte scratch[vt::Decoder<float, dims>::workspace_bytes()];
+alignas(64) std::byte scratch[vt::Decoder<float, dims>::workspace_bytes()],
+    traced_scratch[vt::Decoder<float, dims>::traced_workspace_bytes()];
 int calls = 0, wrong = 0;
 
 template <class Layer>
@@ -103,6 +104,13 @@ int main() {
   all(vt::keep::head_mean);
   all(vt::keep::nothing);
   all(vt::keep::weights.only({.layers = {0}, .heads = {2}}));
+  vt::Workspace traced(traced_scratch);
+  auto both = both_result(vt::keep::nothing);
+  int shown = 0;
+  expect(bound(vt::Decoder<float, dims>())
+             .forward_into(both, traced, in, of, {}, vt::keep::nothing,
+                           [&](std::string_view, vt::Index, const vt::TraceView<float>&) { ++shown; }));
+  if (shown != 2 * 24) ++wrong;
   const long during = allocations - before;
   std::printf("%d calls, %ld allocations, %d wrong\n", calls, during, wrong);
   return during != 0 || wrong != 0;

@@ -85,6 +85,17 @@ void fixed_layers() {
             CHECK(decoder.forward_into(r, workspace, {inputs, 2, 7, 15}, memory) == vt::Status::bad_shape);
             vt::DecoderResult<vt::keep::Nothing, float> plain{vt::Tensor<float>(output)};
             CHECK(decoder.forward_into(plain, workspace, tgt, memory, {}, vt::keep::nothing) == vt::Status::ok);
+            // A trace: the same bits, in caller memory of the stated size.
+            static float traced[2 * 7 * 16];
+            vt::Workspace larger(std::span<std::byte>(scratch).first(decoder.traced_workspace_bytes()));
+            vt::DecoderResult<vt::keep::Nothing, float> shown{vt::Tensor<float>(traced)};
+            int seen = 0;
+            CHECK(decoder.forward_into(shown, larger, tgt, memory, {}, vt::keep::nothing,
+                                       [&](std::string_view, Index layer, const vt::TraceView<float>& view) {
+                                         seen += layer < 2 && view.batch() == 2;
+                                       }) == vt::Status::ok);
+            CHECK(seen == 2 * 24);
+            for (int i = 0; i < 2 * 7 * 16; ++i) CHECK(traced[i] == output[i]);
           }
           {
             vt::MultiheadAttention<float, dims> mha;
@@ -97,6 +108,7 @@ void fixed_layers() {
           }
         }) == 0);
   static_assert(vt::Decoder<float, dims>::workspace_bytes() <= sizeof scratch);
+  static_assert(vt::Decoder<float, dims>::workspace_bytes() < vt::Decoder<float, dims>::traced_workspace_bytes());
 }
 
 void reused_results(int threads) {
@@ -114,6 +126,12 @@ void reused_results(int threads) {
   CHECK(allocations([&] { call(2, 9, 7); }) > 0);  // so it is counted
   CHECK(allocations([&] { call(2, 9, 7); }) == 0);
   CHECK(allocations([&] { call(1, 9, 7), call(2, 1, 1), call(2, 7, 7), call(2, 9, 7); }) == 0);
+  const auto traced = [&] {
+    CHECK(model.forward_into(r, workspace, {inputs, 2, 9, 16}, {inputs, 2, 7, 16}, {}, keep,
+                             [](std::string_view, Index, const vt::TraceView<float>&) {}) == vt::Status::ok);
+  };
+  traced();
+  CHECK(allocations(traced) == 0);
   const Index lengths[] = {3, 6}, more[] = {6, 3};
   const auto ragged = [&](const Index(&l)[2]) {
     const vt::Ragged<float> x(inputs, 16, l);

@@ -164,6 +164,8 @@ class Tensor {
     }
     return {};
   }
+  // Of ragged sequences: the row where each begins, and where all end; null otherwise.
+  const Index* starts() const noexcept { return ragged_ ? starts_.data() : nullptr; }
   // Where to grow, for a tensor that has neither memory nor a Memory yet.
   void use(const Memory* memory) noexcept { values_.use(memory), starts_.use(memory); }
   // Values that fit without another allocation.

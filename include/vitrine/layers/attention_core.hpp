@@ -3,6 +3,7 @@
 #pragma once
 #include <vitrine/layers/parameter.hpp>
 #include <vitrine/layers/run.hpp>
+#include <vitrine/layers/trace.hpp>
 
 namespace vitrine::inline VITRINE_ABI::detail {
 
@@ -104,6 +105,20 @@ void attend(Team& team, const Scratch<S>& scratch, const Attend<S>& call, Index 
   });
 }
 
+// The same; a trace is shown the maps, whatever the call keeps, and the context.
+template <class S, class Trace>
+void attend(Team& team, const Scratch<S>& scratch, const Attend<S>& call, Index heads, const Trace& trace) {
+  if constexpr (Trace::on) {
+    Attend<S> shown = call;
+    shown.sink = trace.sink();
+    attend(team, scratch, shown, heads);
+    trace.maps(team);
+    trace.heads(team, "context", call.context, call.context_stride, call.queries, heads, call.memory.value_width);
+    if (!call.sink.any()) return;
+  }
+  attend(team, scratch, call, heads);
+}
+
 // Configuration and parameters of one attention, by the names of nn.MultiheadAttention.
 template <class S>
 struct AttentionCore {
@@ -177,15 +192,22 @@ struct AttentionCore {
     call.copy = s.copy.own(team);
     linear(team, s.pack.own(team), weight, in_proj.exists() ? g : 0, call);
   }
+  template <class Trace>
+  void show(Team& team, const Trace& trace, const char* name, const S* data, Index stride, const RowMap& rows) const {
+    trace.heads(team, name, data, stride, rows, heads, width);
+  }
   // Keys and values of rows first ... last - 1 (x points at the first) into place `past` and on. Ends with the team in
   // step.
+  template <class Trace = Untraced>
   void project_memory(Team& team, const Scratch<S>& s, const S* key, Index key_stride, const S* value,
                       Index value_stride, Index first, Index last, const RowMap& rows, Index past,
-                      const KeyValues<S>& memory) const {
+                      const KeyValues<S>& memory, const Trace& trace = {}) const {
     S* const projected = s.wide.of(team);  // (rows, 2 E): keys, then values
     project(team, s, 1, key, key_stride, last - first, projected, 2 * embed);
     project(team, s, 2, value, value_stride, last - first, projected + embed, 2 * embed);
     team.barrier();
+    show(team, trace, "k", projected, 2 * embed, rows);
+    show(team, trace, "v", projected + embed, 2 * embed, rows);
     team.split(last - first, [&](Index from, Index to) {
       rows.each(first + from, first + to, [&](Index b, Index t, Index row) {
         const S* k = projected + (row - first) * 2 * embed;
@@ -229,13 +251,20 @@ struct AttentionCore {
     return call;
   }
   // y = context W_o^T + b_o (+ residual).
+  template <class Trace = Untraced>
   void project_out(Team& team, const Scratch<S>& s, const S* context, Index context_stride, Index rows, S* y,
-                   Index y_stride, const S* residual = nullptr, Index residual_stride = 0) const {
+                   Index y_stride, const S* residual = nullptr, Index residual_stride = 0,
+                   const Trace& trace = {}) const {
     LinearCall<S> call{
         context,          context_stride, rows,           out_bias.exists() ? out_bias.vector() : nullptr, y, y_stride,
         Activation::none, residual,       residual_stride};
     call.copy = s.copy.own(team);
+    if constexpr (Trace::on) call.residual = nullptr;
     linear(team, s.pack.own(team), out_proj, 0, call);
+    if constexpr (Trace::on) {
+      trace.rows(team, "out_proj", y, embed);
+      if (residual != nullptr) finish_rows(team, Activation::none, y, rows, embed, residual, residual_stride);
+    }
   }
 };
 

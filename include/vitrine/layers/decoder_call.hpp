@@ -48,11 +48,12 @@ struct DecoderWorkspace {
   DecoderPlan<S> plan = {};
   DecoderPass<S> pass = {};
   S* gathered = nullptr;  // the memory, when its rows do not stand one after another
+  TraceMaps<S> shown = {};
 };
 template <class S, class Core>
 constexpr DecoderWorkspace<S> plan_decoder(const Core& core, Arena& arena, int threads, const Shape& shape,
                                            std::span<const Index> lengths, std::span<const Index> memory_lengths,
-                                           bool gather_memory, bool packed) {
+                                           bool gather_memory, bool packed, bool traced = false) {
   DecoderWorkspace<S> w;
   const Index width = core.config.d_model, heads = core.self_attn.heads, head = core.self_attn.width;
   w.pass.rows = plan_rows(arena, shape.batch, shape.length, lengths);
@@ -60,29 +61,30 @@ constexpr DecoderWorkspace<S> plan_decoder(const Core& core, Arena& arena, int t
   w.pass.self = KeyValues<S>::plan(arena, shape.batch, heads, head, head, shape.length);
   w.pass.cross = KeyValues<S>::plan(arena, shape.batch, heads, head, head, shape.memory_length);
   w.plan.query = arena.take<S>(shape.batch * shape.length * width);
-  w.plan.context = w.plan.query;
+  w.plan.context = traced ? arena.take<S>(shape.batch * shape.length * width) : w.plan.query;
   w.gathered = gather_memory ? arena.take<S>(shape.batch * shape.memory_length * width) : nullptr;
   const Index most = shape.length > shape.memory_length ? shape.length : shape.memory_length;
+  if (traced) w.shown = TraceMaps<S>::plan(arena, shape.batch * heads * shape.length * most);
   auto sizes = core.sizes(shape.length, shape.memory_length);
   if (packed) sizes.depth = 0;
-  w.plan.scratch = Scratch<S>::plan(arena, threads, shape.batch * most, sizes);
+  w.plan.scratch = Scratch<S>::plan(arena, threads, shape.batch * most, sizes, traced);
   return w;
 }
 template <class Core>
-constexpr std::size_t decoder_workspace(const Core* core, Index count, Shape shape, int threads) {
+constexpr std::size_t decoder_workspace(const Core* core, Index count, Shape shape, int threads, bool traced = false) {
   if (count <= 0) return 0;
   if (shape.memory_length == 0) shape.memory_length = shape.length;
   using S = std::remove_cvref_t<decltype(core->norm1.eps)>;
   Arena arena;
-  (void)plan_decoder<S>(core[0], arena, threads, shape, {}, {}, false, all_packed(core, count));
+  (void)plan_decoder<S>(core[0], arena, threads, shape, {}, {}, false, all_packed(core, count), traced);
   return arena.used() + alignment;
 }
 
 // tgt through all layers of a decoder.
-template <class S, class Owner, class Core, class R, class M>
+template <class S, class Owner, class Core, class R, class M, class F>
 Status forward_decoder(const Owner& owner, const Layers<S, Core>& layers, R& result, Workspace& workspace,
-                       const Sequences<S>& tgt, const Sequences<S>& memory, const M& masks,
-                       const Selection& selection) noexcept {
+                       const Sequences<S>& tgt, const Sequences<S>& memory, const M& masks, const Selection& selection,
+                       F& trace) noexcept {
   if (layers.count <= 0) return {Status::bad_config, "num_layers must be positive", layers.count};
   const Core& first = layers.core[0];
   const Index width = first.config.d_model, heads = first.config.nhead;
@@ -115,13 +117,15 @@ Status forward_decoder(const Owner& owner, const Layers<S, Core>& layers, R& res
   const auto planned = [&](std::byte* base) {
     Arena arena(base);
     auto plan = plan_decoder<S>(first, arena, threads, {tgt.batch, tgt.length, memory.length}, tgt.lengths,
-                                memory.lengths, !memory.contiguous(), all_packed(layers.core, layers.count));
+                                memory.lengths, !memory.contiguous(), all_packed(layers.core, layers.count), traced<F>);
     return Planned<DecoderWorkspace<S>>{plan, arena.used()};
   };
   if (Status s = workspace.reserve(planned(nullptr).bytes); s != Status::ok) return s;
   const DecoderWorkspace<S> w = planned(workspace.data()).plan;
 
   S* const y = result.output.data();
+  const MapLayout shown_self = trace_layout<F>(self), shown_cross = trace_layout<F>(cross);
+  const auto tracer = tracer_of<S>(trace, layers.stack, w.pass.rows, w.shown, &shown_self, &shown_cross);
   run_team(threads, [&](Team& team) {
     DecoderPass<S> pass = w.pass;
     pass.tgt_mask = masks.tgt_mask.any() ? &masks.tgt_mask : nullptr;
@@ -134,12 +138,14 @@ Status forward_decoder(const Owner& owner, const Layers<S, Core>& layers, R& res
       pass.memory_head_scale = head_scale_of(masks.memory_head_scale, i, heads);
       pass.self_sink = sink_of<S>(result.self_attn, i);
       pass.cross_sink = sink_of<S>(result.cross_attn, i);
-      layers.core[i].read_memory(team, w.plan.scratch, w.gathered != nullptr ? w.gathered : memory.data, pass);
-      layers.core[i](team, w.plan, in, y, pass);
+      layers.core[i].read_memory(team, w.plan.scratch, w.gathered != nullptr ? w.gathered : memory.data, pass,
+                                 tracer.of(i));
+      layers.core[i](team, w.plan, in, y, pass, tracer.of(i));
     }
     if (layers.norm != nullptr)
-      for_rows(team, pass.rows.rows(), [&](Team& t, Index from, Index to) {
+      for_rows(team, tracer, pass.rows.rows(), [&](Team& t, Index from, Index to) {
         (*layers.norm)(t, y + from * width, width, y + from * width, width, to - from);
+        tracer.rows(t, "norm", y, width);
       });
   });
   return {};

@@ -35,68 +35,89 @@ struct DecoderLayerCore {
         norm3(norm1) {}
 
   // Keys and values of the memory's rows into `call.cross`. Not needed again while the memory stays the same.
-  void read_memory(Team& team, const Scratch<S>& scratch, const S* memory, const DecoderPass<S>& call) const {
+  template <class Trace = Untraced>
+  void read_memory(Team& team, const Scratch<S>& scratch, const S* memory, const DecoderPass<S>& call,
+                   const Trace& trace = {}) const {
     const Index width = config.d_model;
-    for_rows(team, call.memory_rows.rows(), [&](Team& t, Index first, Index last) {
+    for_rows(team, trace, call.memory_rows.rows(), [&](Team& t, Index first, Index last) {
       cross_attn.project_memory(t, scratch, memory + first * width, width, memory + first * width, width, first, last,
-                                call.memory_rows, 0, call.cross);
+                                call.memory_rows, 0, call.cross, trace.part("multihead_attn.", 1));
     });
   }
 
   // The layer, on every thread of a team. x and y: (rows, E); y may be x.
-  void operator()(Team& team, const DecoderPlan<S>& p, const S* x, S* y, const DecoderPass<S>& call) const {
+  template <class Trace = Untraced>
+  void operator()(Team& team, const DecoderPlan<S>& p, const S* x, S* y, const DecoderPass<S>& call,
+                  const Trace& trace = {}) const {
     const Index width = config.d_model, rows = call.rows.rows();
     const bool pre = config.norm_first;
+    const auto self = trace.part("self_attn."), cross = trace.part("multihead_attn.", 1);
 
-    for_rows(team, rows, [&](Team& t, Index first, Index last) {  // q, k and v of every row
+    for_rows(team, trace, rows, [&](Team& t, Index first, Index last) {  // q, k and v of every row
       const S* in = x + first * width;
       if (pre) {
         S* const normed = p.scratch.narrow.of(t);
         norm1(t, in, width, normed, width, last - first);
+        trace.rows(t, "norm1", normed, width);
         in = normed;
       }
       self_attn.project(t, p.scratch, 0, in, width, last - first, p.query + first * width, width);
-      self_attn.project_memory(t, p.scratch, in, width, in, width, first, last, call.rows, call.past, call.self);
+      self_attn.show(t, self, "q", p.query, width, call.rows);
+      self_attn.project_memory(t, p.scratch, in, width, in, width, first, last, call.rows, call.past, call.self, self);
     });
 
     auto heads = self_attn.all_heads(p.query, call.rows, call.self, call.rows, call.tgt_mask, call.head_scale,
                                      p.context, call.self_sink);
     heads.past = call.past;
-    attend(team, p.scratch, heads, self_attn.heads);
+    attend(team, p.scratch, heads, self_attn.heads, self);
 
-    for_rows(team, rows, [&](Team& t, Index first, Index last) {  // y = x + self, and what the cross-attention asks
-      const Index count = last - first;
-      S* const a = p.scratch.narrow.of(t);
-      self_attn.project_out(t, p.scratch, p.context + first * width, width, count, a, width, x + first * width, width);
-      t.barrier();
-      if (pre) {
-        copy_rows(t, a, y + first * width, count, width);
-        norm2(t, a, width, a, width, count);
-      } else {
-        norm1(t, a, width, y + first * width, width, count);
-      }
-      cross_attn.project(t, p.scratch, 0, pre ? a : y + first * width, width, count, p.query + first * width, width);
-    });
+    for_rows(team, trace, rows,
+             [&](Team& t, Index first, Index last) {  // y = x + self, and what the cross-attention asks
+               const Index count = last - first;
+               S* const a = p.scratch.narrow.of(t);
+               self_attn.project_out(t, p.scratch, p.context + first * width, width, count, a, width, x + first * width,
+                                     width, self);
+               t.barrier();
+               trace.rows(t, "residual1", a, width);
+               if (pre) {
+                 copy_rows(t, a, y + first * width, count, width);
+                 norm2(t, a, width, a, width, count);
+                 trace.rows(t, "norm2", a, width);
+               } else {
+                 norm1(t, a, width, y + first * width, width, count);
+                 trace.rows(t, "norm1", y, width);
+               }
+               cross_attn.project(t, p.scratch, 0, pre ? a : y + first * width, width, count, p.query + first * width,
+                                  width);
+               cross_attn.show(t, cross, "q", p.query, width, call.rows);
+             });
 
     heads = cross_attn.all_heads(p.query, call.rows, call.cross, call.memory_rows, call.memory_mask,
                                  call.memory_head_scale, p.context, call.cross_sink);
     heads.sharing = call.sharing;
-    attend(team, p.scratch, heads, cross_attn.heads);
+    attend(team, p.scratch, heads, cross_attn.heads, cross);
 
-    for_rows(team, rows, [&](Team& t, Index first, Index last) {
+    for_rows(team, trace, rows, [&](Team& t, Index first, Index last) {
       const Index count = last - first;
       S* const a = p.scratch.narrow.of(t);
       S* const out = y + first * width;
-      cross_attn.project_out(t, p.scratch, p.context + first * width, width, count, a, width, out, width);
+      cross_attn.project_out(t, p.scratch, p.context + first * width, width, count, a, width, out, width, cross);
       t.barrier();
+      trace.rows(t, "residual2", a, width);
       if (pre) {
         norm3(t, a, width, out, width, count);
-        feed_forward(t, p.scratch, out, width, count, a, width, out, width);
+        trace.rows(t, "norm3", out, width);
+        feed_forward(t, p.scratch, out, width, count, a, width, out, width, trace);
+        trace.rows(t, "residual3", out, width);
       } else {
         norm2(t, a, width, a, width, count);
-        feed_forward(t, p.scratch, a, width, count, a, width, out, width);
+        trace.rows(t, "norm2", a, width);
+        feed_forward(t, p.scratch, a, width, count, a, width, out, width, trace);
+        trace.rows(t, "residual3", out, width);
         norm3(t, out, width, out, width, count);
+        trace.rows(t, "norm3", out, width);
       }
+      trace.rows(t, "output", out, width);
     });
   }
 
@@ -145,20 +166,21 @@ class DecoderLayer : public Module<DecoderLayer<S, D>, S> {
   // tgt (B, T, E) and memory (B, S, E) to result.output (B, T, E), with what `keep` says of both attentions. Allocates
   // only to grow result and workspace, before any work. bad_config, bad_shape, bad_mask, not_loaded, overlap,
   // workspace_too_small, result_too_small, out_of_memory.
-  template <class K = DefaultKeep>
+  template <class K = DefaultKeep, class F = NoTrace>
   Status forward_into(DecoderResult<K, S>& result, Workspace& workspace, const Sequences<S>& tgt,
-                      const Sequences<S>& memory, const Masks& masks = {}, const K& keep = {}) const noexcept {
+                      const Sequences<S>& memory, const Masks& masks = {}, const K& keep = {},
+                      F&& trace = {}) const noexcept {
     return detail::forward_decoder<S>(*this, detail::Layers<S, detail::DecoderLayerCore<S>>{&core_, 1}, result,
-                                      workspace, tgt, memory, masks, keep.selection);
+                                      workspace, tgt, memory, masks, keep.selection, trace);
   }
 #if VITRINE_EXCEPTIONS
   // The same with fresh results. Throws StatusError.
-  template <class K = DefaultKeep>
+  template <class K = DefaultKeep, class F = NoTrace>
   DecoderResult<K, S> operator()(const Sequences<S>& tgt, const Sequences<S>& memory, const Masks& masks = {},
-                                 const K& keep = {}) const {
+                                 const K& keep = {}, F&& trace = {}) const {
     DecoderResult<K, S> result;
     Workspace workspace(this->memory());
-    throw_if_failed(forward_into(result, workspace, tgt, memory, masks, keep));
+    throw_if_failed(forward_into(result, workspace, tgt, memory, masks, keep, trace));
     return result;
   }
 #endif
@@ -170,6 +192,14 @@ class DecoderLayer : public Module<DecoderLayer<S, D>, S> {
   static constexpr std::size_t workspace_bytes() noexcept requires(D.fixed()) {
     const detail::DecoderLayerCore<S> unbound(detail::sized<D>(LayerConfig{}));
     return detail::decoder_workspace(&unbound, 1, {D.max_batch, D.max_length, D.memory_bound()}, 1);
+  }
+  // The same of calls with a trace.
+  constexpr std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1) const noexcept {
+    return detail::decoder_workspace(&core_, 1, shape, threads, true);
+  }
+  static constexpr std::size_t traced_workspace_bytes() noexcept requires(D.fixed()) {
+    const detail::DecoderLayerCore<S> unbound(detail::sized<D>(LayerConfig{}));
+    return detail::decoder_workspace(&unbound, 1, {D.max_batch, D.max_length, D.memory_bound()}, 1, true);
   }
   // Values of output and maps, in bytes.
   template <class K = DefaultKeep>

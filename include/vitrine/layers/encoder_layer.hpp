@@ -44,55 +44,69 @@ struct EncoderLayerCore {
     S *query, *context;  // (rows, E); one place: a head's context replaces the queries that it came from
     KeyValues<S> memory;
     Scratch<S> scratch;
+    TraceMaps<S> shown;  // of a traced call, as a context of its own is
   };
   constexpr Plan plan(Arena& arena, int threads, Index batch, Index length, std::span<const Index> lengths,
-                      bool all_packed = false) const {
+                      bool all_packed = false, bool traced = false) const {
     Plan p{};
     p.rows = plan_rows(arena, batch, length, lengths);
     p.query = arena.take<S>(batch * length * config.d_model);
-    p.context = p.query;
+    p.context = traced ? arena.take<S>(batch * length * config.d_model) : p.query;
+    if (traced) p.shown = TraceMaps<S>::plan(arena, batch * config.nhead * length * length);
     p.memory = KeyValues<S>::plan(arena, batch, self_attn.heads, self_attn.width, self_attn.width, length);
     auto sizes = self_attn.sizes(length).max(feed_forward.sizes());
     if (all_packed) sizes.depth = 0;
-    p.scratch = Scratch<S>::plan(arena, threads, batch * length, sizes);
+    p.scratch = Scratch<S>::plan(arena, threads, batch * length, sizes, traced);
     return p;
   }
 
   // The layer, on every thread of a team. x and y: (rows, E); y may be x. past: keys that `p.memory` holds already.
+  template <class Trace = Untraced>
   void operator()(Team& team, const Plan& p, const S* x, S* y, const Mask<S>* mask, const S* head_scale,
-                  const MapSink<S>& sink, Index past = 0) const {
+                  const MapSink<S>& sink, Index past = 0, const Trace& trace = {}) const {
     const Index width = config.d_model, rows = p.rows.rows();
     const bool pre = config.norm_first;
+    const auto self = trace.part("self_attn.");
 
-    for_rows(team, rows, [&](Team& t, Index first, Index last) {  // q, k and v of every row
+    for_rows(team, trace, rows, [&](Team& t, Index first, Index last) {  // q, k and v of every row
       const S* in = x + first * width;
       if (pre) {
         S* const normed = p.scratch.narrow.of(t);
         norm1(t, in, width, normed, width, last - first);
+        trace.rows(t, "norm1", normed, width);
         in = normed;
       }
       self_attn.project(t, p.scratch, 0, in, width, last - first, p.query + first * width, width);
-      self_attn.project_memory(t, p.scratch, in, width, in, width, first, last, p.rows, past, p.memory);
+      self_attn.show(t, self, "q", p.query, width, p.rows);
+      self_attn.project_memory(t, p.scratch, in, width, in, width, first, last, p.rows, past, p.memory, self);
     });
 
     Attend<S> heads = self_attn.all_heads(p.query, p.rows, p.memory, p.rows, mask, head_scale, p.context, sink);
     heads.past = past;
-    attend(team, p.scratch, heads, self_attn.heads);
+    attend(team, p.scratch, heads, self_attn.heads, self);
 
-    for_rows(team, rows, [&](Team& t, Index first, Index last) {
+    for_rows(team, trace, rows, [&](Team& t, Index first, Index last) {
       const Index count = last - first;
       S* const a = p.scratch.narrow.of(t);
       S* const out = y + first * width;
-      self_attn.project_out(t, p.scratch, p.context + first * width, width, count, a, width, x + first * width, width);
+      self_attn.project_out(t, p.scratch, p.context + first * width, width, count, a, width, x + first * width, width,
+                            self);
       t.barrier();
+      trace.rows(t, "residual1", a, width);
       if (pre) {
         norm2(t, a, width, out, width, count);
-        feed_forward(t, p.scratch, out, width, count, a, width, out, width);
+        trace.rows(t, "norm2", out, width);
+        feed_forward(t, p.scratch, out, width, count, a, width, out, width, trace);
+        trace.rows(t, "residual2", out, width);
       } else {
         norm1(t, a, width, a, width, count);
-        feed_forward(t, p.scratch, a, width, count, a, width, out, width);
+        trace.rows(t, "norm1", a, width);
+        feed_forward(t, p.scratch, a, width, count, a, width, out, width, trace);
+        trace.rows(t, "residual2", out, width);
         norm2(t, out, width, out, width, count);
+        trace.rows(t, "norm2", out, width);
       }
+      trace.rows(t, "output", out, width);
     });
   }
 
@@ -133,19 +147,20 @@ class EncoderLayer : public Module<EncoderLayer<S, D>, S> {
   // x (B, T, E) to result.output (B, T, E), with what `keep` says of the attention. Allocates only to grow result and
   // workspace, before any work. bad_config, bad_shape, bad_mask, not_loaded, overlap, workspace_too_small,
   // result_too_small, out_of_memory.
-  template <class K = DefaultKeep>
+  template <class K = DefaultKeep, class F = NoTrace>
   Status forward_into(EncoderResult<K, S>& result, Workspace& workspace, const Sequences<S>& x, const Masks& masks = {},
-                      const K& keep = {}) const noexcept {
+                      const K& keep = {}, F&& trace = {}) const noexcept {
     return detail::forward_encoder<S>(*this, detail::Layers<S, detail::EncoderLayerCore<S>>{&core_, 1}, result,
-                                      workspace, x, masks, keep.selection);
+                                      workspace, x, masks, keep.selection, trace);
   }
 #if VITRINE_EXCEPTIONS
   // The same with fresh results. Throws StatusError.
-  template <class K = DefaultKeep>
-  EncoderResult<K, S> operator()(const Sequences<S>& x, const Masks& masks = {}, const K& keep = {}) const {
+  template <class K = DefaultKeep, class F = NoTrace>
+  EncoderResult<K, S> operator()(const Sequences<S>& x, const Masks& masks = {}, const K& keep = {},
+                                 F&& trace = {}) const {
     EncoderResult<K, S> result;
     Workspace workspace(this->memory());
-    throw_if_failed(forward_into(result, workspace, x, masks, keep));
+    throw_if_failed(forward_into(result, workspace, x, masks, keep, trace));
     return result;
   }
 #endif
@@ -158,6 +173,14 @@ class EncoderLayer : public Module<EncoderLayer<S, D>, S> {
   static constexpr std::size_t workspace_bytes() noexcept requires(D.fixed()) {
     const detail::EncoderLayerCore<S> unbound(detail::sized<D>(LayerConfig{}));
     return detail::encoder_workspace(&unbound, 1, {D.max_batch, D.max_length}, 1);
+  }
+  // The same of calls with a trace.
+  constexpr std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1) const noexcept {
+    return detail::encoder_workspace(&core_, 1, shape, threads, true);
+  }
+  static constexpr std::size_t traced_workspace_bytes() noexcept requires(D.fixed()) {
+    const detail::EncoderLayerCore<S> unbound(detail::sized<D>(LayerConfig{}));
+    return detail::encoder_workspace(&unbound, 1, {D.max_batch, D.max_length}, 1, true);
   }
   // Values of output and maps, in bytes.
   template <class K = DefaultKeep>

@@ -3,6 +3,7 @@
 #include <vitrine/core/heap.hpp>
 #include <vitrine/layers/module.hpp>
 #include <vitrine/layers/run.hpp>
+#include <vitrine/layers/trace.hpp>
 
 namespace vitrine::inline VITRINE_ABI {
 
@@ -38,17 +39,28 @@ struct FeedForwardCore {
   }
   // y = residual + linear2(act(linear1(x))); the hidden rows stand in the wide scratch. y may be x. Ends with the team
   // in step.
+  template <class Trace = Untraced>
   void operator()(Team& team, const Scratch<S>& s, const S* x, Index x_stride, Index rows, const S* residual,
-                  Index residual_stride, S* y, Index y_stride) const {
+                  Index residual_stride, S* y, Index y_stride, const Trace& trace = {}) const {
     S* const inner = s.wide.of(team);  // (rows, F)
+    constexpr bool on = Trace::on;     // then the epilogues' last steps are done apart
     linear(team, s.pack.own(team), weight1, 0,
-           LinearCall<S>{x, x_stride, rows, bias1.exists() ? bias1.vector() : nullptr, inner, hidden(), activation,
-                         nullptr, 0, s.copy.own(team)});
+           LinearCall<S>{x, x_stride, rows, bias1.exists() ? bias1.vector() : nullptr, inner, hidden(),
+                         on ? Activation::none : activation, nullptr, 0, s.copy.own(team)});
     team.barrier();
+    if constexpr (on) {
+      trace.rows(team, "linear1", inner, hidden());
+      finish_rows(team, activation, inner, rows, hidden());
+      trace.rows(team, "activation", inner, hidden());
+    }
     linear(team, s.pack.own(team), weight2, 0,
            LinearCall<S>{inner, hidden(), rows, bias2.exists() ? bias2.vector() : nullptr, y, y_stride,
-                         Activation::none, residual, residual_stride, s.copy.own(team)});
+                         Activation::none, on ? nullptr : residual, residual_stride, s.copy.own(team)});
     team.barrier();
+    if constexpr (on) {
+      trace.rows(team, "linear2", y, d_model());
+      finish_rows(team, Activation::none, y, rows, d_model(), residual, residual_stride);
+    }
   }
 };
 

@@ -5,6 +5,7 @@
 #include <vitrine/layers/layer_norm.hpp>
 #include <vitrine/layers/module.hpp>
 #include <vitrine/layers/run.hpp>
+#include <vitrine/layers/trace.hpp>
 
 namespace vitrine::inline VITRINE_ABI::detail {
 
@@ -54,12 +55,13 @@ constexpr std::size_t map_bytes(Index layers, Index batch, Index heads, Index le
     return 0;
 }
 
-// The layers of one stack, and its final norm or null.
+// The layers of one stack and its final norm or null; or one layer alone.
 template <class S, class Core>
 struct Layers {
   const Core* core = nullptr;
   Index count = 0;
   const Norm<S>* norm = nullptr;
+  bool stack = false;
 };
 
 template <class S>
@@ -82,17 +84,18 @@ constexpr bool all_packed(const Core* core, Index count) {
   return packed;
 }
 template <class Core>
-constexpr std::size_t encoder_workspace(const Core* core, Index count, const Shape& shape, int threads) {
+constexpr std::size_t encoder_workspace(const Core* core, Index count, const Shape& shape, int threads,
+                                        bool traced = false) {
   if (count <= 0) return 0;
   Arena arena;
-  (void)core[0].plan(arena, threads, shape.batch, shape.length, {}, all_packed(core, count));
+  (void)core[0].plan(arena, threads, shape.batch, shape.length, {}, all_packed(core, count), traced);
   return arena.used() + alignment;
 }
 
 // x through all layers of an encoder.
-template <class S, class Owner, class Core, class R, class M>
+template <class S, class Owner, class Core, class R, class M, class F>
 Status forward_encoder(const Owner& owner, const Layers<S, Core>& layers, R& result, Workspace& workspace,
-                       const Sequences<S>& x, const M& masks, const Selection& selection) noexcept {
+                       const Sequences<S>& x, const M& masks, const Selection& selection, F& trace) noexcept {
   if (layers.count <= 0) return {Status::bad_config, "num_layers must be positive", layers.count};
   const Core& first = layers.core[0];
   const Index width = first.config.d_model, heads = first.config.nhead;
@@ -113,7 +116,8 @@ Status forward_encoder(const Owner& owner, const Layers<S, Core>& layers, R& res
   const int threads = team_size(workspace, double(layers.count) * first.work(rows, rows * double(x.length)));
   const auto planned = [&](std::byte* base) {
     Arena arena(base);
-    auto plan = first.plan(arena, threads, x.batch, x.length, x.lengths, all_packed(layers.core, layers.count));
+    auto plan =
+        first.plan(arena, threads, x.batch, x.length, x.lengths, all_packed(layers.core, layers.count), traced<F>);
     return Planned<decltype(plan)>{plan, arena.used()};
   };
   if (Status s = workspace.reserve(planned(nullptr).bytes); s != Status::ok) return s;
@@ -121,15 +125,18 @@ Status forward_encoder(const Owner& owner, const Layers<S, Core>& layers, R& res
 
   S* const y = result.output.data();
   const Mask<S>* mask = masks.src_mask.any() ? &masks.src_mask : nullptr;
+  const MapLayout shown = trace_layout<F>(shape);
+  const auto tracer = tracer_of<S>(trace, layers.stack, plan.rows, plan.shown, &shown);
   run_team(threads, [&](Team& team) {
     const S* in = x.data;
     if (!x.contiguous()) gather(team, x, y), in = y;
     for (Index i = 0; i < layers.count; ++i, in = y)
       layers.core[i](team, plan, in, y, mask, head_scale_of(masks.head_scale, i, heads),
-                     sink_of<S>(result.self_attn, i));
+                     sink_of<S>(result.self_attn, i), 0, tracer.of(i));
     if (layers.norm != nullptr)
-      for_rows(team, plan.rows.rows(), [&](Team& t, Index from, Index to) {
+      for_rows(team, tracer, plan.rows.rows(), [&](Team& t, Index from, Index to) {
         (*layers.norm)(t, y + from * width, width, y + from * width, width, to - from);
+        tracer.rows(t, "norm", y, width);
       });
   });
   return {};

@@ -45,33 +45,34 @@ class MultiheadAttention : public Module<MultiheadAttention<S, D>, S> {
   // Self-attention of x (B, T, E). The output is (B, T, E). Allocates only to grow result and workspace. bad_config,
   // bad_shape, bad_mask, not_loaded, overlap, workspace_too_small, result_too_small, out_of_memory: all before any
   // work.
-  template <class K = DefaultKeep>
+  template <class K = DefaultKeep, class F = NoTrace>
   Status forward_into(SelfResult<K, S>& result, Workspace& workspace, const Sequences<S>& x, const Masks& masks = {},
-                      const K& keep = {}) const noexcept {
-    return run<K>(result.output, result.self_attn, Which::self, workspace, x, x, x, masks, keep);
+                      const K& keep = {}, F&& trace = {}) const noexcept {
+    return run<K>(result.output, result.self_attn, Which::self, workspace, x, x, x, masks, keep, trace);
   }
   // Attention of query (B, T, E) to key (B, S, kdim) and value (B, S, vdim).
-  template <class K = DefaultKeep>
+  template <class K = DefaultKeep, class F = NoTrace>
   Status forward_into(CrossResult<K, S>& result, Workspace& workspace, const Sequences<S>& query,
-                      const Sequences<S>& key, const Sequences<S>& value, const Masks& masks = {},
-                      const K& keep = {}) const noexcept {
-    return run<K>(result.output, result.cross_attn, Which::cross, workspace, query, key, value, masks, keep);
+                      const Sequences<S>& key, const Sequences<S>& value, const Masks& masks = {}, const K& keep = {},
+                      F&& trace = {}) const noexcept {
+    return run<K>(result.output, result.cross_attn, Which::cross, workspace, query, key, value, masks, keep, trace);
   }
 #if VITRINE_EXCEPTIONS
   // The same with fresh results. Throws StatusError.
-  template <class K = DefaultKeep>
-  SelfResult<K, S> operator()(const Sequences<S>& x, const Masks& masks = {}, const K& keep = {}) const {
+  template <class K = DefaultKeep, class F = NoTrace>
+  SelfResult<K, S> operator()(const Sequences<S>& x, const Masks& masks = {}, const K& keep = {},
+                              F&& trace = {}) const {
     SelfResult<K, S> result;
     Workspace workspace(this->memory());
-    throw_if_failed(forward_into(result, workspace, x, masks, keep));
+    throw_if_failed(forward_into(result, workspace, x, masks, keep, trace));
     return result;
   }
-  template <class K = DefaultKeep>
+  template <class K = DefaultKeep, class F = NoTrace>
   CrossResult<K, S> operator()(const Sequences<S>& query, const Sequences<S>& key, const Sequences<S>& value,
-                               const Masks& masks = {}, const K& keep = {}) const {
+                               const Masks& masks = {}, const K& keep = {}, F&& trace = {}) const {
     CrossResult<K, S> result;
     Workspace workspace(this->memory());
-    throw_if_failed(forward_into(result, workspace, query, key, value, masks, keep));
+    throw_if_failed(forward_into(result, workspace, query, key, value, masks, keep, trace));
     return result;
   }
 #endif
@@ -85,6 +86,16 @@ class MultiheadAttention : public Module<MultiheadAttention<S, D>, S> {
   }
   static constexpr std::size_t workspace_bytes() noexcept requires(D.fixed()) {
     return MultiheadAttention{}.workspace_bytes(Shape{D.max_batch, D.max_length, D.memory_bound()});
+  }
+  // The same of calls with a trace.
+  constexpr std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1) const noexcept {
+    Arena arena;
+    plan(arena, threads, shape.batch, shape.length, shape.memory_length > 0 ? shape.memory_length : shape.length, {},
+         {}, nullptr, true);
+    return arena.used() + alignment;
+  }
+  static constexpr std::size_t traced_workspace_bytes() noexcept requires(D.fixed()) {
+    return MultiheadAttention{}.traced_workspace_bytes(Shape{D.max_batch, D.max_length, D.memory_bound()});
   }
   // Values of output and maps, in bytes.
   template <class K = DefaultKeep>
@@ -116,6 +127,7 @@ class MultiheadAttention : public Module<MultiheadAttention<S, D>, S> {
     detail::RowMap rows, memory_rows;
     detail::KeyValues<S> memory;
     S *query, *context, *gathered[3];  // query and context in one place, see EncoderLayerCore::Plan
+    detail::TraceMaps<S> shown;
   };
   static constexpr AttentionConfig sized(AttentionConfig c) {
     c.embed_dim = detail::agree(D.d_model, c.embed_dim);
@@ -127,21 +139,22 @@ class MultiheadAttention : public Module<MultiheadAttention<S, D>, S> {
 
   constexpr Plan plan(Arena& arena, int threads, Index batch, Index length, Index memory_length,
                       std::span<const Index> lengths, std::span<const Index> memory_lengths,
-                      const bool gather[3] = nullptr) const {
+                      const bool gather[3] = nullptr, bool traced = false) const {
     Plan p{};
     const Index rows = batch * length, memory_rows = batch * memory_length;
     p.rows = detail::plan_rows(arena, batch, length, lengths);
     p.memory_rows = detail::plan_rows(arena, batch, memory_length, memory_lengths);
     p.query = arena.take<S>(rows * core_.embed);
-    p.context = p.query;
+    p.context = traced ? arena.take<S>(rows * core_.embed) : p.query;
+    if (traced) p.shown = detail::TraceMaps<S>::plan(arena, rows * core_.heads * (memory_length + core_.extra()));
     p.memory =
         detail::KeyValues<S>::plan(arena, batch, core_.heads, core_.width, core_.width, memory_length + core_.extra());
     const Index widths[3] = {core_.embed, core_.kdim, core_.vdim};
     for (int i = 0; i < 3; ++i)
       p.gathered[i] =
           gather != nullptr && gather[i] ? arena.take<S>((i == 0 ? rows : memory_rows) * widths[i]) : nullptr;
-    p.scratch =
-        detail::Scratch<S>::plan(arena, threads, rows > memory_rows ? rows : memory_rows, core_.sizes(memory_length));
+    p.scratch = detail::Scratch<S>::plan(arena, threads, rows > memory_rows ? rows : memory_rows,
+                                         core_.sizes(memory_length), traced);
     return p;
   }
 
@@ -167,9 +180,10 @@ class MultiheadAttention : public Module<MultiheadAttention<S, D>, S> {
     return this->check_loaded();
   }
 
-  template <class K, class M>
+  template <class K, class M, class F>
   Status run(Tensor<S>& output, M& maps, Which kind, Workspace& workspace, const Sequences<S>& query,
-             const Sequences<S>& key, const Sequences<S>& value, const Masks& masks, const K& keep) const noexcept {
+             const Sequences<S>& key, const Sequences<S>& value, const Masks& masks, const K& keep,
+             F& trace) const noexcept {
     if (Status s = check(query, key, value, masks); s != Status::ok) return s;
     output.use(this->memory());
     for (const Sequences<S>* x : {&query, &key, &value})
@@ -186,12 +200,15 @@ class MultiheadAttention : public Module<MultiheadAttention<S, D>, S> {
     const bool gather[3] = {!query.contiguous(), !key.contiguous(), !value.contiguous()};
     const auto planned = [&](std::byte* base) {
       Arena arena(base);
-      Plan p = plan(arena, threads, query.batch, query.length, key.length, query.lengths, key.lengths, gather);
+      Plan p = plan(arena, threads, query.batch, query.length, key.length, query.lengths, key.lengths, gather,
+                    detail::traced<F>);
       return detail::Planned<Plan>{p, arena.used()};
     };
     if (Status s = workspace.reserve(planned(nullptr).bytes); s != Status::ok) return s;
     const Plan p = planned(workspace.data()).plan;
     const auto sink = detail::sink_of<S>(maps, 0);
+    const auto shown = detail::trace_layout<F>(shape);
+    const auto tracer = detail::tracer_of<S>(trace, false, p.rows, p.shown, &shown).of(0);
 
     run_team(threads, [&](Team& team) {
       const Sequences<S>* inputs[3] = {&query, &key, &value};
@@ -200,23 +217,24 @@ class MultiheadAttention : public Module<MultiheadAttention<S, D>, S> {
         if (gather[i]) detail::gather(team, *inputs[i], p.gathered[i]);
         x[i] = gather[i] ? p.gathered[i] : inputs[i]->data;
       }
-      detail::for_rows(team, rows, [&](Team& t, Index first, Index last) {
+      detail::for_rows(team, tracer, rows, [&](Team& t, Index first, Index last) {
         core_.project(t, p.scratch, 0, x[0] + first * core_.embed, core_.embed, last - first,
                       p.query + first * core_.embed, core_.embed);
+        core_.show(t, tracer, "q", p.query, core_.embed, p.rows);
       });
-      detail::for_rows(team, memory_rows, [&](Team& t, Index first, Index last) {
+      detail::for_rows(team, tracer, memory_rows, [&](Team& t, Index first, Index last) {
         core_.project_memory(t, p.scratch, x[1] + first * core_.kdim, core_.kdim, x[2] + first * core_.vdim, core_.vdim,
-                             first, last, p.memory_rows, 0, p.memory);
+                             first, last, p.memory_rows, 0, p.memory, tracer);
       });
       core_.append_extra(team, p.memory_rows, p.memory);
       const Mask<S>* mask = masks.mask.any() ? &masks.mask : nullptr;
       const S* head_scale = masks.head_scale.empty() ? nullptr : masks.head_scale.data();
       detail::attend(team, p.scratch,
                      core_.all_heads(p.query, p.rows, p.memory, p.memory_rows, mask, head_scale, p.context, sink),
-                     core_.heads);
-      detail::for_rows(team, rows, [&](Team& t, Index first, Index last) {
+                     core_.heads, tracer);
+      detail::for_rows(team, tracer, rows, [&](Team& t, Index first, Index last) {
         core_.project_out(t, p.scratch, p.context + first * core_.embed, core_.embed, last - first,
-                          output.data() + first * core_.embed, core_.embed);
+                          output.data() + first * core_.embed, core_.embed, nullptr, 0, tracer);
       });
     });
     return {};

@@ -75,20 +75,24 @@ struct Scratch {
               value_width > o.value_width ? value_width : o.value_width, depth > o.depth ? depth : o.depth};
     }
   };
-  // `rows`: all rows of the call; fewer than a block need less.
-  static constexpr Scratch plan(Arena& arena, int threads, Index rows, const Sizes& sizes) {
+  // `rows`: all rows of the call; fewer than a block need less. `whole`: the team takes them all together.
+  static constexpr Scratch plan(Arena& arena, int threads, Index rows, const Sizes& sizes, bool whole = false) {
     Scratch s;
-    const Index block = round_up(rows < block_rows ? rows : block_rows, Index{kernels::tile_rows});
-    const auto piece = [&](Index values) {
+    const Index block = round_up(whole || rows < block_rows ? rows : block_rows, Index{kernels::tile_rows});
+    const auto piece = [&](Index values, bool common = false) {
       Piece p;
       p.stride = round_up(values, Index(alignment / sizeof(S)));
-      p.base = arena.take<S>(p.stride * threads);
+      p.base = arena.take<S>(p.stride * (common ? 1 : threads));
       return p;
     };
-    s.narrow = piece(block * sizes.narrow);
+    s.narrow = piece(block * sizes.narrow, whole);
     s.pack = piece(sizes.depth * kernels::panel_width<S>);
     const Index wide = block * sizes.wide;
     const Index tile = kernels::attention_scratch<S>(sizes.keys, sizes.value_width);
+    if (whole) {
+      s.wide = piece(wide, true), s.tile = piece(tile);
+      return s;
+    }
     s.wide = s.tile = piece(wide > tile ? wide : tile);
     if (sizes.wide >= 2 * kernels::copy_from)
       s.copy = piece(kernels::copy_size(rows < block * threads ? rows : block * threads));

@@ -26,19 +26,23 @@ class Bert : public TextEncoder<S> {
       : TextEncoder<S>(config, memory) {}
 
   // As TextEncoder, and the pooler's output. bad_shape also for a sequence without tokens, which cannot be pooled.
-  template <class K = DefaultKeep>
+  template <class K = DefaultKeep, class F = NoTrace>
   Status forward_into(BertResult<K, S>& result, Workspace& workspace, const Tokens& tokens, const Masks& masks = {},
-                      const K& keep = {}) const noexcept {
-    if (Status s = TextEncoder<S>::forward_into(result, workspace, tokens, masks, keep); s != Status::ok) return s;
-    return this->has_pooler() ? this->pool(result.pooled, workspace, result.output) : Status{};
+                      const K& keep = {}, F&& trace = {}) const noexcept {
+    if (Status s = TextEncoder<S>::forward_into(result, workspace, tokens, masks, keep, trace); s != Status::ok)
+      return s;
+    if (!this->has_pooler()) return {};
+    if (Status s = this->pool(result.pooled, workspace, result.output); s != Status::ok) return s;
+    detail::show(trace, "pooler", result.pooled);
+    return {};
   }
 #if VITRINE_EXCEPTIONS
   // The same with fresh results. Throws StatusError.
-  template <class K = DefaultKeep>
-  BertResult<K, S> operator()(const Tokens& tokens, const Masks& masks = {}, const K& keep = {}) const {
+  template <class K = DefaultKeep, class F = NoTrace>
+  BertResult<K, S> operator()(const Tokens& tokens, const Masks& masks = {}, const K& keep = {}, F&& trace = {}) const {
     BertResult<K, S> result;
     Workspace workspace(this->memory());
-    throw_if_failed(forward_into(result, workspace, tokens, masks, keep));
+    throw_if_failed(forward_into(result, workspace, tokens, masks, keep, trace));
     return result;
   }
 #endif

@@ -31,22 +31,23 @@ class Decoder : public Module<Decoder<S, D>, S> {
 
   // tgt (B, T, E), memory (B, S, E) to result.output (B, T, E), self_attn[layer], cross_attn[layer]. Errors and memory
   // as in DecoderLayer.
-  template <class K = DefaultKeep>
+  template <class K = DefaultKeep, class F = NoTrace>
   Status forward_into(DecoderResult<K, S>& result, Workspace& workspace, const Sequences<S>& tgt,
-                      const Sequences<S>& memory, const Masks& masks = {}, const K& keep = {}) const noexcept {
+                      const Sequences<S>& memory, const Masks& masks = {}, const K& keep = {},
+                      F&& trace = {}) const noexcept {
     if (layers_.size() < config_.num_layers)
       return {Status::out_of_memory, "the stack has no layers: memory for them ran out, or it was moved from",
               layers_.size(), config_.num_layers};
-    return detail::forward_decoder<S>(*this, layers(), result, workspace, tgt, memory, masks, keep.selection);
+    return detail::forward_decoder<S>(*this, layers(), result, workspace, tgt, memory, masks, keep.selection, trace);
   }
 #if VITRINE_EXCEPTIONS
   // The same with fresh results. Throws StatusError.
-  template <class K = DefaultKeep>
+  template <class K = DefaultKeep, class F = NoTrace>
   DecoderResult<K, S> operator()(const Sequences<S>& tgt, const Sequences<S>& memory, const Masks& masks = {},
-                                 const K& keep = {}) const {
+                                 const K& keep = {}, F&& trace = {}) const {
     DecoderResult<K, S> result;
     Workspace workspace(this->memory());
-    throw_if_failed(forward_into(result, workspace, tgt, memory, masks, keep));
+    throw_if_failed(forward_into(result, workspace, tgt, memory, masks, keep, trace));
     return result;
   }
 #endif
@@ -57,6 +58,13 @@ class Decoder : public Module<Decoder<S, D>, S> {
   }
   static constexpr std::size_t workspace_bytes() noexcept requires(D.fixed()) {
     return DecoderLayer<S, D>::workspace_bytes();
+  }
+  // The same of calls with a trace.
+  constexpr std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1) const noexcept {
+    return detail::decoder_workspace(layers_.data(), layers_.size(), shape, threads, true);
+  }
+  static constexpr std::size_t traced_workspace_bytes() noexcept requires(D.fixed()) {
+    return DecoderLayer<S, D>::traced_workspace_bytes();
   }
   // Values of output and maps, in bytes.
   template <class K = DefaultKeep>
@@ -90,7 +98,7 @@ class Decoder : public Module<Decoder<S, D>, S> {
   using Core = detail::DecoderLayerCore<S>;
   static constexpr Index count(const StackConfig& c) { return detail::agree(D.num_layers, c.num_layers); }
   detail::Layers<S, Core> layers() const noexcept {
-    return {layers_.data(), layers_.size(), norm_.exists() ? &norm_ : nullptr};
+    return {layers_.data(), layers_.size(), norm_.exists() ? &norm_ : nullptr, true};
   }
 
   StackConfig config_;

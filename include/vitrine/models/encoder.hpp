@@ -30,21 +30,22 @@ class Encoder : public Module<Encoder<S, D>, S> {
   const StackConfig& config() const noexcept { return config_; }
 
   // x (B, T, E) to result.output (B, T, E) and result.self_attn[layer]. Errors and memory as in EncoderLayer.
-  template <class K = DefaultKeep>
+  template <class K = DefaultKeep, class F = NoTrace>
   Status forward_into(EncoderResult<K, S>& result, Workspace& workspace, const Sequences<S>& x, const Masks& masks = {},
-                      const K& keep = {}) const noexcept {
+                      const K& keep = {}, F&& trace = {}) const noexcept {
     if (layers_.size() < config_.num_layers)
       return {Status::out_of_memory, "the stack has no layers: memory for them ran out, or it was moved from",
               layers_.size(), config_.num_layers};
-    return detail::forward_encoder<S>(*this, layers(), result, workspace, x, masks, keep.selection);
+    return detail::forward_encoder<S>(*this, layers(), result, workspace, x, masks, keep.selection, trace);
   }
 #if VITRINE_EXCEPTIONS
   // The same with fresh results. Throws StatusError.
-  template <class K = DefaultKeep>
-  EncoderResult<K, S> operator()(const Sequences<S>& x, const Masks& masks = {}, const K& keep = {}) const {
+  template <class K = DefaultKeep, class F = NoTrace>
+  EncoderResult<K, S> operator()(const Sequences<S>& x, const Masks& masks = {}, const K& keep = {},
+                                 F&& trace = {}) const {
     EncoderResult<K, S> result;
     Workspace workspace(this->memory());
-    throw_if_failed(forward_into(result, workspace, x, masks, keep));
+    throw_if_failed(forward_into(result, workspace, x, masks, keep, trace));
     return result;
   }
 #endif
@@ -55,6 +56,13 @@ class Encoder : public Module<Encoder<S, D>, S> {
   }
   static constexpr std::size_t workspace_bytes() noexcept requires(D.fixed()) {
     return EncoderLayer<S, D>::workspace_bytes();
+  }
+  // The same of calls with a trace.
+  constexpr std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1) const noexcept {
+    return detail::encoder_workspace(layers_.data(), layers_.size(), shape, threads, true);
+  }
+  static constexpr std::size_t traced_workspace_bytes() noexcept requires(D.fixed()) {
+    return EncoderLayer<S, D>::traced_workspace_bytes();
   }
   // Values of output and maps, in bytes.
   template <class K = DefaultKeep>
@@ -86,7 +94,7 @@ class Encoder : public Module<Encoder<S, D>, S> {
   using Core = detail::EncoderLayerCore<S>;
   static constexpr Index count(const StackConfig& c) { return detail::agree(D.num_layers, c.num_layers); }
   detail::Layers<S, Core> layers() const noexcept {
-    return {layers_.data(), layers_.size(), norm_.exists() ? &norm_ : nullptr};
+    return {layers_.data(), layers_.size(), norm_.exists() ? &norm_ : nullptr, true};
   }
 
   StackConfig config_;

@@ -76,28 +76,34 @@ class Gpt2 : public Module<Gpt2<S>, S> {
 
   // Allocates only to grow result and workspace. bad_shape names an id or a length that the model does not have;
   // bad_mask also for another causal(); otherwise as Encoder.
-  template <class K = DefaultKeep>
+  template <class K = DefaultKeep, class F = NoTrace>
   Status forward_into(Gpt2Result<K, S>& result, Workspace& workspace, const Tokens& tokens, const Masks& masks = {},
-                      const K& keep = {}) const noexcept {
+                      const K& keep = {}, F&& trace = {}) const noexcept {
     if (Status s = ready(); s != Status::ok) return s;
     if (Status s = embedding().all(tokens, result.embedded, this->memory()); s != Status::ok) return s;
+    detail::show(trace, "embeddings", result.embedded);
     EncoderResult<K, S>& own = result;
     Tensor<S> logits = static_cast<Tensor<S>&&>(own.output);  // the encoder's own output is `hidden`
     own.output = static_cast<Tensor<S>&&>(result.hidden);
-    const Status status = encoder_.forward_into(
-        own, workspace, result.embedded, {.src_mask = masks.mask & causal(), .head_scale = masks.head_scale}, keep);
+    const Status status =
+        encoder_.forward_into(own, workspace, result.embedded,
+                              {.src_mask = masks.mask & causal(), .head_scale = masks.head_scale}, keep, trace);
     result.hidden = static_cast<Tensor<S>&&>(own.output);
     own.output = static_cast<Tensor<S>&&>(logits);
     if (status != Status::ok) return status;
-    return detail::project_logits(workspace, output(), {}, result.hidden, own.output, this->memory());
+    if (Status s = detail::project_logits(workspace, output(), {}, result.hidden, own.output, this->memory());
+        s != Status::ok)
+      return s;
+    detail::show(trace, "lm_head", own.output);
+    return {};
   }
 #if VITRINE_EXCEPTIONS
   // The same with fresh results. Throws StatusError.
-  template <class K = DefaultKeep>
-  Gpt2Result<K, S> operator()(const Tokens& tokens, const Masks& masks = {}, const K& keep = {}) const {
+  template <class K = DefaultKeep, class F = NoTrace>
+  Gpt2Result<K, S> operator()(const Tokens& tokens, const Masks& masks = {}, const K& keep = {}, F&& trace = {}) const {
     Gpt2Result<K, S> result;
     Workspace workspace(this->memory());
-    throw_if_failed(forward_into(result, workspace, tokens, masks, keep));
+    throw_if_failed(forward_into(result, workspace, tokens, masks, keep, trace));
     return result;
   }
 #endif

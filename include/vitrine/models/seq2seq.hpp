@@ -62,27 +62,31 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
 
   // source ids to result.output (B, S, E) and its maps (Which::encoder). bad_shape names an id or a length that the
   // model does not have; otherwise as Encoder.
-  template <class K = DefaultKeep>
+  template <class K = DefaultKeep, class F = NoTrace>
   Status encode_into(EncoderResult<K, S>& result, Tensor<S>& embedded, Workspace& workspace, const Tokens& source,
-                     const Masks& masks = {}, const K& keep = {}) const noexcept {
+                     const Masks& masks = {}, const K& keep = {}, F&& trace = {}) const noexcept {
     if (Status s = ready(); s != Status::ok) return s;
     if (Status s = source_embedding().all(source, embedded, this->memory()); s != Status::ok) return s;
+    auto side = detail::prefixed("encoder.", trace);
+    detail::show(side, "embeddings", embedded);
     K chosen = keep;
     chosen.selection.which = includes(keep.selection.which, Which::encoder) ? Which::self : Which::none;
     return encoder_.forward_into(result, workspace, embedded,
-                                 {.src_mask = masks.src_mask, .head_scale = masks.encoder_head_scale}, chosen);
+                                 {.src_mask = masks.src_mask, .head_scale = masks.encoder_head_scale}, chosen, side);
   }
   // The whole model with the target given (teacher forcing). Allocates only to grow result and workspace.
-  template <class K = DefaultKeep>
+  template <class K = DefaultKeep, class F = NoTrace>
   Status forward_into(Seq2SeqResult<K, S>& result, Workspace& workspace, const Tokens& source, const Tokens& target,
-                      const Masks& masks = {}, const K& keep = {}) const noexcept {
+                      const Masks& masks = {}, const K& keep = {}, F&& trace = {}) const noexcept {
     if (Status s = ready(); s != Status::ok) return s;
     if (source.batch != target.batch)
       return {Status::bad_shape, "source and target must have the same batch", source.batch, target.batch};
     if (Status s = target_embedding().check(target); s != Status::ok) return s;
-    if (Status s = encode_into(result.encoder, result.embedded, workspace, source, masks, keep); s != Status::ok)
+    if (Status s = encode_into(result.encoder, result.embedded, workspace, source, masks, keep, trace); s != Status::ok)
       return s;
     if (Status s = target_embedding().all(target, result.embedded, this->memory()); s != Status::ok) return s;
+    auto side = detail::prefixed("decoder.", trace);
+    detail::show(side, "embeddings", result.embedded);
     DecoderResult<K, S>& own = result;
     Tensor<S> logits = static_cast<Tensor<S>&&>(own.output);  // the decoder's own output is `hidden`
     own.output = static_cast<Tensor<S>&&>(result.hidden);
@@ -91,20 +95,22 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
                                            .memory_mask = masks.src_mask,
                                            .head_scale = masks.head_scale,
                                            .memory_head_scale = masks.memory_head_scale},
-                                          keep);
+                                          keep, side);
     result.hidden = static_cast<Tensor<S>&&>(own.output);
     own.output = static_cast<Tensor<S>&&>(logits);
     if (status != Status::ok) return status;
-    return detail::project_logits(workspace, output(), final_logits_bias_, result.hidden, own.output, this->memory());
+    status = detail::project_logits(workspace, output(), final_logits_bias_, result.hidden, own.output, this->memory());
+    if (status == Status::ok) detail::show(trace, "lm_head", own.output);
+    return status;
   }
 #if VITRINE_EXCEPTIONS
   // The same with fresh results. Throws StatusError.
-  template <class K = DefaultKeep>
+  template <class K = DefaultKeep, class F = NoTrace>
   Seq2SeqResult<K, S> operator()(const Tokens& source, const Tokens& target, const Masks& masks = {},
-                                 const K& keep = {}) const {
+                                 const K& keep = {}, F&& trace = {}) const {
     Seq2SeqResult<K, S> result;
     Workspace workspace(this->memory());
-    throw_if_failed(forward_into(result, workspace, source, target, masks, keep));
+    throw_if_failed(forward_into(result, workspace, source, target, masks, keep, trace));
     return result;
   }
 #endif

@@ -55,20 +55,23 @@ class TextEncoder : public Module<TextEncoder<S>, S> {
 
   // Allocates only to grow result and workspace. bad_shape names an id, a token type or a length that the model does
   // not have; otherwise as Encoder.
-  template <class K = DefaultKeep>
+  template <class K = DefaultKeep, class F = NoTrace>
   Status forward_into(TextEncoderResult<K, S>& result, Workspace& workspace, const Tokens& tokens,
-                      const Masks& masks = {}, const K& keep = {}) const noexcept {
+                      const Masks& masks = {}, const K& keep = {}, F&& trace = {}) const noexcept {
     if (Status s = embed(tokens, masks.token_types, result.embedded, workspace); s != Status::ok) return s;
+    detail::show(trace, "embeddings", result.embedded);
     return encoder_.forward_into(result, workspace, result.embedded,
-                                 {.src_mask = masks.src_mask, .head_scale = masks.head_scale}, keep);
+                                 {.src_mask = masks.src_mask, .head_scale = masks.head_scale}, keep,
+                                 detail::prefixed("encoder.", trace));
   }
 #if VITRINE_EXCEPTIONS
   // The same with fresh results. Throws StatusError.
-  template <class K = DefaultKeep>
-  TextEncoderResult<K, S> operator()(const Tokens& tokens, const Masks& masks = {}, const K& keep = {}) const {
+  template <class K = DefaultKeep, class F = NoTrace>
+  TextEncoderResult<K, S> operator()(const Tokens& tokens, const Masks& masks = {}, const K& keep = {},
+                                     F&& trace = {}) const {
     TextEncoderResult<K, S> result;
     Workspace workspace(this->memory());
-    throw_if_failed(forward_into(result, workspace, tokens, masks, keep));
+    throw_if_failed(forward_into(result, workspace, tokens, masks, keep, trace));
     return result;
   }
 #endif

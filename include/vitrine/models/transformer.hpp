@@ -44,9 +44,10 @@ class Transformer : public Module<Transformer<S>, S> {
   // src (B, S, E), tgt (B, T, E). Selection: Which::encoder chooses the encoder's maps, self and cross the decoder's.
   // Errors as in Encoder and Decoder; nothing is computed when an argument of either is wrong, but the encoder's result
   // may be when memory runs out.
-  template <class K = DefaultKeep>
+  template <class K = DefaultKeep, class F = NoTrace>
   Status forward_into(TransformerResult<K, S>& result, Workspace& workspace, const Sequences<S>& src,
-                      const Sequences<S>& tgt, const Masks& masks = {}, const K& keep = {}) const noexcept {
+                      const Sequences<S>& tgt, const Masks& masks = {}, const K& keep = {},
+                      F&& trace = {}) const noexcept {
     if (src.batch != tgt.batch)
       return {Status::bad_shape, "source and target must have the same batch", src.batch, tgt.batch};
     if (Status s = detail::check_input(tgt, config_.d_model, "the target's width must be d_model"); s != Status::ok)
@@ -57,21 +58,23 @@ class Transformer : public Module<Transformer<S>, S> {
       return s;
     K encoder_keep = keep;
     encoder_keep.selection.which = includes(keep.selection.which, Which::encoder) ? Which::self : Which::none;
-    if (Status s = encoder_.forward_into(result.encoder, workspace, src, {.src_mask = masks.src_mask}, encoder_keep);
+    if (Status s = encoder_.forward_into(result.encoder, workspace, src, {.src_mask = masks.src_mask}, encoder_keep,
+                                         detail::prefixed("encoder.", trace));
         s != Status::ok)
       return s;
     DecoderResult<K, S>& own = result;
     return decoder_.forward_into(own, workspace, tgt, result.encoder.output,
-                                 {.tgt_mask = masks.tgt_mask, .memory_mask = masks.memory_mask}, keep);
+                                 {.tgt_mask = masks.tgt_mask, .memory_mask = masks.memory_mask}, keep,
+                                 detail::prefixed("decoder.", trace));
   }
 #if VITRINE_EXCEPTIONS
   // The same with fresh results. Throws StatusError.
-  template <class K = DefaultKeep>
+  template <class K = DefaultKeep, class F = NoTrace>
   TransformerResult<K, S> operator()(const Sequences<S>& src, const Sequences<S>& tgt, const Masks& masks = {},
-                                     const K& keep = {}) const {
+                                     const K& keep = {}, F&& trace = {}) const {
     TransformerResult<K, S> result;
     Workspace workspace(this->memory());
-    throw_if_failed(forward_into(result, workspace, src, tgt, masks, keep));
+    throw_if_failed(forward_into(result, workspace, src, tgt, masks, keep, trace));
     return result;
   }
 #endif
@@ -80,6 +83,12 @@ class Transformer : public Module<Transformer<S>, S> {
   std::size_t workspace_bytes(const Shape& shape, int threads = 1) const noexcept {
     const std::size_t a = encoder_.workspace_bytes({shape.batch, shape.memory_length}, threads);
     const std::size_t b = decoder_.workspace_bytes(shape, threads);
+    return a > b ? a : b;
+  }
+  // The same of calls with a trace.
+  std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1) const noexcept {
+    const std::size_t a = encoder_.traced_workspace_bytes({shape.batch, shape.memory_length}, threads);
+    const std::size_t b = decoder_.traced_workspace_bytes(shape, threads);
     return a > b ? a : b;
   }
   // Values of both outputs and all maps, in bytes.
