@@ -77,3 +77,46 @@ TEST_CASE("bertviz: what its schema cannot say is refused") {
   CHECK_THROWS_AS(bertviz_head_view({group_of("encoder")}, {.include_layers = {0}}), std::invalid_argument);
   weights[3] = 0.5f;
 }
+
+TEST_CASE("bertviz: neuron view has queries and keys beside the maps") {
+  MapGroup group = group_of("encoder");
+  group.map = [](Index, Index) { return weights.data(); };
+  std::vector<float> queries(3 * 2 * 3 * 4), keys(3 * 2 * 2 * 4);
+  for (std::size_t i = 0; i < queries.size(); ++i) queries[i] = float(i) / 8;
+  for (std::size_t i = 0; i < keys.size(); ++i) keys[i] = -float(i);
+  const Json params = Json::parse(bertviz_neuron_view(group, queries, keys, true, {.layer = 2, .heads = {1}}));
+  CHECK(params.size() == 7);
+  CHECK(params["default_filter"] == "all");
+  CHECK(params["bidirectional"] == true);
+  CHECK(params["display_mode"] == "dark");
+  CHECK(params["layer"] == 2);
+  CHECK(params["head"] == 1);
+  const Json& all = params["attention"]["all"];
+  CHECK(all.size() == 5);
+  CHECK(all["left_text"] == Json::array({"a", "</script>", "c"}));
+  CHECK(all["right_text"] == Json::array({"x", "y"}));
+  CHECK(all["attn"][2][1] == Json::parse("[[0.1235,0.8765],[0.5,0.5],[0,1]]"));
+  REQUIRE(all["queries"].size() == 3);
+  REQUIRE(all["keys"].size() == 3);
+  std::size_t at = 0;
+  for (const Json& layer : all["queries"]) {
+    CHECK(layer.size() == 2);
+    for (const Json& head : layer) {
+      CHECK(head.size() == 3);
+      for (const Json& vector : head) {
+        CHECK(vector.size() == 4);
+        for (const Json& value : vector) CHECK(value == doctest::Approx(double(queries[at++])).epsilon(1e-3));
+      }
+    }
+  }
+  CHECK(at == queries.size());
+  CHECK(all["keys"][1][0] == Json::parse("[[-16,-17,-18,-19],[-20,-21,-22,-23]]"));
+  CHECK(Json::parse(bertviz_neuron_view(group, queries, keys, false))["layer"].is_null());
+
+  const std::vector<float> fewer(queries.begin(), queries.end() - 1);
+  CHECK_THROWS_AS((void)bertviz_neuron_view(group, fewer, keys, true), std::invalid_argument);
+  CHECK_THROWS_AS((void)bertviz_neuron_view(group, queries, {}, true), std::invalid_argument);
+  queries[5] = std::numeric_limits<float>::infinity();
+  CHECK_THROWS_AS((void)bertviz_neuron_view(group, queries, keys, true), std::invalid_argument);
+  CHECK_THROWS_AS((void)bertviz_neuron_view(group_of("encoder"), keys, keys, true), std::invalid_argument);
+}

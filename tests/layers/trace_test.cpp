@@ -72,7 +72,8 @@ struct NaiveTrace {
   NaiveRows attention(const std::string& part, const NaiveRows& query, const NaiveRows& memory, F masked,
                       const support::Values& scale) {
     const auto project = [&](const NaiveRows& x, Index group) {
-      return support::naive_linear(x, width, p[part + "in_proj_weight"], p[part + "in_proj_bias"], group * width, width);
+      return support::naive_linear(x, width, p[part + "in_proj_weight"], p[part + "in_proj_bias"], group * width,
+                                   width);
     };
     const NaiveRows q = by_heads(project(query, 0), heads), k = by_heads(project(memory, 1), heads),
                     v = by_heads(project(memory, 2), heads);
@@ -119,8 +120,7 @@ struct NaiveTrace {
   template <class F, class G>
   void layer(NaiveRows x, const NaiveRows* memory, F self_masked, G cross_masked, const support::Values& scale) {
     int number = 0;
-    x = sublayer(++number, x,
-                 [&](const NaiveRows& in) { return attention("self_attn.", in, in, self_masked, scale); });
+    x = sublayer(++number, x, [&](const NaiveRows& in) { return attention("self_attn.", in, in, self_masked, scale); });
     if (memory != nullptr)
       x = sublayer(++number, x,
                    [&](const NaiveRows& in) { return attention("multihead_attn.", in, *memory, cross_masked, {}); });
@@ -129,8 +129,7 @@ struct NaiveTrace {
       values["linear1"] = inner;
       for (double& value : inner) value = bench::naive_activation(c.activation, value);
       values["activation"] = inner;
-      return values["linear2"] =
-                 support::naive_linear(inner, hidden, p["linear2.weight"], p["linear2.bias"], 0, width);
+      return values["linear2"] = support::naive_linear(inner, hidden, p["linear2.weight"], p["linear2.bias"], 0, width);
     });
   }
 };
@@ -267,12 +266,8 @@ TEST_CASE("names come in the order of the computation") {
 }
 
 TEST_CASE("MultiheadAttention shows its columns for the extra keys, and widths of its own") {
-  vt::MultiheadAttention<double> mha({.embed_dim = width,
-                                      .num_heads = heads,
-                                      .add_bias_kv = true,
-                                      .add_zero_attn = true,
-                                      .kdim = 7,
-                                      .vdim = 9});
+  vt::MultiheadAttention<double> mha(
+      {.embed_dim = width, .num_heads = heads, .add_bias_kv = true, .add_zero_attn = true, .kdim = 7, .vdim = 9});
   support::randomise(mha, 3);
   const auto q = support::random_values<double>(2 * 6 * width, 1), k = support::random_values<double>(2 * 4 * 7, 2),
              v = support::random_values<double>(2 * 4 * 9, 3);

@@ -49,7 +49,8 @@ TEST_CASE("an Encoder's names have the layer in front, and its layers are handed
     const vt::Sequences<float> in(x.data(), 1, 5, 8);
     Names trace;
     const auto plain = encoder(in, {.src_mask = vt::causal()}, vt::keep::scores);
-    const auto r = encoder(in, {.src_mask = vt::causal()}, vt::keep::scores.only({.layers = {3, 11}, .heads = {1}}), trace);
+    const auto r =
+        encoder(in, {.src_mask = vt::causal()}, vt::keep::scores.only({.layers = {3, 11}, .heads = {1}}), trace);
     CHECK(trace.names.size() == 12 * 15 + (final_norm ? 1 : 0));
     CHECK(trace.layer("layers.11.self_attn.q") == 11);
     CHECK(trace.layer("layers.0.norm2") == 0);
@@ -68,11 +69,8 @@ TEST_CASE("an Encoder's names have the layer in front, and its layers are handed
 }
 
 TEST_CASE("a Transformer's names have the side in front") {
-  vt::Transformer<float> model({.d_model = 8,
-                                .nhead = 2,
-                                .num_encoder_layers = 2,
-                                .num_decoder_layers = 1,
-                                .dim_feedforward = 12});
+  vt::Transformer<float> model(
+      {.d_model = 8, .nhead = 2, .num_encoder_layers = 2, .num_decoder_layers = 1, .dim_feedforward = 12});
   support::randomise(model, 1);
   const auto x = support::random_values<float>(9 * 8, 1);
   const vt::Sequences<float> src(x.data(), 1, 5, 8), tgt(x.data() + 40, 1, 4, 8);

@@ -1,9 +1,10 @@
-// JSON in BertViz's own schema (version 1.4: `params` of head_view.js and model_view.js), for those who have its pages:
-// the text replaces PYTHON_PARAMS there. Weights are rounded to 4 decimals; BertViz writes about 22 characters a
-// weight, this about 7.
+// JSON in BertViz's own schema (version 1.4: `params` of head_view.js, model_view.js and neuron_view.js), for those who
+// have its pages: the text replaces PYTHON_PARAMS there. Weights are rounded to 4 decimals; BertViz writes about 22
+// characters a weight, this about 7.
 #pragma once
 #include <algorithm>
 #include <cstddef>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -31,6 +32,14 @@ inline std::string bertviz_head_view(const std::vector<MapGroup>& groups, const 
 
 /// Params of model_view; the same rules.
 inline std::string bertviz_model_view(const std::vector<MapGroup>& groups, const BertvizOptions& options = {});
+
+/// Params of neuron_view (window.bertviz_params): the maps of the group, all of them, and what they were made of:
+/// queries (layers, heads, T, D) and keys (layers, heads, S, D), a trace's self_attn.q and self_attn.k layer after
+/// layer. `layer` and the first of `heads` are shown first. Throws std::invalid_argument as the others, and for another
+/// number of values.
+inline std::string bertviz_neuron_view(const MapGroup& group, std::span<const float> queries,
+                                       std::span<const float> keys, bool bidirectional,
+                                       const BertvizOptions& options = {});
 
 // ---- implementation
 
@@ -142,6 +151,50 @@ inline std::string bertviz_model_view(const std::vector<MapGroup>& groups, const
          "\",\"root_div_id\":" + json_string(options.root) + ",\"include_layers\":" + detail::json_indices(layers) +
          ",\"include_heads\":" + detail::json_indices(heads) + ",\"total_heads\":" + std::to_string(groups[0].heads) +
          "}";
+}
+
+namespace detail {
+/// (layers, heads, rows, columns) as nested lists.
+inline std::string bertviz_vectors(const MapGroup& group, std::span<const float> values, Index rows, const char* what) {
+  const Index vectors = group.layers * group.heads * rows, size = Index(values.size());
+  if (vectors == 0 || size == 0 || size % vectors != 0) {
+    throw std::invalid_argument(std::string("bertviz: ") + what + " are " + std::to_string(size) + " values, not (" +
+                                std::to_string(group.layers) + ", " + std::to_string(group.heads) + ", " +
+                                std::to_string(rows) + ", width)");
+  }
+  const Index width = size / vectors, extents[] = {width, rows, group.heads};
+  std::string out = "[";
+  for (Index i = 0; i < size; ++i) {
+    Index block = 1;
+    for (const Index extent : extents)
+      if (i % (block *= extent) == 0) out += i > 0 && block == width ? ",[" : "[";
+    if (!is_finite(values[std::size_t(i)]))
+      throw std::invalid_argument(std::string("bertviz: one of the ") + what + " is not finite");
+    if (i % width != 0) out += ',';
+    out += short_number(static_cast<double>(values[std::size_t(i)]), 4);
+    block = 1;
+    for (const Index extent : extents)
+      if ((i + 1) % (block *= extent) == 0) out += ']';
+  }
+  return out + "]";
+}
+}  // namespace detail
+
+inline std::string bertviz_neuron_view(const MapGroup& group, std::span<const float> queries,
+                                       std::span<const float> keys, bool bidirectional, const BertvizOptions& options) {
+  detail::check_bertviz({group});
+  const std::string key_values = detail::bertviz_vectors(group, keys, group.key_count(), "keys"),
+                    query_values = detail::bertviz_vectors(group, queries, group.query_count(), "queries");
+  std::string all = detail::bertviz_attention({group}, detail::all_or({}, group.layers, "layer"),
+                                              detail::all_or({}, group.heads, "head"));
+  all = all.substr(all.find("\"attn\""));  // of the one object in a list, without its name and its end
+  all.resize(all.size() - 2);
+  return "{\"attention\":{\"all\":{" + all + ",\"queries\":" + query_values + ",\"keys\":" + key_values +
+         "}},\"default_filter\":\"all\",\"root_div_id\":" + json_string(options.root) +
+         ",\"bidirectional\":" + (bidirectional ? "true" : "false") + ",\"display_mode\":\"" +
+         (options.dark ? "dark" : "light") +
+         "\",\"layer\":" + (options.layer >= 0 ? std::to_string(options.layer) : "null") +
+         ",\"head\":" + (options.heads.empty() ? "null" : std::to_string(options.heads[0])) + "}";
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::inspect

@@ -15,10 +15,10 @@
 // order), output (last of every layer); of a stack norm; of a model embeddings, lm_head, pooler, and the names of its
 // two sides under encoder. and decoder.  `layer` is -1 of what is in no layer.
 //
-// The output and what is kept have the same bits with a trace and without. The callable runs on the calling thread while
-// the others wait; it must not throw, and what it is shown is overwritten after it returns. Without one nothing of this
-// is compiled. With one the workspace holds all rows and one layer's maps (traced_workspace_bytes), and maps that the
-// call keeps are computed a second time.
+// The output and what is kept have the same bits with a trace and without. The callable runs on the calling thread
+// while the others wait; it must not throw, and what it is shown is overwritten after it returns. Without one nothing
+// of this is compiled. With one the workspace holds all rows and one layer's maps (traced_workspace_bytes), and maps
+// that the call keeps are computed a second time.
 #pragma once
 #include <vitrine/core/eigen.hpp>
 #include <vitrine/core/maps.hpp>
