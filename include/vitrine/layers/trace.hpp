@@ -33,6 +33,7 @@ namespace vitrine::inline VITRINE_ABI {
 template <class S>
 class TraceView {
  public:
+  // Rows of one sequence, and of one head of it.
   using Matrix = Eigen::Map<const RowMajor<S>, Eigen::Unaligned, Eigen::OuterStride<>>;
 
   // Rows of all sequences, `heads` of them side by side; 0: no heads.
@@ -45,12 +46,15 @@ class TraceView {
     rows_.batch = layout.shape.batch, rows_.length = layout.shape.length;
   }
 
+  // 4 with heads, 3 without.
   Index rank() const noexcept { return heads_ > 0 ? 4 : 3; }
-  Index batch() const noexcept { return rows_.batch; }
-  Index heads() const noexcept { return heads_; }  // 0: has no heads
-  Index length() const noexcept { return rows_.length; }
-  Index width() const noexcept { return width_; }
+  Index batch() const noexcept { return rows_.batch; }    // B
+  Index heads() const noexcept { return heads_; }         // H; 0: no heads
+  Index length() const noexcept { return rows_.length; }  // T
+  Index width() const noexcept { return width_; }         // W
+  // T of sequence b.
   Index length_of(Index b) const { return layout_ != nullptr ? layout_->rows(b) : rows_.length_of(b); }
+  // W of sequence b: others than width() only in ragged maps.
   Index width_of(Index b) const { return layout_ != nullptr ? layout_->columns(b) : width_; }
   // (T, W) of sequence b and head h.
   Matrix matrix(Index b = 0, Index h = 0) const {
