@@ -281,7 +281,7 @@ class MeanMaps : public detail::MapStore<S> {
     VITRINE_DANGLING(I...);
   }
 
-  // A mean is over all heads: a selection of heads is refused.
+  // As Maps::prepare; a mean is over all heads: a selection of heads is not_supported.
   Status prepare(const MapShape& shape, const Selection& selection, Which kind) noexcept {
     if (!selection.heads.all())
       return {Status::not_supported, "keep::head_mean is the mean over all heads; choose layers only"};

@@ -354,7 +354,7 @@ RowMask<S> row_mask(const Mask<S>& mask, Index b, Index h, Index keys) {
   return row;
 }
 
-// The extents of every part against those of a call.
+// The extents of every part against those of a call; bad_mask. Layers call it before any work.
 template <class S>
 Status check_mask(const Mask<S>& mask, Index batch, Index heads, Index length, Index memory_length) {
   if (mask.no_data) return {Status::bad_mask, "a mask has no data"};

@@ -140,14 +140,14 @@ class Tensor {
     return *this;
   }
 
-  // As it was, when there is no memory for so many values.
+  // result_too_small or out_of_memory when there is no memory for so many values; then it is as it was.
   Status resize(Index batch, Index length, Index width) noexcept {
     if (Status s = values_.resize(batch * length * width); s != Status::ok) return s;
     ragged_ = false;
     batch_ = batch, length_ = length, width_ = width;
     return {};
   }
-  // The shape of `like`, with `width` columns.
+  // The shape of `like`, with `width` columns; errors as resize.
   Status resize_like(const Sequences<S>& like, Index width) noexcept {
     if (!like.ragged()) return resize(like.batch, like.length, width);
     if (Status s = values_.resize(like.rows() * width); s != Status::ok) return s;

@@ -25,7 +25,8 @@ class Workspace {
   // The most that any call took so far.
   std::size_t peak_bytes() const noexcept { return peak_; }
 
-  // Makes room for `bytes`. Called by layers before any work, never inside a parallel region.
+  // Makes room for `bytes`; workspace_too_small or out_of_memory. Called by layers before any work, never inside a
+  // parallel region.
   Status reserve(std::size_t bytes) noexcept {
     if (bytes > peak_) peak_ = bytes;
     if (Status s = bytes_.resize(Index(bytes)); s != Status::ok) {

@@ -36,7 +36,7 @@ struct GenerationConfig {
   }
 };
 
-// Values that make no sense, with Transformers' reasons.
+// bad_config for values that make no sense, with Transformers' reasons.
 inline Status check(const GenerationConfig& g, Index vocab_size, Index prompt = 1) {
   if (g.num_beams < 1) return {Status::bad_config, "num_beams must be at least 1", g.num_beams};
   if (g.num_return_sequences < 1)

@@ -19,7 +19,8 @@
 namespace vitrine::inline VITRINE_ABI {
 
 /// M is Marian<S>, Bart<S>, Bert<S>, DistilBert<S> or Gpt2<S>. Memory: the model's packed values; the file is mapped
-/// and given back piece by piece.
+/// and given back piece by piece. Throws Error: config_mismatch for another kind of model, and what ConfigFile,
+/// SafeTensors and load throw.
 template <class M>
 M load_model(const std::filesystem::path& folder);
 

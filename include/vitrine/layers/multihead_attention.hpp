@@ -50,7 +50,7 @@ class MultiheadAttention : public Module<MultiheadAttention<S, D>, S> {
                       const K& keep = {}, F&& trace = {}) const noexcept {
     return run<K>(result.output, result.self_attn, Which::self, workspace, x, x, x, masks, keep, trace);
   }
-  // Attention of query (B, T, E) to key (B, S, kdim) and value (B, S, vdim).
+  // Attention of query (B, T, E) to key (B, S, kdim) and value (B, S, vdim). Memory and errors as above.
   template <class K = DefaultKeep, class F = NoTrace>
   Status forward_into(CrossResult<K, S>& result, Workspace& workspace, const Sequences<S>& query,
                       const Sequences<S>& key, const Sequences<S>& value, const Masks& masks = {}, const K& keep = {},

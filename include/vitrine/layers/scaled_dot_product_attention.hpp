@@ -84,8 +84,9 @@ Status check_overlap(const Tensor<S>& output, Index values, const Heads<S>& x) {
 }
 }  // namespace detail
 
-// All checks and all memory come before the parallel region; allocates only to grow result and workspace (their own
-// Memory).
+// query (B, H, T, D), key (B, K, S, D), value (B, K, S, Dv), K dividing H, by strides; output (B, T, H * Dv). All
+// checks and all memory come before the parallel region; allocates only to grow result and workspace (their own
+// Memory). bad_shape, bad_mask, overlap, not_supported, workspace_too_small, result_too_small, out_of_memory.
 template <class S, class K = DefaultKeep>
 Status scaled_dot_product_attention_into(SdpaResult<K, S>& result, Workspace& workspace, const Heads<S>& query,
                                          const Heads<S>& key, const Heads<S>& value, const SdpaOptions<S>& options = {},

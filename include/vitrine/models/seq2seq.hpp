@@ -74,7 +74,8 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
     return encoder_.forward_into(result, workspace, embedded,
                                  {.src_mask = masks.src_mask, .head_scale = masks.encoder_head_scale}, chosen, side);
   }
-  // The whole model with the target given (teacher forcing). Allocates only to grow result and workspace.
+  // The whole model with the target given (teacher forcing): logits (B, T, V), T ids a target, the first the start
+  // token. Allocates only to grow result and workspace. Errors as encode_into.
   template <class K = DefaultKeep, class F = NoTrace>
   Status forward_into(Seq2SeqResult<K, S>& result, Workspace& workspace, const Tokens& source, const Tokens& target,
                       const Masks& masks = {}, const K& keep = {}, F&& trace = {}) const noexcept {
