@@ -1,6 +1,11 @@
 #include <doctest/doctest.h>
 
 #include <fcntl.h>
+#include <sched.h>
+#include <sys/file.h>
+#if defined(__linux__)
+#include <sys/mount.h>
+#endif
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -80,17 +85,73 @@ TEST_CASE("a place that cannot be written is refused before anything is written"
   const Scratch scratch;
   CHECK(error_of([&] { vt::AtomicFile(scratch / "none/a"); }) == "file_not_created");
   CHECK(error_of([&] { vt::AtomicFile{scratch.folder}; }) == "file_not_created");
-  if (::geteuid() == 0) {
-    MESSAGE("skipped for root: a read-only folder");
-    return;
-  }
-  scratch.write("old", "old");
-  std::filesystem::permissions(scratch.folder, std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
-  CHECK(error_of([&] { vt::AtomicFile(scratch / "a"); }) == "file_not_created");
-  CHECK(error_of([&] { vt::AtomicFile(scratch / "old"); }) == "file_not_created");
-  std::filesystem::permissions(scratch.folder, std::filesystem::perms::owner_all);
-  CHECK(scratch.files() == 1);
 }
+
+TEST_CASE("a read-only folder is refused, and stays as it was") {
+  const Scratch scratch;
+  scratch.write("old", "old");
+  std::filesystem::create_directory(scratch / "open");
+  ::chmod((scratch / "open").c_str(), 0777);
+  ::chmod(scratch.folder.c_str(), 0555);
+  const pid_t child = ::fork();
+  if (child == 0) {  // permissions do not bind root: nobody
+    if (::geteuid() == 0 && (::setgid(65534) != 0 || ::setuid(65534) != 0)) ::_exit(77);
+    const auto write = [&](const char* name) {
+      return error_of([&] {
+        vt::AtomicFile out(scratch / name);
+        out.write("new");
+        out.commit();
+      });
+    };
+    if (write("open/a") != "no error") ::_exit(77);  // the folder above is closed to it
+    ::_exit(write("a") == "file_not_created" && write("old") == "file_not_created" ? 0 : 1);
+  }
+  int status = -1;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  ::chmod(scratch.folder.c_str(), 0755);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+    MESSAGE("skipped: no user here whom permissions bind");
+  } else {
+    CHECK(status == 0);
+  }
+  CHECK(read_text(scratch / "old") == "old");
+  CHECK(scratch.files() == 2);
+}
+
+#if defined(__linux__)
+TEST_CASE("a full disk leaves the old file and nothing else") {
+  const Scratch scratch;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const bool mounted = ::unshare(CLONE_NEWNS) == 0 &&
+                         ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+                         ::mount("none", scratch.folder.c_str(), "tmpfs", 0, "size=256k") == 0;
+    if (!mounted) ::_exit(77);
+    const auto write = [&](std::size_t bytes, std::string* message = nullptr) {
+      return error_of(
+          [&] {
+            vt::AtomicFile out(scratch / "a");
+            for (std::size_t i = 0; i < bytes; i += 10000) out.write(std::string(10000, 'x'));
+            out.commit();
+          },
+          message);
+    };
+    std::string message;
+    bool good = write(50000) == "no error";
+    for (int i = 0; i < 5; ++i) good = good && write(1000000, &message) == "write_failed";
+    good = good && message.find(std::generic_category().message(ENOSPC)) != message.npos;
+    good = good && read_text(scratch / "a") == std::string(50000, 'x') && scratch.files() == 1;
+    ::_exit(good && write(100000) == "no error" ? 0 : 1);  // and there is room again
+  }
+  int status = -1;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+    MESSAGE("skipped: this user may not mount a small disk");
+  } else {
+    CHECK(status == 0);
+  }
+}
+#endif
 
 TEST_CASE("a full disk is a named error") {
   std::string message;
@@ -146,4 +207,73 @@ TEST_CASE("a killed writer leaves the old file and no half one") {
   if (nameless >= 0) CHECK(scratch.files() == 1);  // elsewhere the temporary file stays, under a name of its own
   if (nameless >= 0) ::close(nameless);
 #endif
+}
+
+TEST_CASE("writers killed at any moment leave one whole file, and no litter that grows") {
+  const Scratch scratch;
+  constexpr std::size_t bytes = 3 << 20;
+  for (int round = 0; round < 25; ++round) {
+    CAPTURE(round);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      for (char letter = 'a';; letter = letter == 'z' ? 'a' : static_cast<char>(letter + 1)) {
+        vt::AtomicFile out(scratch / "a");
+        for (std::size_t written = 0; written < bytes; written += 65536) out.write(std::string(65536, letter));
+        out.commit();
+      }
+    }
+    REQUIRE(child > 0);
+    ::usleep(static_cast<useconds_t>(round * 1237 % 29000));
+    ::kill(child, SIGKILL);
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    if (std::filesystem::exists(scratch / "a")) {
+      const std::string text = read_text(scratch / "a");
+      CHECK(text.size() == bytes);
+      CHECK(text.find_first_not_of(text[0]) == text.npos);
+    }
+    CHECK(scratch.files() <= 2);
+  }
+  vt::AtomicFile out(scratch / "a");
+  out.write("last");
+  out.commit();
+  CHECK(read_text(scratch / "a") == "last");
+  CHECK(scratch.files() == 1);
+}
+
+TEST_CASE("what a killed writer left is removed, what a living one or somebody else has there is not") {
+  const Scratch scratch;
+  const auto write = [&] {
+    vt::AtomicFile out(scratch / "a");
+    out.write("new");
+    out.commit();
+    return read_text(scratch / "a");
+  };
+  scratch.write("a.vitrine-0.tmp", "half");
+  CHECK(write() == "new");
+  CHECK(scratch.files() == 1);
+
+  scratch.write("a.vitrine-0.tmp", "half");
+  scratch.write("a.vitrine-1.tmp", "half");
+  const int living = ::open((scratch / "a.vitrine-0.tmp").c_str(), O_RDONLY);
+  REQUIRE(::flock(living, LOCK_EX | LOCK_NB) == 0);
+  CHECK(write() == "new");
+  CHECK(read_text(scratch / "a.vitrine-0.tmp") == "half");
+  CHECK(scratch.files() == 2);
+  ::close(living);
+
+  std::filesystem::remove(scratch / "a.vitrine-0.tmp");
+  std::filesystem::create_directory(scratch / "a.vitrine-0.tmp");
+  scratch.write("target", "target");
+  std::filesystem::create_symlink("target", scratch / "a.vitrine-1.tmp");
+  CHECK(write() == "new");
+  CHECK(read_text(scratch / "target") == "target");
+  CHECK(std::filesystem::is_symlink(scratch / "a.vitrine-1.tmp"));
+
+  vt::AtomicFile first(scratch / "b"), second(scratch / "b");  // two at once: the later commit wins
+  first.write("first");
+  second.write("second");
+  second.commit();
+  first.commit();
+  CHECK(read_text(scratch / "b") == "first");
 }

@@ -1,6 +1,7 @@
 // Writing a file so that it is either whole or not there: into a temporary file in the same folder, flushed to disk,
 // then renamed over the target. A failure, an exception or a killed process leaves the old file, or none, and never
-// half of a new one.
+// half of a new one. Where a file cannot be without a name (or in the moment between its name and its place) a killed
+// process may leave one NAME.vitrine-0.tmp, which the next writer of NAME removes.
 #pragma once
 #include <algorithm>
 #include <atomic>
@@ -17,6 +18,9 @@
 #include <vitrine/core/config.hpp>
 #include <vitrine/io/error.hpp>
 #include <vitrine/io/mapped_file.hpp>
+#if VITRINE_POSIX_FILES
+#include <sys/file.h>
+#endif
 
 namespace vitrine::inline VITRINE_ABI {
 
@@ -53,6 +57,8 @@ class AtomicFile {
   std::size_t size_ = 0;
   bool direct_ = false, nameless_ = false;
 #if VITRINE_POSIX_FILES
+  template <class Make>
+  bool make_temporary(Make make);
   int file_ = -1;
 #else
   std::FILE* file_ = nullptr;
@@ -73,19 +79,42 @@ inline void AtomicFile::flush() {
   buffer_.clear();
 }
 
+#if VITRINE_POSIX_FILES
+
 namespace detail {
 
-/// A name beside `path` that no other process or thread uses.
-inline std::filesystem::path temporary_name(const std::filesystem::path& path, long process) {
-  static std::atomic<unsigned> counter{0};
-  std::filesystem::path name = path;
-  name += concat(".", process, ".", counter++, ".tmp");
-  return name;
+/// Removes a temporary file whose writer is gone: a writer holds a lock on its own, which ends with it.
+inline bool remove_abandoned(const std::filesystem::path& name) noexcept {
+  const int file = ::open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (file < 0) return false;
+  struct stat opened, named;
+  const bool removed = ::fstat(file, &opened) == 0 && S_ISREG(opened.st_mode) &&
+                       ::flock(file, LOCK_EX | LOCK_NB) == 0 && ::lstat(name.c_str(), &named) == 0 &&
+                       named.st_dev == opened.st_dev && named.st_ino == opened.st_ino && ::unlink(name.c_str()) == 0;
+  ::close(file);
+  return removed;
 }
 
 }  // namespace detail
 
-#if VITRINE_POSIX_FILES
+// The first of PATH.vitrine-0.tmp, ...-1.tmp, ... that no living writer uses; make(name) creates it or sets errno. So
+// what killed writers may leave behind is found by the next one, and does not grow.
+template <class Make>
+bool AtomicFile::make_temporary(Make make) {
+  for (int number = 0; number < 1000; ++number) {
+    std::filesystem::path name = path_;
+    name += detail::concat(".vitrine-", number, ".tmp");
+    do {
+      if (make(name.c_str())) {
+        temporary_ = std::move(name);
+        return true;
+      }
+      if (errno != EEXIST) return false;
+    } while (detail::remove_abandoned(name));
+  }
+  errno = EEXIST;
+  return false;
+}
 
 inline AtomicFile::AtomicFile(const std::filesystem::path& path) : path_(path) {
   struct stat old;
@@ -100,17 +129,24 @@ inline AtomicFile::AtomicFile(const std::filesystem::path& path) : path_(path) {
   if (std::filesystem::is_symlink(path_, failed)) path_ = std::filesystem::weakly_canonical(path, failed);
   if (path_.empty()) fail(LoadError::file_not_created, "cannot follow this link", ELOOP);
   if (exists && ::access(path_.c_str(), W_OK) != 0) fail(LoadError::file_not_created, "cannot replace it", errno);
-  temporary_ = detail::temporary_name(path_, ::getpid());
 #ifdef O_TMPFILE  // without a name until commit(), so that a killed process leaves nothing behind
   if (::access("/proc/self/fd", X_OK) == 0) file_ = ::open(folder().c_str(), O_WRONLY | O_TMPFILE | O_CLOEXEC, 0666);
   nameless_ = file_ >= 0;
+  if (nameless_) static_cast<void>(::flock(file_, LOCK_EX | LOCK_NB));
 #endif
-  if (!nameless_) file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (file_ < 0) {
-    const int reason = errno;
-    temporary_.clear();
-    fail(LoadError::file_not_created, "cannot create a file in its folder", reason);
-  }
+  const auto create = [&](const char* name) {
+    file_ = ::open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (file_ < 0) return false;
+    // Somebody who looks for abandoned files may see it before it is locked, and remove it.
+    struct stat made;
+    const bool locked = ::flock(file_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+    if (locked && ::fstat(file_, &made) == 0 && made.st_nlink > 0) return true;
+    ::close(std::exchange(file_, -1));
+    errno = EEXIST;
+    return false;
+  };
+  if (!nameless_ && !make_temporary(create))
+    fail(LoadError::file_not_created, "cannot create a file in its folder", errno);
   if (exists) static_cast<void>(::fchmod(file_, old.st_mode & 07777));
 }
 
@@ -133,15 +169,20 @@ inline void AtomicFile::commit() {
   if (!direct_ && ::fsync(file_) != 0) fail(LoadError::write_failed, "cannot write", errno);
 #ifdef O_TMPFILE
   const std::string open_file = detail::concat("/proc/self/fd/", file_);
-  if (nameless_ && ::linkat(AT_FDCWD, open_file.c_str(), AT_FDCWD, temporary_.c_str(), AT_SYMLINK_FOLLOW) != 0) {
-    fail(LoadError::write_failed, "cannot name the finished file", errno);
-  }
+  const auto link = [&](const char* name) {
+    return ::linkat(AT_FDCWD, open_file.c_str(), AT_FDCWD, name, AT_SYMLINK_FOLLOW) == 0;
+  };
+  if (nameless_ && !make_temporary(link)) fail(LoadError::write_failed, "cannot name the finished file", errno);
 #endif
-  if (::close(std::exchange(file_, -1)) != 0) fail(LoadError::write_failed, "cannot write", errno);
-  if (direct_) return;
+  if (direct_) {
+    if (::close(std::exchange(file_, -1)) != 0) fail(LoadError::write_failed, "cannot write", errno);
+    return;
+  }
+  // Renamed before it is closed, which ends the lock; all of it is on the disk already.
   if (::rename(temporary_.c_str(), path_.c_str()) != 0)
     fail(LoadError::write_failed, "cannot rename the finished file", errno);
   temporary_.clear();
+  ::close(std::exchange(file_, -1));
   // The new name must reach the disk too; a file system that cannot do that has still done the rename.
   if (const int handle = ::open(folder().c_str(), O_RDONLY | O_CLOEXEC | O_DIRECTORY); handle >= 0) {
     static_cast<void>(::fsync(handle));
@@ -152,7 +193,9 @@ inline void AtomicFile::commit() {
 #else
 
 inline AtomicFile::AtomicFile(const std::filesystem::path& path) : path_(path) {
-  temporary_ = detail::temporary_name(path_, 0);
+  static std::atomic<unsigned> counter{0};  // no other thread's name
+  temporary_ = path_;
+  temporary_ += detail::concat(".vitrine-", counter++, ".tmp");
   file_ = std::fopen(temporary_.string().c_str(), "wbx");
   if (!file_) {
     temporary_.clear();
