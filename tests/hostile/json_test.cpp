@@ -108,6 +108,20 @@ TEST_CASE("what is no JSON is refused, however much of it there is") {
   CHECK(parse(std::string("{\"a\":[") + repeat("[],", 100000) + "[]]}") == "no error");
 }
 
+TEST_CASE("a shard's name is a plain file name, fit to be shown") {
+  const Scratch scratch;
+  const auto open = [&](const std::string& shard) {
+    const std::string text = R"({"weight_map":{"x":")" + shard + "\"}}";
+    scratch.write("model.safetensors.index.json", text);
+    return bounded(text.size(), [&] { vt::SafeTensors{scratch.folder}; });
+  };
+  CHECK(open("a.safetensors") == "file_missing");
+  CHECK(open("\u00e9.safetensors") == "file_missing");
+  for (const char* bad :
+       {R"(mo\u0001del)", R"(\u001b[2J)", R"(a\u007f)", R"(a\u009b31m)", R"(a\nb)", "../a", "/etc/passwd", ""})
+    CHECK(open(bad) == "bad_index");
+}
+
 TEST_CASE("a vocabulary's ids are those of its tokens, and a word that it cannot spell is shown, not obeyed") {
   const auto open = [](const std::string& text) {
     return bounded(text.size(), [&] { vt::Vocabulary words(vt::ConfigFile(text, "vocab.json")); });

@@ -159,8 +159,9 @@ class IndexSax : public StrictSax {
   bool number_float(Json::number_float_t, const std::string&) { return ignored(); }
   bool string(std::string& value) {
     if (!in_map()) return ignored();
-    const bool plain =
+    bool plain =
         !value.empty() && value.front() != '.' && value.find_first_of(std::string_view("/\\:\0", 4)) == value.npos;
+    for (std::size_t at = 0; plain && at < value.size();) plain = prints(next_code_point(value, at));  // errors show it
     if (!plain)
       fail(LoadError::bad_index, concat("names the shard ", in_quotes(value), ", which is not a plain file name"));
     if (!weight_map.emplace(key_, std::move(value)).second)

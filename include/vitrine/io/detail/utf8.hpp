@@ -48,6 +48,9 @@ inline std::u32string decode_utf8(std::string_view text) {
   return result;
 }
 
+/// Is it a character that a terminal shows, and no command to it?
+constexpr bool prints(std::int32_t code) noexcept { return code >= 0x20 && !(code >= 0x7f && code < 0xa0); }
+
 /// A user's text for a message: in quotes, letters of all scripts as they are, control characters and bad bytes as
 /// \xNN; at most some 160 bytes of it.
 inline std::string readable(std::string_view text) {
@@ -58,7 +61,7 @@ inline std::string readable(std::string_view text) {
     const std::size_t start = at;
     const std::int32_t code = next_code_point(text, at);
     const std::string_view bytes = text.substr(start, at - start);
-    if (code >= 0x20 && !(code >= 0x7f && code < 0xa0)) {
+    if (prints(code)) {
       result += bytes;
       continue;
     }
