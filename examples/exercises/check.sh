@@ -33,4 +33,4 @@ names=("$@")
 for name in "${names[@]}"; do
   printf '%s\0%s\0' "$folder/$name.cpp" 'not yet' "$folder/solutions/$name.cpp" solved
 done | xargs -0 -n 2 -P "${JOBS:-2}" bash -c 'one "$@"' _ || exit 1
-echo "${#names[@]} exercises and their solutions are as they should be"
+echo "exercises: ${#names[@]}; the holes fail with their sentence, the solutions pass"
