@@ -10,9 +10,11 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <span>
@@ -154,9 +156,13 @@ auto with_policy(const std::string& name, F&& f) {
   if (name == "weights") return f(vt::keep::weights);
   if (name == "scores") return f(vt::keep::scores);
   if (name == "head_mean") return f(vt::keep::head_mean);
+  if (name == "statistics") return f(vt::keep::statistics);
+  if (name == "top8") return f(vt::keep::top<8>);
   return f(vt::keep::nothing);
 }
-inline std::vector<std::string> policies() { return {"nothing", "weights", "scores", "head_mean"}; }
+inline std::vector<std::string> policies() {
+  return {"nothing", "weights", "scores", "head_mean", "statistics", "top8"};
+}
 
 // The largest difference found, beside the size of the numbers. NaN on either side is infinitely wrong.
 struct Error {
@@ -204,6 +210,39 @@ void compare_row(const vt::MeanMaps<S>& maps, Index layer, Index b, Index t, con
     double mean = 0;
     for (Index h = 0; h < heads; ++h) mean += weights[std::size_t(h * keys + j)];
     error.add(double(matrix(t, j)), mean / double(heads));
+  }
+}
+// Entropy, log-sum-exp and largest weight of the row; the sums of columns are the tests'.
+template <class S>
+void compare_row(const vt::Statistics<S>& figures, Index layer, Index b, Index t, const std::vector<double>& weights,
+                 const std::vector<double>& scores, Error& error) {
+  const Index keys = figures.memory_length(b);
+  for (Index h = 0; h < figures.heads(); ++h) {
+    const double *w = weights.data() + h * keys, *s = scores.data() + h * keys;
+    const double top = *std::max_element(s, s + keys);
+    double entropy = 0, sum = 0;
+    for (Index j = 0; j < keys; ++j) {
+      if (w[j] > 0) entropy -= w[j] * std::log(w[j]);
+      if (s[j] - top > -1000) sum += std::exp(s[j] - top);
+    }
+    const auto row = std::size_t(t);
+    error.add(double(figures[layer].entropy(b, h)[row]), entropy);
+    error.add(double(figures[layer].log_sum_exp(b, h)[row]), sum > 0 ? top + std::log(sum) : top);
+    error.add(double(figures[layer].largest(b, h)[row]), *std::max_element(w, w + keys));
+  }
+}
+template <class S, Index Count>
+void compare_row(const vt::TopWeights<S, Count>& tops, Index layer, Index b, Index t,
+                 const std::vector<double>& weights, const std::vector<double>&, Error& error) {
+  const Index keys = tops.memory_length(b);
+  for (Index h = 0; h < tops.heads(); ++h) {
+    std::vector<double> sorted(weights.begin() + h * keys, weights.begin() + (h + 1) * keys);
+    std::sort(sorted.begin(), sorted.end(), std::greater<>());
+    for (Index i = 0; i < Count; ++i) {
+      error.add(double(tops[layer].weights(b, h)(t, i)), i < keys ? sorted[std::size_t(i)] : 0);
+      const Index key = tops[layer].key(b, h, t, i);
+      if (key >= 0) error.add(double(tops[layer].weights(b, h)(t, i)), weights[std::size_t(h * keys + key)]);
+    }
   }
 }
 template <int Place>

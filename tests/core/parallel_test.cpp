@@ -40,6 +40,32 @@ TEST_CASE("every item is done once, by one thread, phase after phase") {
     }
 }
 
+TEST_CASE("turns of a group end in order, whatever their thread and length") {
+  for (const int threads : team_sizes)
+    for (const Index groups : {0, 1, 3, 64, 200})
+      for (const Index turns : {1, 2, 5}) {
+        std::vector<Index> sum(static_cast<std::size_t>(groups),
+                               0);  // unprotected: the turns themselves keep writers apart
+        std::atomic<bool> in_order{true};
+        vt::run_team(threads, [&](Team& team) {
+          for (Index phase = 0; phase < 3; ++phase)
+            team.in_turn(groups, turns, [&](Index group, Index turn, const auto& wait) {
+              if ((group + turn) % 7 == 3) return;  // who does not wait has its turn all the same
+              wait();
+              Index& own = sum[std::size_t(group)];
+              if (own > phase * turns + turn) in_order = false;
+              own = phase * turns + turn + 1;
+            });
+        });
+        CHECK(in_order);
+        for (Index g = 0; g < groups; ++g) {
+          Index last = turns;
+          while (last > 0 && (g + last - 1) % 7 == 3) --last;
+          CHECK(sum[std::size_t(g)] == (last > 0 ? 2 * turns + last : 0));
+        }
+      }
+}
+
 TEST_CASE("shares cover everything without overlap") {
   for (const int threads : team_sizes)
     for (const Index count : {0, 1, 2, 6, 7, 8, 1000}) {

@@ -53,13 +53,18 @@ void same_values(const Fixed& model) {
   CHECK(i == all.size());
 }
 
+// Maps whose memory is two spans of one size.
+template <class K>
+constexpr bool takes_two = std::is_same_v<typename K::template map<float, 0>, vt::ScoredMaps<float>> ||
+                           std::is_same_v<typename K::template map<float, 0>, vt::Rollout<float>>;
+
 template <class K>
 auto result_over(std::span<float> output, [[maybe_unused]] std::span<float> maps,
                  [[maybe_unused]] std::span<float> scores) {
   using Map = typename K::template map<float, 0>;
   vt::EncoderResult<K, float> result;
   result.output = vt::Tensor<float>(output);
-  if constexpr (std::is_same_v<Map, vt::ScoredMaps<float>>)
+  if constexpr (takes_two<K>)
     result.self_attn = Map(maps, scores);
   else if constexpr (!std::is_empty_v<Map>)
     result.self_attn = Map(maps);
@@ -74,11 +79,11 @@ void same_results(const Fixed& fixed, const K& keep) {
   const auto wanted = dynamic(in, {.src_mask = vt::causal()}, keep);
 
   // Exactly as much memory as the model says, and not a byte more.
-  std::vector<std::byte> scratch(Fixed::workspace_bytes());
+  std::vector<std::byte> scratch(Fixed::template workspace_bytes<K>());
   std::vector<float> output(12 * 40), maps, scores;
   const std::size_t map_bytes = Fixed::template result_bytes<K>() - output.size() * sizeof(float);
   maps.resize(map_bytes / sizeof(float));
-  if constexpr (std::is_same_v<typename K::template map<float, 0>, vt::ScoredMaps<float>>) {
+  if constexpr (takes_two<K>) {
     maps.resize(maps.size() / 2);
     scores.resize(maps.size());
   }
@@ -112,6 +117,9 @@ void every_policy(const Fixed& fixed) {
   same_results(fixed, vt::keep::weights);
   same_results(fixed, vt::keep::scores);
   same_results(fixed, vt::keep::head_mean);
+  same_results(fixed, vt::keep::statistics);
+  same_results(fixed, vt::keep::top<2>);
+  same_results(fixed, vt::keep::rollout);
   same_results(fixed, vt::keep::nothing);
   same_results(fixed, vt::keep::weights.only({.layers = {1}, .heads = {0, 4}}));
 }

@@ -3,14 +3,19 @@
 //   keep::weights     per head, after softmax (the default)
 //   keep::scores      after scale and mask, before softmax, with the weights
 //   keep::head_mean   the mean over heads
+//   keep::statistics  of each head's rows entropy, largest weight and its key, log-sum-exp; of its columns the sums
+//   keep::top<k>      of each head's rows the k largest weights and their keys
+//   keep::rollout     attention rollout through all layers (self-attention)
 //   keep::nothing
 //
+// The last four before `nothing` store no T x S map of a head: core/statistics.hpp.
 // .only({.which = vt::Which::cross, .layers = {0, 11}, .heads = {7}}) narrows a policy at run time; everything else
 // stays on the path that keeps nothing. Indices stay the model's own. The output has the same bits under every policy.
 #pragma once
 #include <vitrine/core/config.hpp>
 
 #include <initializer_list>
+#include <type_traits>
 
 namespace vitrine::inline VITRINE_ABI {
 
@@ -76,6 +81,12 @@ template <class S>
 class ScoredMaps;
 template <class S>
 class MeanMaps;
+template <class S>
+class Statistics;
+template <class S, Index Count>
+class TopWeights;
+template <class S>
+class Rollout;
 
 // False, however instantiated: for static_asserts in templates that must not be used.
 template <class...>
@@ -128,6 +139,26 @@ struct Policy {
   // The same policy for fewer maps.
   constexpr Policy only(const Selection& chosen) const { return {chosen}; }
 };
+// The policy of keep::top<Count>.
+template <Index Count>
+struct Top {
+  static_assert(Count >= 1, "vitrine: keep::top<k> keeps at least one weight of each row");
+  // As Policy's.
+  template <class S, int Place>
+  using map = TopWeights<S, Count>;
+  Selection selection = {};
+  // As Policy's.
+  constexpr Top only(const Selection& chosen) const { return {chosen}; }
+};
+// The policy of keep::rollout: self-attention only.
+struct Rolled {
+  // As Policy's; cross-attention keeps nothing.
+  template <class S, int Place>
+  using map = std::conditional_t<Place == 0, Rollout<S>, NotKept<Place>>;
+  Selection selection = {};
+  // The same policy for encoder or decoder alone; layers and heads cannot be chosen.
+  constexpr Rolled only(const Selection& chosen) const { return {chosen}; }
+};
 // The policy that keeps no map.
 struct Nothing {
   // An empty type, whose use does not compile.
@@ -142,6 +173,13 @@ inline constexpr Policy<Maps> weights;
 inline constexpr Policy<ScoredMaps> scores;
 // The mean over heads, (B, T, S) a layer; PyTorch's average_attn_weights.
 inline constexpr Policy<MeanMaps> head_mean;
+// 4 T + S values of every head: core/statistics.hpp.
+inline constexpr Policy<Statistics> statistics;
+// The Count largest weights of each row of every head, with their keys: 2 Count T values.
+template <Index Count>
+inline constexpr Top<Count> top;
+// One T x T matrix through all layers, and another of scratch.
+inline constexpr Rolled rollout;
 // No maps.
 inline constexpr Nothing nothing;
 

@@ -16,6 +16,8 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
+class Team;
+
 // What decides how many maps there are and how large they are.
 struct MapShape {
   Index layers = 1, batch = 1, heads = 1, length = 0, memory_length = 0;  // memory_length: columns, extra keys included
@@ -34,11 +36,18 @@ inline void index_error([[maybe_unused]] const char* sentence, [[maybe_unused]] 
 #endif
 }
 
+// What is stored of each (layer, sequence, head): a value for each pair of query and key, or for each row and column.
+struct MapForm {
+  bool mean = false, scores = false;  // one map for all heads; a second block of the same form
+  Index per_row = 0, per_column = 0;  // both 0: pairs
+};
+
 // Where the map of (layer, b, h) stands.
 struct MapLayout {
   MapShape shape = {};
   IndexSet layers = {}, heads = {};
   bool kept = false, mean = false;
+  Index per_row = 0, per_column = 0;
   Index per_layer = 0;
   const Index* offsets = nullptr;  // ragged: values of one head before sequence b
 
@@ -46,12 +55,15 @@ struct MapLayout {
   Index columns(Index b) const {
     return shape.memory_lengths.empty() ? shape.memory_length : shape.memory_lengths[std::size_t(b)] + shape.extra_keys;
   }
+  // Values of one head.
+  Index size(Index b) const {
+    return per_row + per_column == 0 ? rows(b) * columns(b) : per_row * rows(b) + per_column * columns(b);
+  }
   Index heads_kept() const { return mean ? 1 : heads.count_below(shape.heads); }
   bool has(Index layer, Index h) const { return kept && layers.contains(layer) && (mean || heads.contains(h)); }
   Index at(Index layer, Index b, Index h) const {
-    const Index before = offsets != nullptr ? offsets[b] : b * shape.length * shape.memory_length;
-    return layers.count_below(layer) * per_layer + before * heads_kept() +
-           (mean ? 0 : heads.count_below(h)) * rows(b) * columns(b);
+    const Index one = size(b), before = offsets != nullptr ? offsets[b] : b * one;
+    return layers.count_below(layer) * per_layer + before * heads_kept() + (mean ? 0 : heads.count_below(h)) * one;
   }
   void check(Index layer, Index b, Index h) const {
     if (!kept) index_error("this map was not kept: the selection's `which` left it out", layer, Status::unset);
@@ -66,12 +78,23 @@ struct MapLayout {
   }
 };
 
+template <class S>
+struct Scratch;
+template <class S>
+struct Attend;
+
 // One layer's place for its maps, as the kernels see it. Pointers are null where nothing is kept.
 template <class S>
 struct MapSink {
   S *weights = nullptr, *scores = nullptr, *mean = nullptr;
   const MapLayout* layout = nullptr;
   Index layer = 0;
+  // Of what stores no map: its values, where those of the layer before stand (a rollout), and the function that
+  // computes them (layers/attention_figures.hpp). Null for maps.
+  S* figures = nullptr;
+  const S* before = nullptr;
+  Index top = 0;
+  void (*attend)(Team&, const Scratch<S>&, const Attend<S>&, Index heads) = nullptr;
 
   bool any() const { return layout != nullptr && layout->kept && layout->layers.contains(layer); }
   S* place(S* base, Index b, Index h) const {
@@ -147,14 +170,14 @@ class MapStore {
 
   void use(const Memory* memory) noexcept { values_.use(memory), scores_.use(memory), ragged_.use(memory); }
   // After a failure no map is kept.
-  Status prepare(const MapShape& shape, const Selection& selection, Which kind, bool mean, bool with_scores) noexcept {
-    Status s = lay_out(shape, selection, kind, mean, with_scores);
+  Status prepare(const MapShape& shape, const Selection& selection, Which kind, const MapForm& form) noexcept {
+    Status s = lay_out(shape, selection, kind, form);
     if (s != Status::ok) layout_ = {};
     return s;
   }
 
  protected:
-  Status lay_out(const MapShape& shape, const Selection& selection, Which kind, bool mean, bool with_scores) noexcept {
+  Status lay_out(const MapShape& shape, const Selection& selection, Which kind, const MapForm& form) noexcept {
     const bool kept = includes(selection.which, kind);
     if (kept && ((shape.layers > 64 && !selection.layers.valid()) || (shape.heads > 64 && !selection.heads.valid())))
       return {Status::not_supported, "a selection can name layers and heads 0 to 63 only"};
@@ -168,8 +191,9 @@ class MapStore {
     layout_.shape = shape;
     layout_.layers = selection.layers, layout_.heads = selection.heads;
     layout_.kept = kept;
-    layout_.mean = mean;
-    Index one_head = shape.batch * shape.length * shape.memory_length;
+    layout_.mean = form.mean;
+    layout_.per_row = form.per_row, layout_.per_column = form.per_column;
+    Index one_head = shape.batch > 0 ? shape.batch * layout_.size(0) : 0;
     if (!shape.lengths.empty() || !shape.memory_lengths.empty()) {
       // offsets, then the lengths themselves: the caller's spans need not outlive the call
       if (Status s = ragged_.resize(3 * shape.batch); s != Status::ok) return s;
@@ -178,7 +202,7 @@ class MapStore {
         ragged_[b] = sum;
         ragged_[shape.batch + b] = layout_.rows(b);
         ragged_[2 * shape.batch + b] = layout_.columns(b) - shape.extra_keys;
-        sum += layout_.rows(b) * layout_.columns(b);
+        sum += layout_.size(b);
       }
       layout_.offsets = ragged_.data();
       layout_.shape.lengths = {ragged_.data() + shape.batch, std::size_t(shape.batch)};
@@ -188,7 +212,7 @@ class MapStore {
     layout_.per_layer = one_head * layout_.heads_kept();
     const Index size = layout_.kept ? layout_.per_layer * selection.layers.count_below(shape.layers) : 0;
     if (Status s = values_.resize(size); s != Status::ok) return s;
-    return scores_.resize(with_scores ? size : 0);
+    return scores_.resize(form.scores ? size : 0);
   }
 
   Buffer<S> values_, scores_;
@@ -215,11 +239,15 @@ class Maps : public detail::MapStore<S> {
   void matrix(I...) const&& {
     VITRINE_DANGLING(I...);
   }
+  // Values of such maps, for result_bytes.
+  static constexpr Index count(Index layers, Index batch, Index heads, Index length, Index memory_length) {
+    return layers * batch * heads * length * memory_length;
+  }
 
   // Makes room for a call's maps; layers call it. Allocates only to grow. bad_config, not_supported, result_too_small,
   // out_of_memory; then no map is kept.
   Status prepare(const MapShape& shape, const Selection& selection, Which kind) noexcept {
-    return detail::MapStore<S>::prepare(shape, selection, kind, false, false);
+    return detail::MapStore<S>::prepare(shape, selection, kind, {});
   }
   // Where a layer writes its maps.
   detail::MapSink<S> sink(Index layer) noexcept {
@@ -252,10 +280,14 @@ class ScoredMaps : public detail::MapStore<S> {
   void scores(I...) const&& {
     VITRINE_DANGLING(I...);
   }
+  // Values of such maps, scores included, for result_bytes.
+  static constexpr Index count(Index layers, Index batch, Index heads, Index length, Index memory_length) {
+    return 2 * layers * batch * heads * length * memory_length;
+  }
 
   // As Maps::prepare.
   Status prepare(const MapShape& shape, const Selection& selection, Which kind) noexcept {
-    return detail::MapStore<S>::prepare(shape, selection, kind, false, true);
+    return detail::MapStore<S>::prepare(shape, selection, kind, {.scores = true});
   }
   // Where a layer writes its maps.
   detail::MapSink<S> sink(Index layer) noexcept {
@@ -280,12 +312,17 @@ class MeanMaps : public detail::MapStore<S> {
   void matrix(I...) const&& {
     VITRINE_DANGLING(I...);
   }
+  // Values of such maps, for result_bytes.
+  static constexpr Index count(Index layers, Index batch, [[maybe_unused]] Index heads, Index length,
+                               Index memory_length) {
+    return layers * batch * length * memory_length;
+  }
 
   // As Maps::prepare; a mean is over all heads: a selection of heads is not_supported.
   Status prepare(const MapShape& shape, const Selection& selection, Which kind) noexcept {
     if (!selection.heads.all())
       return {Status::not_supported, "keep::head_mean is the mean over all heads; choose layers only"};
-    return detail::MapStore<S>::prepare(shape, selection, kind, true, false);
+    return detail::MapStore<S>::prepare(shape, selection, kind, {.mean = true});
   }
   // Where a layer writes its map.
   detail::MapSink<S> sink(Index layer) noexcept {
@@ -303,13 +340,6 @@ Status prepare_maps(M& maps, const Memory* memory, const MapShape& shape, const 
   } else {
     return {};
   }
-}
-template <class S, class M>
-MapSink<S> sink_of(M& maps, Index layer) noexcept {
-  if constexpr (requires { maps.sink(layer); })
-    return maps.sink(layer);
-  else
-    return {};
 }
 }  // namespace detail
 

@@ -302,12 +302,12 @@ struct RowMask {
   const detail::BiasView<S>* key_bias = nullptr;
   Index key_keep_at = 0, keep_at = 0, bias_at = 0, key_bias_at = 0;  // where this sequence and head begin
 
-  // The interval of row i that causal, window and lengths leave; empty intervals have lo == hi.
+  // The interval of row i that causal, window and lengths leave, 0 <= lo <= hi <= keys.
   VITRINE_INLINE void interval(Index i, Index& lo, Index& hi) const {
     lo = 0, hi = keys;
     const Index here = i + offset;
     if (is_causal && here + 1 < hi) hi = here + 1;
-    if (left >= 0 && here - left > lo) lo = here - left;
+    if (left >= 0 && here - left > lo) lo = here - left < keys ? here - left : keys;
     if (right >= 0 && here + right + 1 < hi) hi = here + right + 1;
     if (hi < lo) hi = lo;
   }

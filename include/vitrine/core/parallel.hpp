@@ -5,6 +5,8 @@
 //   team.split(count, f)        f(first, last) with an equal share of [0, count) for each thread; no waiting
 //   team.rows(count, block, tile, f)    f(team, first, last): many rows are dealt out as blocks, each to one
 //                               thread (a team of one); few go whole to the team, which divides products by columns
+//   team.in_turn(groups, turns, f)    f(group, turn, wait) for every turn of every group, like for_each; wait()
+//                               returns when the group's earlier turns have ended
 //   team.barrier()              all wait for all
 //
 // No result depends on how work is dealt out: every element is computed by one thread, in one order (DESIGN.md section
@@ -33,6 +35,9 @@ struct TeamState {
   alignas(64) std::atomic<Index> next[2] = {0, 0};  // the next item of this phase and of the following one
   alignas(64) std::atomic<int> waiting{0};
   alignas(64) std::atomic<int> generation{0};
+  static constexpr Index groups = 64;
+  alignas(
+      64) std::atomic<Index> ended[2][groups] = {};  // turns that have ended, of this phase and of the following one
 };
 
 inline void relax() noexcept {
@@ -90,12 +95,7 @@ class Team {
       state_->generation.store(generation + 1, std::memory_order_release);
       return;
     }
-    for (int spins = 0; state_->generation.load(std::memory_order_acquire) == generation; ++spins) {
-      detail::relax();
-#if VITRINE_OPENMP && defined(__unix__)
-      if (spins > 1000) sched_yield();  // some 40 us: perhaps there are more threads than free processors
-#endif
-    }
+    wait_until([&] { return state_->generation.load(std::memory_order_acquire) != generation; });
   }
 
   // f(item) for each of 0 ... items - 1, on whichever thread comes first; then all wait.
@@ -111,6 +111,31 @@ class Team {
     for (Index item; (item = next.fetch_add(1, std::memory_order_relaxed)) < items;) f(item);
     ++phase_;
     barrier();
+  }
+
+  // What a turn does after wait() is seen by the later ones. Turns are dealt out in ascending order, so that nobody
+  // waits for a turn that has not begun.
+  template <class F>
+  void in_turn(Index groups, Index turns, F&& f) {
+    if (state_ == nullptr) {
+      for (Index group = 0; group < groups; ++group)
+        for (Index turn = 0; turn < turns; ++turn) f(group, turn, [] {});
+      return;
+    }
+    constexpr Index counters = detail::TeamState::groups;  // groups beyond share them, one after the other
+    std::atomic<Index>* const ended = state_->ended[turn_phase_ & 1];
+    ++turn_phase_;
+    if (thread_ == 0)
+      for (std::atomic<Index>& count : state_->ended[turn_phase_ & 1]) count.store(0, std::memory_order_relaxed);
+    for_each(groups * turns, [&](Index item) {
+      const Index group = item / turns, turn = item % turns;
+      std::atomic<Index>& count = ended[group % counters];
+      const Index before = group / counters * turns + turn;
+      const auto wait = [&] { wait_until([&] { return count.load(std::memory_order_acquire) == before; }); };
+      f(group, turn, wait);
+      wait();
+      count.store(before + 1, std::memory_order_release);
+    });
   }
 
   // f(first, last) with this thread's share of [0, count). Does not wait.
@@ -143,9 +168,19 @@ class Team {
   }
 
  private:
+  template <class F>
+  static void wait_until(F&& done) noexcept {
+    for (int spins = 0; !done(); ++spins) {
+      detail::relax();
+#if VITRINE_OPENMP && defined(__unix__)
+      if (spins > 1000) sched_yield();  // some 40 us: perhaps there are more threads than free processors
+#endif
+    }
+  }
+
   detail::TeamState* state_ = nullptr;  // null: a team of one
   int thread_ = 0, threads_ = 1, slot_ = 0;
-  int phase_ = 0;
+  int phase_ = 0, turn_phase_ = 0;
 };
 
 // The number of threads used when a Workspace asks for 0.

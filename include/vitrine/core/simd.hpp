@@ -103,6 +103,23 @@ VITRINE_INLINE void nontemporal(T* p, X x) {
   *(typename vector_types<T>::unaligned*)p = x;
 }
 #endif
+// Is any lane of a comparison true?
+template <class I>
+VITRINE_INLINE bool any_lane(I m) {
+#if VITRINE_VECTOR_BYTES == 64
+  return _mm512_test_epi32_mask((__m512i)m, (__m512i)m) != 0;
+#elif VITRINE_VECTOR_BYTES == 32
+  return _mm256_movemask_ps((__m256)m) != 0;
+#elif defined(__SSE2__)
+  return _mm_movemask_ps((__m128)m) != 0;
+#elif defined(__aarch64__)
+  return vmaxvq_u32((uint32x4_t)m) != 0;
+#else
+  bool any = false;
+  for (std::size_t i = 0; i < sizeof(m) / sizeof(m[0]); ++i) any = any || m[i] != 0;
+  return any;
+#endif
+}
 #endif
 
 // Hides where a value came from, so that no compiler fuses the product that made it into a later sum.
@@ -215,6 +232,8 @@ struct simd {
   static VITRINE_INLINE ivec ilt(ivec x, ivec y) { return (ivec)(x < y); }
   // x == y of integers.
   static VITRINE_INLINE ivec ieq(ivec x, ivec y) { return (ivec)(x == y); }
+  // Is any lane of a comparison true?
+  static VITRINE_INLINE bool any(ivec m) { return detail::any_lane(m); }
   // x where m has all bits, y where it has none.
   static VITRINE_INLINE vec select(ivec m, vec x, vec y) { return m ? x : y; }
   // x > y ? x : y, so y where either is NaN.
@@ -273,6 +292,8 @@ struct simd {
   static VITRINE_INLINE ivec ieq(ivec x, ivec y) {
     return {{-lane_int(x.v[0] == y.v[0]), -lane_int(x.v[1] == y.v[1])}};
   }
+  // Is any lane of a comparison true?
+  static VITRINE_INLINE bool any(ivec m) { return m.v[0] != 0 || m.v[1] != 0; }
   static VITRINE_INLINE vec select(ivec m, vec x, vec y) {
     return {{m.v[0] ? x.v[0] : y.v[0], m.v[1] ? x.v[1] : y.v[1]}};
   }

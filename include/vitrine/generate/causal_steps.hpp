@@ -77,6 +77,8 @@ class CausalSteps {
   // step. bad_shape: another number of ids, an id that the model does not have, or max_length reached.
   template <class K>
   Status next_into(Result<K>& result, std::span<const Index> ids, const K& keep) noexcept {
+    static_assert(!detail::is_rollout<typename K::template map<S, 0>>,
+                  "vitrine: keep::rollout needs self-attention over whole sequences; a step is one row of it");
     if (rows_ == 0) return {Status::not_supported, "there is nothing to decode: call begin first"};
     if (Index(ids.size()) != rows_)
       return {Status::bad_shape, "a step takes one id for each hypothesis", Index(ids.size()), rows_};
@@ -153,8 +155,9 @@ class CausalSteps {
       Plan p{};
       p.rows = row_map;
       p.query = p.context = arena.take<S>(rows * width);
-      p.scratch = detail::Scratch<S>::plan(arena, threads, rows,
-                                           core.self_attn.sizes(capacity_).max(core.feed_forward.sizes()));
+      auto sizes = core.self_attn.sizes(capacity_).max(core.feed_forward.sizes());
+      sizes.figures = detail::figure_columns<M>;
+      p.scratch = detail::Scratch<S>::plan(arena, threads, rows, sizes);
       return detail::Planned<Plan>{p, arena.used()};
     };
     if (Status s = workspace_->reserve(planned(nullptr).bytes); s != Status::ok) return s;

@@ -82,6 +82,8 @@ class DecodingSteps {
   // model does not have, or max_length reached.
   template <class K>
   Status next_into(DecoderResult<K, S>& result, std::span<const Index> ids, const K& keep) noexcept {
+    static_assert(!detail::is_rollout<typename K::template map<S, 0>>,
+                  "vitrine: keep::rollout needs self-attention over whole sequences; a step is one row of it");
     if (rows_ == 0) return {Status::not_supported, "there is nothing to decode: call begin first"};
     if (Index(ids.size()) != rows_)
       return {Status::bad_shape, "a step takes one id for each hypothesis", Index(ids.size()), rows_};
@@ -118,7 +120,9 @@ class DecodingSteps {
       detail::DecoderPlan<S> plan;
       plan.query = arena.take<S>(rows_ * width);
       plan.context = arena.take<S>(rows_ * width);
-      plan.scratch = detail::Scratch<S>::plan(arena, threads, rows_, core.sizes(capacity_, memory_length_));
+      auto sizes = core.sizes(capacity_, memory_length_);
+      sizes.figures = detail::figure_columns_of<K, S>;
+      plan.scratch = detail::Scratch<S>::plan(arena, threads, rows_, sizes);
       return detail::Planned<detail::DecoderPlan<S>>{plan, arena.used()};
     };
     if (Status s = workspace_->reserve(planned(nullptr).bytes); s != Status::ok) return s;

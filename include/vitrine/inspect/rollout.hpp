@@ -3,6 +3,8 @@
 //   RowMajor<float> rolled = rollout(r.self_attn, b);              // T x T: row i, what position i is made of
 //   A_l = 1/2 (mean over heads of layer l) + 1/2 I                 (the residual connection)
 //   rollout = A_L A_(L-1) ... A_1                                  (products of one sequence's T x T matrices)
+// keep::rollout computes the same while the layers run, in two T x T matrices and without kept maps
+// (core/statistics.hpp).
 #pragma once
 #include <stdexcept>
 #include <string>

@@ -9,6 +9,7 @@
 #include <vitrine/core/simd.hpp>
 #include <vitrine/kernels/matmul.hpp>
 #include <vitrine/kernels/panel.hpp>
+#include <vitrine/kernels/row_figures.hpp>
 #include <vitrine/kernels/softmax.hpp>
 
 namespace vitrine::inline VITRINE_ABI::kernels {
@@ -38,8 +39,10 @@ struct AttentionHead {
   ScoresAt scores_at = ScoresAt::masked;
   bool stream = false;  // large maps go past the caches
   S* mean = nullptr;    // (T, keys): the sum over heads so far; the last head multiplies by mean_factor
+  Index mean_from = 0;  // the query row whose place in it is the first
   bool mean_first = false, mean_last = false;
   S mean_factor = S(1);
+  RowFigures<S> figures = {};  // attend<S, true> only
 };
 
 // Query rows whose scores are in scratch together.
@@ -128,8 +131,9 @@ void add_mean(const S* e, Index lo, Index hi, Index keys, S inverse, const Atten
 
 }  // namespace detail
 
-// Query rows [first, last) of a head. `scratch` holds attention_scratch values and belongs to this thread.
-template <class S>
+// Query rows [first, last) of a head. `scratch` holds attention_scratch values and belongs to this thread. Without
+// Figures, head.figures is not looked at: who keeps none has none of their code.
+template <class S, bool Figures = false>
 VITRINE_NOINLINE void attend(const AttentionHead<S>& head, Index first, Index last, S* scratch) {
   using V = simd<S>;
   constexpr Index width = panel_width<S>;
@@ -146,6 +150,8 @@ VITRINE_NOINLINE void attend(const AttentionHead<S>& head, Index first, Index la
     const Index rows = last - i0 < attention_rows ? last - i0 : attention_rows;
     Index lo[attention_rows], hi[attention_rows];
     S inverse[attention_rows];
+    [[maybe_unused]] std::conditional_t<Figures, detail::TileFigures<S, attention_rows>, char> tile_figures = {};
+    [[maybe_unused]] bool empty[attention_rows];
     Index from = head.keys, to = 0;
     for (Index r = 0; r < rows; ++r) {
       head.mask.interval(i0 + r, lo[r], hi[r]);
@@ -199,10 +205,18 @@ VITRINE_NOINLINE void attend(const AttentionHead<S>& head, Index first, Index la
       inverse[r] = S(0);
       if (seen > 0) {
         const S max = row_max(s + lo[r], seen);
-        const S sum = plain    ? exponentials<S, false, true>(s + lo[r], seen, mul(max, head.scale), head.scale)
-                      : masked ? exponentials<S, true, false>(s + lo[r], seen, max, S(1))
-                               : exponentials<S, false, false>(s + lo[r], seen, max, S(1));
+        const S top = plain ? mul(max, head.scale) : max;
+        [[maybe_unused]] S product = S(0);
+        const S sum = plain    ? exponentials<S, false, true, Figures>(s + lo[r], seen, top, head.scale, &product)
+                      : masked ? exponentials<S, true, false, Figures>(s + lo[r], seen, top, S(1), &product)
+                               : exponentials<S, false, false, Figures>(s + lo[r], seen, top, S(1), &product);
         inverse[r] = S(1) / sum;
+        if constexpr (Figures) tile_figures.set(r, top, sum, product, inverse[r]);
+      }
+      if constexpr (Figures) {
+        empty[r] = seen == 0;
+        if (seen == 0) tile_figures.set_empty(r);
+        detail::write_figures(head.figures, i, s, lo[r], hi[r], head.extra_keys, masked_keys, inverse[r]);
       }
       if (head.weights != nullptr) {
         S* const out = head.weights + i * head.keys;
@@ -210,7 +224,7 @@ VITRINE_NOINLINE void attend(const AttentionHead<S>& head, Index first, Index la
         for (Index e = 0; e < head.extra_keys; ++e) out[masked_keys + e] = mul(s[hi[r] + e], inverse[r]);
       }
       if (head.mean != nullptr) {
-        S* const out = head.mean + i * head.keys;
+        S* const out = head.mean + (i - head.mean_from) * head.keys;
         detail::add_mean(s, lo[r], hi[r], masked_keys, inverse[r], head, out);
         for (Index e = masked_keys; e < head.keys; ++e) {
           const S w = mul(s[hi[r] + e - masked_keys], inverse[r]), sum = head.mean_first ? w : out[e] + w;
@@ -218,6 +232,9 @@ VITRINE_NOINLINE void attend(const AttentionHead<S>& head, Index first, Index la
         }
       }
     }
+
+    if constexpr (Figures)
+      if (head.figures.entropy != nullptr) tile_figures.write(head.figures, i0, rows, empty);
 
     // context: (rows, keys) x (keys, value_width), each row over its own interval and the extra keys only
     for (Index r = 0; r < rows; r += tile_rows) {

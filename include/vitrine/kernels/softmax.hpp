@@ -37,16 +37,19 @@ VITRINE_INLINE S row_max(const S* s, Index n) {
 }
 
 // s becomes e = exp(scale * s - max), in place (the scores are scaled already when Scale is false); returns the sum.
-// The row is written up to a vector past its end, with zeros.
-template <class S, bool Masked, bool Scale>
-VITRINE_INLINE S exponentials(S* s, Index n, S max, [[maybe_unused]] S scale) {
+// The row is written up to a vector past its end, with zeros. With Product, *product becomes the sum of e times its
+// exponent, in the same order.
+template <class S, bool Masked, bool Scale, bool Product = false>
+VITRINE_INLINE S exponentials(S* s, Index n, S max, [[maybe_unused]] S scale, [[maybe_unused]] S* product = nullptr) {
   using V = simd<S>;
   const auto top = V::set1(max), factor = V::set1(scale);
   auto sum = V::zero();
+  [[maybe_unused]] auto products = V::zero();
   const auto at = [&](Index j, Index left) {
     auto x = V::load(s + j);
     if constexpr (Scale) x = V::mul(x, factor);
-    auto e = exp_nonpositive<S>(x - top);
+    const auto exponent = x - top;
+    auto e = exp_nonpositive<S>(exponent);
     if constexpr (Masked) {
       const auto minus_inf = V::iset1(vitrine::detail::minus_infinity_bits<S>());
       e = V::select(V::ieq(V::bits(x), minus_inf), V::zero(), e);
@@ -54,10 +57,16 @@ VITRINE_INLINE S exponentials(S* s, Index n, S max, [[maybe_unused]] S scale) {
     if (left < V::lanes) e = V::select(head_mask<S>(left), e, V::zero());
     V::store(s + j, e);
     sum = sum + e;
+    if constexpr (Product) {
+      auto finite = V::max(exponent, V::set1(detail::exp_lowest<S>));  // below, e is +0
+      if (left < V::lanes) finite = V::select(head_mask<S>(left), finite, V::zero());
+      products = V::fma(e, finite, products);
+    }
   };
   Index j = 0;
   for (; j + V::lanes <= n; j += V::lanes) at(j, V::lanes);
   if (j < n) at(j, n - j);
+  if constexpr (Product) *product = reduce_add<S>(products);
   return reduce_add<S>(sum);
 }
 

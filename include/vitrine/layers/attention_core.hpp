@@ -1,6 +1,7 @@
 // The attention that every layer shares: projections, keys and values in the kernels' layout, heads dealt out to
 // threads. Internal; the public forms are MultiheadAttention and the layers.
 #pragma once
+#include <vitrine/layers/attention_figures.hpp>
 #include <vitrine/layers/parameter.hpp>
 #include <vitrine/layers/run.hpp>
 #include <vitrine/layers/trace.hpp>
@@ -55,43 +56,50 @@ struct Attend {
   Index context_stride = 0;
   MapSink<S> sink = {};
   kernels::ScoresAt scores_at = kernels::ScoresAt::masked;
+
+  // A map that does not stay in the caches is written past them.
+  bool large() const { return sink.any() && sink.layout->per_layer * Index(sizeof(S)) > (Index{4} << 20); }
 };
 
 template <class S>
+kernels::AttentionHead<S> head_of(const Attend<S>& call, Index b, Index h, Index heads) {
+  const Index kv_b = b / call.sharing, kv_h = h / call.group;
+  kernels::AttentionHead<S> head;
+  head.width = call.memory.width, head.value_width = call.memory.value_width;
+  head.query = call.query + call.queries.start(b) * call.query_stride + h * head.width;
+  head.query_stride = call.query_stride;
+  head.key_panels = call.memory.key_panels(kv_b, kv_h);
+  head.value = call.memory.value_rows(kv_b, kv_h);
+  head.value_stride = call.memory.value_row();
+  head.context = call.context + call.queries.start(b) * call.context_stride + h * head.value_width;
+  head.context_stride = call.context_stride;
+  head.extra_keys = call.extra;
+  head.keys = call.past + call.keys.length_of(kv_b) + call.extra;
+  head.scale = call.scale, head.softcap = call.softcap;
+  head.head_scale = call.head_scale != nullptr ? call.head_scale[h] : S(1);
+  if (call.mask != nullptr)
+    head.mask = row_mask(*call.mask, b, h, head.keys - head.extra_keys);
+  else
+    head.mask.keys = head.keys - head.extra_keys;
+  head.weights = call.sink.place(call.sink.weights, b, h);
+  head.scores = call.sink.place(call.sink.scores, b, h);
+  head.scores_at = call.scores_at;
+  constexpr std::uintptr_t line = VITRINE_VECTOR_BYTES > 0 ? VITRINE_VECTOR_BYTES : 1;
+  head.stream = call.large() && call.extra == 0 && std::uintptr_t(head.keys) * sizeof(S) % line == 0 &&
+                reinterpret_cast<std::uintptr_t>(head.weights) % line == 0;
+  head.mean = call.sink.place(call.sink.mean, b, h);
+  head.mean_first = h == 0, head.mean_last = h + 1 == heads;
+  head.mean_factor = S(1) / S(heads);
+  return head;
+}
+
+template <class S>
 void attend(Team& team, const Scratch<S>& scratch, const Attend<S>& call, Index heads) {
+  if (call.sink.attend != nullptr) return call.sink.attend(team, scratch, call, heads);
   const Index chunks = (call.queries.length + chunk_rows - 1) / chunk_rows;
   const bool mean = call.sink.mean != nullptr;
-  // A map that does not stay in the caches is written past them.
-  const bool large = call.sink.any() && call.sink.layout->per_layer * Index(sizeof(S)) > (Index{4} << 20);
   const auto one = [&](Index b, Index h, Index first, Index last) {
-    const Index kv_b = b / call.sharing, kv_h = h / call.group;
-    kernels::AttentionHead<S> head;
-    head.width = call.memory.width, head.value_width = call.memory.value_width;
-    head.query = call.query + call.queries.start(b) * call.query_stride + h * head.width;
-    head.query_stride = call.query_stride;
-    head.key_panels = call.memory.key_panels(kv_b, kv_h);
-    head.value = call.memory.value_rows(kv_b, kv_h);
-    head.value_stride = call.memory.value_row();
-    head.context = call.context + call.queries.start(b) * call.context_stride + h * head.value_width;
-    head.context_stride = call.context_stride;
-    head.extra_keys = call.extra;
-    head.keys = call.past + call.keys.length_of(kv_b) + call.extra;
-    head.scale = call.scale, head.softcap = call.softcap;
-    head.head_scale = call.head_scale != nullptr ? call.head_scale[h] : S(1);
-    if (call.mask != nullptr)
-      head.mask = row_mask(*call.mask, b, h, head.keys - head.extra_keys);
-    else
-      head.mask.keys = head.keys - head.extra_keys;
-    head.weights = call.sink.place(call.sink.weights, b, h);
-    head.scores = call.sink.place(call.sink.scores, b, h);
-    head.scores_at = call.scores_at;
-    constexpr std::uintptr_t line = VITRINE_VECTOR_BYTES > 0 ? VITRINE_VECTOR_BYTES : 1;
-    head.stream = large && call.extra == 0 && std::uintptr_t(head.keys) * sizeof(S) % line == 0 &&
-                  reinterpret_cast<std::uintptr_t>(head.weights) % line == 0;
-    head.mean = call.sink.place(call.sink.mean, b, h);
-    head.mean_first = h == 0, head.mean_last = h + 1 == heads;
-    head.mean_factor = S(1) / S(heads);
-    kernels::attend(head, first, last, scratch.tile.own(team));
+    kernels::attend(head_of(call, b, h, heads), first, last, scratch.tile.own(team));
   };
   const Index items = call.queries.batch * (mean ? 1 : heads) * chunks;
   team.for_each(items, [&](Index item) {

@@ -186,20 +186,26 @@ class DecoderLayer : public Module<DecoderLayer<S, D>, S> {
 #endif
 
   // Scratch of a call on equally long sequences.
-  constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1) const noexcept {
-    return detail::decoder_workspace(&core_, 1, shape, threads);
+  template <class K = DefaultKeep>
+  constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1, const K& = {}) const noexcept {
+    return detail::decoder_workspace(&core_, 1, shape, threads, detail::figure_columns_of<K, S>);
   }
+  template <class K = DefaultKeep>
   static constexpr std::size_t workspace_bytes() noexcept requires(D.fixed()) {
     const detail::DecoderLayerCore<S> unbound(detail::sized<D>(LayerConfig{}));
-    return detail::decoder_workspace(&unbound, 1, {D.max_batch, D.max_length, D.memory_bound()}, 1);
+    return detail::decoder_workspace(&unbound, 1, {D.max_batch, D.max_length, D.memory_bound()}, 1,
+                                     detail::figure_columns_of<K, S>);
   }
   // The same of calls with a trace.
-  constexpr std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1) const noexcept {
-    return detail::decoder_workspace(&core_, 1, shape, threads, true);
+  template <class K = DefaultKeep>
+  constexpr std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1, const K& = {}) const noexcept {
+    return detail::decoder_workspace(&core_, 1, shape, threads, detail::figure_columns_of<K, S>, true);
   }
+  template <class K = DefaultKeep>
   static constexpr std::size_t traced_workspace_bytes() noexcept requires(D.fixed()) {
     const detail::DecoderLayerCore<S> unbound(detail::sized<D>(LayerConfig{}));
-    return detail::decoder_workspace(&unbound, 1, {D.max_batch, D.max_length, D.memory_bound()}, 1, true);
+    return detail::decoder_workspace(&unbound, 1, {D.max_batch, D.max_length, D.memory_bound()}, 1,
+                                     detail::figure_columns_of<K, S>, true);
   }
   // Values of output and maps, in bytes.
   template <class K = DefaultKeep>
@@ -207,13 +213,13 @@ class DecoderLayer : public Module<DecoderLayer<S, D>, S> {
     const Index heads = core_.config.nhead;
     return detail::output_bytes<S>(shape, core_.config.d_model) +
            detail::map_bytes<K, S>(1, shape.batch, heads, shape.length, shape.length) +
-           detail::map_bytes<K, S>(1, shape.batch, heads, shape.length, shape.memory_length);
+           detail::map_bytes<K, S, 1>(1, shape.batch, heads, shape.length, shape.memory_length);
   }
   template <class K = DefaultKeep>
   static constexpr std::size_t result_bytes() noexcept requires(D.fixed()) {
     return detail::output_bytes<S>({D.max_batch, D.max_length}, D.d_model) +
            detail::map_bytes<K, S>(1, D.max_batch, D.nhead, D.max_length, D.max_length) +
-           detail::map_bytes<K, S>(1, D.max_batch, D.nhead, D.max_length, D.memory_bound());
+           detail::map_bytes<K, S, 1>(1, D.max_batch, D.nhead, D.max_length, D.memory_bound());
   }
   // Two for each multiply-add of the products; attention over all pairs.
   double flops(const Shape& shape) const noexcept {

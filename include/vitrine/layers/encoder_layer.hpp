@@ -47,7 +47,7 @@ struct EncoderLayerCore {
     TraceMaps<S> shown;  // of a traced call, as a context of its own is
   };
   constexpr Plan plan(Arena& arena, int threads, Index batch, Index length, std::span<const Index> lengths,
-                      bool all_packed = false, bool traced = false) const {
+                      bool all_packed = false, Index figures = 0, bool traced = false) const {
     Plan p{};
     p.rows = plan_rows(arena, batch, length, lengths);
     p.query = arena.take<S>(batch * length * config.d_model);
@@ -56,6 +56,7 @@ struct EncoderLayerCore {
     p.memory = KeyValues<S>::plan(arena, batch, self_attn.heads, self_attn.width, self_attn.width, length);
     auto sizes = self_attn.sizes(length).max(feed_forward.sizes());
     if (all_packed) sizes.depth = 0;
+    sizes.figures = figures;
     p.scratch = Scratch<S>::plan(arena, threads, batch * length, sizes, traced);
     return p;
   }
@@ -167,20 +168,25 @@ class EncoderLayer : public Module<EncoderLayer<S, D>, S> {
 
   // Scratch of a call on equally long sequences. Less is needed when all weights are in panels, which only the first
   // form can know.
-  constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1) const noexcept {
-    return detail::encoder_workspace(&core_, 1, shape, threads);
+  template <class K = DefaultKeep>
+  constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1, const K& = {}) const noexcept {
+    return detail::encoder_workspace(&core_, 1, shape, threads, detail::figure_columns_of<K, S>);
   }
+  template <class K = DefaultKeep>
   static constexpr std::size_t workspace_bytes() noexcept requires(D.fixed()) {
     const detail::EncoderLayerCore<S> unbound(detail::sized<D>(LayerConfig{}));
-    return detail::encoder_workspace(&unbound, 1, {D.max_batch, D.max_length}, 1);
+    return detail::encoder_workspace(&unbound, 1, {D.max_batch, D.max_length}, 1, detail::figure_columns_of<K, S>);
   }
   // The same of calls with a trace.
-  constexpr std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1) const noexcept {
-    return detail::encoder_workspace(&core_, 1, shape, threads, true);
+  template <class K = DefaultKeep>
+  constexpr std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1, const K& = {}) const noexcept {
+    return detail::encoder_workspace(&core_, 1, shape, threads, detail::figure_columns_of<K, S>, true);
   }
+  template <class K = DefaultKeep>
   static constexpr std::size_t traced_workspace_bytes() noexcept requires(D.fixed()) {
     const detail::EncoderLayerCore<S> unbound(detail::sized<D>(LayerConfig{}));
-    return detail::encoder_workspace(&unbound, 1, {D.max_batch, D.max_length}, 1, true);
+    return detail::encoder_workspace(&unbound, 1, {D.max_batch, D.max_length}, 1, detail::figure_columns_of<K, S>,
+                                     true);
   }
   // Values of output and maps, in bytes.
   template <class K = DefaultKeep>

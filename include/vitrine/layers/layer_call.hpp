@@ -2,6 +2,7 @@
 // Internal.
 #pragma once
 #include <vitrine/core/heap.hpp>
+#include <vitrine/layers/attention_core.hpp>
 #include <vitrine/layers/layer_norm.hpp>
 #include <vitrine/layers/module.hpp>
 #include <vitrine/layers/run.hpp>
@@ -40,17 +41,12 @@ template <class S>
 constexpr std::size_t output_bytes(const Shape& shape, Index width) {
   return std::size_t(shape.batch * shape.length * width) * sizeof(S);
 }
-// Bytes of all maps of one kind that policy K keeps of `layers` layers.
-template <class K, class S>
+// Bytes of all maps of one kind that policy K keeps of `layers` layers. Place: 0 self-attention, 1 cross-attention.
+template <class K, class S, int Place = 0>
 constexpr std::size_t map_bytes(Index layers, Index batch, Index heads, Index length, Index memory_length) {
-  using M = typename K::template map<S, 0>;
-  const std::size_t one = std::size_t(layers * batch * length * memory_length) * sizeof(S);
-  if constexpr (std::is_same_v<M, Maps<S>>)
-    return one * std::size_t(heads);
-  else if constexpr (std::is_same_v<M, ScoredMaps<S>>)
-    return 2 * one * std::size_t(heads);
-  else if constexpr (std::is_same_v<M, MeanMaps<S>>)
-    return one;
+  using M = typename K::template map<S, Place>;
+  if constexpr (requires { M::count(layers, batch, heads, length, memory_length); })
+    return std::size_t(M::count(layers, batch, heads, length, memory_length)) * sizeof(S);
   else
     return 0;
 }
@@ -84,11 +80,11 @@ constexpr bool all_packed(const Core* core, Index count) {
   return packed;
 }
 template <class Core>
-constexpr std::size_t encoder_workspace(const Core* core, Index count, const Shape& shape, int threads,
+constexpr std::size_t encoder_workspace(const Core* core, Index count, const Shape& shape, int threads, Index figures,
                                         bool traced = false) {
   if (count <= 0) return 0;
   Arena arena;
-  (void)core[0].plan(arena, threads, shape.batch, shape.length, {}, all_packed(core, count), traced);
+  (void)core[0].plan(arena, threads, shape.batch, shape.length, {}, all_packed(core, count), figures, traced);
   return arena.used() + alignment;
 }
 
@@ -116,8 +112,8 @@ Status forward_encoder(const Owner& owner, const Layers<S, Core>& layers, R& res
   const int threads = team_size(workspace, double(layers.count) * first.work(rows, rows * double(x.length)));
   const auto planned = [&](std::byte* base) {
     Arena arena(base);
-    auto plan =
-        first.plan(arena, threads, x.batch, x.length, x.lengths, all_packed(layers.core, layers.count), traced<F>);
+    auto plan = first.plan(arena, threads, x.batch, x.length, x.lengths, all_packed(layers.core, layers.count),
+                           figure_columns<std::remove_cvref_t<decltype(result.self_attn)>>, traced<F>);
     return Planned<decltype(plan)>{plan, arena.used()};
   };
   if (Status s = workspace.reserve(planned(nullptr).bytes); s != Status::ok) return s;

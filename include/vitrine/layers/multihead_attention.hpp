@@ -78,24 +78,28 @@ class MultiheadAttention : public Module<MultiheadAttention<S, D>, S> {
 #endif
 
   // Scratch of a call on contiguous, equally long sequences.
-  constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1) const noexcept {
+  template <class K = DefaultKeep>
+  constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1, const K& = {}) const noexcept {
     Arena arena;
     plan(arena, threads, shape.batch, shape.length, shape.memory_length > 0 ? shape.memory_length : shape.length, {},
-         {});
+         {}, detail::figure_columns_of<K, S>);
     return arena.used() + alignment;
   }
+  template <class K = DefaultKeep>
   static constexpr std::size_t workspace_bytes() noexcept requires(D.fixed()) {
-    return MultiheadAttention{}.workspace_bytes(Shape{D.max_batch, D.max_length, D.memory_bound()});
+    return MultiheadAttention{}.template workspace_bytes<K>(Shape{D.max_batch, D.max_length, D.memory_bound()});
   }
   // The same of calls with a trace.
-  constexpr std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1) const noexcept {
+  template <class K = DefaultKeep>
+  constexpr std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1, const K& = {}) const noexcept {
     Arena arena;
     plan(arena, threads, shape.batch, shape.length, shape.memory_length > 0 ? shape.memory_length : shape.length, {},
-         {}, nullptr, true);
+         {}, detail::figure_columns_of<K, S>, nullptr, true);
     return arena.used() + alignment;
   }
+  template <class K = DefaultKeep>
   static constexpr std::size_t traced_workspace_bytes() noexcept requires(D.fixed()) {
-    return MultiheadAttention{}.traced_workspace_bytes(Shape{D.max_batch, D.max_length, D.memory_bound()});
+    return MultiheadAttention{}.template traced_workspace_bytes<K>(Shape{D.max_batch, D.max_length, D.memory_bound()});
   }
   // Values of output and maps, in bytes.
   template <class K = DefaultKeep>
@@ -138,7 +142,7 @@ class MultiheadAttention : public Module<MultiheadAttention<S, D>, S> {
   }
 
   constexpr Plan plan(Arena& arena, int threads, Index batch, Index length, Index memory_length,
-                      std::span<const Index> lengths, std::span<const Index> memory_lengths,
+                      std::span<const Index> lengths, std::span<const Index> memory_lengths, Index figures,
                       const bool gather[3] = nullptr, bool traced = false) const {
     Plan p{};
     const Index rows = batch * length, memory_rows = batch * memory_length;
@@ -153,8 +157,9 @@ class MultiheadAttention : public Module<MultiheadAttention<S, D>, S> {
     for (int i = 0; i < 3; ++i)
       p.gathered[i] =
           gather != nullptr && gather[i] ? arena.take<S>((i == 0 ? rows : memory_rows) * widths[i]) : nullptr;
-    p.scratch = detail::Scratch<S>::plan(arena, threads, rows > memory_rows ? rows : memory_rows,
-                                         core_.sizes(memory_length), traced);
+    auto sizes = core_.sizes(memory_length);
+    sizes.figures = figures;
+    p.scratch = detail::Scratch<S>::plan(arena, threads, rows > memory_rows ? rows : memory_rows, sizes, traced);
     return p;
   }
 
@@ -200,8 +205,8 @@ class MultiheadAttention : public Module<MultiheadAttention<S, D>, S> {
     const bool gather[3] = {!query.contiguous(), !key.contiguous(), !value.contiguous()};
     const auto planned = [&](std::byte* base) {
       Arena arena(base);
-      Plan p = plan(arena, threads, query.batch, query.length, key.length, query.lengths, key.lengths, gather,
-                    detail::traced<F>);
+      Plan p = plan(arena, threads, query.batch, query.length, key.length, query.lengths, key.lengths,
+                    detail::figure_columns<M>, gather, detail::traced<F>);
       return detail::Planned<Plan>{p, arena.used()};
     };
     if (Status s = workspace.reserve(planned(nullptr).bytes); s != Status::ok) return s;

@@ -10,6 +10,7 @@
 #include <vitrine/core/mask.hpp>
 #include <vitrine/core/memory.hpp>
 #include <vitrine/core/parallel.hpp>
+#include <vitrine/core/statistics.hpp>
 #include <vitrine/core/views.hpp>
 #include <vitrine/core/workspace.hpp>
 #include <vitrine/kernels/attention.hpp>
@@ -65,14 +66,17 @@ struct Scratch {
   };
   Piece narrow, pack;
   Piece wide, tile;  // one place: products and attention take turns
+  Piece figures;     // for what is kept instead of maps: see attention_figures.hpp
   Piece copy;        // of a block of a product's left operand (kernels::Product::copy); empty for narrow layers
 
   struct Sizes {
     Index narrow = 0, wide = 0, keys = 0, value_width = 0;
-    Index depth = 0;  // of the deepest weight; 0 when all are in panels
+    Index depth = 0;    // of the deepest weight; 0 when all are in panels
+    Index figures = 0;  // rows of scores that what is kept needs: figure_columns
     constexpr Sizes max(const Sizes& o) const {
-      return {narrow > o.narrow ? narrow : o.narrow, wide > o.wide ? wide : o.wide, keys > o.keys ? keys : o.keys,
-              value_width > o.value_width ? value_width : o.value_width, depth > o.depth ? depth : o.depth};
+      return {narrow > o.narrow ? narrow : o.narrow, wide > o.wide ? wide : o.wide,
+              keys > o.keys ? keys : o.keys,         value_width > o.value_width ? value_width : o.value_width,
+              depth > o.depth ? depth : o.depth,     figures > o.figures ? figures : o.figures};
     }
   };
   // `rows`: all rows of the call; fewer than a block need less. `whole`: the team takes them all together.
@@ -89,6 +93,7 @@ struct Scratch {
     s.pack = piece(sizes.depth * kernels::panel_width<S>);
     const Index wide = block * sizes.wide;
     const Index tile = kernels::attention_scratch<S>(sizes.keys, sizes.value_width);
+    if (sizes.figures > 0) s.figures = piece(sizes.figures * kernels::score_stride<S>(sizes.keys));
     if (whole) {
       s.wide = piece(wide, true), s.tile = piece(tile);
       return s;

@@ -113,7 +113,8 @@ Status scaled_dot_product_attention_into(SdpaResult<K, S>& result, Workspace& wo
     Plan p{};
     p.query = arena.take<S>(batch * query.length * heads * query.width);
     p.memory = detail::KeyValues<S>::plan(arena, batch, key.heads, key.width, value.width, keys);
-    p.scratch = detail::Scratch<S>::plan(arena, threads, 0, {.keys = keys, .value_width = value.width});
+    p.scratch = detail::Scratch<S>::plan(
+        arena, threads, 0, {.keys = keys, .value_width = value.width, .figures = detail::figure_columns_of<K, S>});
     return detail::Planned<Plan>{p, arena.used()};
   };
   if (Status s = workspace.reserve(planned(nullptr).bytes); s != Status::ok) return s;

@@ -53,31 +53,38 @@ class Decoder : public Module<Decoder<S, D>, S> {
 #endif
 
   // Scratch of a call on equally long sequences.
-  constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1) const noexcept {
-    return detail::decoder_workspace(layers_.data(), layers_.size(), shape, threads);
+  template <class K = DefaultKeep>
+  constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1, const K& = {}) const noexcept {
+    return detail::decoder_workspace(layers_.data(), layers_.size(), shape, threads, detail::figure_columns_of<K, S>);
   }
+  template <class K = DefaultKeep>
   static constexpr std::size_t workspace_bytes() noexcept requires(D.fixed()) {
-    return DecoderLayer<S, D>::workspace_bytes();
+    return DecoderLayer<S, D>::template workspace_bytes<K>();
   }
   // The same of calls with a trace.
-  constexpr std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1) const noexcept {
-    return detail::decoder_workspace(layers_.data(), layers_.size(), shape, threads, true);
+  template <class K = DefaultKeep>
+  constexpr std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1, const K& = {}) const noexcept {
+    return detail::decoder_workspace(layers_.data(), layers_.size(), shape, threads, detail::figure_columns_of<K, S>,
+                                     true);
   }
+  template <class K = DefaultKeep>
   static constexpr std::size_t traced_workspace_bytes() noexcept requires(D.fixed()) {
-    return DecoderLayer<S, D>::traced_workspace_bytes();
+    return DecoderLayer<S, D>::template traced_workspace_bytes<K>();
   }
   // Values of output and maps, in bytes.
   template <class K = DefaultKeep>
   constexpr std::size_t result_bytes(const Shape& shape, const K& keep = {}) const noexcept {
+    const Index layers = keep.selection.layers.count_below(config_.num_layers);
+    const Index heads = keep.selection.heads.count_below(config_.layer.nhead);
     return detail::output_bytes<S>(shape, config_.layer.d_model) +
-           detail::map_bytes<K, S>(keep.selection.layers.count_below(config_.num_layers), shape.batch,
-                                   keep.selection.heads.count_below(config_.layer.nhead), shape.length,
-                                   shape.length + shape.memory_length);
+           detail::map_bytes<K, S>(layers, shape.batch, heads, shape.length, shape.length) +
+           detail::map_bytes<K, S, 1>(layers, shape.batch, heads, shape.length, shape.memory_length);
   }
   template <class K = DefaultKeep>
   static constexpr std::size_t result_bytes() noexcept requires(D.fixed()) {
     return detail::output_bytes<S>({D.max_batch, D.max_length}, D.d_model) +
-           detail::map_bytes<K, S>(D.num_layers, D.max_batch, D.nhead, D.max_length, D.max_length + D.memory_bound());
+           detail::map_bytes<K, S>(D.num_layers, D.max_batch, D.nhead, D.max_length, D.max_length) +
+           detail::map_bytes<K, S, 1>(D.num_layers, D.max_batch, D.nhead, D.max_length, D.memory_bound());
   }
   // Two for each multiply-add of the products; attention over all pairs.
   double flops(const Shape& shape) const noexcept {

@@ -51,18 +51,23 @@ class Encoder : public Module<Encoder<S, D>, S> {
 #endif
 
   // Scratch of a call on equally long sequences.
-  constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1) const noexcept {
-    return detail::encoder_workspace(layers_.data(), layers_.size(), shape, threads);
+  template <class K = DefaultKeep>
+  constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1, const K& = {}) const noexcept {
+    return detail::encoder_workspace(layers_.data(), layers_.size(), shape, threads, detail::figure_columns_of<K, S>);
   }
+  template <class K = DefaultKeep>
   static constexpr std::size_t workspace_bytes() noexcept requires(D.fixed()) {
-    return EncoderLayer<S, D>::workspace_bytes();
+    return EncoderLayer<S, D>::template workspace_bytes<K>();
   }
   // The same of calls with a trace.
-  constexpr std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1) const noexcept {
-    return detail::encoder_workspace(layers_.data(), layers_.size(), shape, threads, true);
+  template <class K = DefaultKeep>
+  constexpr std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1, const K& = {}) const noexcept {
+    return detail::encoder_workspace(layers_.data(), layers_.size(), shape, threads, detail::figure_columns_of<K, S>,
+                                     true);
   }
+  template <class K = DefaultKeep>
   static constexpr std::size_t traced_workspace_bytes() noexcept requires(D.fixed()) {
-    return EncoderLayer<S, D>::traced_workspace_bytes();
+    return EncoderLayer<S, D>::template traced_workspace_bytes<K>();
   }
   // Values of output and maps, in bytes.
   template <class K = DefaultKeep>

@@ -80,15 +80,17 @@ class Transformer : public Module<Transformer<S>, S> {
 #endif
   // Scratch, and values of both outputs and all maps, in bytes. shape.length: the target's; memory_length: the
   // source's.
-  std::size_t workspace_bytes(const Shape& shape, int threads = 1) const noexcept {
-    const std::size_t a = encoder_.workspace_bytes({shape.batch, shape.memory_length}, threads);
-    const std::size_t b = decoder_.workspace_bytes(shape, threads);
+  template <class K = DefaultKeep>
+  std::size_t workspace_bytes(const Shape& shape, int threads = 1, const K& keep = {}) const noexcept {
+    const std::size_t a = encoder_.workspace_bytes({shape.batch, shape.memory_length}, threads, keep);
+    const std::size_t b = decoder_.workspace_bytes(shape, threads, keep);
     return a > b ? a : b;
   }
   // The same of calls with a trace.
-  std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1) const noexcept {
-    const std::size_t a = encoder_.traced_workspace_bytes({shape.batch, shape.memory_length}, threads);
-    const std::size_t b = decoder_.traced_workspace_bytes(shape, threads);
+  template <class K = DefaultKeep>
+  std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1, const K& keep = {}) const noexcept {
+    const std::size_t a = encoder_.traced_workspace_bytes({shape.batch, shape.memory_length}, threads, keep);
+    const std::size_t b = decoder_.traced_workspace_bytes(shape, threads, keep);
     return a > b ? a : b;
   }
   // Values of both outputs and all maps, in bytes.

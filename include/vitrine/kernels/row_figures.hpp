@@ -1,0 +1,139 @@
+// What attention says of its rows without keeping them: entropy, the largest weights, sums of columns. Internal to
+// attend().
+//
+//   entropy = ln sum - (sum of e (s - max)) / sum,   log-sum-exp = max + ln sum,   largest weight = 1 / sum
+//
+// e = exp(s - max), so that the largest e is 1 exactly. Weights are e * (1 / sum), the bits that a kept map has.
+#pragma once
+#include <vitrine/core/mask.hpp>
+#include <vitrine/core/simd.hpp>
+#include <vitrine/kernels/elementary.hpp>
+#include <vitrine/kernels/softmax.hpp>
+
+namespace vitrine::inline VITRINE_ABI::kernels {
+
+// Where the figures of one head go; null: not wanted.
+template <class S>
+struct RowFigures {
+  S *entropy = nullptr, *largest = nullptr, *largest_key = nullptr, *log_sum_exp = nullptr;  // (T); all four or none
+  // Sums of the weights of `column_rows` query rows each: rows of `columns_stride` values (a vector more than there are
+  // keys), the first that of query row `columns_from`. The caller clears them.
+  S* columns = nullptr;
+  Index columns_stride = 0, columns_from = 0, column_rows = 1;
+  S *top_weights = nullptr, *top_keys = nullptr;  // (T, top)
+  Index top = 0;
+};
+
+namespace detail {
+
+// The first of n values that is 1; -1 if none is. Zeros stand from n to the end of its vector.
+template <class S>
+VITRINE_NOINLINE Index first_one(const S* e, Index n) {
+  using V = simd<S>;
+  const auto one = V::set1(S(1));
+  const auto at = [&](Index j) { return V::ieq(V::bits(V::load(e + j)), V::bits(one)); };
+  Index j = 0;
+  for (; j + 4 * V::lanes <= n; j += 4 * V::lanes)
+    if (V::any((at(j) | at(j + V::lanes)) | (at(j + 2 * V::lanes) | at(j + 3 * V::lanes)))) break;
+  for (; j < n; ++j)
+    if (e[j] == S(1)) return j;
+  return -1;
+}
+
+// sums += e * inverse.
+template <class S>
+VITRINE_NOINLINE void add_columns(const S* e, Index n, S inverse, S* sums) {
+  using V = simd<S>;
+  const auto factor = V::set1(inverse);
+  Index j = 0;
+#pragma GCC unroll 4
+  for (; j + V::lanes <= n; j += V::lanes) V::store(sums + j, V::load(sums + j) + V::mul(V::load(e + j), factor));
+  if (j < n) {
+    const auto w = V::select(head_mask<S>(n - j), V::mul(V::load(e + j), factor), V::zero());
+    V::store(sums + j, V::load(sums + j) + w);
+  }
+}
+
+// A row's largest weights above 0 in descending order, the lower key first among equal ones.
+template <class S>
+struct TopRow {
+  S *weights, *keys;
+  Index count, filled = 0;
+
+  // n weights e * inverse of keys `key` and on; keys come in ascending order.
+  VITRINE_NOINLINE void offer(const S* e, Index n, S inverse, Index key) {
+    using V = simd<S>;
+    const auto factor = V::set1(inverse);
+    for (Index j = 0; j < n; j += V::lanes) {
+      const auto w = V::mul(V::load(e + j), factor);
+      if (!V::any(V::lt(V::set1(least()), w))) continue;
+      S lane[V::lanes];
+      V::store(lane, w);
+      for (Index i = 0; i < V::lanes && j + i < n; ++i)
+        if (lane[i] > least()) insert(lane[i], key + j + i);
+    }
+  }
+  // A weight of 0 and key -1 where there are fewer.
+  void finish() {
+    for (; filled < count; ++filled) weights[filled] = S(0), keys[filled] = S(-1);
+  }
+
+ private:
+  S least() const { return filled < count ? S(0) : weights[count - 1]; }
+  void insert(S weight, Index key) {
+    Index at = filled < count ? filled++ : count - 1;
+    for (; at > 0 && weights[at - 1] < weight; --at) weights[at] = weights[at - 1], keys[at] = keys[at - 1];
+    weights[at] = weight, keys[at] = S(key);
+  }
+};
+
+// What row `row` has without its logarithm. e: of keys [lo, hi), then of the extra keys, whose indices begin at
+// `extra_from`.
+template <class S>
+void write_figures(const RowFigures<S>& out, Index row, const S* e, Index lo, Index hi, Index extra, Index extra_from,
+                   S inverse) {
+  if (out.entropy != nullptr) {
+    const Index at = lo + first_one(e + lo, hi - lo + extra);
+    out.largest_key[row] = S(at < lo ? -1 : at < hi ? at : extra_from + at - hi);
+  }
+  if (out.columns != nullptr) {
+    S* const sums = out.columns + (row - out.columns_from) / out.column_rows * out.columns_stride;
+    add_columns(e + lo, hi - lo, inverse, sums + lo);
+    for (Index i = 0; i < extra; ++i) sums[extra_from + i] += mul(e[hi + i], inverse);
+  }
+  if (out.top > 0) {
+    TopRow<S> top{out.top_weights + row * out.top, out.top_keys + row * out.top, out.top};
+    top.offer(e + lo, hi - lo, inverse, lo);
+    top.offer(e + hi, extra, inverse, extra_from);
+    top.finish();
+  }
+}
+
+// The rows of one tile, until their logarithms are taken together.
+template <class S, Index Rows>
+struct TileFigures {
+  static constexpr Index room = Rows + simd<S>::lanes;
+  S max[room] = {}, sum[room] = {}, product[room] = {}, inverse[room] = {};
+
+  VITRINE_INLINE void set(Index r, S row_max_, S row_sum, S row_product, S row_inverse) {
+    max[r] = row_max_, sum[r] = row_sum, product[r] = row_product, inverse[r] = row_inverse;
+  }
+  VITRINE_INLINE void set_empty(Index r) { set(r, S(0), S(1), S(0), S(0)); }
+  // Writes rows [first, first + rows); an empty row's `seen` is 0.
+  VITRINE_INLINE void write(const RowFigures<S>& to, Index first, Index rows, const bool* empty) const {
+    using V = simd<S>;
+    for (Index r = 0; r < rows; r += V::lanes) {
+      const auto log_sum = log<S>(V::load(sum + r));
+      const Index left = rows - r;
+      store_head(to.entropy + first + r, log_sum - V::mul(V::load(product + r), V::load(inverse + r)), left);
+      store_head(to.log_sum_exp + first + r, V::load(max + r) + log_sum, left);
+      store_head(to.largest + first + r, V::load(inverse + r), left);
+    }
+    for (Index r = 0; r < rows; ++r)
+      if (empty[r]) to.log_sum_exp[first + r] = vitrine::detail::minus_infinity<S>();
+  }
+};
+
+}  // namespace detail
+
+}  // namespace vitrine::inline VITRINE_ABI::kernels

@@ -1,0 +1,125 @@
+// The attention of policies that store no maps of heads: statistics, largest weights, rollout. Internal; a result's
+// type chooses (sink_of), so that a program that keeps nothing of the kind holds none of this code.
+#pragma once
+#include <vitrine/core/statistics.hpp>
+#include <vitrine/kernels/rollout.hpp>
+#include <vitrine/layers/run.hpp>
+
+namespace vitrine::inline VITRINE_ABI::detail {
+
+// The head that a kernel is called with; in attention_core.hpp.
+template <class S>
+kernels::AttentionHead<S> head_of(const Attend<S>& call, Index b, Index h, Index heads);
+
+// Query rows of one item: whole tiles and whole blocks of a column's sum.
+inline constexpr Index figure_rows = 3 * received_rows;
+static_assert(figure_rows % kernels::attention_rows == 0);
+
+template <class S>
+void attend_statistics(Team& team, const Scratch<S>& scratch, const Attend<S>& call, Index heads) {
+  using V = simd<S>;
+  const Index chunks = call.queries.length > figure_rows ? (call.queries.length + figure_rows - 1) / figure_rows : 1;
+  team.in_turn(call.queries.batch * heads, chunks, [&](Index group, Index chunk, const auto& wait) {
+    const Index b = group / heads, h = group % heads, length = call.queries.length_of(b);
+    const Index first = chunk * figure_rows, last = first + figure_rows < length ? first + figure_rows : length;
+    if (first >= last && chunk > 0) return;
+    kernels::AttentionHead<S> head = head_of(call, b, h, heads);
+    S* const to = call.sink.place(call.sink.figures, b, h);
+    const Index stride = kernels::score_stride<S>(head.keys);
+    if (to == nullptr) {
+      if (first < last) kernels::attend(head, first, last, scratch.tile.own(team));
+      return;
+    }
+    auto& figures = head.figures;
+    figures.entropy = to, figures.largest = to + length;
+    figures.largest_key = to + 2 * length, figures.log_sum_exp = to + 3 * length;
+    figures.columns = scratch.figures.own(team), figures.columns_stride = stride;
+    figures.columns_from = first, figures.column_rows = received_rows;
+    const Index blocks = (last - first + received_rows - 1) / received_rows;
+    for (Index i = 0; i < blocks * stride; i += V::lanes) V::store(figures.columns + i, V::zero());
+    if (first < last) kernels::attend<S, true>(head, first, last, scratch.tile.own(team));
+    wait();
+    S* const received = to + 4 * length;
+    for (Index j = 0; j < head.keys; j += V::lanes) {
+      const Index left = head.keys - j;
+      auto sum = chunk == 0 ? V::zero() : load_head<S>(received + j, left);
+      for (Index i = 0; i < blocks; ++i) sum = sum + V::load(figures.columns + i * stride + j);
+      store_head(received + j, sum, left);
+    }
+  });
+}
+
+template <class S>
+void attend_top(Team& team, const Scratch<S>& scratch, const Attend<S>& call, Index heads) {
+  const Index chunks = (call.queries.length + chunk_rows - 1) / chunk_rows;
+  team.for_each(call.queries.batch * heads * chunks, [&](Index item) {
+    const Index first = item % chunks * chunk_rows, b = item / chunks / heads, h = item / chunks % heads;
+    const Index end = first + chunk_rows, length = call.queries.length_of(b), last = end < length ? end : length;
+    if (first >= last) return;
+    kernels::AttentionHead<S> head = head_of(call, b, h, heads);
+    if (S* const to = call.sink.place(call.sink.figures, b, h); to != nullptr) {
+      head.figures.top = call.sink.top;
+      head.figures.top_weights = to, head.figures.top_keys = to + call.sink.top * length;
+    }
+    kernels::attend<S, true>(head, first, last, scratch.tile.own(team));
+  });
+}
+
+template <class S>
+void attend_rollout(Team& team, const Scratch<S>& scratch, const Attend<S>& call, Index heads) {
+  const Index tiles = (call.queries.length + kernels::attention_rows - 1) / kernels::attention_rows;
+  team.for_each(call.queries.batch * tiles, [&](Index item) {
+    const Index first = item % tiles * kernels::attention_rows, b = item / tiles;
+    const Index end = first + kernels::attention_rows, length = call.queries.length_of(b);
+    const Index last = end < length ? end : length;
+    if (first >= last) return;
+    S* const after = call.sink.place(call.sink.figures, b, 0);
+    S* const mean = after == nullptr ? nullptr : scratch.figures.own(team);
+    for (Index h = 0; h < heads; ++h) {  // ascending: the order of the mean's sum
+      kernels::AttentionHead<S> head = head_of(call, b, h, heads);
+      head.mean = mean, head.mean_from = first;
+      kernels::attend(head, first, last, scratch.tile.own(team));
+    }
+    if (after == nullptr) return;
+    const S* const before = call.sink.before == nullptr ? nullptr : call.sink.before + (after - call.sink.figures);
+    kernels::roll(mean, first, last - first, length, before, after);
+  });
+}
+
+// Values of a thread's scratch that maps of class M need beside attention's own.
+template <class M>
+inline constexpr Index figure_columns = 0;  // rows as long as a row of scores
+template <class S>
+inline constexpr Index figure_columns<Statistics<S>> = figure_rows / received_rows;
+template <class S>
+inline constexpr Index figure_columns<Rollout<S>> = kernels::attention_rows;
+
+template <class K, class S>
+inline constexpr Index figure_columns_of = figure_columns<typename K::template map<S, 0>>;
+
+template <class M>
+inline constexpr bool is_statistics = false;
+template <class S>
+inline constexpr bool is_statistics<Statistics<S>> = true;
+template <class M>
+inline constexpr bool is_top = false;
+template <class S, Index Count>
+inline constexpr bool is_top<TopWeights<S, Count>> = true;
+template <class M>
+inline constexpr bool is_rollout = false;
+template <class S>
+inline constexpr bool is_rollout<Rollout<S>> = true;
+
+// One layer's place in maps of any class; none where nothing is kept.
+template <class S, class M>
+MapSink<S> sink_of(M& maps, Index layer) noexcept {
+  MapSink<S> sink;
+  if constexpr (requires { maps.sink(layer); }) sink = maps.sink(layer);
+  if (!sink.any()) return sink;
+  if constexpr (is_statistics<M>) sink.attend = attend_statistics<S>;
+  if constexpr (is_top<M>) sink.attend = attend_top<S>;
+  if constexpr (is_rollout<M>) sink.attend = attend_rollout<S>;
+  return sink;
+}
+
+}  // namespace vitrine::inline VITRINE_ABI::detail
