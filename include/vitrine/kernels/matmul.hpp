@@ -37,8 +37,9 @@ struct Product {
   S* copy = nullptr;  // copy_size(rows) values for a copy of a block of A, or null: see matmul
 };
 
-// Columns of a row of the copy: an odd number of cache lines, so that rows do not fall on one another in the cache.
-inline constexpr Index copy_stride = depth_block + 16;
+// Columns of a row of the copy: a line and a value more than the block, so that rows do not fall on one another in the
+// cache and do not all need their next line in the same step of k.
+inline constexpr Index copy_stride = depth_block + 17;
 inline constexpr Index copy_from = 256;  // depth below which nothing is copied
 // Values of the copy of so many rows.
 constexpr Index copy_size(Index rows) { return rows * copy_stride; }
@@ -52,11 +53,20 @@ struct Ahead {
   Index step = 0;
 };
 
-// c (Rows, Panels * panel_width) = [c +] a (Rows, depth) * b, b's panels `b_panel` values apart, its steps of k
+// What becomes of a tile's finished sums while they are in registers: + bias, relu, + residual, each if it is there.
+template <class S>
+struct TileEnd {
+  const S* bias = nullptr;      // (Panels * panel_width)
+  const S* residual = nullptr;  // (Rows, Panels * panel_width)
+  Index residual_stride = 0;
+  bool relu = false;
+};
+
+// c (Rows, Panels * panel_width) = end([c +] a (Rows, depth) * b), b's panels `b_panel` values apart, its steps of k
 // `b_step` apart.
 template <class S, int Rows, int Panels>
 VITRINE_NOINLINE void multiply_tile(const S* a, Index a_stride, const S* b, Index b_panel, Index b_step, Index depth,
-                                    S* c, Index c_stride, bool add_to_c, Ahead<S> ahead) {
+                                    S* c, Index c_stride, bool add_to_c, Ahead<S> ahead, const TileEnd<S>& end) {
   using V = simd<S>;
   constexpr int vectors = 2 * Panels;
   typename V::vec acc[Rows][vectors];
@@ -87,6 +97,24 @@ VITRINE_NOINLINE void multiply_tile(const S* a, Index a_stride, const S* b, Inde
       for (int v = 0; v < vectors; ++v) acc[r][v] = V::fma(value, column[v], acc[r][v]);
     }
   }
+  if (end.bias != nullptr)
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v) {
+      const auto bias = V::load(end.bias + v * V::lanes);
+#pragma GCC unroll 16
+      for (int r = 0; r < Rows; ++r) acc[r][v] = acc[r][v] + bias;
+    }
+  if (end.relu)
+#pragma GCC unroll 16
+    for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 8
+      for (int v = 0; v < vectors; ++v) acc[r][v] = relu<S>(acc[r][v]);
+  if (end.residual != nullptr)
+#pragma GCC unroll 16
+    for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 8
+      for (int v = 0; v < vectors; ++v)
+        acc[r][v] = acc[r][v] + V::load(end.residual + r * end.residual_stride + v * V::lanes);
 #pragma GCC unroll 16
   for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 8
@@ -99,22 +127,24 @@ constexpr int panels_at_once(Index rows) { return rows == 1 ? 4 : rows <= 3 ? 2 
 // The micro-kernel for 1 ... tile_rows rows.
 template <class S, int Panels = 1, int Rows = tile_rows>
 VITRINE_INLINE void multiply_rows(Index rows, const S* a, Index a_stride, const S* b, Index b_panel, Index b_step,
-                                  Index depth, S* c, Index c_stride, bool add_to_c, Ahead<S> ahead) {
+                                  Index depth, S* c, Index c_stride, bool add_to_c, Ahead<S> ahead,
+                                  const TileEnd<S>& end) {
   if (rows == Rows)
-    return multiply_tile<S, Rows, Panels>(a, a_stride, b, b_panel, b_step, depth, c, c_stride, add_to_c, ahead);
+    return multiply_tile<S, Rows, Panels>(a, a_stride, b, b_panel, b_step, depth, c, c_stride, add_to_c, ahead, end);
   if constexpr (Rows > 1)
-    multiply_rows<S, Panels, Rows - 1>(rows, a, a_stride, b, b_panel, b_step, depth, c, c_stride, add_to_c, ahead);
+    multiply_rows<S, Panels, Rows - 1>(rows, a, a_stride, b, b_panel, b_step, depth, c, c_stride, add_to_c, ahead, end);
 }
 template <class S>
 VITRINE_INLINE void multiply_rows(Index rows, Index panel_count, const S* a, Index a_stride, const S* b, Index b_panel,
-                                  Index b_step, Index depth, S* c, Index c_stride, bool add_to_c, Ahead<S> ahead = {}) {
+                                  Index b_step, Index depth, S* c, Index c_stride, bool add_to_c, Ahead<S> ahead = {},
+                                  const TileEnd<S>& end = {}) {
   if (ahead.from == nullptr) ahead.from = b;  // a line that is there anyway
   if (panel_count == 4)
-    multiply_rows<S, 4, 1>(rows, a, a_stride, b, b_panel, b_step, depth, c, c_stride, add_to_c, ahead);
+    multiply_rows<S, 4, 1>(rows, a, a_stride, b, b_panel, b_step, depth, c, c_stride, add_to_c, ahead, end);
   else if (panel_count == 2)
-    multiply_rows<S, 2, 3>(rows, a, a_stride, b, b_panel, b_step, depth, c, c_stride, add_to_c, ahead);
+    multiply_rows<S, 2, 3>(rows, a, a_stride, b, b_panel, b_step, depth, c, c_stride, add_to_c, ahead, end);
   else
-    multiply_rows<S>(rows, a, a_stride, b, b_panel, b_step, depth, c, c_stride, add_to_c, ahead);
+    multiply_rows<S>(rows, a, a_stride, b, b_panel, b_step, depth, c, c_stride, add_to_c, ahead, end);
 }
 
 namespace detail {
@@ -179,6 +209,8 @@ void matmul(const Product<S>& product, Index rows, Index first_panel, Index last
   constexpr Index width = panel_width<S>;
   const Index depth = product.depth;
   const Index step = rows <= tile_rows ? (depth > 0 ? depth : 1) : depth_block;  // few rows: one pass over the weights
+  const bool in_registers = product.alpha == S(1) &&
+                            (product.activation == Activation::none || product.activation == Activation::relu);
   S edge[tile_rows * width];  // a tile of the last panel, when it is wider than C
   for (Index k = 0; k == 0 || k < depth; k += step) {
     const Index block = depth - k < step ? depth - k : step;
@@ -212,15 +244,22 @@ void matmul(const Product<S>& product, Index rows, Index first_panel, Index last
           for (Index i = 0; i < count; ++i)
             for (Index j = 0; j < width; ++j)
               edge[i * width + j] = j < columns ? target[i * product.c_stride + j] : S(0);
+        const S* residual = product.residual == nullptr ? nullptr : product.residual + r * product.residual_stride;
+        const bool ends = last && whole && in_registers;
+        TileEnd<S> end;
+        if (ends) {
+          end.bias = product.bias == nullptr ? nullptr : product.bias + n;
+          end.relu = product.activation == Activation::relu;
+          end.residual = residual == nullptr ? nullptr : residual + n, end.residual_stride = product.residual_stride;
+        }
         multiply_rows<S>(count, together, a + r * a_stride, a_stride, product.b + p * width * depth + k * width,
                          width * depth, width, block, c, c_stride, !first,
-                         Ahead<S>{next == nullptr ? nullptr : next + r / tile_rows * next_step * block, next_step});
+                         Ahead<S>{next == nullptr ? nullptr : next + r / tile_rows * next_step * block, next_step},
+                         end);
         if (!whole)
           for (Index i = 0; i < count; ++i)
             for (Index j = 0; j < columns; ++j) target[i * product.c_stride + j] = edge[i * width + j];
-        if (last)
-          detail::finish(product, count, columns, target, product.c_stride, n,
-                         product.residual == nullptr ? nullptr : product.residual + r * product.residual_stride);
+        if (last && !ends) detail::finish(product, count, columns, target, product.c_stride, n, residual);
       }
       p += together;
     }
