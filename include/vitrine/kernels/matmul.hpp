@@ -34,7 +34,9 @@ struct Product {
   Activation activation = Activation::none;
   const S* residual = nullptr;  // (rows, columns)
   Index residual_stride = 0;
-  S* copy = nullptr;  // copy_size(rows) values for a copy of a block of A, or null: see matmul
+  S* copy = nullptr;        // copy_size(rows) values for a copy of a block of A, or null: see matmul
+  bool copied = false;      // the product before this one had the same A, rows and panels, and left its copy there
+  const S* then = nullptr;  // the panels that will be multiplied next: the first is asked for while the last here runs
 };
 
 // Columns of a row of the copy: a line and a value more than the block, so that rows do not fall on one another in the
@@ -209,8 +211,8 @@ void matmul(const Product<S>& product, Index rows, Index first_panel, Index last
   constexpr Index width = panel_width<S>;
   const Index depth = product.depth;
   const Index step = rows <= tile_rows ? (depth > 0 ? depth : 1) : depth_block;  // few rows: one pass over the weights
-  const bool in_registers = product.alpha == S(1) &&
-                            (product.activation == Activation::none || product.activation == Activation::relu);
+  const bool in_registers =
+      product.alpha == S(1) && (product.activation == Activation::none || product.activation == Activation::relu);
   S edge[tile_rows * width];  // a tile of the last panel, when it is wider than C
   for (Index k = 0; k == 0 || k < depth; k += step) {
     const Index block = depth - k < step ? depth - k : step;
@@ -218,7 +220,8 @@ void matmul(const Product<S>& product, Index rows, Index first_panel, Index last
     const S* a = product.a + k;
     Index a_stride = product.a_stride;
     if (product.copy != nullptr && block >= copy_from && rows > tile_rows && last_panel - first_panel >= 4) {
-      for (Index r = 0; r < rows; ++r) detail::copy(a + r * a_stride, block, product.copy + r * copy_stride);
+      if (!product.copied || block < depth)
+        for (Index r = 0; r < rows; ++r) detail::copy(a + r * a_stride, block, product.copy + r * copy_stride);
       a = product.copy, a_stride = copy_stride;
     }
     for (Index p = first_panel; p < last_panel;) {
@@ -232,8 +235,8 @@ void matmul(const Product<S>& product, Index rows, Index first_panel, Index last
       const S* next = nullptr;
       if (tiles > 1 && p + together < last_panel)
         next = product.b + (p + together) * width * depth + k * width;
-      else if (tiles > 1 && k + block < depth)
-        next = product.b + first_panel * width * depth + (k + block) * width;
+      else if (tiles > 1)
+        next = k + block < depth ? product.b + first_panel * width * depth + (k + block) * width : product.then;
       const Index next_step = next == nullptr ? 0 : (width + tiles - 1) / tiles;
       for (Index r = 0; r < rows; r += tile_rows) {
         const Index count = rows - r < tile_rows ? rows - r : tile_rows;

@@ -9,6 +9,8 @@
 #include <vitrine/core/config.hpp>
 #include <vitrine/core/simd.hpp>
 
+#include <utility>
+
 namespace vitrine::inline VITRINE_ABI::kernels {
 
 // Columns of the register tile: two vectors.
@@ -48,6 +50,43 @@ void pack_panel(const S* b, Index row_stride, Index col_stride, Index first_row,
     for (Index i = 0; i < valid; ++i) out[i] = from[i * row_stride];
     for (Index i = valid; i < width; ++i) out[i] = S(0);
   }
+}
+
+namespace detail {
+
+// Lanes of x and y by turns: of their first halves, or of their second ones.
+template <class S, int... I>
+VITRINE_INLINE void zip(typename simd<S>::vec x, typename simd<S>::vec y, typename simd<S>::vec& low,
+                        typename simd<S>::vec& high, std::integer_sequence<int, I...>) {
+#if VITRINE_VECTOR_BYTES != 0
+  constexpr int lanes = sizeof...(I);
+  low = __builtin_shufflevector(x, y, (I / 2 + I % 2 * lanes)...);
+  high = __builtin_shufflevector(x, y, (lanes / 2 + I / 2 + I % 2 * lanes)...);
+#else
+  low = {{x.v[0], y.v[0]}}, high = {{x.v[1], y.v[1]}};
+#endif
+}
+
+}  // namespace detail
+
+// to[c][r] = from[r][c] for r, c in 0 ... lanes - 1: a zip of the two halves of the rows turns their indices by one
+// bit.
+template <class S>
+VITRINE_NOINLINE void transpose(const S* from, Index from_stride, S* to, Index to_stride) {
+  using V = simd<S>;
+  constexpr int lanes = V::lanes;
+  typename V::vec x[lanes], y[lanes];
+#pragma GCC unroll 16
+  for (int r = 0; r < lanes; ++r) x[r] = V::load(from + r * from_stride);
+  for (int bit = 1; bit < lanes; bit *= 2) {
+#pragma GCC unroll 8
+    for (int r = 0; r < lanes / 2; ++r)
+      detail::zip<S>(x[r], x[r + lanes / 2], y[2 * r], y[2 * r + 1], std::make_integer_sequence<int, lanes>{});
+#pragma GCC unroll 16
+    for (int r = 0; r < lanes; ++r) x[r] = y[r];
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < lanes; ++r) V::store(to + r * to_stride, x[r]);
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::kernels

@@ -20,13 +20,25 @@ struct KeyValues {
   constexpr Index value_stride() const { return capacity * value_row(); }
   S* key_panels(Index b, Index h) const { return keys + (b * heads + h) * key_stride(); }
   S* value_rows(Index b, Index h) const { return values + (b * heads + h) * value_stride(); }
-  void store_key(Index b, Index h, Index j, const S* key) const {
-    S* to = key_panels(b, h) + kernels::packed_at<S>(j, 0, width);
-    for (Index d = 0; d < width; ++d) to[d * kernels::panel_width<S>] = key[d];
+  // Keys j ... j + count - 1, `stride` apart.
+  void store_keys(Index b, Index h, Index j, Index count, const S* key, Index stride) const {
+    constexpr Index lanes = simd<S>::lanes;
+    for (const Index end = j + count; j < end;) {
+      S* const to = key_panels(b, h) + kernels::packed_at<S>(j, 0, width);
+      const bool together = lanes > 2 && j % lanes == 0 && j + lanes <= end;
+      Index d = 0;
+      if (together)
+        for (; d + lanes <= width; d += lanes)
+          kernels::transpose<S>(key + d, stride, to + d * kernels::panel_width<S>, kernels::panel_width<S>);
+      const Index now = together ? lanes : 1;
+      for (; d < width; ++d)
+        for (Index i = 0; i < now; ++i) to[d * kernels::panel_width<S> + i] = key[i * stride + d];
+      j += now, key += now * stride;
+    }
   }
-  void store_value(Index b, Index h, Index j, const S* value) const {
-    S* to = value_rows(b, h) + j * value_row();
-    for (Index d = 0; d < value_width; ++d) to[d] = value[d];
+  void store_values(Index b, Index h, Index j, Index count, const S* value, Index stride) const {
+    for (Index i = 0; i < count; ++i)
+      kernels::detail::copy(value + i * stride, value_width, value_rows(b, h) + (j + i) * value_row());
   }
   static constexpr KeyValues plan(Arena& arena, Index batch, Index heads, Index width, Index value_width,
                                   Index capacity) {
@@ -192,36 +204,39 @@ struct AttentionCore {
     visit_parameter(visit, path, "out_proj.bias", self.out_bias);
   }
 
-  // Projection g (0 q, 1 k, 2 v) of some rows.
-  void project(Team& team, const Scratch<S>& s, int g, const S* x, Index x_stride, Index rows, S* y,
-               Index y_stride) const {
-    const Parameter<S>& weight = in_proj.exists() ? in_proj : g == 0 ? q_proj : g == 1 ? k_proj : v_proj;
+  const Parameter<S>& weight(int g) const {
+    return in_proj.exists() ? in_proj : g == 0 ? q_proj : g == 1 ? k_proj : v_proj;
+  }
+  // Projection g (0 q, 1 k, 2 v) of some rows; `same`: of those that were projected just before.
+  void project(Team& team, const Scratch<S>& s, int g, const S* x, Index x_stride, Index rows, S* y, Index y_stride,
+               bool same = false) const {
     LinearCall<S> call{x, x_stride, rows, in_bias.exists() ? in_bias.vector() + g * embed : nullptr, y, y_stride};
-    call.copy = s.copy.own(team);
-    linear(team, s.pack.own(team), weight, in_proj.exists() ? g : 0, call);
+    call.copy = s.copy.own(team), call.copied = same;
+    call.then = weight((g + 1) % 3).panels(in_proj.exists() ? (g + 1) % 3 : 0);
+    linear(team, s.pack.own(team), weight(g), in_proj.exists() ? g : 0, call);
   }
   template <class Trace>
   void show(Team& team, const Trace& trace, const char* name, const S* data, Index stride, const RowMap& rows) const {
     trace.heads(team, name, data, stride, rows, heads, width);
   }
-  // Keys and values of rows first ... last - 1 (x points at the first) into place `past` and on. Ends with the team in
-  // step.
+  // Keys and values of rows first ... last - 1 (x points at the first) into place `past` and on; `same`: as in project.
+  // Ends with the team in step.
   template <class Trace = Untraced>
   void project_memory(Team& team, const Scratch<S>& s, const S* key, Index key_stride, const S* value,
                       Index value_stride, Index first, Index last, const RowMap& rows, Index past,
-                      const KeyValues<S>& memory, const Trace& trace = {}) const {
+                      const KeyValues<S>& memory, const Trace& trace = {}, bool same = false) const {
     S* const projected = s.wide.of(team);  // (rows, 2 E): keys, then values
-    project(team, s, 1, key, key_stride, last - first, projected, 2 * embed);
-    project(team, s, 2, value, value_stride, last - first, projected + embed, 2 * embed);
+    project(team, s, 1, key, key_stride, last - first, projected, 2 * embed, same);
+    project(team, s, 2, value, value_stride, last - first, projected + embed, 2 * embed, key == value);
     team.barrier();
     show(team, trace, "k", projected, 2 * embed, rows);
     show(team, trace, "v", projected + embed, 2 * embed, rows);
     team.split(last - first, [&](Index from, Index to) {
-      rows.each(first + from, first + to, [&](Index b, Index t, Index row) {
+      rows.runs(first + from, first + to, [&](Index b, Index t, Index row, Index count) {
         const S* k = projected + (row - first) * 2 * embed;
         for (Index h = 0; h < heads; ++h) {
-          memory.store_key(b, h, past + t, k + h * width);
-          memory.store_value(b, h, past + t, k + embed + h * width);
+          memory.store_keys(b, h, past + t, count, k + h * width, 2 * embed);
+          memory.store_values(b, h, past + t, count, k + embed + h * width, 2 * embed);
         }
       });
     });
@@ -234,8 +249,8 @@ struct AttentionCore {
       for (Index h = 0; h < heads; ++h) {
         Index j = rows.length_of(b);
         if (config.add_bias_kv) {
-          memory.store_key(b, h, j, bias_k.vector() + h * width);
-          memory.store_value(b, h, j, bias_v.vector() + h * width);
+          memory.store_keys(b, h, j, 1, bias_k.vector() + h * width, 0);
+          memory.store_values(b, h, j, 1, bias_v.vector() + h * width, 0);
           ++j;
         }
         if (config.add_zero_attn)
@@ -261,12 +276,12 @@ struct AttentionCore {
   // y = context W_o^T + b_o (+ residual).
   template <class Trace = Untraced>
   void project_out(Team& team, const Scratch<S>& s, const S* context, Index context_stride, Index rows, S* y,
-                   Index y_stride, const S* residual = nullptr, Index residual_stride = 0,
-                   const Trace& trace = {}) const {
+                   Index y_stride, const S* residual = nullptr, Index residual_stride = 0, const Trace& trace = {},
+                   const S* then = nullptr) const {
     LinearCall<S> call{
         context,          context_stride, rows,           out_bias.exists() ? out_bias.vector() : nullptr, y, y_stride,
         Activation::none, residual,       residual_stride};
-    call.copy = s.copy.own(team);
+    call.copy = s.copy.own(team), call.then = then;
     if constexpr (Trace::on) call.residual = nullptr;
     linear(team, s.pack.own(team), out_proj, 0, call);
     if constexpr (Trace::on) {

@@ -63,7 +63,8 @@ struct DecoderLayerCore {
       }
       self_attn.project(t, p.scratch, 0, in, width, last - first, p.query + first * width, width);
       self_attn.show(t, self, "q", p.query, width, call.rows);
-      self_attn.project_memory(t, p.scratch, in, width, in, width, first, last, call.rows, call.past, call.self, self);
+      self_attn.project_memory(t, p.scratch, in, width, in, width, first, last, call.rows, call.past, call.self, self,
+                               true);
     });
 
     auto heads = self_attn.all_heads(p.query, call.rows, call.self, call.rows, call.tgt_mask, call.head_scale,
@@ -101,18 +102,19 @@ struct DecoderLayerCore {
       const Index count = last - first;
       S* const a = p.scratch.narrow.of(t);
       S* const out = y + first * width;
-      cross_attn.project_out(t, p.scratch, p.context + first * width, width, count, a, width, out, width, cross);
+      cross_attn.project_out(t, p.scratch, p.context + first * width, width, count, a, width, out, width, cross,
+                             feed_forward.weight1.panels());
       t.barrier();
       trace.rows(t, "residual2", a, width);
       if (pre) {
         norm3(t, a, width, out, width, count);
         trace.rows(t, "norm3", out, width);
-        feed_forward(t, p.scratch, out, width, count, a, width, out, width, trace);
+        feed_forward(t, p.scratch, out, width, count, a, width, out, width, trace, cross_attn.out_proj.panels());
         trace.rows(t, "residual3", out, width);
       } else {
         norm2(t, a, width, a, width, count);
         trace.rows(t, "norm2", a, width);
-        feed_forward(t, p.scratch, a, width, count, a, width, out, width, trace);
+        feed_forward(t, p.scratch, a, width, count, a, width, out, width, trace, cross_attn.out_proj.panels());
         trace.rows(t, "residual3", out, width);
         norm3(t, out, width, out, width, count);
         trace.rows(t, "norm3", out, width);

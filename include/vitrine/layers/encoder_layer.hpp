@@ -79,7 +79,7 @@ struct EncoderLayerCore {
       }
       self_attn.project(t, p.scratch, 0, in, width, last - first, p.query + first * width, width);
       self_attn.show(t, self, "q", p.query, width, p.rows);
-      self_attn.project_memory(t, p.scratch, in, width, in, width, first, last, p.rows, past, p.memory, self);
+      self_attn.project_memory(t, p.scratch, in, width, in, width, first, last, p.rows, past, p.memory, self, true);
     });
 
     Attend<S> heads = self_attn.all_heads(p.query, p.rows, p.memory, p.rows, mask, head_scale, p.context, sink);
@@ -91,18 +91,18 @@ struct EncoderLayerCore {
       S* const a = p.scratch.narrow.of(t);
       S* const out = y + first * width;
       self_attn.project_out(t, p.scratch, p.context + first * width, width, count, a, width, x + first * width, width,
-                            self);
+                            self, feed_forward.weight1.panels());
       t.barrier();
       trace.rows(t, "residual1", a, width);
       if (pre) {
         norm2(t, a, width, out, width, count);
         trace.rows(t, "norm2", out, width);
-        feed_forward(t, p.scratch, out, width, count, a, width, out, width, trace);
+        feed_forward(t, p.scratch, out, width, count, a, width, out, width, trace, self_attn.out_proj.panels());
         trace.rows(t, "residual2", out, width);
       } else {
         norm1(t, a, width, a, width, count);
         trace.rows(t, "norm1", a, width);
-        feed_forward(t, p.scratch, a, width, count, a, width, out, width, trace);
+        feed_forward(t, p.scratch, a, width, count, a, width, out, width, trace, self_attn.out_proj.panels());
         trace.rows(t, "residual2", out, width);
         norm2(t, out, width, out, width, count);
         trace.rows(t, "norm2", out, width);

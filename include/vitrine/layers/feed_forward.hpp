@@ -37,16 +37,16 @@ struct FeedForwardCore {
     visit_parameter(visit, path, "linear2.weight", self.weight2);
     visit_parameter(visit, path, "linear2.bias", self.bias2);
   }
-  // y = residual + linear2(act(linear1(x))); the hidden rows stand in the wide scratch. y may be x. Ends with the team
-  // in step.
+  // y = residual + linear2(act(linear1(x))); the hidden rows stand in the wide scratch. y may be x. `then`: what is
+  // multiplied next (LinearCall). Ends with the team in step.
   template <class Trace = Untraced>
   void operator()(Team& team, const Scratch<S>& s, const S* x, Index x_stride, Index rows, const S* residual,
-                  Index residual_stride, S* y, Index y_stride, const Trace& trace = {}) const {
+                  Index residual_stride, S* y, Index y_stride, const Trace& trace = {}, const S* then = nullptr) const {
     S* const inner = s.wide.of(team);  // (rows, F)
     constexpr bool on = Trace::on;     // then the epilogues' last steps are done apart
     linear(team, s.pack.own(team), weight1, 0,
            LinearCall<S>{x, x_stride, rows, bias1.exists() ? bias1.vector() : nullptr, inner, hidden(),
-                         on ? Activation::none : activation, nullptr, 0, s.copy.own(team)});
+                         on ? Activation::none : activation, nullptr, 0, s.copy.own(team), false, weight2.panels()});
     team.barrier();
     if constexpr (on) {
       trace.rows(team, "linear1", inner, hidden());
@@ -55,7 +55,7 @@ struct FeedForwardCore {
     }
     linear(team, s.pack.own(team), weight2, 0,
            LinearCall<S>{inner, hidden(), rows, bias2.exists() ? bias2.vector() : nullptr, y, y_stride,
-                         Activation::none, on ? nullptr : residual, residual_stride, s.copy.own(team)});
+                         Activation::none, on ? nullptr : residual, residual_stride, s.copy.own(team), false, then});
     team.barrier();
     if constexpr (on) {
       trace.rows(team, "linear2", y, d_model());

@@ -45,6 +45,8 @@ struct Parameter {
   const S* group(Index g) const { return values.data() + g * stored(panel) / groups; }
   // The values of a vector.
   const S* vector() const { return values.data(); }
+  // The panels of a group; null when the values are plain.
+  const S* panels(Index g = 0) const { return panel != 0 ? group(g) : nullptr; }
 };
 
 namespace detail {
@@ -112,7 +114,9 @@ struct LinearCall {
   Activation activation = Activation::none;
   const S* residual = nullptr;
   Index residual_stride = 0;
-  S* copy = nullptr;  // kernels::Product::copy
+  S* copy = nullptr;  // kernels::Product's copy, copied and then
+  bool copied = false;
+  const S* then = nullptr;
 };
 template <class S>
 void linear(Team& team, S* pack_scratch, const Parameter<S>& weight, Index group, const LinearCall<S>& call) {
@@ -124,7 +128,7 @@ void linear(Team& team, S* pack_scratch, const Parameter<S>& weight, Index group
   product.bias = call.bias;
   product.activation = call.activation;
   product.residual = call.residual, product.residual_stride = call.residual_stride;
-  product.copy = call.copy;
+  product.copy = call.copy, product.copied = call.copied, product.then = call.then;
   const S* values = weight.group(group);
   team.split(kernels::panels<S>(product.columns), [&](Index first, Index last) {
     if (weight.panel != 0) {

@@ -32,15 +32,16 @@ struct RowMap {
   Index start(Index b) const { return starts != nullptr ? starts[b] : b * length; }
   Index length_of(Index b) const { return starts != nullptr ? starts[b + 1] - starts[b] : length; }
   Index rows() const { return start(batch); }
-  // f(b, t, row) for rows first ... last - 1.
+  // f(b, t, row, count): rows first ... last - 1 by sequence, `count` of them from row t of sequence b on.
   template <class F>
-  void each(Index first, Index last, F&& f) const {
+  void runs(Index first, Index last, F&& f) const {
     Index b = 0;
     if (starts == nullptr) b = length > 0 ? first / length : 0;
-    while (start(b + 1) <= first && b + 1 < batch) ++b;
-    for (Index row = first; row < last; ++row) {
-      while (row >= start(b + 1)) ++b;
-      f(b, row - start(b), row);
+    for (Index row = first; row < last; ++b) {
+      const Index end = start(b + 1) < last ? start(b + 1) : last;
+      if (row >= end) continue;
+      f(b, row - start(b), row, end - row);
+      row = end;
     }
   }
 };

@@ -125,10 +125,8 @@ Status scaled_dot_product_attention_into(SdpaResult<K, S>& result, Workspace& wo
     team.for_each(batch * key.heads, [&](Index item) {
       const Index b = item / key.heads, h = item % key.heads;
       const auto store = [&](const Heads<S>& k, const Heads<S>& v, Index from) {
-        for (Index j = 0; j < k.length; ++j) {
-          p.memory.store_key(b, h, from + j, k.data + b * k.batch_stride + h * k.head_stride + j * k.row_stride);
-          p.memory.store_value(b, h, from + j, v.data + b * v.batch_stride + h * v.head_stride + j * v.row_stride);
-        }
+        p.memory.store_keys(b, h, from, k.length, k.data + b * k.batch_stride + h * k.head_stride, k.row_stride);
+        p.memory.store_values(b, h, from, v.length, v.data + b * v.batch_stride + h * v.head_stride, v.row_stride);
       };
       store(options.past_key, options.past_value, 0);
       store(key, value, past);
