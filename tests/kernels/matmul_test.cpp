@@ -138,6 +138,28 @@ TEST_CASE_TEMPLATE("the epilogue follows the last k once: alpha, bias, activatio
       }
 }
 
+TEST_CASE_TEMPLATE("a product that finds the copy of its left operand there has the same bits", S, float, double) {
+  for (const Index rows : {13, 29})
+    for (const Index depth : {255, 256, 512, 513}) {
+      constexpr Index columns = 5 * kernels::panel_width<S>;
+      const auto a = values<S>(rows * depth, 1), b = values<S>(columns * depth, 2);
+      const auto packed = pack(b, columns, depth);
+      std::vector<S> copy(std::size_t(kernels::copy_size(rows)));
+      std::vector<S> c[3];
+      for (int i = 0; i < 3; ++i) {
+        c[i].resize(std::size_t(rows * columns));
+        kernels::Product<S> product;
+        product.a = a.data(), product.a_stride = depth;
+        product.b = packed.data(), product.columns = columns, product.depth = depth;
+        product.c = c[i].data(), product.c_stride = columns;
+        product.copy = i == 0 ? nullptr : copy.data(), product.copied = i == 2, product.then = packed.data();
+        kernels::matmul(product, rows, Index{0}, kernels::panels<S>(columns));
+      }
+      CHECK(same(c[0].data(), c[1].data(), rows * columns));
+      CHECK(same(c[0].data(), c[2].data(), rows * columns));
+    }
+}
+
 #ifdef SUPPORT_GUARD_PAGES
 TEST_CASE_TEMPLATE("no byte outside the operands is touched", S, float, double) {
   for (const bool at_end : {true, false})
@@ -153,14 +175,14 @@ TEST_CASE_TEMPLATE("no byte outside the operands is touched", S, float, double) 
           product.a = guarded_a.data(), product.a_stride = depth;
           product.b = packed.data(), product.columns = columns, product.depth = depth;
           product.c = c.data(), product.c_stride = columns;
-          product.alpha = S(2), product.activation = Activation::relu;
+          product.alpha = S(rows % 2 + 1), product.activation = Activation::relu;  // 1: all of it in registers
           product.bias = bias.data(), product.residual = residual.data(), product.residual_stride = columns;
           kernels::matmul(product, rows, Index{0}, kernels::panels<S>(columns));
           const S last_sum = chain<S>(
               depth, [&](Index k) { return a[std::size_t((rows - 1) * depth + k)]; },
               [&](Index k) { return b[std::size_t((columns - 1) * depth + k)]; });
-          CHECK(c.data()[rows * columns - 1] == epilogue(last_sum, S(2), bias.data() + columns - 1, Activation::relu,
-                                                         residual.data() + rows * columns - 1));
+          CHECK(c.data()[rows * columns - 1] == epilogue(last_sum, product.alpha, bias.data() + columns - 1,
+                                                         Activation::relu, residual.data() + rows * columns - 1));
         }
 }
 #endif

@@ -35,3 +35,13 @@ TEST_CASE_TEMPLATE("a transposed matrix is packed by strides, and a range of col
                       two.data() + 4 * kernels::panel_width<S>);
   CHECK(one == two);
 }
+
+TEST_CASE_TEMPLATE("transpose exchanges rows and columns of a tile", S, float, double) {
+  constexpr Index lanes = vitrine::simd<S>::lanes, from_stride = lanes + 3, to_stride = lanes + 1;
+  const auto from = support::random_values<S>(lanes * from_stride, 1);
+  std::vector<S> to(std::size_t(lanes * to_stride), S(-1));
+  kernels::transpose<S>(from.data(), from_stride, to.data(), to_stride);
+  for (Index r = 0; r < lanes; ++r)
+    for (Index c = 0; c < lanes; ++c)
+      CHECK(to[std::size_t(c * to_stride + r)] == from[std::size_t(r * from_stride + c)]);
+}
