@@ -13,6 +13,7 @@
 #include <vitrine/core/config.hpp>
 
 #include <type_traits>
+#include <utility>
 
 #if defined(__SSE2__)
 #include <immintrin.h>
@@ -309,23 +310,41 @@ struct simd {
 
 #endif
 
-// The sum of the lanes by one fixed tree: halves are added until one is left.
+namespace detail {
+
+// Lane i + Half in lane i; what comes from past the last lane is not looked at.
+template <class S, int Half, int... I>
+VITRINE_INLINE typename simd<S>::vec upper(typename simd<S>::vec x, std::integer_sequence<int, I...>) {
+#if VITRINE_VECTOR_BYTES != 0
+  return __builtin_shufflevector(x, x, ((I + Half) % int(sizeof...(I)))...);
+#else
+  return {{x.v[1], x.v[0]}};
+#endif
+}
+// The lanes by one fixed tree: the halves are added (or compared) until a single lane is left.
+template <class S, bool Max, int Half = simd<S>::lanes / 2>
+VITRINE_INLINE S reduce(typename simd<S>::vec x) {
+  const auto y = upper<S, Half>(x, std::make_integer_sequence<int, simd<S>::lanes>{});
+  if constexpr (Max)
+    x = simd<S>::max(x, y);
+  else
+    x = x + y;
+  if constexpr (Half > 1)
+    return reduce<S, Max, Half / 2>(x);
+  else
+    return simd<S>::lane(x, 0);
+}
+
+}  // namespace detail
+
+// The sum of the lanes, and the largest of them: lane i and lane i + lanes / 2 first, and so on by halves.
 template <class S>
 VITRINE_INLINE S reduce_add(typename simd<S>::vec x) {
-  constexpr int lanes = simd<S>::lanes;
-  S part[lanes];
-  simd<S>::store(part, x);
-  for (int half = lanes / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i) part[i] = part[i] + part[i + half];
-  return part[0];
+  return detail::reduce<S, false>(x);
 }
-// The largest lane; of no use where one is NaN.
 template <class S>
 VITRINE_INLINE S reduce_max(typename simd<S>::vec x) {
-  constexpr int lanes = simd<S>::lanes;
-  S best = simd<S>::lane(x, 0);
-  for (int i = 1; i < lanes; ++i) best = simd<S>::lane(x, i) > best ? simd<S>::lane(x, i) : best;
-  return best;
+  return detail::reduce<S, true>(x);
 }
 
 // The first n lanes from p, zero in the others; touches no byte past p + n.
