@@ -21,6 +21,7 @@ constexpr const char* about =
     "\n"
     "gflops       4 width for each visible pair and head\n"
     "peak_gflops  fused multiply-adds in registers, --threads threads: the best bursts before and after the timing\n"
+    "tile_gflops  the same for the micro-kernel alone, its operands in the first-level cache\n"
     "max_error    of the output and of the kept maps against a naive twin in double: all rows of small calls, of "
     "large\n"
     "             ones as many evenly spread ones as about 3e8 multiply-adds pay for; more than 1024 eps times the "
@@ -153,6 +154,7 @@ int run(const Options& o) {
   double peak = peak_gflops<S>(threads);
   if (const vt::Status s = time_in_turn(cases, o.repetitions); s != vt::Status::ok) return refused(s);
   peak = std::max(peak, peak_gflops<S>(threads));
+  const double tile = tile_gflops<S>(threads);
   const std::size_t rss = peak_rss_bytes();
 
   double pairs = 0;
@@ -169,7 +171,7 @@ int run(const Options& o) {
   bool good = true;
   Json results = Json::array();
   for (std::size_t i = 0; i < cases.size(); ++i) {
-    Json json = entry(*cases[i], flops, peak);
+    Json json = entry(*cases[i], flops, peak, tile);
     json["max_error"] = errors[i].largest;
     json["checksum"] = checksum(cases[i]->output());
     json["kept_bytes"] = cases[i]->kept();

@@ -19,6 +19,7 @@ constexpr const char* about =
     "\n"
     "gflops     linear layers 2MNK over real tokens, attention 4 D for each visible pair and head\n"
     "peak_gflops  fused multiply-adds in registers, --threads threads: the best bursts before and after the timing\n"
+    "tile_gflops  the same for the micro-kernel alone, its operands in the first-level cache\n"
     "max_error  of every layer: the layer alone is run on the output of the layers before it (the last such output "
     "must\n"
     "           equal the encoder's, bit for bit, and all policies must agree so); rows of it, and the same rows of "
@@ -178,6 +179,7 @@ int run(const Options& options, vt::Activation activation) {
   double peak = peak_gflops<S>(threads);
   if (const vt::Status s = time_in_turn(cases, options.repetitions); s != vt::Status::ok) return refused(s);
   peak = std::max(peak, peak_gflops<S>(threads));
+  const double tile = tile_gflops<S>(threads);
   const std::size_t rss = peak_rss_bytes();
 
   std::vector<Error> errors(cases.size());
@@ -189,7 +191,7 @@ int run(const Options& options, vt::Activation activation) {
   const int used = vt::detail::team_size(vt::Workspace(vt::heap(), threads), decided);
   Json results = Json::array();
   for (std::size_t i = 0; i < cases.size(); ++i) {
-    Json json = entry(*cases[i], flops, peak);
+    Json json = entry(*cases[i], flops, peak, tile);
     json["max_error"] = errors[i].largest;
     json["checksum"] = checksum(cases[i]->output());
     json["kept_bytes"] = cases[i]->kept();

@@ -117,8 +117,8 @@ inline std::string cpu_name() {
   return "unknown";
 }
 
-// The keys that all entries have in common. `flops` of one call; peak in GFLOP/s.
-inline Json entry(const Timed& timed, double flops, double peak) {
+// The keys that all entries have in common. `flops` of one call; peak and tile in GFLOP/s.
+inline Json entry(const Timed& timed, double flops, double peak, double tile) {
   Json json;
   json["keep"] = timed.name;
   json["median_ms"] = median(timed.milliseconds);
@@ -127,6 +127,7 @@ inline Json entry(const Timed& timed, double flops, double peak) {
   json["gflops"] = gflops;
   json["peak_gflops"] = peak;
   json["peak_fraction"] = peak > 0 ? gflops / peak : 0;
+  json["tile_gflops"] = tile;
   return json;
 }
 inline void finish_entry(Json& json, const Timed& timed, std::size_t rss, int threads_used) {

@@ -9,9 +9,9 @@ int main(int argc, char** argv) {
   Index threads = vt::default_threads(), read_bytes = Index{256} << 20;
   std::vector<std::string> scalar{"float"};
   Flags flags(
-      "peak: fused multiply-adds in registers (GFLOP/s, one counting 2) and reading memory (GB/s), the best of many "
-      "short "
-      "bursts.\nOne JSON object on stdout.\n\nusage: peak [flags]");
+      "peak: fused multiply-adds in registers (GFLOP/s, one counting 2), the micro-kernel alone in the first-level "
+      "cache, and\nreading memory (GB/s), the best of many short bursts. One JSON object on stdout.\n\nusage: peak "
+      "[flags]");
   flags.number("threads", threads, "threads");
   flags.choice("scalar", scalar, {"float", "double"}, "type of the numbers");
   flags.number("read_bytes", read_bytes, "size of the buffer that is read");
@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
       return scalar[0] == "double" ? peak_gflops<double>(int(threads)) : peak_gflops<float>(int(threads));
     };
     json["peak_gflops"] = measure();
+    json["tile_gflops"] = scalar[0] == "double" ? tile_gflops<double>(int(threads)) : tile_gflops<float>(int(threads));
     json["peak_read_gbps"] = peak_read_gbps(int(threads), std::size_t(read_bytes));
     json["peak_gflops"] = std::max(json["peak_gflops"].get<double>(), measure());
     json["scalar"] = scalar[0];

@@ -1,8 +1,10 @@
-// What the machine can do at most, measured: fused multiply-adds in registers, and reading memory.
+// What the machine can do at most, measured: fused multiply-adds in registers, the same fed from the first-level cache,
+// and reading memory.
 #pragma once
 #include <vitrine/core/heap.hpp>
 #include <vitrine/core/parallel.hpp>
 #include <vitrine/core/simd.hpp>
+#include <vitrine/kernels/matmul.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -38,22 +40,19 @@ VITRINE_NOINLINE S multiply_add_chains(long rounds, S factor, S term) {
   return vitrine::reduce_add<S>(sum);
 }
 
-// GFLOP/s of `bursts` bursts of about half a millisecond, which all threads begin together, a fused multiply-add
-// counting 2: the sum of each thread's fastest. So a thread that was interrupted makes no low peak, by which a share of
-// it would look high. Call it before and after what it is to be compared with, and take the larger.
-template <class S>
-double peak_gflops(int threads, int bursts = 40) {
-  volatile S factor = S(0.75), term = S(0.25);
-  const double flops = 2.0 * 4 * chains * vitrine::simd<S>::lanes;
+// GFLOP/s of `bursts` bursts of about half a millisecond, which all threads begin together: the sum of each thread's
+// fastest. So a thread that was interrupted makes no low peak, by which a share of it would look high. work(rounds)
+// does `flops` operations a round.
+template <class Work>
+double fastest_bursts(int threads, int bursts, double flops, Work&& work) {
   std::vector<double> fastest(static_cast<std::size_t>(threads));
   long rounds = 2000;
   const auto burst = [&] {
     vitrine::run_team(threads, [&](vitrine::Team& team) {
-      (void)multiply_add_chains<S>(rounds / 8, factor, term);
+      work(rounds / 8);
       team.barrier();
       const double begin = seconds_now();
-      volatile S sink = multiply_add_chains<S>(rounds, factor, term);
-      (void)sink;
+      work(rounds);
       const double spent = seconds_now() - begin;
       double& own = fastest[static_cast<std::size_t>(team.thread())];
       own = own > 0 ? std::min(own, spent) : spent;
@@ -69,6 +68,35 @@ double peak_gflops(int threads, int bursts = 40) {
   double sum = 0;  // a thread that did not come to the team has 0
   for (const double one : fastest) sum += one > 0 ? flops * double(rounds) / one * 1e-9 : 0;
   return sum;
+}
+
+// Fused multiply-adds in registers, one counting 2. Call it before and after what it is to be compared with, and take
+// the larger.
+template <class S>
+double peak_gflops(int threads, int bursts = 40) {
+  volatile S factor = S(0.75), term = S(0.25);
+  return fastest_bursts(threads, bursts, 2.0 * 4 * chains * vitrine::simd<S>::lanes, [&](long rounds) {
+    volatile S sink = multiply_add_chains<S>(rounds, factor, term);
+    (void)sink;
+  });
+}
+
+// The micro-kernel alone, with operands that stay in the first-level cache: what a product could reach if nothing else
+// cost anything. Below the peak where the processor lowers its clock for multiply-adds that are fed by loads.
+template <class S>
+double tile_gflops(int threads, int bursts = 40) {
+  namespace kernels = vitrine::kernels;
+  constexpr vitrine::Index rows = kernels::tile_rows, width = kernels::panel_width<S>, depth = 256, stride = depth + 16;
+  return fastest_bursts(threads, bursts, 2.0 * double(rows * width * depth), [&](long rounds) {
+    alignas(64) S a[rows * stride], b[width * depth], c[rows * width];
+    for (vitrine::Index i = 0; i < rows * stride; ++i) a[i] = S(i % 7) / S(8);
+    for (vitrine::Index i = 0; i < width * depth; ++i) b[i] = S(i % 5) / S(8);
+    for (long round = 0; round < rounds; ++round)
+      kernels::multiply_tile<S, int(rows), 1>(a, stride, b, 0, width, depth, c, width, false, kernels::Ahead<S>{b, 0},
+                                              {});
+    volatile S sink = c[0];
+    (void)sink;
+  });
 }
 
 // Reads `count` values as `Streams` streams side by side; returns something that depends on all of them.
