@@ -37,7 +37,7 @@ values = {
     "norm2.bias": torch.ones(WIDTH),
 }
 layer.load_state_dict(values)
-x = pattern(TOKENS, WIDTH, 3, 2, 5, 1.0)[None]
+x = pattern(TOKENS, WIDTH, 3, 2, 5, 0.5)[None]
 
 seen = {}
 for name in ("self_attn", "linear1", "activation", "linear2", "norm1", "norm2"):

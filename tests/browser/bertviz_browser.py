@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""BertViz's own head and model view, from its package, accept our JSON: they draw it in headless Chromium.
+"""BertViz's own head, model and neuron view, from its package, accept our JSON: they draw it in headless Chromium.
 
     bertviz_browser.py DEMO_PAGES [--shots FOLDER]
 
@@ -37,13 +37,17 @@ def write_page(path, view, params):
     package = os.path.dirname(importlib.util.find_spec("bertviz").origin)
     with open(os.path.join(package, view + ".js"), encoding="utf-8") as file:
         script = file.read()
+    if view == "neuron_view":
+        script = "window.bertviz_params = PYTHON_PARAMS;" + script
     for name in ("d3", "jquery"):  # from this machine instead of a CDN
         script, count = re.subn(rf"({name}: )'https?://[^']*'", rf"\1'file://{SCRIPTS[name]}'", script)
         assert count == 1, (view, name, count)
-    options = "".join(f'<option value="{k}">{d["name"]}</option>' for k, d in enumerate(json.loads(params)["attention"]))
+    groups = json.loads(params)["attention"]
+    names = {"all": "All"} if view == "neuron_view" else {k: d["name"] for k, d in enumerate(groups)}
+    options = "".join(f'<option value="{k}">{name}</option>' for k, name in names.items())
     with open(path, "w", encoding="utf-8") as file:
         file.write(f"""<!doctype html><html data-ready="yes"><meta charset="utf-8"><script src="{SCRIPTS['require']}"></script>
-            <div id="bertviz">Layer: <select id="layer"></select> Attention: <select id="filter">{options}</select><div id="vis"></div></div>
+            <div id="bertviz">Layer: <select id="layer"></select> Head: <select id="att_head"></select> Attention: <select id="filter">{options}</select><div id="vis"></div></div>
             <script>{script.replace("PYTHON_PARAMS", params)}</script></html>""")
 
 
@@ -61,7 +65,8 @@ def main():
         browser = Browser(find_chromium())
         try:
             # layers in the list, tokens of both sides drawn; a model view has a small drawing for 4 layers x 3 heads
-            for view, wanted in (("head_view", {"layers": ["1", "2", "3"], "layer": "2", "texts": 19}), ("model_view", {"drawings": 12})):
+            for view, wanted in (("head_view", {"layers": ["1", "2", "3"], "layer": "2", "texts": 19}), ("model_view", {"drawings": 12}),
+                                 ("neuron_view", {"layers": ["0", "1", "2", "3"], "layer": "2", "head": "1"})):
                 with open(os.path.join(folder, view + ".json"), encoding="utf-8") as file:
                     params = file.read()
                 page = os.path.join(folder, view + ".html")
@@ -69,6 +74,7 @@ def main():
                 browser.open(page, 900, 700)
                 browser.run("new Promise(done => setTimeout(done, 800))")
                 found = browser.run("""({layers: [...document.querySelectorAll('#layer option')].map(option => option.value), layer: document.querySelector('#layer').value,
+                    head: document.querySelector('#att_head').value,
                     texts: [...document.querySelectorAll('#vis text')].filter(text => text.textContent.trim()).length, lines: document.querySelectorAll('#vis line').length,
                     drawings: document.querySelectorAll('#vis .attn_background').length})""")
                 passed = not browser.problems and found["lines"] > 50 and all(found[key] == value for key, value in wanted.items())

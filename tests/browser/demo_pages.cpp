@@ -142,6 +142,11 @@ int main(int count, char** arguments) {
   save_text(folder / "grid.svg", svg_grid(groups[0], {.title = "cross-attention"}));
   save_text(folder / "head_view.json",
             bertviz_head_view(groups, {.layer = 2, .heads = {1, 3}, .include_layers = {1, 2, 3}}));
+  const MapGroup& encoder = groups[1];
+  std::vector<float> queries(std::size_t(encoder.layers * encoder.heads * encoder.query_count() * 8));
+  for (std::size_t i = 0; i < queries.size(); ++i) queries[i] = float(i * 7 % 23) / 10 - 1;
+  save_text(folder / "neuron_view.json",
+            bertviz_neuron_view(encoder, queries, queries, true, {.layer = 2, .heads = {1}}));
   save_text(folder / "model_view.json", bertviz_model_view(groups, {.include_heads = {0, 2, 3}}));
 
   const std::vector<std::string> sentence = {"[CLS]",  "the",     "animal", "didn", "'",   "t",     "cross", "the",

@@ -172,7 +172,11 @@ struct Tracer {
              Index width) const {
     show(team, name, {data, rows, stride, count, width});
   }
-  MapSink<S> sink() const { return {scratch.weights, scratch.scores, nullptr, layouts[kind], 0}; }
+  MapSink<S> sink() const {
+    MapSink<S> sink;
+    sink.weights = scratch.weights, sink.scores = scratch.scores, sink.layout = layouts[kind];
+    return sink;
+  }
   void maps(Team& team) const {
     show(team, "scores", {scratch.scores, *layouts[kind]});
     show(team, "weights", {scratch.weights, *layouts[kind]});
