@@ -31,7 +31,7 @@ function take_block(    line, first, includes, is_program, i, lines, n, text) {
   } else if (!hidden && first ~ /^(template|struct|class|enum|using) /) {
     before = before text
   } else {
-    body = body (hidden ? "" : "  vitrine_page(\"" FILENAME ":" block_line "\");\n") text
+    body = body (hidden ? "" : "vitrine_page(\"" FILENAME ":" block_line "\");\n") text
   }
 }
 FNR == 1 { close_section(); fence = hidden = 0 }
