@@ -337,11 +337,12 @@ VITRINE_INLINE S reduce(typename simd<S>::vec x) {
 
 }  // namespace detail
 
-// The sum of the lanes, and the largest of them: lane i and lane i + lanes / 2 first, and so on by halves.
+// The sum of the lanes: lane i and lane i + lanes / 2 first, and so on by halves.
 template <class S>
 VITRINE_INLINE S reduce_add(typename simd<S>::vec x) {
   return detail::reduce<S, false>(x);
 }
+// The largest lane, in the same order; of no use where one is NaN.
 template <class S>
 VITRINE_INLINE S reduce_max(typename simd<S>::vec x) {
   return detail::reduce<S, true>(x);
