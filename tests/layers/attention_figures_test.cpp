@@ -275,6 +275,40 @@ TEST_CASE("one result: padded keys, and queries that see none, add nothing") {
   }
 }
 
+TEST_CASE_TEMPLATE("the largest weights of long rows, few and many, with many ties", S, float, double) {
+  for (const bool ties : {false, true}) {
+    Operands<S> in(1, 2, 30, 515, 4);
+    if (ties)
+      for (S& k : in.k) k = k > S(0) ? S(1) : S(0);  // 16 different keys
+    const auto maps = in.attend({}, vt::keep::weights);
+    const auto few = in.attend({}, vt::keep::top<1>);
+    const auto some = in.attend({.mask = vt::causal(500)}, vt::keep::top<8>);
+    const auto causal = in.attend({.mask = vt::causal(500)}, vt::keep::weights);
+    const auto many = in.attend({}, vt::keep::top<40>);
+    for (Index h = 0; h < 2; ++h) {
+      check_top<S>(few.weights, maps.weights.matrix(0, h), 0, h);
+      check_top<S>(some.weights, causal.weights.matrix(0, h), 0, h);
+      check_top<S>(many.weights, maps.weights.matrix(0, h), 0, h);
+    }
+  }
+}
+
+TEST_CASE("a trace changes no figure") {
+  vt::Encoder<float> encoder({.layer = layer_config, .num_layers = 2});
+  support::randomise(encoder, 3);
+  const auto x = support::random_values<float>(70 * width, 4);
+  const vt::Sequences<float> in(x.data(), 1, 70, width);
+  const auto check_traced = [&](const auto& keep) {
+    Index views = 0;
+    const auto plain = encoder(in, {}, keep), traced = encoder(in, {}, keep, [&](auto&&...) { ++views; });
+    CHECK(views > 0);
+    CHECK(support::same(traced.self_attn.values(), plain.self_attn.values()));
+  };
+  check_traced(vt::keep::statistics);
+  check_traced(vt::keep::top<4>);
+  check_traced(vt::keep::rollout);
+}
+
 TEST_CASE("extra keys have their own columns") {
   vt::MultiheadAttention<float> mha(
       {.embed_dim = width, .num_heads = heads, .add_bias_kv = true, .add_zero_attn = true});

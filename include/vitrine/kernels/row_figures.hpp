@@ -64,9 +64,10 @@ struct TopRow {
   VITRINE_NOINLINE void offer(const S* e, Index n, S inverse, Index key) {
     using V = simd<S>;
     const auto factor = V::set1(inverse);
+    const S bound = lower_bound(e, n, inverse);
     for (Index j = 0; j < n; j += V::lanes) {
       const auto w = V::mul(V::load(e + j), factor);
-      if (!V::any(V::lt(V::set1(least()), w))) continue;
+      if (!V::any(~V::lt(w, V::set1(bound)))) continue;
       S lane[V::lanes];
       V::store(lane, w);
       for (Index i = 0; i < V::lanes && j + i < n; ++i)
@@ -79,6 +80,23 @@ struct TopRow {
   }
 
  private:
+  // `count` of the weights are at least this, so no lower one matters: of as many lanes each has its largest.
+  S lower_bound(const S* e, Index n, S inverse) const {
+    using V = simd<S>;
+    if (count > V::lanes || n < 4 * V::lanes) return S(0);
+    const auto factor = V::set1(inverse);
+    auto largest = V::zero();
+    for (Index j = 0; j + V::lanes <= n; j += V::lanes) largest = V::max(V::mul(V::load(e + j), factor), largest);
+    S lane[V::lanes];
+    V::store(lane, largest);
+    for (Index i = 1; i < V::lanes; ++i) {  // in descending order
+      const S value = lane[i];
+      Index at = i;
+      for (; at > 0 && lane[at - 1] < value; --at) lane[at] = lane[at - 1];
+      lane[at] = value;
+    }
+    return lane[count - 1];
+  }
   S least() const { return filled < count ? S(0) : weights[count - 1]; }
   void insert(S weight, Index key) {
     Index at = filled < count ? filled++ : count - 1;
