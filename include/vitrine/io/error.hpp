@@ -2,8 +2,10 @@
 //   try { vt::SafeTensors file("model.safetensors"); } catch (const vt::Error& e) { e.code(); e.what(); }
 // what() is one line: the code's name, the file, then a sentence with the actual values.
 #pragma once
+#include <charconv>
 #include <concepts>
 #include <cstdint>
+#include <initializer_list>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -64,15 +66,28 @@ inline std::string in_quotes(std::string_view text) {
   return result.append(text.size() > 160 ? "...\"" : "\"");
 }
 
-inline std::string to_text(std::string_view text) { return std::string(text); }
-inline std::string to_text(std::integral auto number) { return std::to_string(number); }
+/// One argument of concat: text, or a number as text.
+class Piece {
+ public:
+  explicit Piece(std::string_view text) : text_(text) {}
+  explicit Piece(std::integral auto number)
+      : size_(std::size_t(std::to_chars(digits_, digits_ + sizeof digits_, number).ptr - digits_)) {}
+  std::string_view text() const { return size_ > 0 ? std::string_view(digits_, size_) : text_; }
 
+ private:
+  std::string_view text_;
+  char digits_[24] = {};
+  std::size_t size_ = 0;
+};
+inline std::string join(std::initializer_list<Piece> pieces) {
+  std::string text;
+  for (const Piece& piece : pieces) text.append(piece.text());
+  return text;
+}
 /// The arguments, strings and integers, one after another.
 template <class... Parts>
 std::string concat(const Parts&... parts) {
-  std::string text;
-  (text.append(to_text(parts)), ...);
-  return text;
+  return join({Piece(parts)...});
 }
 
 }  // namespace detail

@@ -150,46 +150,34 @@ inline bool equal_values(const TensorView& a, const TensorView& b) {
   return a.to_vector<double>() == b.to_vector<double>();
 }
 
-}  // namespace detail
+/// A parameter of the layer and what the file has for it.
+template <class S>
+struct LoadPart {
+  Parameter<S>* parameter;
+  std::string name;
+  Source source;
+  std::vector<const TensorView*> tensors = {};
+};
 
-template <class Layer>
-void load(Layer& layer, const SafeTensors& file, std::string_view prefix, const LoadOptions& options) {
-  using S = typename Layer::Scalar;
-  struct Part {
-    Parameter<S>* parameter;
-    std::string name;
-    Source source;
-    std::vector<const TensorView*> tensors = {};
-  };
-  if (layer.memory() == nullptr)
-    throw Error(LoadError::bad_usage, file.file(),
-                "the layer's sizes are fixed and it has no Memory to load into: give it one, or bind its parameters");
-  std::vector<Part> parts;
-  layer.mutable_parameters([&](const char* name, Parameter<S>& p) {
-    Source source = options.source ? options.source(name) : Source{{name}};
-    if (source.tensors.empty()) source.tensors = {name};
-    parts.push_back({&p, name, std::move(source)});
-  });
-
-  if (parts.empty()) throw Error(LoadError::out_of_memory, file.file(), "the stack had no memory for its layers");
-
-  std::string differences;
-  if constexpr (module_name<Layer> != nullptr) {
-    const auto module = file.metadata().find("module"), config = file.metadata().find("config");
-    if (module != file.metadata().end() && config != file.metadata().end())
-      differences = detail::config_differences(module->second, config->second, module_name<Layer>,
-                                               detail::config_json(layer.config()), file.file());
-  }
-
-  detail::Trouble missing("missing are"), unexpected("unexpected are"), shapes("of another shape are"),
+template <class S>
+void add_part(std::vector<LoadPart<S>>& parts, const LoadOptions& options, const char* name, Parameter<S>& p) {
+  Source source = options.source ? options.source(name) : Source{{name}};
+  if (source.tensors.empty()) source.tensors = {name};
+  parts.push_back({&p, name, std::move(source)});
+}
+/// What load does that knows no layer: `differences` is what the file's configuration says otherwise.
+template <class S>
+void load_parts(std::vector<LoadPart<S>>& parts, const Memory* memory, const SafeTensors& file, std::string_view prefix,
+                const LoadOptions& options, const std::string& differences) {
+  Trouble missing("missing are"), unexpected("unexpected are"), shapes("of another shape are"),
       types("of a type that parameters do not have are"), ties("tied tensors that should be equal and are not:");
   std::set<std::string> used;
   std::vector<std::string> wanted;
   bool found_any = false;
-  for (Part& part : parts) {
+  for (LoadPart<S>& part : parts) {
     const Parameter<S>& p = *part.parameter;
     const Index pieces = Index(part.source.tensors.size());
-    std::vector<Index> shape = detail::shape_of(p);
+    std::vector<Index> shape = shape_of(p);
     Index& rows = shape[std::size_t(p.leading_ones)];
     const bool divides = rows % pieces == 0;
     rows /= pieces;
@@ -197,7 +185,7 @@ void load(Layer& layer, const SafeTensors& file, std::string_view prefix, const 
     for (const std::string& name : part.source.tensors) {
       wanted.push_back(name);
       used.insert(name);
-      const TensorView* view = file.find(detail::concat(prefix, name));
+      const TensorView* view = file.find(concat(prefix, name));
       part.tensors.push_back(view);
       if (view == nullptr) {
         missing.add(prefix, name);
@@ -205,19 +193,18 @@ void load(Layer& layer, const SafeTensors& file, std::string_view prefix, const 
       }
       found_any = true;
       if (view->shape != shape || !divides)
-        shapes.add(prefix, name,
-                   detail::concat(" ", detail::shape_text(view->shape), " instead of ", detail::shape_text(shape)));
-      else if (!detail::is_floating(view->dtype))
-        types.add(prefix, name, detail::concat(" ", view->dtype_name));
+        shapes.add(prefix, name, concat(" ", shape_text(view->shape), " instead of ", shape_text(shape)));
+      else if (!is_floating(view->dtype))
+        types.add(prefix, name, concat(" ", view->dtype_name));
     }
   }
   for (const auto& [second, first] : options.tied) {
-    const TensorView* copy = file.find(detail::concat(prefix, second));
-    const TensorView* original = file.find(detail::concat(prefix, first));
+    const TensorView* copy = file.find(concat(prefix, second));
+    const TensorView* original = file.find(concat(prefix, first));
     if (copy == nullptr || used.contains(second)) continue;
     used.insert(second);
-    if (original != nullptr && !detail::equal_values(*copy, *original))
-      ties.add(prefix, second, detail::concat(" and ", detail::in_quotes(detail::concat(prefix, first))));
+    if (original != nullptr && !equal_values(*copy, *original))
+      ties.add(prefix, second, concat(" and ", in_quotes(concat(prefix, first))));
   }
   for (const TensorView& tensor : file.tensors()) {
     if (!tensor.name.starts_with(prefix)) continue;
@@ -235,8 +222,8 @@ void load(Layer& layer, const SafeTensors& file, std::string_view prefix, const 
   add(!differences.empty(), LoadError::config_mismatch, differences);
   if (!found_any && !wanted.empty() && missing.any())
     add(true, LoadError::missing_tensors,
-        detail::concat("has none of the layer's ", wanted.size(), " tensors under the prefix ",
-                       detail::in_quotes(prefix), "; ", detail::other_prefixes(file, wanted)));
+        concat("has none of the layer's ", wanted.size(), " tensors under the prefix ", in_quotes(prefix), "; ",
+               other_prefixes(file, wanted)));
   else
     add(missing.any(), LoadError::missing_tensors, missing.text());
   add(unexpected.any() && found_any, LoadError::unexpected_tensors, unexpected.text());
@@ -251,15 +238,38 @@ void load(Layer& layer, const SafeTensors& file, std::string_view prefix, const 
     const Parameter<S>& p = *parts[i].parameter;
     panels[i] = p.packable ? kernels::panel_width<S> : 0;
     S* values = nullptr;
-    blocks[i] = Block<S>::make(layer.memory(), p.stored(panels[i]), values);
+    blocks[i] = Block<S>::make(memory, p.stored(panels[i]), values);
     if (values == nullptr)
       throw Error(LoadError::out_of_memory, file.file(),
-                  detail::concat("memory for the ", p.stored(panels[i]), " values of ",
-                                 detail::in_quotes(parts[i].name), " ran out; the layer is as it was"));
-    detail::pack_parameter(p, panels[i], parts[i].tensors, parts[i].source.transposed && !p.is_vector(), file, values);
+                  concat("memory for the ", p.stored(panels[i]), " values of ", in_quotes(parts[i].name),
+                         " ran out; the layer is as it was"));
+    pack_parameter(p, panels[i], parts[i].tensors, parts[i].source.transposed && !p.is_vector(), file, values);
   }
   for (std::size_t i = 0; i < parts.size(); ++i)
     parts[i].parameter->values = std::move(blocks[i]), parts[i].parameter->panel = panels[i];
+}
+
+}  // namespace detail
+
+template <class Layer>
+void load(Layer& layer, const SafeTensors& file, std::string_view prefix, const LoadOptions& options) {
+  using S = typename Layer::Scalar;
+  if (layer.memory() == nullptr)
+    throw Error(LoadError::bad_usage, file.file(),
+                "the layer's sizes are fixed and it has no Memory to load into: give it one, or bind its parameters");
+  std::vector<detail::LoadPart<S>> parts;
+  layer.mutable_parameters([&](const char* name, Parameter<S>& p) { detail::add_part(parts, options, name, p); });
+
+  if (parts.empty()) throw Error(LoadError::out_of_memory, file.file(), "the stack had no memory for its layers");
+
+  std::string differences;
+  if constexpr (module_name<Layer> != nullptr) {
+    const auto module = file.metadata().find("module"), config = file.metadata().find("config");
+    if (module != file.metadata().end() && config != file.metadata().end())
+      differences = detail::config_differences(module->second, config->second, module_name<Layer>,
+                                               detail::config_json(layer.config()), file.file());
+  }
+  detail::load_parts(parts, layer.memory(), file, prefix, options, differences);
 }
 
 template <class Layer>
