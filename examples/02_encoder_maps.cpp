@@ -8,10 +8,11 @@
 #include <string_view>
 
 int main(int argc, char** argv) {
-  const bool small = argc == 2 && std::string_view(argv[1]) == "--small";
-  if (argc > 2 || (argc == 2 && !small)) {
-    std::cerr << "usage: 02_encoder_maps [--small]\n";
-    return 2;
+  const std::string_view option = argc == 2 ? argv[1] : "";
+  const bool small = option == "--small", help = option == "--help" || option == "-h";
+  if (help || (argc > 1 && !small)) {
+    (help ? std::cout : std::cerr) << "usage: 02_encoder_maps [--small]\n";
+    return help ? 0 : 2;
   }
   std::cerr << vt::build_info().data() << '\n';
   const vt::Index width = small ? 256 : 2048, length = small ? 16 : 128;

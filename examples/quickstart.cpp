@@ -95,10 +95,17 @@ void run(const Options& options) {
   const Index end = vocabulary.find("</s>");
 
   std::vector<Index> ids, lengths;
+  std::string unspellable;
   for (std::string word : options.words) {
     for (char& c : word)
       c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;  // the model knows small letters
-    std::vector<Index> letters = vocabulary.spell(word);
+    std::vector<Index> letters;
+    try {
+      letters = vocabulary.spell(word);
+    } catch (const vt::Error& error) {
+      unspellable += (unspellable.empty() ? "" : "\nquickstart: ") + std::string(error.what());
+      continue;
+    }
     if (letters.empty()) refuse("an empty word has no phonemes");
     if (Index(letters.size()) >= model.max_length())
       refuse("\"" + word.substr(0, 20) + "...\" has more letters than the model's " +
@@ -107,6 +114,7 @@ void run(const Options& options) {
     lengths.push_back(Index(letters.size()));
     ids.insert(ids.end(), letters.begin(), letters.end());
   }
+  if (!unspellable.empty()) refuse(unspellable);
   vt::Workspace workspace(vt::heap(), options.threads);
   const vt::Tokens sources(ids, lengths);
   std::vector<std::vector<Index>> spelled;

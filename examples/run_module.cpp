@@ -11,6 +11,13 @@ namespace vt = vitrine;
 
 namespace {
 
+constexpr const char* usage =
+    "usage: run_module CASE.safetensors OUT.safetensors\n"
+    "Runs the PyTorch module whose configuration, parameters and inputs are in CASE (examples/python/vitrine.py "
+    "writes\n"
+    "such files, examples/module_case.hpp says what is in them) and writes its output and attention maps to OUT.\n"
+    "Exit: 0, or 2 for bad usage or a file that cannot be read.\n";
+
 template <class S>
 void run(const vt::SafeTensors& file, const char* out) {
   const auto results = module_case::run(module_case::Case<S>(file));
@@ -22,9 +29,13 @@ void run(const vt::SafeTensors& file, const char* out) {
 }  // namespace
 
 int main(int count, char** arguments) {
+  if (count == 2 && (std::string(arguments[1]) == "--help" || std::string(arguments[1]) == "-h")) {
+    std::fputs(usage, stdout);
+    return 0;
+  }
   std::fprintf(stderr, "%s\n", vt::build_info().data());
   if (count != 3) {
-    std::fputs("usage: run_module CASE.safetensors OUT.safetensors   (see examples/module_case.hpp)\n", stderr);
+    std::fputs(usage, stderr);
     return 2;
   }
   try {

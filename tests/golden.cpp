@@ -1,6 +1,6 @@
 // golden PATH...: runs every golden case under the files and folders, in float and double. A line for each tensor that
 // differs, with its largest error and the tolerance; the last line is "N passed, M failed" (a case counts once for each
-// scalar). Exit 0: all passed, 1: some failed, 2: bad usage, or nothing to run.
+// scalar). Exit 0: all passed, 1: some failed, 2: bad usage, nothing to run, or a file that cannot be read.
 #include <algorithm>
 #include <cstdio>
 #include <exception>
@@ -19,8 +19,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* usage =
+    "usage: golden PATH...   (files and folders of golden cases: tests/golden, examples/models/g2p)\n"
+    "Runs each in float and double; prints a line for each tensor that differs, then \"N passed, M failed\".\n"
+    "Exit: 0 all passed, 1 some failed, 2 bad usage, nothing to run, or a file that cannot be read.\n";
+
 template <class S>
-void run_one(const fs::path& path, golden::Report& report) {
+void run_one(const fs::path& path, golden::Report& report, bool& unreadable) {
   try {
     if (fs::is_directory(path)) {
 #if __has_include("golden/model_golden.hpp")
@@ -35,6 +40,7 @@ void run_one(const fs::path& path, golden::Report& report) {
       golden::run_onnx_case<S>(path, report);
     }
   } catch (const std::exception& error) {
+    if (dynamic_cast<const vitrine::Error*>(&error) != nullptr) unreadable = true;
     report.fail(error.what());
     report.finish();
   }
@@ -53,6 +59,10 @@ void collect(const fs::path& path, std::vector<fs::path>& cases) {
 }  // namespace
 
 int main(int count, char** arguments) {
+  if (count == 2 && (std::string(arguments[1]) == "--help" || std::string(arguments[1]) == "-h")) {
+    std::fputs(usage, stdout);
+    return 0;
+  }
   std::fprintf(stderr, "%s\n", vitrine::build_info().data());
   std::vector<fs::path> cases;
   for (int i = 1; i < count; ++i) {
@@ -63,15 +73,16 @@ int main(int count, char** arguments) {
     collect(arguments[i], cases);
   }
   if (cases.empty()) {
-    std::fputs("usage: golden PATH...   (files and folders of golden cases)\n", stderr);
+    std::fputs(usage, stderr);
     return 2;
   }
   std::sort(cases.begin(), cases.end());
   golden::Report report;
+  bool unreadable = false;
   for (const fs::path& path : cases) {
-    run_one<float>(path, report);
-    run_one<double>(path, report);
+    run_one<float>(path, report, unreadable);
+    run_one<double>(path, report, unreadable);
   }
   std::printf("%d passed, %d failed\n", report.passed, report.failed);
-  return report.failed == 0 ? 0 : 1;
+  return unreadable ? 2 : report.failed > 0 ? 1 : 0;
 }

@@ -43,7 +43,10 @@ constexpr const char* usage =
     "usage: run_case CASE [--threads N] [--keep weights|scores|head_mean|nothing] [--pad LEFT,RIGHT] [--neighbours N]\n"
     "       [--call fresh|into] [--path full|cached|ragged|static] [--scalar float|double] [--out FILE.npz]\n"
     "       [--trace no|yes]\n"
-    "       run_case --all PATH...\n";
+    "       run_case --all PATH...\n"
+    "Runs a module case and prints for every tensor of the result its name, shape and a hash of its bytes: the same\n"
+    "under all flags. --all runs the cases of files and folders under many of them and prints what differs.\n"
+    "Exit: 0, 1 something differs, 2 bad usage or file.\n";
 
 bool number(const std::string& text, Index& value) {
   char* end = nullptr;
@@ -250,6 +253,10 @@ int compare_all(int count, char** paths) {
 }  // namespace
 
 int main(int count, char** arguments) {
+  if (count == 2 && (std::string(arguments[1]) == "--help" || std::string(arguments[1]) == "-h")) {
+    std::fputs(usage, stdout);
+    return 0;
+  }
   std::fprintf(stderr, "%s\n", vt::build_info().data());
   Options options;
   const bool all = count > 2 && std::string(arguments[1]) == "--all";

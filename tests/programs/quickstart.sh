@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# quickstart PROGRAM: phonemes, the page, and words that it cannot spell.
+set -uo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/check.sh"
+
+check "--help" exits 0 --help
+check "a word" exits 0 --model $model --html "$scratch/page.html" radium
+check "its phonemes" grep -q '^radium  R EY D IY AH M$' "$scratch/stdout"
+check "the page" grep -q '<title>' "$scratch/page.html"
+check "letters outside the vocabulary" exits 2 --model $model 'na~ve' radium 'b4d'
+check "the first word" says '"na~ve" needs'
+check "and the second" says '"b4d" needs'
+finish
