@@ -7,9 +7,14 @@ if(NOT vitrine_hosted_FOUND)
                       "(Debian, Ubuntu: packages nlohmann-json3-dev and zlib1g-dev).")
 endif()
 
-# Everything of ours is built alike: warnings, for this machine unless the caller chose another. vitrine_own: programs, at -O3.
-# vitrine_unit: unit tests, at -O1: most of the time goes into compiling them. CI's matrix takes -O3 for them too.
-set(VITRINE_TEST_OPTIMISATION -O1 CACHE STRING "How the unit tests are optimised")
+# Everything of ours has the same warnings and is for this machine unless the caller chose another. vitrine_own: benchmarks, at
+# -O3. vitrine_unit: tests and examples, whose time goes into compiling them: barely optimised, but what takes time when they
+# run (kernels, layers) is compiled once, by the build type (.cmake/instances.hpp). CI's gcc-avx2 takes -O3 for all.
+set(optimisation -O1)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  set(optimisation -Og)
+endif()
+set(VITRINE_TEST_OPTIMISATION ${optimisation} CACHE STRING "How tests and examples are optimised; kernels and layers are by the build type")
 add_library(vitrine_common INTERFACE)
 target_link_libraries(vitrine_common INTERFACE vitrine::hosted)
 target_compile_options(vitrine_common INTERFACE
@@ -26,6 +31,10 @@ if(VITRINE_NATIVE)
   target_link_libraries(vitrine_own INTERFACE vitrine::native)
   target_compile_options(vitrine_unit INTERFACE -march=native)
 endif()
+
+add_library(vitrine_instances STATIC "${CMAKE_CURRENT_SOURCE_DIR}/.cmake/instances.cpp")
+target_link_libraries(vitrine_instances PRIVATE vitrine_own)
+set_target_properties(vitrine_instances PROPERTIES CXX_EXTENSIONS OFF)
 
 # utf8proc, for io/wordpiece.hpp: programs that include it are left out when it is missing.
 find_path(VITRINE_UTF8PROC_INCLUDE_DIR utf8proc.h)
@@ -56,13 +65,13 @@ function(vitrine_program source)
     return()
   endif()
   add_executable(${name} ${source})
-  # The programs of tests/ are large and run for seconds: they build like the unit tests. So does examples/mistakes.
-  set(built_like vitrine_own)
-  if((source MATCHES "/tests/[^/]*$" AND NOT name STREQUAL "exhaustive") OR name STREQUAL "mistakes")
-    set(built_like vitrine_unit)
-  endif()
-  target_link_libraries(${name} PRIVATE ${built_like} ${ARGN})
   set_target_properties(${name} PROPERTIES CXX_EXTENSIONS OFF)
+  if(source MATCHES "/bench/" OR name STREQUAL "exhaustive")
+    target_link_libraries(${name} PRIVATE vitrine_own ${ARGN})
+  else()
+    target_link_libraries(${name} PRIVATE vitrine_unit vitrine_instances ${ARGN})
+    target_compile_options(${name} PRIVATE "SHELL:-include ${PROJECT_SOURCE_DIR}/.cmake/instances.hpp")
+  endif()
 endfunction()
 
 # The API reference: build/docs/index.html.

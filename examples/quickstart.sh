@@ -20,7 +20,7 @@ done
 install_missing need_toolchain
 cd "$root"
 program=build/examples/quickstart
-[ -x $program ] || say "Building $program: about a minute, this first time"
+[ -x $program ] || say "Building $program: half a minute or so, this first time"
 configured || configure || die "The configuration of build/ failed."
 cmake --build build --target quickstart --parallel "$(nproc)" >build/quickstart.log 2>&1 ||
   { cat build/quickstart.log >&2; die "The build failed; its log is build/quickstart.log"; }
