@@ -4,6 +4,8 @@
 #   tests/headers/check.sh mirrors         include/vitrine/TIER/NAME.hpp has tests/TIER/NAME_test.cpp, or a source in tests/ includes it
 #   tests/headers/check.sh alone [CXX]     each compiles alone, without a warning; core to models without exceptions and RTTI too
 #   tests/headers/check.sh documented      each public entity has a comment (.cmake/docs.sh says which are); needs doxygen
+#   tests/headers/check.sh cost [CXX]      compiles a file with EncoderLayer<float>: prints the time, refuses over 700 MB
+#   tests/headers/check.sh tidy            clang-tidy-14 finds nothing of its list (.clang-tidy) in them
 # Prints one line for each violation and exits with 1 when there is one.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -72,9 +74,46 @@ alone() {
 
 documented() { bash .cmake/docs.sh --check >/dev/null 2>&1 || bash .cmake/docs.sh --check 2>&1; }
 
+# The compiler's own memory is what counts: its largest process.
+cost() {
+  local program=${1:-${CXX:-c++}} source
+  source=$(mktemp --suffix=.cpp)
+  cat >"$source" <<'END'
+#include <vitrine/vitrine.hpp>
+int main() {
+  namespace vt = vitrine;
+  vt::EncoderLayer<float> layer({.d_model = 64, .nhead = 4, .dim_feedforward = 128});
+  if (layer.init(1) != vt::Status::ok) return 1;
+  const float x[8 * 64] = {};
+  auto [output, self_attn, cross_attn] = layer({x, 1, 8, 64});
+  return self_attn.matrix(0, 0)(7, 7) > 0 ? 0 : 1;
+}
+END
+  python3 - "$program" "$source" <<'END'
+import resource, subprocess, sys
+program, source = sys.argv[1:]
+code = subprocess.call([program, '-std=c++20', '-O2', '-march=native', '-Iinclude', '-isystem', '/usr/include/eigen3', '-c', source, '-o', '/dev/null'])
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(f'{program}: EncoderLayer<float> compiles in {used.ru_utime + used.ru_stime:.1f} s (aim: 6) and {used.ru_maxrss / 1024:.0f} MB', file=sys.stderr)
+if code != 0: print(f'EncoderLayer<float> does not compile with {program}')
+if used.ru_maxrss > 700 * 1024: print(f'{program} takes over 700 MB for EncoderLayer<float>')
+END
+  rm -f "$source"
+}
+
+tidy() {
+  local all
+  all=$(mktemp --suffix=.cpp)
+  headers | sed 's|include/\(.*\)|#include <\1>|' >"$all"
+  printf '%s\n' "$all" examples/translate.cpp tests/golden.cpp |
+    xargs -P "$(nproc)" -I{} clang-tidy-14 --quiet --config-file=.clang-tidy {} -- -std=c++20 -fopenmp -Iinclude -isystem /usr/include/eigen3 2>&1 |
+    sed "s|$PWD/||" | grep -E '^include/.*(warning|error): |error: .*clang-diagnostic' | sort -u
+  rm -f "$all"
+}
+
 case ${1:-} in
-  tiers | mirrors | alone | documented) violations=$("$@") ;;
-  *) sed -n '2,7s/^# //p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+  tiers | mirrors | alone | documented | cost | tidy) violations=$("$@") ;;
+  *) sed -n '2,9s/^# //p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
 esac
 [ -z "$violations" ] || { printf '%s\n' "$violations"; exit 1; }
 echo "$1: $(headers | wc -l) headers, no violation"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # same_bits.sh [FLAGS...]: do g++ and clang++, with -ffp-contract=off, on and fast, give the same results bit for bit?
-# FLAGS are the target's (default -march=native). CXX_LIST names the compilers, STRIDE the share of all floats (1 of STRIDE).
+# FLAGS are the target's (default -march=native). CXX_LIST names the compilers, CONTRACT_LIST the contractions, STRIDE the
+# share of all floats (1 of STRIDE).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 flags=("${@:--march=native}")
@@ -9,7 +10,7 @@ trap 'rm -rf "$folder"' EXIT
 first=
 for compiler in ${CXX_LIST:-g++ clang++}; do
   command -v "$compiler" > /dev/null || { echo "same_bits: no $compiler, skipped"; continue; }
-  for contract in off on fast; do
+  for contract in ${CONTRACT_LIST:-off on fast}; do
     "$compiler" -std=c++20 -O3 "${flags[@]}" -ffp-contract=$contract -pthread -I include tests/exhaustive.cpp -o "$folder/program"
     "$folder/program" "${STRIDE:-16381}" > "$folder/$compiler-$contract"
     if [[ -z $first ]]; then

@@ -2,7 +2,8 @@
 //
 // Every decision can be overridden by defining the macro first. Each one that changes generated code is part of
 // VITRINE_ABI, the inline namespace, so that two differently built translation units can be linked without sharing a
-// symbol.
+// symbol. That holds for core to models; generate, io and inspect use std:: and nlohmann:: templates, which know no
+// such namespace: include those in units that are built alike.
 #pragma once
 
 #define VITRINE_VERSION_MAJOR 0
@@ -81,16 +82,27 @@
 #define VITRINE_FMA 0
 #endif
 
-#ifdef __FAST_MATH__
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
 #define VITRINE_ABI_MATH fast
 #else
 #define VITRINE_ABI_MATH ieee
 #endif
-#define VITRINE_JOIN_(v, w, f, o, c, e, m) v##_w##w##_fma##f##_omp##o##_chk##c##_exc##e##_##m
-#define VITRINE_JOIN(v, w, f, o, c, e, m) VITRINE_JOIN_(v, w, f, o, c, e, m)
-#define VITRINE_ABI                                                                                       \
-  VITRINE_JOIN(v0, VITRINE_VECTOR_BYTES, VITRINE_FMA, VITRINE_OPENMP, VITRINE_CHECKS, VITRINE_EXCEPTIONS, \
-               VITRINE_ABI_MATH)
+// The instruction set as a level, x86-64-v1 to v4: it changes no number, but code of one level must not run for
+// another.
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
+#define VITRINE_ABI_LEVEL 4
+#elif defined(__AVX2__)
+#define VITRINE_ABI_LEVEL 3
+#elif defined(__SSE4_2__) || defined(__ARM_FEATURE_SVE)
+#define VITRINE_ABI_LEVEL 2
+#else
+#define VITRINE_ABI_LEVEL 1
+#endif
+#define VITRINE_JOIN_(v, w, r, l, f, o, c, e, m) v##_w##w##_r##r##_l##l##_fma##f##_omp##o##_chk##c##_exc##e##_##m
+#define VITRINE_JOIN(v, w, r, l, f, o, c, e, m) VITRINE_JOIN_(v, w, r, l, f, o, c, e, m)
+#define VITRINE_ABI                                                                                                \
+  VITRINE_JOIN(v0, VITRINE_VECTOR_BYTES, VITRINE_VECTOR_REGISTERS, VITRINE_ABI_LEVEL, VITRINE_FMA, VITRINE_OPENMP, \
+               VITRINE_CHECKS, VITRINE_EXCEPTIONS, VITRINE_ABI_MATH)
 
 #define VITRINE_INLINE inline __attribute__((always_inline))
 #define VITRINE_NOINLINE __attribute__((noinline))

@@ -74,7 +74,7 @@ inline std::string pad(std::string_view text, Index columns) {
 inline std::string label_of(const std::vector<std::string>& labels, Index index, bool unicode) {
   if (index >= static_cast<Index>(labels.size())) return std::to_string(index);
   const std::string& text = labels[static_cast<std::size_t>(index)];
-  const std::string shown = visible(text);
+  std::string shown = visible(text);
   if (unicode) return shown;
   std::string ascii;
   for (std::size_t at = 0; at < text.size();) {
@@ -110,7 +110,7 @@ inline std::string_view shade_text(int level, bool unicode) {
 }
 
 inline std::string percent(double weight) {
-  const std::string digits = short_number(weight, 2);
+  std::string digits = short_number(weight, 2);
   if (digits.size() > 1 && digits[0] == '0') return digits.substr(1).append(digits.size() == 3 ? "0" : "");
   return digits;
 }

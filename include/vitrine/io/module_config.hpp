@@ -121,7 +121,7 @@ inline void read_option(const nlohmann::json& value, Activation& option, const s
 
 inline nlohmann::json parse_config(std::string_view text, const std::string& file) {
   check_json_text(text, 16, file);
-  const nlohmann::json config = nlohmann::json::parse(text, nullptr, false);
+  nlohmann::json config = nlohmann::json::parse(text, nullptr, false);
   if (!config.is_object())
     throw Error(LoadError::config_not_json, file, concat("its configuration is not a JSON object: ", in_quotes(text)));
   return config;

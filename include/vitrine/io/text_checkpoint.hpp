@@ -53,7 +53,7 @@ inline std::vector<std::string> layer_tensors(const std::string& name, std::stri
 inline std::string with_old_names(std::string name, const SafeTensors& file) {
   for (const auto& [now, before] : {std::pair{"LayerNorm.weight", "gamma"}, std::pair{"LayerNorm.bias", "beta"}}) {
     if (!name.ends_with(now) || file.contains(name)) continue;
-    const std::string old = name.substr(0, name.rfind('.') + 1) + before;
+    std::string old = name.substr(0, name.rfind('.') + 1) + before;
     if (file.contains(old)) return old;
   }
   return name;

@@ -46,7 +46,7 @@ struct AttentionHead {
 };
 
 // Query rows whose scores are in scratch together.
-inline constexpr Index attention_rows = 2 * tile_rows;
+inline constexpr Index attention_rows = Index{2} * tile_rows;
 
 // Values between two rows of scores in scratch: whole panels, and a vector that a row's tail may touch.
 template <class S>

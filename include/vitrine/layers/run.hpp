@@ -20,7 +20,7 @@ namespace vitrine::inline VITRINE_ABI::detail {
 
 // Rows that one thread takes through a layer: eight tiles of A and what is made of them fit the second-level cache.
 // Without vectors and threads there is no such cache but little memory: one tile.
-inline constexpr Index block_rows = (VITRINE_VECTOR_BYTES == 0 && !VITRINE_OPENMP ? 1 : 8) * kernels::tile_rows;
+inline constexpr Index block_rows = Index{VITRINE_VECTOR_BYTES == 0 && !VITRINE_OPENMP ? 1 : 8} * kernels::tile_rows;
 // Query rows of one item of attention: beside the keys and values of a head, their mean rows fit the second-level
 // cache.
 inline constexpr Index chunk_rows = 3 * kernels::attention_rows;

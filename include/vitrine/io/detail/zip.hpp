@@ -122,7 +122,7 @@ inline std::vector<ZipMember> read_zip(std::span<const std::byte> file, const st
   if (count > directory_bytes / 46) zip.fail(concat("it counts ", count, " members, more than it has room for"));
 
   std::vector<ZipMember> members;
-  for (std::uint64_t at = directory, next = at; members.size() < count; at = next) {
+  for (std::uint64_t at = directory, next = 0; members.size() < count; at = next) {
     if (end - at < 46 || zip.u32(at) != 0x02014b50u) zip.fail(concat("member ", members.size(), " is not there"));
     const std::uint64_t name_bytes = zip.u16(at + 28), extra_bytes = zip.u16(at + 30);
     next = at + 46 + name_bytes + extra_bytes + zip.u16(at + 32);
