@@ -341,6 +341,8 @@ TEST_CASE("a trace changes no bit of the output or the maps, whatever is kept") 
   same_bits<float>(vt::keep::scores);
   same_bits<float>(vt::keep::head_mean);
   same_bits<float>(vt::keep::nothing);
+  same_bits<float>(vt::keep::statistics);
+  same_bits<float>(vt::keep::top<3>);
   same_bits<double>(vt::keep::scores);
 }
 
