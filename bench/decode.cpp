@@ -141,10 +141,17 @@ class Greedy final : public Case<S> {
       return x.cols() == y.cols() &&
              std::memcmp(x.data(), y.data() + (y.rows() - 1) * y.cols(), std::size_t(x.cols()) * sizeof(S)) == 0;
     };
-    if constexpr (std::is_same_v<M, vt::MeanMaps<S>>)
+    if constexpr (std::is_same_v<M, vt::MeanMaps<S>>) {
       return compare(step[layer].matrix(b), whole[layer].matrix(b));
-    else
+    } else if constexpr (std::is_same_v<M, vt::Statistics<S>>) {
+      const auto row = std::size_t(whole.length(b) - 1);
+      return step[layer].entropy(b, h)[0] == whole[layer].entropy(b, h)[row] &&
+             step[layer].log_sum_exp(b, h)[0] == whole[layer].log_sum_exp(b, h)[row];
+    } else if constexpr (vt::detail::is_top<M>) {
+      return compare(step[layer].weights(b, h), whole[layer].weights(b, h));
+    } else {
       return compare(step[layer].matrix(b, h), whole[layer].matrix(b, h));
+    }
   }
   bool same_as_generate() {
     const auto found = vt::generate(work_.model, workspace_, work_.tokens(), work_.generation());
