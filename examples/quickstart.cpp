@@ -9,24 +9,16 @@
 #include <cstdio>
 
 #include "letter_alignment.hpp"
+#include "option_table.hpp"
 
 namespace {
 
 using vt::Index;
 namespace inspect = vt::inspect;
 
-constexpr const char* usage =
-    "usage: quickstart [--model FOLDER] [--html FILE] [--threads N] [WORD...]\n"
-    "Spells each English word into the phonemes of the CMU dictionary, draws which letters each phoneme looks at, and\n"
-    "writes every layer's and head's attention to one page that needs no network.\n"
-    "  --model FOLDER   examples/models/g2p\n"
-    "  --html FILE      the page; without it none is written\n"
-    "  --threads N      0: all processors\n"
-    "Exit: 0, or 2 for a letter that the model does not know, a bad option or a file that cannot be read.\n";
-
 struct Options {
   std::string model = "examples/models/g2p", html;
-  int threads = 0;
+  Index threads = 0;
   std::vector<std::string> words;
 };
 
@@ -35,37 +27,18 @@ struct Options {
   std::exit(2);
 }
 
-Options read_options(int count, char** arguments) {
-  Options options;
-  bool only_words = false;
-  for (int i = 1; i < count; ++i) {
-    const std::string argument = arguments[i];
-    const auto value = [&]() -> std::string {
-      if (i + 1 >= count) refuse(argument + " needs a value; see --help");
-      return arguments[++i];
-    };
-    if (only_words || argument.empty() || argument[0] != '-') {
-      options.words.push_back(argument);
-    } else if (argument == "-h" || argument == "--help") {
-      std::fputs(usage, stdout);
-      std::exit(0);
-    } else if (argument == "--") {
-      only_words = true;
-    } else if (argument == "--model") {
-      options.model = value();
-    } else if (argument == "--html") {
-      options.html = value();
-    } else if (argument == "--threads") {
-      const std::string number = value();
-      if (number.empty() || number.size() > 3 || number.find_first_not_of("0123456789") != number.npos)
-        refuse("--threads takes a number from 0 to 999, not " + number);
-      options.threads = std::stoi(number);
-    } else {
-      refuse("there is no option " + argument + "; see --help");
-    }
-  }
-  if (options.words.empty()) options.words = {"anhydride", "radium", "daughter", "vitrine"};
-  return options;
+OptionTable option_table(Options& o) {
+  OptionTable table(
+      "quickstart", "[OPTION...] [WORD...]",
+      "Spells each English word into the phonemes of the CMU dictionary, draws which letters each phoneme looks at, "
+      "and\n"
+      "writes every layer's and head's attention to one page that needs no network.\n",
+      "Exit: 0, or 2 for a letter that the model does not know, a bad option or a file that cannot be read.\n");
+  table.text("--model", "FOLDER", "examples/models/g2p", o.model);
+  table.text("--html", "FILE", "the page; without it none is written", o.html);
+  table.number("--threads", "0: all processors", o.threads, 0, 999);
+  table.others(o.words);
+  return table;
 }
 
 std::vector<std::string> tokens(const vt::Vocabulary& vocabulary, std::span<const Index> ids) {
@@ -115,7 +88,7 @@ void run(const Options& options) {
     ids.insert(ids.end(), letters.begin(), letters.end());
   }
   if (!unspellable.empty()) refuse(unspellable);
-  vt::Workspace workspace(vt::heap(), options.threads);
+  vt::Workspace workspace(vt::heap(), int(options.threads));
   const vt::Tokens sources(ids, lengths);
   std::vector<std::vector<Index>> spelled;
   for (auto& found : vt::generate(model, workspace, sources, config)) spelled.push_back(std::move(found[0].ids));
@@ -154,7 +127,9 @@ void run(const Options& options) {
 }  // namespace
 
 int main(int count, char** arguments) {
-  const Options options = read_options(count, arguments);
+  Options options;
+  if (const auto status = option_table(options).parse(count, arguments)) return *status;
+  if (options.words.empty()) options.words = {"anhydride", "radium", "daughter", "vitrine"};
   std::fprintf(stderr, "%s\n", vt::build_info().data());
   try {
     run(options);

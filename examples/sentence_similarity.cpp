@@ -12,22 +12,13 @@
 #include <cstdio>
 #include <iostream>
 
+#include "option_table.hpp"
+
 namespace {
 
 using vt::Index;
 namespace inspect = vt::inspect;
 using Vectors = vt::RowMajor<float>;  // a sentence a row
-
-constexpr const char* usage =
-    "usage: sentence_similarity --model FOLDER [OPTION...] [SENTENCE...]      (without sentences: a line each from "
-    "stdin)\n"
-    "  --model FOLDER       a BERT for sentences: config.json, model.safetensors, tokenizer.json or vocab.txt\n"
-    "  --layer L --head H   of the picture, counted from 0; without --head the mean of the layer's heads\n"
-    "  --html FILE          a page with every layer's and head's map of every sentence\n"
-    "  --embeddings FILE    the vectors as .npy, (sentences, width), of length 1; then no picture\n"
-    "  --ids                only the ids of each line's tokens\n"
-    "  --threads N          0: all processors\n"
-    "Exit: 0, or 2 for a bad option or a file that cannot be read.\n";
 
 struct Options {
   std::string model, html, embeddings;
@@ -41,50 +32,22 @@ struct Options {
   std::exit(2);
 }
 
-Options read_options(int count, char** arguments) {
-  Options options;
-  bool only_sentences = false;
-  for (int i = 1; i < count; ++i) {
-    const std::string argument = arguments[i];
-    const auto text = [&]() -> std::string {
-      if (i + 1 >= count) refuse(argument + " needs a value; see --help");
-      return arguments[++i];
-    };
-    const auto number = [&]() -> Index {
-      const std::string digits = text();
-      if (digits.empty() || digits.size() > 3 || digits.find_first_not_of("0123456789") != digits.npos)
-        refuse(argument + " takes a number from 0 to 999, not " + digits);
-      return std::stoi(digits);
-    };
-    if (only_sentences || argument.empty() || argument[0] != '-') {
-      options.sentences.push_back(argument);
-    } else if (argument == "-h" || argument == "--help") {
-      std::fputs(usage, stdout);
-      std::exit(0);
-    } else if (argument == "--") {
-      only_sentences = true;
-    } else if (argument == "--model") {
-      options.model = text();
-    } else if (argument == "--html") {
-      options.html = text();
-    } else if (argument == "--embeddings") {
-      options.embeddings = text();
-    } else if (argument == "--layer") {
-      options.layer = number();
-    } else if (argument == "--head") {
-      options.head = number();
-    } else if (argument == "--threads") {
-      options.threads = number();
-    } else if (argument == "--ids") {
-      options.ids = true;
-    } else {
-      refuse("there is no option " + argument + "; see --help");
-    }
-  }
-  if (options.model.empty()) refuse("--model is missing; see --help");
-  if (options.sentences.empty())
-    for (std::string line; std::getline(std::cin, line);) options.sentences.push_back(line);
-  return options;
+OptionTable option_table(Options& o) {
+  OptionTable table("sentence_similarity", "--model FOLDER [OPTION...] [SENTENCE...]",
+                    "The cosines of sentences (without any: a line each from stdin), and which tokens of the first one "
+                    "look at which.\n",
+                    "Exit: 0, or 2 for a bad option or a file that cannot be read.\n");
+  table.text("--model", "FOLDER", "a BERT for sentences: config.json, model.safetensors, tokenizer.json or vocab.txt",
+             o.model);
+  table.number("--layer", "of the picture, counted from 0", o.layer, 0, 999);
+  table.number("--head", "the same; without it the mean of the layer's heads", o.head, 0, 999);
+  table.text("--html", "FILE", "a page with every layer's and head's map of every sentence", o.html);
+  table.text("--embeddings", "FILE", "the vectors as .npy, (sentences, width), of length 1; then no picture",
+             o.embeddings);
+  table.toggle("--ids", "only the ids of each line's tokens", o.ids);
+  table.number("--threads", "0: all processors", o.threads, 0, 999);
+  table.others(o.sentences);
+  return table;
 }
 
 // As sentence-transformers does it: the mean over a sentence's tokens, [CLS] and [SEP] among them, of length 1. Ragged
@@ -175,7 +138,12 @@ void run(const Options& options) {
 }  // namespace
 
 int main(int count, char** arguments) {
-  const Options options = read_options(count, arguments);
+  Options options;
+  const OptionTable table = option_table(options);
+  if (const auto status = table.parse(count, arguments)) return *status;
+  if (options.model.empty()) return table.wrong("--model is missing");
+  if (options.sentences.empty())
+    for (std::string line; std::getline(std::cin, line);) options.sentences.push_back(line);
   std::fprintf(stderr, "%s\n", vt::build_info().data());
   try {
     run(options);

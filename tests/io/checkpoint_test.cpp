@@ -1,47 +1,17 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
-#include <functional>
-#include <map>
 #include <string>
 #include <vector>
 #include <vitrine/io/checkpoint.hpp>
-#include <vitrine/io/safetensors_writer.hpp>
 
-#include "scratch.hpp"
+#include "changed_checkpoint.hpp"
 
 namespace vt = vitrine;
 namespace fs = std::filesystem;
 using vt::Index;
 
 namespace {
-
-// A golden model's folder, its tensors changed.
-struct Changed {
-  Scratch scratch;
-  struct Tensor {
-    std::vector<Index> shape;
-    std::vector<float> values;
-  };
-  std::map<std::string, Tensor> tensors;
-  explicit Changed(const fs::path& original) {
-    fs::copy_file(original / "config.json", scratch / "config.json");
-    const vt::SafeTensors file(original);
-    for (const vt::TensorView& view : file.tensors()) tensors[view.name] = {view.shape, view.to_vector<float>()};
-  }
-  void rename(const std::string& from, const std::string& to) {
-    auto node = tensors.extract(from);
-    REQUIRE(!node.empty());
-    node.key() = to;
-    tensors.insert(std::move(node));
-  }
-  fs::path save() const {
-    vt::SafeTensorsWriter writer(scratch / "model.safetensors");
-    for (const auto& [name, tensor] : tensors) writer.add(name, tensor.shape, std::span<const float>(tensor.values));
-    writer.finish();
-    return scratch.folder;
-  }
-};
 
 const fs::path marian = "tests/golden/models/marian_0", bart = "tests/golden/models/bart_0";
 
@@ -61,6 +31,23 @@ using Marian = vt::Marian<float>;
 using Bart = vt::Bart<float>;
 
 }  // namespace
+
+TEST_CASE("half precision and shards: the values that the file holds") {
+  const Changed folder(marian);
+  const auto wanted = logits<Marian>(marian);
+  CHECK(logits<Marian>(folder.save(vt::DType::F32, 3)) == wanted);
+  for (const vt::DType type : {vt::DType::F16, vt::DType::BF16}) {
+    Changed rounded(marian);
+    for (auto& [name, tensor] : rounded.tensors)
+      for (float& value : tensor.values)
+        value = type == vt::DType::F16 ? vt::half_to_float(vt::float_to_half(value))
+                                       : vt::bfloat16_to_float(vt::float_to_bfloat16(value));
+    const auto expected = logits<Marian>(rounded.save());
+    CHECK(expected != wanted);
+    CHECK(logits<Marian>(Changed(marian).save(type)) == expected);
+    CHECK(logits<Marian>(Changed(marian).save(type, 2)) == expected);
+  }
+}
 
 TEST_CASE("spellings of one checkpoint give the same bits") {
   const auto wanted = logits<Marian>(marian);

@@ -11,7 +11,7 @@
 #include <vitrine/io/text_checkpoint.hpp>
 #include <vitrine/io/text_config.hpp>
 
-#include "scratch.hpp"
+#include "changed_checkpoint.hpp"
 
 namespace vt = vitrine;
 namespace fs = std::filesystem;
@@ -24,61 +24,6 @@ using DistilBert = vt::DistilBert<float>;
 using Gpt2 = vt::Gpt2<float>;
 const fs::path bert = "tests/golden/models/bert_0", distilbert = "tests/golden/models/distilbert_1",
                gpt2 = "tests/golden/models/gpt2_1";
-
-// A golden model's folder, its tensors and its config.json changed.
-struct Changed {
-  Scratch scratch;
-  struct Tensor {
-    std::vector<Index> shape;
-    std::vector<float> values;
-  };
-  std::map<std::string, Tensor> tensors;
-  nlohmann::json config;
-  explicit Changed(const fs::path& original) : config(nlohmann::json::parse(read_text(original / "config.json"))) {
-    const vt::SafeTensors file(original);
-    for (const vt::TensorView& view : file.tensors()) tensors[view.name] = {view.shape, view.to_vector<float>()};
-  }
-  // Replaces `from` in all names that hold it.
-  void rename(const std::string& from, const std::string& to) {
-    std::map<std::string, Tensor> renamed;
-    for (const auto& [name, tensor] : tensors) {
-      std::string other = name;
-      vt::detail::replace_first(other, from, to);
-      renamed[other] = tensor;
-    }
-    tensors = renamed;
-  }
-  void put_before(const std::string& prefix) {
-    std::map<std::string, Tensor> renamed;
-    for (const auto& [name, tensor] : tensors) renamed[prefix + name] = tensor;
-    tensors = renamed;
-  }
-  fs::path save(vt::DType type = vt::DType::F32, std::size_t shards = 1) const {
-    scratch.write("config.json", config.dump());
-    nlohmann::json map = nlohmann::json::object();
-    for (std::size_t shard = 0; shard < shards; ++shard) {
-      const std::string file = shards == 1 ? "model.safetensors" : "part" + std::to_string(shard) + ".safetensors";
-      vt::SafeTensorsWriter writer(scratch / file);
-      std::map<std::string, std::vector<std::uint16_t>> halves;
-      std::size_t i = 0;
-      for (const auto& [name, tensor] : tensors) {
-        if (i++ % shards != shard) continue;
-        map[name] = file;
-        if (type == vt::DType::F32) {
-          writer.add(name, tensor.shape, std::span<const float>(tensor.values));
-          continue;
-        }
-        std::vector<std::uint16_t>& bits = halves[name];
-        for (float value : tensor.values)
-          bits.push_back(type == vt::DType::F16 ? vt::float_to_half(value) : vt::float_to_bfloat16(value));
-        writer.add(name, type, tensor.shape, std::as_bytes(std::span<const std::uint16_t>(bits)));
-      }
-      writer.finish();
-    }
-    if (shards > 1) scratch.write("model.safetensors.index.json", nlohmann::json{{"weight_map", map}}.dump());
-    return scratch.folder;
-  }
-};
 
 template <class M>
 std::vector<float> output(const fs::path& folder) {

@@ -56,6 +56,12 @@ grep -qE '^0 \|\|\| R EY D IY AH M \|\|\| 0-0 1-1 2-2 3-3 4-4 5-5 6-6 \|\|\| Wor
 [ "$(lines 'ax\n' --alignments 0.5)" = 'AE K S ||| 0-0 1-1 1-2 2-3' ] || fail threshold
 lines 'ax\n' --alignments soft | awk -F' [|][|][|] ' '{n = split($2, groups, " "); exit !(n == 4 && split(groups[1], w, ",") == 3)}' ||
   fail soft
+printf 'AE K S\n' >"$scratch/target"
+for options in "--word-scores" "--word-scores --score $scratch/target"; do  # the end's score stays, its row goes
+  lines 'ax\n' --alignments soft --drop-end $options |
+    awk -F' [|][|][|] ' '{rows = split($2, groups, " "); scores = split($3, words, " ") - 1; exit !(rows == 3 && scores == 4)}' ||
+    fail "--drop-end $options"
+done
 [ "$(lines 'ax\n' --alignments hard --layer 0 --head 2)" != "$(lines 'ax\n' --alignments hard)" ] || fail "a head by number"
 
 # teacher forcing gives the scores that the search had, and takes blank lines

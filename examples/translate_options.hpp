@@ -1,0 +1,101 @@
+// The command line of translate: what may be asked, and what goes together.
+#pragma once
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+#include <vitrine/inspect/export.hpp>
+#include <vitrine/inspect/text.hpp>
+
+#include "option_table.hpp"
+
+namespace translate {
+
+namespace vt = vitrine;
+namespace inspect = vt::inspect;
+using vt::Index;
+
+struct Options {
+  std::string model, score, alignments, maps, layer = "auto", head = "auto", length_penalty;
+  std::vector<std::string> format = {"text"};
+  Index beams = 0, n_best = 0, max_new_tokens = 0, batch_tokens = 2048, threads = 0;  // 0: not given
+  bool word_scores = false, merge_words = false, drop_end = false, step = false;
+  double threshold = -1;  // of --alignments; below 0: none
+};
+
+inline OptionTable option_table(Options& o) {
+  OptionTable table(
+      "translate", "--model FOLDER [OPTION...] < LINES",
+      "Translates with a Marian or Bart model: one line out for each line in, in order, a blank line for a blank line\n"
+      "(--n-best: as many as that).\n",
+      "Exit: 0; 2 for a bad option or file, and behind all others for lines that could not be used (named on "
+      "stderr).\n");
+  table.text("--model", "FOLDER",
+             "config.json, model.safetensors, and tokens: source.spm and vocab.json, or vocab.json\n"
+             "with a token for each letter",
+             o.model);
+  table.choice("--input-format", "FORMAT",
+               "text, or jsonl: {\"ids\": [...], \"tokens\": [...]} of any tokenizer a line", o.format,
+               {"text", "jsonl"}, false);
+  table.number("--beams", "default: generation_config.json's", o.beams, 1, 1024);
+  table.number("--n-best", "hypotheses for each line, as N ||| text ||| score", o.n_best, 1, 1024);
+  table.number("--max-new-tokens", "default: generation_config.json's; without a length there, the model's",
+               o.max_new_tokens, 1, 1 << 20);
+  table.text("--length-penalty", "X", "scores are divided by length^X; default: generation_config.json's",
+             o.length_penalty);
+  table.text("--score", "FILE", "no search: the log-probability of each of FILE's lines as the target", o.score);
+  table.toggle("--word-scores", "with each token's log-probability", o.word_scores);
+  table.text("--alignments", "FORMAT",
+             "hard, soft or a threshold between 0 and 1 as Marian writes them, or pharaoh: hard\n"
+             "without the end marks",
+             o.alignments);
+  table.toggle("--merge-words", "alignments between words instead of subwords", o.merge_words);
+  table.text("--layer", "L",
+             "the cross-attention that aligns, from 0; auto: measured on words.tsv where the folder has\n"
+             "it, else the head that is surest of itself on the first lines",
+             o.layer);
+  table.text("--head", "H", "the same", o.head);
+  table.text("--maps", "FILE",
+             "all maps of the Nth line out, from 0: .npz, written as lines are done; .html or .json\n"
+             "(BertViz), held until the end",
+             o.maps);
+  table.toggle("--step", "greedy search with the map of that layer and head drawn after every token", o.step);
+  table.toggle("--drop-end", "maps and soft alignments without the end mark's row", o.drop_end);
+  table.number("--batch-tokens", "2048: source tokens computed together; changes no result", o.batch_tokens, 1,
+               1 << 20);
+  table.number("--threads", "0: all processors", o.threads, 0, 999);
+  return table;
+}
+
+[[noreturn]] inline void refuse(const std::string& sentence) {
+  std::fprintf(stderr, "translate: %s\n", sentence.c_str());
+  std::exit(2);
+}
+
+template <class T>
+T number(const std::string& name, const std::string& text, T least, T most) {
+  T value{};
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (failed != std::errc() || end != text.data() + text.size() || !(value >= least && value <= most))
+    refuse(name + " takes a number from " + inspect::short_number(double(least)) + " to " +
+           inspect::short_number(double(most)) + ", not \"" + text + "\"");
+  return value;
+}
+
+// What the table alone cannot say.
+inline void check_options(Options& o) {
+  if (o.model.empty()) refuse("--model is missing; see --help");
+  if (!o.alignments.empty() && o.alignments != "hard" && o.alignments != "soft" && o.alignments != "pharaoh")
+    o.threshold = number<double>("--alignments (hard, soft, pharaoh or a threshold)", o.alignments, 0, 1);
+  if (!o.maps.empty() && !inspect::can_save_maps(o.maps)) refuse("--maps writes .npz, .html or .json, not " + o.maps);
+  if ((o.layer == "auto") != (o.head == "auto")) refuse("--layer and --head go together");
+  if (!o.score.empty() && (o.beams > 0 || o.n_best > 0))
+    refuse("--score searches nothing: leave --beams and --n-best out");
+  if (o.step &&
+      (o.beams > 0 || o.n_best > 0 || o.word_scores || !o.score.empty() || !o.alignments.empty() || !o.maps.empty()))
+    refuse("--step only draws: leave --beams, --n-best, --score, --word-scores, --alignments and --maps out");
+  if (o.n_best > 0 && o.beams == 0) o.beams = o.n_best;
+}
+
+}  // namespace translate

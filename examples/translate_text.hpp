@@ -1,0 +1,66 @@
+// What translate writes for one hypothesis: a line of text, with what Marian's decoder appends to it, or a JSON object.
+#pragma once
+#include <string>
+#include <utility>
+#include <vector>
+#include <vitrine/inspect/alignment.hpp>
+#include <vitrine/inspect/text.hpp>
+#include <vitrine/inspect/words.hpp>
+
+#include "lines.hpp"
+#include "translate_options.hpp"
+
+namespace translate {
+
+// One hypothesis as it is written; `alignment` where one was asked for.
+struct Output {
+  Index line = 0;  // of the input, from 0
+  std::vector<Index> ids = {};
+  double score = 0;
+  std::vector<float> log_probs = {};
+  std::string alignment = {};
+};
+
+// The links or weights of a map, by --alignments and --merge-words. ended: the last row made the end mark.
+inline std::string alignment(const Options& o, vt::MatrixView<float> map, const std::vector<std::string>& source,
+                             const std::vector<std::string>& target, bool ended) {
+  const bool without_end = o.alignments == "pharaoh";
+  const Index rows = map.rows() - (without_end && ended ? 1 : 0), columns = map.cols() - (without_end ? 1 : 0);
+  const auto own = inspect::words_of(target), theirs = inspect::words_of(source);
+  if (o.alignments == "soft")
+    return o.merge_words ? inspect::marian_soft(inspect::merge_words(map, own, theirs)) : inspect::marian_soft(map);
+  const auto links = o.threshold >= 0 ? inspect::threshold_links(map, o.threshold, rows, columns)
+                                      : inspect::hard_links(map, rows, columns);
+  return inspect::pharaoh(o.merge_words ? inspect::merge_links(links, own, theirs) : links);
+}
+
+// [N |||] text or score [||| alignment] [||| WordScores= ...] [||| score]
+inline std::string as_text(const Options& o, const lines::Reader& reader, const Output& one) {
+  const std::string score = inspect::short_number(one.score, 6);
+  std::string out = o.n_best > 0 ? std::to_string(one.line) + " ||| " : "";
+  out += o.score.empty() ? reader.text(one.ids) : score;
+  if (!o.alignments.empty()) out += " ||| " + one.alignment;
+  if (o.word_scores) {
+    out += " ||| WordScores=";
+    for (const float value : one.log_probs) out += " " + inspect::short_number(double(value), 6);
+  }
+  if (o.n_best > 0) out += " ||| " + score;
+  return out + "\n";
+}
+
+inline std::string as_json(const Options& o, const lines::Reader& reader, const Output& one) {
+  nlohmann::json object = {{"ids", one.ids}, {"tokens", reader.tokens(one.ids)}, {"score", one.score}};
+  if (!o.alignments.empty()) object["alignment"] = one.alignment;
+  if (o.word_scores) {
+    object["word_scores"] = nlohmann::json::array();
+    for (const float value : one.log_probs)  // the digits of the text
+      object["word_scores"].push_back(nlohmann::json::parse(inspect::short_number(double(value), 6)));
+  }
+  return object.dump() + "\n";
+}
+
+inline std::string formatted(const Options& o, const lines::Reader& reader, const Output& one) {
+  return reader.json() ? as_json(o, reader, one) : as_text(o, reader, one);
+}
+
+}  // namespace translate
