@@ -51,7 +51,8 @@ inline Head aligning_head(Seq2SeqFolder& folder, const std::filesystem::path& pa
                                            letters::read_pairs(path / "words.tsv"));
     const letters::HeadMeasure best = measured.best();
     std::fprintf(
-        stderr, "alignments: layer %td, head %td (%.1f %% of the phonemes of words.tsv on a letter that can spell them)\n",
+        stderr,
+        "alignments: layer %td, head %td (%.1f %% of the phonemes of words.tsv on a letter that can spell them)\n",
         best.layer, best.head, 100 * best.plausible);
     return {best.layer, best.head};
   }

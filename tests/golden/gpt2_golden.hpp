@@ -1,5 +1,7 @@
-// Golden cases of Gpt2: logits, all maps, and what generate finds after the first row of ids.
+// Golden cases of Gpt2: logits, all maps, what generate finds after the first row of ids, and what teacher forcing says
+// of that.
 #pragma once
+#include <cmath>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -32,16 +34,21 @@ void run_gpt2_case(const std::filesystem::path& folder, const vt::SafeTensors& f
     const std::string name = "expect.generate." + label;
     const vt::TensorView& wanted = file.at(name + ".sequences");
     std::vector<Index> sequences;
-    std::vector<S> scores;
+    std::vector<S> scores, forced;
     for (const auto& one : vt::generate(model, workspace, prompt, config)) {
       sequences.insert(sequences.end(), prompt.begin(), prompt.end());
       sequences.insert(sequences.end(), one.ids.begin(), one.ids.end());
       sequences.resize((scores.size() + 1) * std::size_t(wanted.shape[1]), config.pad_token_id);
       scores.push_back(one.score);
+      const auto scored = vt::score(model, workspace, prompt, {one.ids}, vt::keep::nothing);
+      double sum = 0;
+      for (const S value : scored.log_probs[0]) sum += double(value);
+      forced.push_back(S(sum / std::pow(double(one.ids.size()), config.length_penalty)));
     }
     report.compare<Index>(wanted, {Index(scores.size()), wanted.shape[1]}, sequences, 0.0);
     if (const vt::TensorView* expected = file.find(name + ".sequences_scores"))  // Transformers adds them in float
-      report.compare<S>(*expected, {Index(scores.size())}, scores, sizeof(S) == 4 ? 1e-4 : 2e-6);
+      for (const auto& values : {scores, forced})
+        report.compare<S>(*expected, {Index(values.size())}, values, sizeof(S) == 4 ? 1e-4 : 2e-6);
   }
 }
 

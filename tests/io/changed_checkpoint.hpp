@@ -21,7 +21,8 @@ struct Changed {
   };
   std::map<std::string, Tensor> tensors;
   nlohmann::json config;
-  explicit Changed(const std::filesystem::path& original) : config(nlohmann::json::parse(read_text(original / "config.json"))) {
+  explicit Changed(const std::filesystem::path& original)
+      : config(nlohmann::json::parse(read_text(original / "config.json"))) {
     const vitrine::SafeTensors file(original);
     for (const vitrine::TensorView& view : file.tensors()) tensors[view.name] = {view.shape, view.to_vector<float>()};
   }
@@ -57,7 +58,8 @@ struct Changed {
         }
         std::vector<std::uint16_t>& bits = halves[name];
         for (float value : tensor.values)
-          bits.push_back(type == vitrine::DType::F16 ? vitrine::float_to_half(value) : vitrine::float_to_bfloat16(value));
+          bits.push_back(type == vitrine::DType::F16 ? vitrine::float_to_half(value)
+                                                     : vitrine::float_to_bfloat16(value));
         writer.add(name, type, tensor.shape, std::as_bytes(std::span<const std::uint16_t>(bits)));
       }
       writer.finish();

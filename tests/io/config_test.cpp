@@ -126,7 +126,8 @@ TEST_CASE("generation options") {
         "\"num_beam_groups\": 2", "\"penalty_alpha\": 0.6", "\"suppress_tokens\": [1]",
         "\"begin_suppress_tokens\": [1]", "\"sequence_bias\": [[[1], 2.0]]", "\"encoder_no_repeat_ngram_size\": 2",
         "\"exponential_decay_length_penalty\": [5, 1.1]", "\"guidance_scale\": 2.0", "\"remove_invalid_values\": true",
-        "\"force_words_ids\": [[1]]", "\"constraints\": [1]"}) {
+        "\"force_words_ids\": [[1]]", "\"constraints\": [1]", "\"stop_strings\": [\"a\"]", "\"max_time\": 2.5",
+        "\"token_healing\": true", "\"dola_layers\": \"high\""}) {
     CHECK(option_refusal("{" + std::string(option) + "}", &message) == "config_unsupported");
     const std::string key(option, std::string(option).find(':'));
     CHECK(message.find(key) != message.npos);

@@ -241,8 +241,7 @@ inline Seq2SeqConfig seq2seq_config(const ConfigFile& file, std::string_view mod
 }
 
 inline GenerationConfig generation_config(const ConfigFile& file, GenerationConfig g) {
-  for (const char* key : {"do_sample", "use_model_defaults"})
-    if (std::string_view(key) == "do_sample") file.require(key, false, "sampling");
+  file.require("do_sample", false, "sampling");
   file.require("num_beam_groups", 1, "group beam search");
   file.require("diversity_penalty", 0.0, "group beam search");
   file.require("penalty_alpha", nullptr, "contrastive search");
@@ -260,6 +259,10 @@ inline GenerationConfig generation_config(const ConfigFile& file, GenerationConf
   file.require("watermarking_config", nullptr, "watermarks");
   file.require("prompt_lookup_num_tokens", nullptr, "assisted decoding");
   file.require("forced_decoder_ids", nullptr, "forced ids");
+  file.require("stop_strings", nullptr, "texts that end a search");
+  file.require("max_time", nullptr, "a limit of time");
+  file.require("token_healing", false, "another end of the prompt");
+  file.require("dola_layers", nullptr, "contrasting layers");
   g.num_beams = file.integer("num_beams", g.num_beams, 1, 1024);
   g.num_return_sequences = file.integer("num_return_sequences", g.num_return_sequences, 1, 1024);
   g.max_length = file.integer("max_length", g.max_length, 1);
