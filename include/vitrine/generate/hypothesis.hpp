@@ -44,6 +44,15 @@ struct Found : Hypothesis<S> {
   std::vector<Index> rows = {};
 };
 
+template <class M>
+inline constexpr bool is_map = false;
+template <class S>
+inline constexpr bool is_map<Maps<S>> = true;
+template <class S>
+inline constexpr bool is_map<ScoredMaps<S>> = true;
+template <class S>
+inline constexpr bool is_map<MeanMaps<S>> = true;
+
 // The maps of all steps of one search. Holds nothing where nothing is kept.
 template <class R>
 class StepMaps {
@@ -51,6 +60,9 @@ class StepMaps {
   using Self = decltype(R::self_attn);
   using Cross = decltype(R::cross_attn);
   static constexpr bool keeps = requires(Self self) { self.sink(Index{}); };
+  static_assert(!keeps || is_map<Self>,
+                "vitrine: a search keeps maps (keep::weights, keep::scores, keep::head_mean); for figures of what it "
+                "found, force that with vt::score");
 
   void take([[maybe_unused]] R& step) {
     if constexpr (keeps) steps_.push_back({std::move(step.self_attn), std::move(step.cross_attn)});
