@@ -2,7 +2,7 @@
 # Programs that must not compile, and say why.
 #   tests/compile_fail/check.sh FILE... [-- COMPILER OPTION...]
 # FILE holds a line `// expect: SENTENCE` and both twins, the fixed one under `#ifdef FIXED`: without FIXED the compiler must fail with
-# that sentence among its errors, with FIXED it must be content. It includes nothing but <vitrine/vitrine.hpp>. Exits with 1 when
+# that sentence among its errors, with FIXED it must be content. It includes nothing but vitrine's headers. Exits with 1 when
 # one does otherwise.
 set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -33,10 +33,11 @@ for file in "${files[@]}"; do
   fi
 done
 
-# The fixed twins in one piece, each in a namespace of its own.
+# The fixed twins in one piece, each in a namespace of its own, behind what they include.
+grep -h '^#include <' "${files[@]}" | sort -u >"$scratch/fixed.cpp"
 for file in "${files[@]}"; do
   printf 'namespace twin_%d {\n#include "%s"\n}\n' $((++number)) "$(realpath "$file")"
-done >"$scratch/fixed.cpp"
+done >>"$scratch/fixed.cpp"
 if ! errors=$("${compile[@]}" -DFIXED "$scratch/fixed.cpp" 2>&1); then
   printf 'a fixed twin does not compile\n%s\n' "$(head -n 20 <<<"$errors")"
   failed=1
