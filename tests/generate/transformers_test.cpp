@@ -32,16 +32,14 @@ TEST_CASE("rules of generation: the hypotheses and scores of Transformers (trans
   for (const auto& one : cases) {
     const std::string options = one.at("config").dump();
     CAPTURE(options);
-    const auto config =
-        vt::generation_config(vt::ConfigFile(options, "(options)"), vt::read_generation_config(folder));
+    const auto config = vt::generation_config(vt::ConfigFile(options, "(options)"), vt::read_generation_config(folder));
     const auto found = vt::generate(model, workspace, vt::Tokens(ids, lengths), config);
     REQUIRE(found.size() == one.at("found").size());
     for (std::size_t b = 0; b < found.size(); ++b)
       for (std::size_t k = 0; k < found[b].size(); ++k) {
         CHECK(found[b][k].ids == one.at("found").at(b).at(k).get<std::vector<Index>>());
         if (!one.at("scores").is_null())
-          CHECK(double(found[b][k].score) ==
-                doctest::Approx(one.at("scores").at(b).at(k).get<double>()).epsilon(1e-4));
+          CHECK(double(found[b][k].score) == doctest::Approx(one.at("scores").at(b).at(k).get<double>()).epsilon(1e-4));
       }
   }
 }
