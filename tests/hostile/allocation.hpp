@@ -6,3 +6,5 @@
 std::size_t start_counting_allocation();
 /// The most bytes in use at once since then.
 std::size_t peak_allocation();
+/// The next `count` allocations of at least `least` bytes succeed, then none of them; a negative number ends that.
+void fail_allocation_after(long count, std::size_t least = 1);

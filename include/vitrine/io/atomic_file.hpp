@@ -166,6 +166,7 @@ inline void AtomicFile::put(std::span<const std::byte> bytes) {
 
 inline void AtomicFile::commit() {
   flush();
+  const std::filesystem::path place = folder();  // nothing may fail once the file is renamed
   if (!direct_ && ::fsync(file_) != 0) fail(LoadError::write_failed, "cannot write", errno);
 #ifdef O_TMPFILE
   const std::string open_file = detail::concat("/proc/self/fd/", file_);
@@ -184,7 +185,7 @@ inline void AtomicFile::commit() {
   temporary_.clear();
   ::close(std::exchange(file_, -1));
   // The new name must reach the disk too; a file system that cannot do that has still done the rename.
-  if (const int handle = ::open(folder().c_str(), O_RDONLY | O_CLOEXEC | O_DIRECTORY); handle >= 0) {
+  if (const int handle = ::open(place.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECTORY); handle >= 0) {
     static_cast<void>(::fsync(handle));
     ::close(handle);
   }
