@@ -233,8 +233,11 @@ VITRINE_NOINLINE void attend(const AttentionHead<S>& head, Index first, Index la
       }
     }
 
-    if constexpr (Figures)
+    if constexpr (Figures) {
       if (head.figures.entropy != nullptr) tile_figures.write(head.figures, i0, rows, empty);
+      if (head.figures.columns != nullptr)
+        detail::write_columns(head.figures, i0, rows, scratch, stride, lo, hi, head.extra_keys, masked_keys, inverse);
+    }
 
     // context: (rows, keys) x (keys, value_width), each row over its own interval and the extra keys only
     for (Index r = 0; r < rows; r += tile_rows) {

@@ -40,17 +40,19 @@ VITRINE_NOINLINE Index first_one(const S* e, Index n) {
   return -1;
 }
 
-// sums += e * inverse.
-template <class S>
-VITRINE_NOINLINE void add_columns(const S* e, Index n, S inverse, S* sums) {
+// sums += e * inverse, row after row; e's rows are `stride` apart.
+template <class S, int Rows>
+VITRINE_NOINLINE void add_columns(const S* e, Index stride, Index n, const S* inverse, S* sums) {
   using V = simd<S>;
-  const auto factor = V::set1(inverse);
-  Index j = 0;
+  for (Index j = 0; j < n; j += V::lanes) {
+    auto sum = V::load(sums + j);
 #pragma GCC unroll 4
-  for (; j + V::lanes <= n; j += V::lanes) V::store(sums + j, V::load(sums + j) + V::mul(V::load(e + j), factor));
-  if (j < n) {
-    const auto w = V::select(head_mask<S>(n - j), V::mul(V::load(e + j), factor), V::zero());
-    V::store(sums + j, V::load(sums + j) + w);
+    for (int r = 0; r < Rows; ++r) {
+      auto w = V::mul(V::load(e + r * stride + j), V::set1(inverse[r]));
+      if (n - j < V::lanes) w = V::select(head_mask<S>(n - j), w, V::zero());
+      sum = sum + w;
+    }
+    V::store(sums + j, sum);
   }
 }
 
@@ -114,16 +116,29 @@ void write_figures(const RowFigures<S>& out, Index row, const S* e, Index lo, In
     const Index at = lo + first_one(e + lo, hi - lo + extra);
     out.largest_key[row] = S(at < lo ? -1 : at < hi ? at : extra_from + at - hi);
   }
-  if (out.columns != nullptr) {
-    S* const sums = out.columns + (row - out.columns_from) / out.column_rows * out.columns_stride;
-    add_columns(e + lo, hi - lo, inverse, sums + lo);
-    for (Index i = 0; i < extra; ++i) sums[extra_from + i] += mul(e[hi + i], inverse);
-  }
   if (out.top > 0) {
     TopRow<S> top{out.top_weights + row * out.top, out.top_keys + row * out.top, out.top};
     top.offer(e + lo, hi - lo, inverse, lo);
     top.offer(e + hi, extra, inverse, extra_from);
     top.finish();
+  }
+}
+
+// Column sums of a tile's rows [first, first + rows), whose e stand in rows of `stride`; four rows at a time where they
+// see the same keys.
+template <class S>
+void write_columns(const RowFigures<S>& out, Index first, Index rows, const S* e, Index stride, const Index* lo,
+                   const Index* hi, Index extra, Index extra_from, const S* inverse) {
+  const auto block = [&](Index r) { return (first + r - out.columns_from) / out.column_rows; };
+  for (Index r = 0; r < rows;) {
+    S* const sums = out.columns + block(r) * out.columns_stride;
+    bool four = r + 4 <= rows && block(r) == block(r + 3);
+    for (Index i = r + 1; four && i < r + 4; ++i) four = lo[i] == lo[r] && hi[i] == hi[r];
+    const Index count = four ? 4 : 1;
+    (four ? add_columns<S, 4> : add_columns<S, 1>)(e + r * stride + lo[r], stride, hi[r] - lo[r], inverse + r,
+                                                   sums + lo[r]);
+    for (Index end = r + count; r < end; ++r)
+      for (Index i = 0; i < extra; ++i) sums[extra_from + i] += mul(e[r * stride + hi[r] + i], inverse[r]);
   }
 }
 
