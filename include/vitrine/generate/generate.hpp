@@ -152,7 +152,7 @@ Generated<K, S> generate(const Seq2Seq<S>& model, Workspace& workspace, const To
     auto& list = result.hypotheses.emplace_back();
     for (detail::Found<S>& from : found[b]) {
       auto& one = list.emplace_back();
-      static_cast<Hypothesis<S>&>(one) = std::move(from);
+      static_cast<Hypothesis<S>&>(one) = static_cast<Hypothesis<S>&&>(from);  // not its rows
       const Index length = detail::map_rows(one, config, end);
       const MapShape self{stack.num_layers, 1, stack.layer.nhead, length, length, {}, {}, 0};
       MapShape cross = self;
@@ -190,7 +190,7 @@ std::vector<CausalHypothesis<K, S>> generate(const Gpt2<S>& model, Workspace& wo
   std::vector<CausalHypothesis<K, S>> result;
   for (detail::Found<S>& from : found) {
     auto& one = result.emplace_back();
-    static_cast<Hypothesis<S>&>(one) = std::move(from);
+    static_cast<Hypothesis<S>&>(one) = static_cast<Hypothesis<S>&&>(from);  // not its rows
     const Index length = past + detail::map_rows(one, config, end);
     const MapShape shape{stack.num_layers, 1, stack.layer.nhead, length, length, {}, {}, 0};
     detail::gather<S>(one.self_attn, model.memory(), shape, keep.selection, Which::self, [&](Index t) {
