@@ -79,7 +79,8 @@ void same_results(const Fixed& fixed, const K& keep) {
   const auto wanted = dynamic(in, {.src_mask = vt::causal()}, keep);
 
   // Exactly as much memory as the model says, and not a byte more.
-  std::vector<std::byte> scratch(Fixed::template workspace_bytes<K>());
+  std::vector<std::byte> scratch(fixed.workspace_bytes({1, 12}, 1, keep));
+  if (keep.selection.layers.all()) REQUIRE(Fixed::template workspace_bytes<K>() >= scratch.size());
   std::vector<float> output(12 * 40), maps, scores;
   const std::size_t map_bytes = Fixed::template result_bytes<K>() - output.size() * sizeof(float);
   maps.resize(map_bytes / sizeof(float));

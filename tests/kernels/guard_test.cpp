@@ -30,16 +30,17 @@ constexpr Index whole_vectors(Index count) {
   return (count + vt::simd<S>::lanes - 1) / vt::simd<S>::lanes * vt::simd<S>::lanes;
 }
 
-// What attend writes for `rows` query rows: context, weights, scores and mean.
+// What attend writes for `rows` query rows: context, weights, scores and mean; in_place: without scratch for scores.
 template <class S>
-std::vector<S> attend(bool at_end, Index rows, Index keys, Index width, Index value_width, Index extra, int kind) {
+std::vector<S> attend(bool at_end, Index rows, Index keys, Index width, Index value_width, Index extra, int kind,
+                      bool in_place = false) {
   const Index value_stride = kernels::panels<S>(value_width) * kernels::panel_width<S>;
   const Guarded<S> query(values<S>(rows * width, 1), at_end),
       key_panels(values<S>(kernels::packed_size<S>(keys, width), 2), at_end),
       value(values<S>(keys * value_stride, 3), at_end), context(zeros<S>(rows * value_width), at_end),
       weights(zeros<S>(rows * keys), at_end), scores(zeros<S>(rows * keys), at_end),
       mean(values<S>(rows * keys, 4), at_end), bias(values<S>(rows * (keys - extra), 5), at_end),
-      scratch(zeros<S>(kernels::attention_scratch<S>(keys, value_width)), at_end);
+      scratch(zeros<S>(kernels::attention_scratch<S>(keys, value_width, in_place)), at_end);
   std::vector<std::uint8_t> kept(static_cast<std::size_t>(keys - extra), 1);
   for (std::size_t j = 0; j < kept.size(); j += 3) kept[j] = 0;
   const Guarded<std::uint8_t> flags(kept, at_end);
@@ -61,7 +62,8 @@ std::vector<S> attend(bool at_end, Index rows, Index keys, Index width, Index va
     head.weights = weights.data(), head.mean = mean.data();
     head.mean_first = (kind & 1) != 0, head.mean_last = (kind & 2) != 0, head.mean_factor = S(0.25);
     // Streamed rows are aligned to a vector, as the callers see to.
-    head.stream = keys % vt::simd<S>::lanes == 0 && extra == 0;
+    head.stream = keys % vt::simd<S>::lanes == 0 && extra == 0 && !in_place;
+    if (in_place) head.in_place = true, head.mean = nullptr;
   }
   kernels::attend(head, Index{0}, rows, scratch.data());
   std::vector<S> all;
@@ -115,6 +117,12 @@ TEST_CASE_TEMPLATE("attend touches no byte outside its operands and its scratch"
             const auto before = attend<S>(false, rows, keys, width, value_width, extra, kind);
             const auto after = attend<S>(true, rows, keys, width, value_width, extra, kind);
             CHECK(same(before.data(), after.data(), Index(before.size())));
+            if (!(kind & 8)) continue;  // the weights' rows hold the scores meanwhile: the same bits
+            const auto first = attend<S>(false, rows, keys, width, value_width, extra, kind, true);
+            const auto last = attend<S>(true, rows, keys, width, value_width, extra, kind, true);
+            const Index count = Index(before.size()) - rows * keys;  // all but the mean
+            CHECK(same(before.data(), first.data(), count));
+            CHECK(same(before.data(), last.data(), count));
           }
 }
 

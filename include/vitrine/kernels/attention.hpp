@@ -37,9 +37,10 @@ struct AttentionHead {
   S* weights = nullptr;  // (T, keys)
   S* scores = nullptr;   // (T, keys)
   ScoresAt scores_at = ScoresAt::masked;
-  bool stream = false;  // large maps go past the caches
-  S* mean = nullptr;    // (T, keys): the sum over heads so far; the last head multiplies by mean_factor
-  Index mean_from = 0;  // the query row whose place in it is the first
+  bool stream = false;    // large maps go past the caches
+  bool in_place = false;  // the weights' rows hold the scores meanwhile; scratch has no rows for them. Without mean
+  S* mean = nullptr;      // (T, keys): the sum over heads so far; the last head multiplies by mean_factor
+  Index mean_from = 0;    // the query row whose place in it is the first
   bool mean_first = false, mean_last = false;
   S mean_factor = S(1);
   RowFigures<S> figures = {};  // attend<S, true> only
@@ -55,20 +56,20 @@ constexpr Index score_stride(Index keys) {
 }
 // Scratch values of one thread, for heads of at most these sizes.
 template <class S>
-constexpr Index attention_scratch(Index keys, Index value_width) {
-  return attention_rows * score_stride<S>(keys) + tile_rows * panels<S>(value_width) * panel_width<S>;
+constexpr Index attention_scratch(Index keys, Index value_width, bool in_place = false) {
+  return (in_place ? 0 : attention_rows * score_stride<S>(keys)) + tile_rows * panels<S>(value_width) * panel_width<S>;
 }
 
 namespace detail {
 
 // softcap * tanh(s / softcap); tanh(x) = 1 - 2 / (1 + e^2x), an absolute error of a few eps of the cap.
 template <class S>
-void cap_row(S* s, Index n, S cap) {
+void cap_row(S* s, Index n, S cap, Index room) {
   using V = simd<S>;
   const auto one = V::set1(S(1)), two = V::set1(S(2)), limit = V::set1(cap);
   for (Index j = 0; j < n; j += V::lanes) {
-    const auto x = V::load(s + j) / limit;
-    V::store(s + j, V::mul(limit, one - two / (one + exp<S>(V::mul(two, x)))));
+    const auto x = load_head(s + j, room - j) / limit;
+    store_head(s + j, V::mul(limit, one - two / (one + exp<S>(V::mul(two, x)))), room - j);
   }
 }
 
@@ -137,17 +138,24 @@ template <class S, bool Figures = false>
 VITRINE_NOINLINE void attend(const AttentionHead<S>& head, Index first, Index last, S* scratch) {
   using V = simd<S>;
   constexpr Index width = panel_width<S>;
-  const Index stride = score_stride<S>(head.keys);
+  const Index stride = head.in_place ? head.keys : score_stride<S>(head.keys);
   const Index value_panels = panels<S>(head.value_width);
-  S* const sums = scratch + attention_rows * stride;  // the context of a tile before it is divided
+  S* const sums = head.in_place ? scratch : scratch + attention_rows * stride;  // a tile's context before it is divided
   const Index masked_keys = head.keys - head.extra_keys;
   const bool all_scores = head.scores != nullptr && head.scores_at < ScoresAt::masked;
   const bool masked = head.mask.has_matrix();
   // Then the scale waits for the exponential: rounding keeps order, so scale * max is the largest of the scaled scores.
   const bool plain = !masked && head.scores == nullptr && head.softcap == S(0) && head.scale > S(0);
 
+  const auto write = [&](Index i, const S* e, Index lo, Index hi, S inverse) {
+    S* const out = head.weights + i * head.keys;
+    for (Index x = head.extra_keys; x-- > 0;) out[masked_keys + x] = mul(e[hi + x], inverse);  // may be e: last first
+    detail::write_weights(e, lo, hi, masked_keys, inverse, out, head.stream);
+  };
+
   for (Index i0 = first; i0 < last; i0 += attention_rows) {
     const Index rows = last - i0 < attention_rows ? last - i0 : attention_rows;
+    S* const scores = head.in_place ? head.weights + i0 * head.keys : scratch;  // (rows, keys), `stride` apart
     Index lo[attention_rows], hi[attention_rows];
     S inverse[attention_rows];
     [[maybe_unused]] std::conditional_t<Figures, detail::TileFigures<S, attention_rows>, char> tile_figures = {};
@@ -165,27 +173,34 @@ VITRINE_NOINLINE void attend(const AttentionHead<S>& head, Index first, Index la
     for (Index p = from / width; p * width < to;) {
       Index together = panels_at_once(rows);
       while (p + together > panels<S>(to)) together /= 2;
+      while (head.in_place && together > 1 && (p + together) * width > head.keys) together /= 2;
+      const bool beyond = head.in_place && (p + together) * width > head.keys;  // a panel of which the row has a part
       for (Index r = 0; r < rows; r += tile_rows) {
         const Index count = rows - r < tile_rows ? rows - r : tile_rows;
+        S* const to_scores = scores + r * stride + p * width;
         multiply_rows<S>(count, count == rows ? together : 1, head.query + (i0 + r) * head.query_stride,
                          head.query_stride, head.key_panels + p * width * head.width, width * head.width, width,
-                         head.width, scratch + r * stride + p * width, stride, false);
+                         head.width, beyond ? sums : to_scores, beyond ? width : stride, false);
+        if (beyond)
+          for (Index i = 0; i < count; ++i)
+            detail::copy(sums + i * width, head.keys - p * width, to_scores + i * stride);
       }
       p += together;
     }
 
     for (Index r = 0; r < rows; ++r) {
       const Index i = i0 + r;
-      S* const s = scratch + r * stride;
+      S* const s = scores + r * stride;
       Index begin = lo[r], end = hi[r];
       if (head.extra_keys > 0) begin = begin < end ? begin : masked_keys, end = head.keys;
       if (all_scores) begin = 0, end = head.keys;
       // scale, in the vectors that hold the interval; what they hold beside it is not used
       const Index aligned = begin / V::lanes * V::lanes;
       if (!plain)
-        for (Index j = aligned; j < end; j += V::lanes) V::store(s + j, V::mul(V::load(s + j), V::set1(head.scale)));
+        for (Index j = aligned; j < end; j += V::lanes)
+          store_head(s + j, V::mul(load_head(s + j, stride - j), V::set1(head.scale)), stride - j);
       if (all_scores && head.scores_at == ScoresAt::scaled) detail::copy(s, head.keys, head.scores + i * head.keys);
-      if (head.softcap > S(0)) detail::cap_row(s + aligned, end - aligned, head.softcap);
+      if (head.softcap > S(0)) detail::cap_row(s + aligned, end - aligned, head.softcap, stride - aligned);
       if (all_scores && head.scores_at == ScoresAt::capped) detail::copy(s, head.keys, head.scores + i * head.keys);
       if (all_scores) begin = lo[r], end = hi[r];
 
@@ -204,12 +219,13 @@ VITRINE_NOINLINE void attend(const AttentionHead<S>& head, Index first, Index la
 
       inverse[r] = S(0);
       if (seen > 0) {
-        const S max = row_max(s + lo[r], seen);
+        const Index room = stride - lo[r];
+        const S max = row_max(s + lo[r], seen, room);
         const S top = plain ? mul(max, head.scale) : max;
         [[maybe_unused]] S product = S(0);
-        const S sum = plain    ? exponentials<S, false, true, Figures>(s + lo[r], seen, top, head.scale, &product)
-                      : masked ? exponentials<S, true, false, Figures>(s + lo[r], seen, top, S(1), &product)
-                               : exponentials<S, false, false, Figures>(s + lo[r], seen, top, S(1), &product);
+        const S sum = plain    ? exponentials<S, false, true, Figures>(s + lo[r], seen, top, head.scale, room, &product)
+                      : masked ? exponentials<S, true, false, Figures>(s + lo[r], seen, top, S(1), room, &product)
+                               : exponentials<S, false, false, Figures>(s + lo[r], seen, top, S(1), room, &product);
         inverse[r] = S(1) / sum;
         if constexpr (Figures) tile_figures.set(r, top, sum, product, inverse[r]);
       }
@@ -218,11 +234,7 @@ VITRINE_NOINLINE void attend(const AttentionHead<S>& head, Index first, Index la
         if (seen == 0) tile_figures.set_empty(r);
         detail::write_figures(head.figures, i, s, lo[r], hi[r], head.extra_keys, masked_keys, inverse[r]);
       }
-      if (head.weights != nullptr) {
-        S* const out = head.weights + i * head.keys;
-        detail::write_weights(s, lo[r], hi[r], masked_keys, inverse[r], out, head.stream);
-        for (Index e = 0; e < head.extra_keys; ++e) out[masked_keys + e] = mul(s[hi[r] + e], inverse[r]);
-      }
+      if (head.weights != nullptr && !head.in_place) write(i, s, lo[r], hi[r], inverse[r]);
       if (head.mean != nullptr) {
         S* const out = head.mean + (i - head.mean_from) * head.keys;
         detail::add_mean(s, lo[r], hi[r], masked_keys, inverse[r], head, out);
@@ -236,7 +248,7 @@ VITRINE_NOINLINE void attend(const AttentionHead<S>& head, Index first, Index la
     if constexpr (Figures) {
       if (head.figures.entropy != nullptr) tile_figures.write(head.figures, i0, rows, empty);
       if (head.figures.columns != nullptr)
-        detail::write_columns(head.figures, i0, rows, scratch, stride, lo, hi, head.extra_keys, masked_keys, inverse);
+        detail::write_columns(head.figures, i0, rows, scores, stride, lo, hi, head.extra_keys, masked_keys, inverse);
     }
 
     // context: (rows, keys) x (keys, value_width), each row over its own interval and the extra keys only
@@ -251,7 +263,7 @@ VITRINE_NOINLINE void attend(const AttentionHead<S>& head, Index first, Index la
       const Index sums_stride = value_panels * width;
       for (Index i = 0; i < count * sums_stride; i += V::lanes) V::store(sums + i, V::zero());
       const auto add = [&](Index i, Index at, Index k) {  // the score that stands at `at` times the value of key k
-        const auto e = V::set1(scratch[(r + i) * stride + at]);
+        const auto e = V::set1(scores[(r + i) * stride + at]);
         for (Index n = 0; n < sums_stride; n += V::lanes) {
           S* sum = sums + i * sums_stride + n;
           V::store(sum, V::fma(e, V::load(head.value + k * head.value_stride + n), V::load(sum)));
@@ -266,7 +278,7 @@ VITRINE_NOINLINE void attend(const AttentionHead<S>& head, Index first, Index la
       for (Index p = 0; p < value_panels && all_lo < all_hi;) {
         Index together = panels_at_once(count);
         while (p + together > value_panels) together /= 2;
-        multiply_rows<S>(count, together, scratch + r * stride + all_lo, stride,
+        multiply_rows<S>(count, together, scores + r * stride + all_lo, stride,
                          head.value + all_lo * head.value_stride + p * width, width, head.value_stride, all_hi - all_lo,
                          sums + p * width, sums_stride, true);
         p += together;
@@ -285,6 +297,8 @@ VITRINE_NOINLINE void attend(const AttentionHead<S>& head, Index first, Index la
         }
       }
     }
+    if (head.in_place)
+      for (Index r = 0; r < rows; ++r) write(i0 + r, scores + r * stride, lo[r], hi[r], inverse[r]);
   }
   if (head.stream && head.weights != nullptr) stream_fence();
 }

@@ -99,24 +99,27 @@ VITRINE_NOINLINE void multiply_tile(const S* a, Index a_stride, const S* b, Inde
       for (int v = 0; v < vectors; ++v) acc[r][v] = V::fma(value, column[v], acc[r][v]);
     }
   }
-  if (end.bias != nullptr)
+  if (end.bias != nullptr) {
 #pragma GCC unroll 8
     for (int v = 0; v < vectors; ++v) {
       const auto bias = V::load(end.bias + v * V::lanes);
 #pragma GCC unroll 16
       for (int r = 0; r < Rows; ++r) acc[r][v] = acc[r][v] + bias;
     }
-  if (end.relu)
+  }
+  if (end.relu) {
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 8
       for (int v = 0; v < vectors; ++v) acc[r][v] = relu<S>(acc[r][v]);
-  if (end.residual != nullptr)
+  }
+  if (end.residual != nullptr) {
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 8
       for (int v = 0; v < vectors; ++v)
         acc[r][v] = acc[r][v] + V::load(end.residual + r * end.residual_stride + v * V::lanes);
+  }
 #pragma GCC unroll 16
   for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 8

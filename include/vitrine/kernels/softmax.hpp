@@ -11,6 +11,8 @@
 #include <vitrine/core/simd.hpp>
 #include <vitrine/kernels/elementary.hpp>
 
+#include <limits>
+
 namespace vitrine::inline VITRINE_ABI::kernels {
 
 // All ones in the lanes below n.
@@ -20,9 +22,13 @@ VITRINE_INLINE typename simd<S>::ivec head_mask(Index n) {
   return V::ilt(V::iota(), V::iset1(typename V::lane_int(n < V::lanes ? n : V::lanes)));
 }
 
-// The largest of n > 0 scores. The row may be read up to a vector past its end; what stands there does not matter.
+// Values of a row that may be touched where nothing else stands for a vector behind it.
+inline constexpr Index ample = std::numeric_limits<Index>::max();
+
+// The largest of n > 0 scores. The row may be read up to a vector past its end, but not beyond s + room; what stands
+// there does not matter.
 template <class S>
-VITRINE_INLINE S row_max(const S* s, Index n) {
+VITRINE_INLINE S row_max(const S* s, Index n, Index room = ample) {
   using V = simd<S>;
   auto best = V::set1(s[0]), best1 = best, best2 = best, best3 = best;  // four chains: a maximum has no order
   Index j = 0;
@@ -32,21 +38,23 @@ VITRINE_INLINE S row_max(const S* s, Index n) {
   }
   best = V::max(V::max(best, best1), V::max(best2, best3));
   for (; j + V::lanes <= n; j += V::lanes) best = V::max(best, V::load(s + j));
-  if (j < n) best = V::max(best, V::select(head_mask<S>(n - j), V::load(s + j), best));
+  if (j < n) best = V::max(best, V::select(head_mask<S>(n - j), load_head(s + j, room - j), best));
   return reduce_max<S>(best);
 }
 
 // s becomes e = exp(scale * s - max), in place (the scores are scaled already when Scale is false); returns the sum.
-// The row is written up to a vector past its end, with zeros. With Product, *product becomes the sum of e times its
-// exponent, in the same order.
+// The row is written up to a vector past its end, but not beyond s + room, with zeros. With Product, *product becomes
+// the sum of e times its exponent, in the same order.
 template <class S, bool Masked, bool Scale, bool Product = false>
-VITRINE_INLINE S exponentials(S* s, Index n, S max, [[maybe_unused]] S scale, [[maybe_unused]] S* product = nullptr) {
+VITRINE_INLINE S exponentials(S* s, Index n, S max, [[maybe_unused]] S scale, Index room = ample,
+                              [[maybe_unused]] S* product = nullptr) {
   using V = simd<S>;
   const auto top = V::set1(max), factor = V::set1(scale);
   auto sum = V::zero();
   [[maybe_unused]] auto products = V::zero();
   const auto at = [&](Index j, Index left) {
-    auto x = V::load(s + j);
+    const bool last = left < V::lanes;
+    auto x = last ? load_head(s + j, room - j) : V::load(s + j);
     if constexpr (Scale) x = V::mul(x, factor);
     const auto exponent = x - top;
     auto e = exp_nonpositive<S>(exponent);
@@ -54,12 +62,15 @@ VITRINE_INLINE S exponentials(S* s, Index n, S max, [[maybe_unused]] S scale, [[
       const auto minus_inf = V::iset1(vitrine::detail::minus_infinity_bits<S>());
       e = V::select(V::ieq(V::bits(x), minus_inf), V::zero(), e);
     }
-    if (left < V::lanes) e = V::select(head_mask<S>(left), e, V::zero());
-    V::store(s + j, e);
+    if (last) e = V::select(head_mask<S>(left), e, V::zero());
+    if (last)
+      store_head(s + j, e, room - j);
+    else
+      V::store(s + j, e);
     sum = sum + e;
     if constexpr (Product) {
       auto finite = V::max(exponent, V::set1(detail::exp_lowest<S>));  // below, e is +0
-      if (left < V::lanes) finite = V::select(head_mask<S>(left), finite, V::zero());
+      if (last) finite = V::select(head_mask<S>(left), finite, V::zero());
       products = V::fma(e, finite, products);
     }
   };

@@ -111,7 +111,10 @@ void attend(Team& team, const Scratch<S>& scratch, const Attend<S>& call, Index 
   const Index chunks = (call.queries.length + chunk_rows - 1) / chunk_rows;
   const bool mean = call.sink.mean != nullptr;
   const auto one = [&](Index b, Index h, Index first, Index last) {
-    kernels::attend(head_of(call, b, h, heads), first, last, scratch.tile.own(team));
+    auto head = head_of(call, b, h, heads);
+    head.in_place = scratch.in_maps && head.weights != nullptr;
+    head.stream = head.stream && !head.in_place;
+    kernels::attend(head, first, last, scratch.tile.own(team));
   };
   const Index items = call.queries.batch * (mean ? 1 : heads) * chunks;
   team.for_each(items, [&](Index item) {

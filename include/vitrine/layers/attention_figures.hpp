@@ -97,6 +97,28 @@ inline constexpr Index figure_columns<Rollout<S>> = kernels::attention_rows;
 template <class K, class S>
 inline constexpr Index figure_columns_of = figure_columns<typename K::template map<S, 0>>;
 
+// What a policy changes of the scratch. Fixed dimensions come with little memory: there the rows of kept weights hold
+// the scores until they are weights. Elsewhere scores stay in the caches, and large maps are written past them.
+struct Kept {
+  Index figures = 0;
+  bool in_maps = false;
+};
+template <class M>
+inline constexpr bool has_weights = false;
+template <class S>
+inline constexpr bool has_weights<Maps<S>> = true;
+template <class S>
+inline constexpr bool has_weights<ScoredMaps<S>> = true;
+template <class M>
+constexpr Kept kept_by(bool fixed, const Selection& selection) {
+  return {figure_columns<M>,
+          fixed && has_weights<M> && selection.which == Which::all && selection.layers.all() && selection.heads.all()};
+}
+template <class K, class S>
+constexpr Kept kept_of(bool fixed, const K& keep = {}) {
+  return kept_by<typename K::template map<S, 0>>(fixed, keep.selection);
+}
+
 template <class M>
 inline constexpr bool is_statistics = false;
 template <class S>

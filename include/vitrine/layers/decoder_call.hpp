@@ -53,7 +53,7 @@ struct DecoderWorkspace {
 template <class S, class Core>
 constexpr DecoderWorkspace<S> plan_decoder(const Core& core, Arena& arena, int threads, const Shape& shape,
                                            std::span<const Index> lengths, std::span<const Index> memory_lengths,
-                                           bool gather_memory, bool packed, Index figures, bool traced = false) {
+                                           bool gather_memory, bool packed, Kept kept, bool traced = false) {
   DecoderWorkspace<S> w;
   const Index width = core.config.d_model, heads = core.self_attn.heads, head = core.self_attn.width;
   w.pass.rows = plan_rows(arena, shape.batch, shape.length, lengths);
@@ -67,18 +67,18 @@ constexpr DecoderWorkspace<S> plan_decoder(const Core& core, Arena& arena, int t
   if (traced) w.shown = TraceMaps<S>::plan(arena, shape.batch * heads * shape.length * most);
   auto sizes = core.sizes(shape.length, shape.memory_length);
   if (packed) sizes.depth = 0;
-  sizes.figures = figures;
+  sizes.figures = kept.figures, sizes.in_maps = kept.in_maps && !traced;
   w.plan.scratch = Scratch<S>::plan(arena, threads, shape.batch * most, sizes, traced);
   return w;
 }
 template <class Core>
-constexpr std::size_t decoder_workspace(const Core* core, Index count, Shape shape, int threads, Index figures,
+constexpr std::size_t decoder_workspace(const Core* core, Index count, Shape shape, int threads, Kept kept,
                                         bool traced = false) {
   if (count <= 0) return 0;
   if (shape.memory_length == 0) shape.memory_length = shape.length;
   using S = std::remove_cvref_t<decltype(core->norm1.eps)>;
   Arena arena;
-  (void)plan_decoder<S>(core[0], arena, threads, shape, {}, {}, false, all_packed(core, count), figures, traced);
+  (void)plan_decoder<S>(core[0], arena, threads, shape, {}, {}, false, all_packed(core, count), kept, traced);
   return arena.used() + alignment;
 }
 
@@ -118,9 +118,10 @@ Status forward_decoder(const Owner& owner, const Layers<S, Core>& layers, R& res
                                                              rows * double(memory.length)));
   const auto planned = [&](std::byte* base) {
     Arena arena(base);
-    auto plan = plan_decoder<S>(first, arena, threads, {tgt.batch, tgt.length, memory.length}, tgt.lengths,
-                                memory.lengths, !memory.contiguous(), all_packed(layers.core, layers.count),
-                                figure_columns<std::remove_cvref_t<decltype(result.self_attn)>>, traced<F>);
+    auto plan =
+        plan_decoder<S>(first, arena, threads, {tgt.batch, tgt.length, memory.length}, tgt.lengths, memory.lengths,
+                        !memory.contiguous(), all_packed(layers.core, layers.count),
+                        kept_by<std::remove_cvref_t<decltype(result.self_attn)>>(Owner::fixed, selection), traced<F>);
     return Planned<DecoderWorkspace<S>>{plan, arena.used()};
   };
   if (Status s = workspace.reserve(planned(nullptr).bytes); s != Status::ok) return s;

@@ -151,6 +151,8 @@ struct DecoderLayerCore {
 template <class S, Dims D = Dims{}>
 class DecoderLayer : public Module<DecoderLayer<S, D>, S> {
  public:
+  // Are all dimensions compile-time constants?
+  static constexpr bool fixed = D.fixed();
   // The third argument of a call.
   using Masks = DecoderMasks<S>;
 
@@ -189,25 +191,25 @@ class DecoderLayer : public Module<DecoderLayer<S, D>, S> {
 
   // Scratch of a call on equally long sequences.
   template <class K = DefaultKeep>
-  constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1, const K& = {}) const noexcept {
-    return detail::decoder_workspace(&core_, 1, shape, threads, detail::figure_columns_of<K, S>);
+  constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1, const K& keep = {}) const noexcept {
+    return detail::decoder_workspace(&core_, 1, shape, threads, detail::kept_of<K, S>(D.fixed(), keep));
   }
   template <class K = DefaultKeep>
   static constexpr std::size_t workspace_bytes() noexcept requires(D.fixed()) {
     const detail::DecoderLayerCore<S> unbound(detail::sized<D>(LayerConfig{}));
     return detail::decoder_workspace(&unbound, 1, {D.max_batch, D.max_length, D.memory_bound()}, 1,
-                                     detail::figure_columns_of<K, S>);
+                                     detail::kept_of<K, S>(D.fixed()));
   }
   // The same of calls with a trace.
   template <class K = DefaultKeep>
-  constexpr std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1, const K& = {}) const noexcept {
-    return detail::decoder_workspace(&core_, 1, shape, threads, detail::figure_columns_of<K, S>, true);
+  constexpr std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1, const K& keep = {}) const noexcept {
+    return detail::decoder_workspace(&core_, 1, shape, threads, detail::kept_of<K, S>(D.fixed(), keep), true);
   }
   template <class K = DefaultKeep>
   static constexpr std::size_t traced_workspace_bytes() noexcept requires(D.fixed()) {
     const detail::DecoderLayerCore<S> unbound(detail::sized<D>(LayerConfig{}));
     return detail::decoder_workspace(&unbound, 1, {D.max_batch, D.max_length, D.memory_bound()}, 1,
-                                     detail::figure_columns_of<K, S>, true);
+                                     detail::kept_of<K, S>(D.fixed()), true);
   }
   // Values of output and maps, in bytes.
   template <class K = DefaultKeep>

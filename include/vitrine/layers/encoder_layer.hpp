@@ -47,7 +47,7 @@ struct EncoderLayerCore {
     TraceMaps<S> shown;  // of a traced call, as a context of its own is
   };
   constexpr Plan plan(Arena& arena, int threads, Index batch, Index length, std::span<const Index> lengths,
-                      bool all_packed = false, Index figures = 0, bool traced = false) const {
+                      bool all_packed = false, Kept kept = {}, bool traced = false) const {
     Plan p{};
     p.rows = plan_rows(arena, batch, length, lengths);
     p.query = arena.take<S>(batch * length * config.d_model);
@@ -56,7 +56,7 @@ struct EncoderLayerCore {
     p.memory = KeyValues<S>::plan(arena, batch, self_attn.heads, self_attn.width, self_attn.width, length);
     auto sizes = self_attn.sizes(length).max(feed_forward.sizes());
     if (all_packed) sizes.depth = 0;
-    sizes.figures = figures;
+    sizes.figures = kept.figures, sizes.in_maps = kept.in_maps && !traced;
     p.scratch = Scratch<S>::plan(arena, threads, batch * length, sizes, traced);
     return p;
   }
@@ -131,6 +131,8 @@ struct EncoderLayerCore {
 template <class S, Dims D = Dims{}>
 class EncoderLayer : public Module<EncoderLayer<S, D>, S> {
  public:
+  // Are all dimensions compile-time constants?
+  static constexpr bool fixed = D.fixed();
   // The second argument of a call.
   using Masks = EncoderMasks<S>;
 
@@ -169,23 +171,23 @@ class EncoderLayer : public Module<EncoderLayer<S, D>, S> {
   // Scratch of a call on equally long sequences. Less is needed when all weights are in panels, which only the first
   // form can know.
   template <class K = DefaultKeep>
-  constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1, const K& = {}) const noexcept {
-    return detail::encoder_workspace(&core_, 1, shape, threads, detail::figure_columns_of<K, S>);
+  constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1, const K& keep = {}) const noexcept {
+    return detail::encoder_workspace(&core_, 1, shape, threads, detail::kept_of<K, S>(D.fixed(), keep));
   }
   template <class K = DefaultKeep>
   static constexpr std::size_t workspace_bytes() noexcept requires(D.fixed()) {
     const detail::EncoderLayerCore<S> unbound(detail::sized<D>(LayerConfig{}));
-    return detail::encoder_workspace(&unbound, 1, {D.max_batch, D.max_length}, 1, detail::figure_columns_of<K, S>);
+    return detail::encoder_workspace(&unbound, 1, {D.max_batch, D.max_length}, 1, detail::kept_of<K, S>(D.fixed()));
   }
   // The same of calls with a trace.
   template <class K = DefaultKeep>
-  constexpr std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1, const K& = {}) const noexcept {
-    return detail::encoder_workspace(&core_, 1, shape, threads, detail::figure_columns_of<K, S>, true);
+  constexpr std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1, const K& keep = {}) const noexcept {
+    return detail::encoder_workspace(&core_, 1, shape, threads, detail::kept_of<K, S>(D.fixed(), keep), true);
   }
   template <class K = DefaultKeep>
   static constexpr std::size_t traced_workspace_bytes() noexcept requires(D.fixed()) {
     const detail::EncoderLayerCore<S> unbound(detail::sized<D>(LayerConfig{}));
-    return detail::encoder_workspace(&unbound, 1, {D.max_batch, D.max_length}, 1, detail::figure_columns_of<K, S>,
+    return detail::encoder_workspace(&unbound, 1, {D.max_batch, D.max_length}, 1, detail::kept_of<K, S>(D.fixed()),
                                      true);
   }
   // Values of output and maps, in bytes.

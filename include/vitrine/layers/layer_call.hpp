@@ -80,11 +80,11 @@ constexpr bool all_packed(const Core* core, Index count) {
   return packed;
 }
 template <class Core>
-constexpr std::size_t encoder_workspace(const Core* core, Index count, const Shape& shape, int threads, Index figures,
+constexpr std::size_t encoder_workspace(const Core* core, Index count, const Shape& shape, int threads, Kept kept,
                                         bool traced = false) {
   if (count <= 0) return 0;
   Arena arena;
-  (void)core[0].plan(arena, threads, shape.batch, shape.length, {}, all_packed(core, count), figures, traced);
+  (void)core[0].plan(arena, threads, shape.batch, shape.length, {}, all_packed(core, count), kept, traced);
   return arena.used() + alignment;
 }
 
@@ -112,8 +112,9 @@ Status forward_encoder(const Owner& owner, const Layers<S, Core>& layers, R& res
   const int threads = team_size(workspace, double(layers.count) * first.work(rows, rows * double(x.length)));
   const auto planned = [&](std::byte* base) {
     Arena arena(base);
-    auto plan = first.plan(arena, threads, x.batch, x.length, x.lengths, all_packed(layers.core, layers.count),
-                           figure_columns<std::remove_cvref_t<decltype(result.self_attn)>>, traced<F>);
+    auto plan =
+        first.plan(arena, threads, x.batch, x.length, x.lengths, all_packed(layers.core, layers.count),
+                   kept_by<std::remove_cvref_t<decltype(result.self_attn)>>(Owner::fixed, selection), traced<F>);
     return Planned<decltype(plan)>{plan, arena.used()};
   };
   if (Status s = workspace.reserve(planned(nullptr).bytes); s != Status::ok) return s;

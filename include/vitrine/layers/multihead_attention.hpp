@@ -79,10 +79,10 @@ class MultiheadAttention : public Module<MultiheadAttention<S, D>, S> {
 
   // Scratch of a call on contiguous, equally long sequences.
   template <class K = DefaultKeep>
-  constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1, const K& = {}) const noexcept {
+  constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1, const K& keep = {}) const noexcept {
     Arena arena;
     plan(arena, threads, shape.batch, shape.length, shape.memory_length > 0 ? shape.memory_length : shape.length, {},
-         {}, detail::figure_columns_of<K, S>);
+         {}, detail::kept_of<K, S>(D.fixed(), keep));
     return arena.used() + alignment;
   }
   template <class K = DefaultKeep>
@@ -91,10 +91,10 @@ class MultiheadAttention : public Module<MultiheadAttention<S, D>, S> {
   }
   // The same of calls with a trace.
   template <class K = DefaultKeep>
-  constexpr std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1, const K& = {}) const noexcept {
+  constexpr std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1, const K& keep = {}) const noexcept {
     Arena arena;
     plan(arena, threads, shape.batch, shape.length, shape.memory_length > 0 ? shape.memory_length : shape.length, {},
-         {}, detail::figure_columns_of<K, S>, nullptr, true);
+         {}, detail::kept_of<K, S>(D.fixed(), keep), nullptr, true);
     return arena.used() + alignment;
   }
   template <class K = DefaultKeep>
@@ -142,7 +142,7 @@ class MultiheadAttention : public Module<MultiheadAttention<S, D>, S> {
   }
 
   constexpr Plan plan(Arena& arena, int threads, Index batch, Index length, Index memory_length,
-                      std::span<const Index> lengths, std::span<const Index> memory_lengths, Index figures,
+                      std::span<const Index> lengths, std::span<const Index> memory_lengths, detail::Kept kept,
                       const bool gather[3] = nullptr, bool traced = false) const {
     Plan p{};
     const Index rows = batch * length, memory_rows = batch * memory_length;
@@ -158,7 +158,7 @@ class MultiheadAttention : public Module<MultiheadAttention<S, D>, S> {
       p.gathered[i] =
           gather != nullptr && gather[i] ? arena.take<S>((i == 0 ? rows : memory_rows) * widths[i]) : nullptr;
     auto sizes = core_.sizes(memory_length);
-    sizes.figures = figures;
+    sizes.figures = kept.figures, sizes.in_maps = kept.in_maps && !traced;
     p.scratch = detail::Scratch<S>::plan(arena, threads, rows > memory_rows ? rows : memory_rows, sizes, traced);
     return p;
   }
@@ -206,7 +206,7 @@ class MultiheadAttention : public Module<MultiheadAttention<S, D>, S> {
     const auto planned = [&](std::byte* base) {
       Arena arena(base);
       Plan p = plan(arena, threads, query.batch, query.length, key.length, query.lengths, key.lengths,
-                    detail::figure_columns<M>, gather, detail::traced<F>);
+                    detail::kept_by<M>(D.fixed(), keep.selection), gather, detail::traced<F>);
       return detail::Planned<Plan>{p, arena.used()};
     };
     if (Status s = workspace.reserve(planned(nullptr).bytes); s != Status::ok) return s;

@@ -66,6 +66,7 @@ struct Scratch {
     S* own(const Team& team) const { return base + team.slot() * stride; }
     S* of(const Team& team) const { return team.alone() ? own(team) : base; }
   };
+  bool in_maps = false;  // Sizes::in_maps
   Piece narrow, pack;
   Piece wide, tile;  // one place: products and attention take turns
   Piece figures;     // for what is kept instead of maps: see attention_figures.hpp
@@ -73,12 +74,17 @@ struct Scratch {
 
   struct Sizes {
     Index narrow = 0, wide = 0, keys = 0, value_width = 0;
-    Index depth = 0;    // of the deepest weight; 0 when all are in panels
-    Index figures = 0;  // rows of scores that what is kept needs: figure_columns
+    Index depth = 0;       // of the deepest weight; 0 when all are in panels
+    Index figures = 0;     // rows of scores that what is kept needs: figure_columns
+    bool in_maps = false;  // kept weights hold the scores meanwhile
     constexpr Sizes max(const Sizes& o) const {
-      return {narrow > o.narrow ? narrow : o.narrow, wide > o.wide ? wide : o.wide,
-              keys > o.keys ? keys : o.keys,         value_width > o.value_width ? value_width : o.value_width,
-              depth > o.depth ? depth : o.depth,     figures > o.figures ? figures : o.figures};
+      return {narrow > o.narrow ? narrow : o.narrow,
+              wide > o.wide ? wide : o.wide,
+              keys > o.keys ? keys : o.keys,
+              value_width > o.value_width ? value_width : o.value_width,
+              depth > o.depth ? depth : o.depth,
+              figures > o.figures ? figures : o.figures,
+              in_maps && o.in_maps};
     }
   };
   // `rows`: all rows of the call; fewer than a block need less. `whole`: the team takes them all together.
@@ -94,7 +100,8 @@ struct Scratch {
     s.narrow = piece(block * sizes.narrow, whole);
     s.pack = piece(sizes.depth * kernels::panel_width<S>);
     const Index wide = block * sizes.wide;
-    const Index tile = kernels::attention_scratch<S>(sizes.keys, sizes.value_width);
+    const Index tile = kernels::attention_scratch<S>(sizes.keys, sizes.value_width, sizes.in_maps);
+    s.in_maps = sizes.in_maps;
     if (sizes.figures > 0) s.figures = piece(sizes.figures * kernels::score_stride<S>(sizes.keys));
     if (whole) {
       s.wide = piece(wide, true), s.tile = piece(tile);

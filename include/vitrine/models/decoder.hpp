@@ -12,6 +12,8 @@ namespace vitrine::inline VITRINE_ABI {
 template <class S, Dims D = Dims{}>
 class Decoder : public Module<Decoder<S, D>, S> {
  public:
+  // Are all dimensions compile-time constants?
+  static constexpr bool fixed = D.fixed();
   // The third argument of a call.
   using Masks = DecoderMasks<S>;
 
@@ -54,8 +56,9 @@ class Decoder : public Module<Decoder<S, D>, S> {
 
   // Scratch of a call on equally long sequences.
   template <class K = DefaultKeep>
-  constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1, const K& = {}) const noexcept {
-    return detail::decoder_workspace(layers_.data(), layers_.size(), shape, threads, detail::figure_columns_of<K, S>);
+  constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1, const K& keep = {}) const noexcept {
+    return detail::decoder_workspace(layers_.data(), layers_.size(), shape, threads,
+                                     detail::kept_of<K, S>(D.fixed(), keep));
   }
   template <class K = DefaultKeep>
   static constexpr std::size_t workspace_bytes() noexcept requires(D.fixed()) {
@@ -63,9 +66,9 @@ class Decoder : public Module<Decoder<S, D>, S> {
   }
   // The same of calls with a trace.
   template <class K = DefaultKeep>
-  constexpr std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1, const K& = {}) const noexcept {
-    return detail::decoder_workspace(layers_.data(), layers_.size(), shape, threads, detail::figure_columns_of<K, S>,
-                                     true);
+  constexpr std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1, const K& keep = {}) const noexcept {
+    return detail::decoder_workspace(layers_.data(), layers_.size(), shape, threads,
+                                     detail::kept_of<K, S>(D.fixed(), keep), true);
   }
   template <class K = DefaultKeep>
   static constexpr std::size_t traced_workspace_bytes() noexcept requires(D.fixed()) {
