@@ -114,9 +114,11 @@ constexpr Kept kept_by(bool fixed, const Selection& selection) {
   return {figure_columns<M>,
           fixed && has_weights<M> && selection.which == Which::all && selection.layers.all() && selection.heads.all()};
 }
+// The default of workspace_bytes: any policy that keeps maps, or nothing.
+struct AnyMaps : DefaultKeep {};
 template <class K, class S>
 constexpr Kept kept_of(bool fixed, const K& keep = {}) {
-  return kept_by<typename K::template map<S, 0>>(fixed, keep.selection);
+  return kept_by<typename K::template map<S, 0>>(fixed && !std::is_same_v<K, AnyMaps>, keep.selection);
 }
 
 template <class M>

@@ -189,8 +189,9 @@ class DecoderLayer : public Module<DecoderLayer<S, D>, S> {
   }
 #endif
 
-  // Scratch of a call on equally long sequences.
-  template <class K = DefaultKeep>
+  // Scratch of a call on equally long sequences. With `keep`, exactly that of calls with this policy: with
+  // fixed dimensions, kept weights of all heads hold the scores meanwhile.
+  template <class K = detail::AnyMaps>
   constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1, const K& keep = {}) const noexcept {
     return detail::decoder_workspace(&core_, 1, shape, threads, detail::kept_of<K, S>(D.fixed(), keep));
   }
@@ -198,18 +199,18 @@ class DecoderLayer : public Module<DecoderLayer<S, D>, S> {
   static constexpr std::size_t workspace_bytes() noexcept requires(D.fixed()) {
     const detail::DecoderLayerCore<S> unbound(detail::sized<D>(LayerConfig{}));
     return detail::decoder_workspace(&unbound, 1, {D.max_batch, D.max_length, D.memory_bound()}, 1,
-                                     detail::kept_of<K, S>(D.fixed()));
+                                     detail::kept_of<K, S>(false));
   }
   // The same of calls with a trace.
   template <class K = DefaultKeep>
-  constexpr std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1, const K& keep = {}) const noexcept {
-    return detail::decoder_workspace(&core_, 1, shape, threads, detail::kept_of<K, S>(D.fixed(), keep), true);
+  constexpr std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1, const K& = {}) const noexcept {
+    return detail::decoder_workspace(&core_, 1, shape, threads, detail::kept_of<K, S>(false), true);
   }
   template <class K = DefaultKeep>
   static constexpr std::size_t traced_workspace_bytes() noexcept requires(D.fixed()) {
     const detail::DecoderLayerCore<S> unbound(detail::sized<D>(LayerConfig{}));
     return detail::decoder_workspace(&unbound, 1, {D.max_batch, D.max_length, D.memory_bound()}, 1,
-                                     detail::kept_of<K, S>(D.fixed()), true);
+                                     detail::kept_of<K, S>(false), true);
   }
   // Values of output and maps, in bytes.
   template <class K = DefaultKeep>

@@ -169,26 +169,26 @@ class EncoderLayer : public Module<EncoderLayer<S, D>, S> {
 #endif
 
   // Scratch of a call on equally long sequences. Less is needed when all weights are in panels, which only the first
-  // form can know.
-  template <class K = DefaultKeep>
+  // form can know. With `keep`, exactly that of calls with this policy: with
+  // fixed dimensions, kept weights of all heads hold the scores meanwhile.
+  template <class K = detail::AnyMaps>
   constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1, const K& keep = {}) const noexcept {
     return detail::encoder_workspace(&core_, 1, shape, threads, detail::kept_of<K, S>(D.fixed(), keep));
   }
   template <class K = DefaultKeep>
   static constexpr std::size_t workspace_bytes() noexcept requires(D.fixed()) {
     const detail::EncoderLayerCore<S> unbound(detail::sized<D>(LayerConfig{}));
-    return detail::encoder_workspace(&unbound, 1, {D.max_batch, D.max_length}, 1, detail::kept_of<K, S>(D.fixed()));
+    return detail::encoder_workspace(&unbound, 1, {D.max_batch, D.max_length}, 1, detail::kept_of<K, S>(false));
   }
   // The same of calls with a trace.
   template <class K = DefaultKeep>
-  constexpr std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1, const K& keep = {}) const noexcept {
-    return detail::encoder_workspace(&core_, 1, shape, threads, detail::kept_of<K, S>(D.fixed(), keep), true);
+  constexpr std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1, const K& = {}) const noexcept {
+    return detail::encoder_workspace(&core_, 1, shape, threads, detail::kept_of<K, S>(false), true);
   }
   template <class K = DefaultKeep>
   static constexpr std::size_t traced_workspace_bytes() noexcept requires(D.fixed()) {
     const detail::EncoderLayerCore<S> unbound(detail::sized<D>(LayerConfig{}));
-    return detail::encoder_workspace(&unbound, 1, {D.max_batch, D.max_length}, 1, detail::kept_of<K, S>(D.fixed()),
-                                     true);
+    return detail::encoder_workspace(&unbound, 1, {D.max_batch, D.max_length}, 1, detail::kept_of<K, S>(false), true);
   }
   // Values of output and maps, in bytes.
   template <class K = DefaultKeep>

@@ -77,8 +77,9 @@ class MultiheadAttention : public Module<MultiheadAttention<S, D>, S> {
   }
 #endif
 
-  // Scratch of a call on contiguous, equally long sequences.
-  template <class K = DefaultKeep>
+  // Scratch of a call on contiguous, equally long sequences. With `keep`, exactly that of calls with this policy: with
+  // fixed dimensions, kept weights of all heads hold the scores meanwhile.
+  template <class K = detail::AnyMaps>
   constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1, const K& keep = {}) const noexcept {
     Arena arena;
     plan(arena, threads, shape.batch, shape.length, shape.memory_length > 0 ? shape.memory_length : shape.length, {},
@@ -87,14 +88,17 @@ class MultiheadAttention : public Module<MultiheadAttention<S, D>, S> {
   }
   template <class K = DefaultKeep>
   static constexpr std::size_t workspace_bytes() noexcept requires(D.fixed()) {
-    return MultiheadAttention{}.template workspace_bytes<K>(Shape{D.max_batch, D.max_length, D.memory_bound()});
+    Arena arena;
+    MultiheadAttention{}.plan(arena, 1, D.max_batch, D.max_length, D.memory_bound(), {}, {},
+                              detail::kept_of<K, S>(false));
+    return arena.used() + alignment;
   }
   // The same of calls with a trace.
   template <class K = DefaultKeep>
-  constexpr std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1, const K& keep = {}) const noexcept {
+  constexpr std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1, const K& = {}) const noexcept {
     Arena arena;
     plan(arena, threads, shape.batch, shape.length, shape.memory_length > 0 ? shape.memory_length : shape.length, {},
-         {}, detail::kept_of<K, S>(D.fixed(), keep), nullptr, true);
+         {}, detail::kept_of<K, S>(false), nullptr, true);
     return arena.used() + alignment;
   }
   template <class K = DefaultKeep>

@@ -52,8 +52,9 @@ class Encoder : public Module<Encoder<S, D>, S> {
   }
 #endif
 
-  // Scratch of a call on equally long sequences.
-  template <class K = DefaultKeep>
+  // Scratch of a call on equally long sequences. With `keep`, exactly that of calls with this policy: with
+  // fixed dimensions, kept weights of all heads hold the scores meanwhile.
+  template <class K = detail::AnyMaps>
   constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1, const K& keep = {}) const noexcept {
     return detail::encoder_workspace(layers_.data(), layers_.size(), shape, threads,
                                      detail::kept_of<K, S>(D.fixed(), keep));
@@ -64,9 +65,9 @@ class Encoder : public Module<Encoder<S, D>, S> {
   }
   // The same of calls with a trace.
   template <class K = DefaultKeep>
-  constexpr std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1, const K& keep = {}) const noexcept {
-    return detail::encoder_workspace(layers_.data(), layers_.size(), shape, threads,
-                                     detail::kept_of<K, S>(D.fixed(), keep), true);
+  constexpr std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1, const K& = {}) const noexcept {
+    return detail::encoder_workspace(layers_.data(), layers_.size(), shape, threads, detail::kept_of<K, S>(false),
+                                     true);
   }
   template <class K = DefaultKeep>
   static constexpr std::size_t traced_workspace_bytes() noexcept requires(D.fixed()) {
