@@ -24,6 +24,14 @@ TEST_CASE("an IndexSet that grows begins empty") {
   CHECK(set.contains(2));
   CHECK_FALSE(set.contains(0));
   CHECK(set.fits(3));
+  CHECK_FALSE(set.contains(64));
+  CHECK(set.count_below(200) == 1);
+  CHECK(set.fits(64));
+  for (const int outside : {64, -1}) {
+    IndexSet other = {1};
+    other.insert(outside);
+    CHECK_FALSE(other.valid());
+  }
   set.insert(99);
   CHECK_FALSE(set.fits(200));
 }
@@ -99,6 +107,13 @@ TEST_CASE("a selection must name layers and heads that exist, but only of maps t
   vt::Maps<float> maps(vt::heap());
   CHECK(maps.prepare(shape, {.layers = {5}}, Which::self) == Status::bad_config);
   CHECK(maps.prepare(shape, {.heads = {2}}, Which::self) == Status::bad_config);
+  vt::MapShape many = shape;
+  many.layers = many.heads = 70;
+  CHECK(maps.prepare(many, {.layers = {63, 64}}, Which::self) == Status::not_supported);
+  CHECK(maps.prepare(many, {.heads = {63, 64}}, Which::self) == Status::not_supported);
+  CHECK(maps.prepare(many, {.layers = {63}, .heads = {63}}, Which::self) == Status::ok);
+  CHECK(maps.kept(63, 63));
+  CHECK_FALSE(maps.kept(69, 63));
   CHECK(maps.prepare(shape, {.which = Which::cross, .layers = {5}}, Which::self) == Status::ok);
   CHECK(maps.values().empty());
   CHECK(complaint([&] { (void)maps[0].matrix(0, 0); }) ==

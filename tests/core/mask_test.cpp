@@ -92,6 +92,9 @@ TEST_CASE("extents of 1 broadcast, flags are of 1, 4 and 8 bytes") {
   CHECK(first(vt::additive_bias(bias, 1, 2, 1, 3), 7, 1, 4) == 2.0f);
   CHECK(first(vt::additive_bias(bias, 2, 1, 1, 3), 1, 6, 4) == 2.0f);
   CHECK(first(vt::key_bias(bias, 2, 3), 1, 6, 4) == 2.0f);
+  CHECK(first(vt::from_torch_key_padding_mask(bias, 2, 3), 1, 6, 4) == 2.0f);
+  const double wide[] = {0, 1, 0, 0, 2, 0};
+  CHECK(vt::from_torch_key_padding_mask(wide, 2, 3).key_bias.data == wide);
 }
 
 TEST_CASE("parts of every kind join in any order, scalar type or not") {
@@ -112,4 +115,11 @@ TEST_CASE("parts of every kind join in any order, scalar type or not") {
   CHECK_FALSE(vt::Mask<float>().any());
   CHECK((vt::key_bias(bias, 1, 2) & vt::key_bias(bias, 1, 2)).duplicate);
   CHECK((a & vt::causal()).duplicate);
+  const vt::BasicMask twice = vt::causal() & vt::causal(),
+                      none = vt::key_flags(static_cast<const bool*>(nullptr), 1, 2);
+  CHECK((twice & vt::key_lengths(lengths)).duplicate);  // what was wrong with a part stays wrong with the whole
+  CHECK((vt::key_lengths(lengths) & twice).duplicate);
+  CHECK((vt::Mask<float>(twice) & vt::key_bias(bias, 1, 2)).duplicate);
+  CHECK((vt::key_bias(bias, 1, 2) & vt::Mask<float>(none)).no_data);
+  CHECK_FALSE(vt::key_flags(static_cast<const bool*>(nullptr), 1, 0).no_data);  // no keys need no flags
 }

@@ -212,6 +212,20 @@ TEST_CASE("what steps refuse") {
   CHECK(steps.next_into(step, unknown, vt::keep::nothing) == vt::Status::bad_shape);
   vt::DecodingSteps<float> longer(model, workspace, {.max_length = 41});
   CHECK(longer.begin_into(vt::Tokens(std::span<const Index>(two))) == vt::Status::bad_config);
+  CHECK(steps.next_into(step, negative, vt::keep::nothing) == vt::Status::bad_shape);
+  CHECK(steps.reorder(negative) == vt::Status::bad_shape);
+  for (const vt::DecodingOptions options : {vt::DecodingOptions{.beams = 0}, vt::DecodingOptions{.max_length = -1}})
+    CHECK(vt::DecodingSteps<float>(model, workspace, options).begin_into(vt::Tokens(std::span<const Index>(two))) ==
+          vt::Status::bad_config);
+
+  const std::vector<Index> both = {1, 1}, four(4, 1);  // two sources, of two beams each
+  vt::DecodingSteps<float> beams(model, workspace, {.beams = 2});
+  REQUIRE(beams.begin_into(vt::Tokens(two, both)) == vt::Status::ok);
+  REQUIRE(beams.next_into(step, four, vt::keep::nothing) == vt::Status::ok);
+  for (const std::vector<Index>& parents :
+       {std::vector<Index>{0, 1, 2}, {0, 1, 2, 4}, {0, 2, 2, 3}, {2, 3, 0, 1}, {0, 1, 1, 0}})
+    CHECK(beams.reorder(parents) == vt::Status::bad_shape);
+  CHECK(beams.reorder(std::vector<Index>{1, 0, 3, 3}) == vt::Status::ok);
   vt::Marian<float> empty_model(small());
   vt::DecodingSteps<float> unloaded(empty_model, workspace);
   CHECK(unloaded.begin_into(vt::Tokens(std::span<const Index>(two))) == vt::Status::not_loaded);

@@ -104,6 +104,7 @@ inline std::vector<Attack> safetensors_attacks() {
        "duplicate_name"},
 
       {"metadata: a number", file(R"({"__metadata__":{"k":1}})"), "metadata_not_strings"},
+      {"metadata: true", file(R"({"__metadata__":{"k":true}})"), "metadata_not_strings"},
       {"metadata: null", file(R"({"__metadata__":{"k":null}})"), "metadata_not_strings"},
       {"metadata: an object", file(R"({"__metadata__":{"k":{}}})"), "metadata_not_strings"},
       {"metadata: an array", file(R"({"__metadata__":{"k":["v"]}})"), "metadata_not_strings"},

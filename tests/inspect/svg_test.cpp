@@ -5,6 +5,8 @@
 #include <vector>
 #include <vitrine/inspect/svg.hpp>
 
+#include "../io/scratch.hpp"
+
 using namespace vitrine::inspect;
 using vitrine::Index;
 
@@ -37,6 +39,16 @@ TEST_CASE("svg: nothing, and what is not finite") {
   CHECK(svg_heatmap(nullptr, 0, 0, {}, {}).find("</svg>") != std::string::npos);
   const float nan = std::numeric_limits<float>::quiet_NaN();
   CHECK(svg_heatmap(&nan, 1, 1, {}, {}).find("<path class=\"x\"") != std::string::npos);
+}
+
+TEST_CASE("svg: saved whole, dark pages too") {
+  const Scratch scratch;
+  const std::string svg = svg_heatmap(map.data(), 2, 3, {}, {}, {.theme = Theme::dark});
+  CHECK(svg.find("prefers-color-scheme") == std::string::npos);
+  CHECK(svg.find(".i{fill:#e8ecf5}") != std::string::npos);
+  save_text(scratch / "a.svg", svg);
+  CHECK(read_text(scratch / "a.svg") == svg);
+  CHECK(error_of([&] { save_text(scratch / "none/a.svg", svg); }) == "file_not_created");
 }
 
 TEST_CASE("svg: a grid of all heads, with gaps where no map was kept") {

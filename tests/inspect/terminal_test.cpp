@@ -1,9 +1,15 @@
 #include <doctest/doctest.h>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <limits>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 #include <vitrine/inspect/terminal.hpp>
 #include <vitrine/inspect/terminal_alignment.hpp>
@@ -81,6 +87,17 @@ TEST_CASE("terminal: any labels, any size") {
   CHECK(lines_of(terminal_heatmap(&one, 1, 1, {}, {}))[1] == "0  ██  0 1");
 }
 
+TEST_CASE("terminal: a mark stays on its letter where a label runs downwards") {
+  const std::vector<float> map(20, 0.5f);
+  const std::vector<std::string> labels(10, "xe\u0301yzzz");
+  const auto lines = lines_of(terminal_heatmap(map.data(), 2, 10, {"a", "b"}, labels));
+  REQUIRE(lines.size() >= 8);
+  CHECK(std::count(lines[0].begin(), lines[0].end(), 'x') == 10);
+  CHECK(lines[1].find("e\u0301") != std::string::npos);
+  CHECK(std::count(lines[2].begin(), lines[2].end(), 'y') == 10);
+  CHECK(lines[6].starts_with("a"));
+}
+
 TEST_CASE("terminal: a large map is reduced to the largest of its blocks, and says so") {
   const Index side = 500;
   std::vector<float> map(static_cast<std::size_t>(side * side), 0.0f);
@@ -134,4 +151,34 @@ TEST_CASE("terminal: options follow the environment") {
   CHECK(terminal_options().colour == TerminalColour::none);
   unsetenv("NO_COLOR");
   unsetenv("COLORTERM");
+}
+
+TEST_CASE("terminal: options on a terminal") {
+  const int master = posix_openpt(O_RDWR | O_NOCTTY);
+  if (master < 0 || grantpt(master) != 0 || unlockpt(master) != 0 || ptsname(master) == nullptr) {
+    MESSAGE("skipped: no pseudo-terminal here");
+    return;
+  }
+  const int slave = open(ptsname(master), O_RDWR | O_NOCTTY), own = dup(STDOUT_FILENO);
+  REQUIRE(slave >= 0);
+  const auto seen = [&](const char* term, const char* depth, const char* locale) {
+    setenv("TERM", term, 1), setenv("COLORTERM", depth, 1), setenv("LC_ALL", locale, 1);
+    std::fflush(stdout);
+    dup2(slave, STDOUT_FILENO);
+    const TerminalOptions options = terminal_options();
+    dup2(own, STDOUT_FILENO);
+    return std::pair(options.colour, options.unicode);
+  };
+  const char* const before = std::getenv("LC_ALL");
+  const std::string locale = before != nullptr ? before : "";
+  CHECK(seen("xterm", "truecolor", "C.UTF-8") == std::pair(TerminalColour::full, true));
+  CHECK(seen("xterm", "24bit", "de_DE.utf8") == std::pair(TerminalColour::full, true));
+  CHECK(seen("xterm", "", "C") == std::pair(TerminalColour::indexed, false));
+  CHECK(seen("dumb", "truecolor", "POSIX") == std::pair(TerminalColour::none, false));
+  if (before != nullptr)
+    setenv("LC_ALL", locale.c_str(), 1);
+  else
+    unsetenv("LC_ALL");
+  unsetenv("TERM"), unsetenv("COLORTERM");
+  close(slave), close(master), close(own);
 }

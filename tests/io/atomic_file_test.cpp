@@ -167,6 +167,54 @@ TEST_CASE("a full disk is a named error") {
   }
 }
 
+TEST_CASE("a device takes what is written, and stays one") {
+  vt::AtomicFile out("/dev/null");
+  out.write(std::string(100000, 'x'));
+  out.commit();
+  CHECK(std::filesystem::is_character_file("/dev/null"));
+}
+
+TEST_CASE("a folder that came in the meantime is not replaced") {
+  const Scratch scratch;
+  vt::AtomicFile out(scratch / "a");
+  out.write("new");
+  std::filesystem::create_directory(scratch / "a");
+  std::string message;
+  CHECK(error_of([&] { out.commit(); }, &message) == "write_failed");
+  CHECK(message.find("cannot rename the finished file") != std::string::npos);
+  CHECK(std::filesystem::is_directory(scratch / "a"));
+}
+
+TEST_CASE("where /proc is not mounted, a file has a name while it is written") {
+  const Scratch scratch;
+  scratch.write("old", "old");
+  const std::filesystem::path own_folder = std::filesystem::current_path();
+  const int root = ::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (::chroot(scratch.folder.c_str()) != 0) {
+    ::close(root);
+    MESSAGE("skipped: only root may change the root");
+    return;
+  }
+  const auto write = [](bool commit) {
+    return error_of([&] {
+      vt::AtomicFile out("/old");
+      out.write("new");
+      if (commit) out.commit();
+    });
+  };
+  const std::string dropped = write(false), committed = write(true),
+                    nowhere = error_of([] { vt::AtomicFile("/none/a"); });
+  const bool back = ::fchdir(root) == 0 && ::chroot(".") == 0;
+  ::close(root);
+  REQUIRE(back);
+  REQUIRE(::chdir(own_folder.c_str()) == 0);
+  CHECK(dropped == "no error");
+  CHECK(committed == "no error");
+  CHECK(nowhere == "file_not_created");
+  CHECK(read_text(scratch / "old") == "new");
+  CHECK(scratch.files() == 1);
+}
+
 TEST_CASE("a limit on file sizes, reached while writing, leaves the old file") {
   const Scratch scratch;
   scratch.write("a", "old");

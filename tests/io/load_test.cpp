@@ -294,6 +294,29 @@ TEST_CASE("other people's names: several tensors, transposed ones, ignored and t
   CHECK(has(message, "\"attn.q.weight\" (12, 12) instead of (18, 12)"));
 }
 
+TEST_CASE("a tied tensor may have another type, not other values or another shape") {
+  const Scratch scratch;
+  const std::vector<float> weight = {1, 2, 0.5f, -4, 8, 16}, bias = {0, 1};
+  const auto with = [&](std::vector<Index> shape, float last) {
+    std::vector<std::uint16_t> half;
+    for (float x : weight) half.push_back(vt::float_to_half(x));
+    half.back() = vt::float_to_half(last);
+    vt::SafeTensorsWriter writer(scratch / "a.safetensors");
+    writer.add<float>("weight", {2, 3}, weight);
+    writer.add<float>("bias", {2}, bias);
+    writer.add("copy", vt::DType::F16, shape, std::as_bytes(std::span<const std::uint16_t>(half)));
+    writer.finish();
+    vt::LoadOptions options;
+    options.tied = {{"copy", "weight"}};
+    vt::Linear<float> layer(3, 2);
+    std::string message;
+    return load_error(layer, vt::SafeTensors(scratch / "a.safetensors"), "", message, options);
+  };
+  CHECK(with({2, 3}, 16) == "no error");
+  CHECK(with({2, 3}, 17) == "values_differ");
+  CHECK(with({3, 2}, 16) == "values_differ");
+}
+
 // ---- memory that runs out
 namespace {
 int allocations_left = 0;

@@ -1,8 +1,10 @@
 #include <doctest/doctest.h>
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -58,3 +60,23 @@ TEST_CASE("what is not a readable file is refused") {
     CHECK(error_of([&] { vt::MappedFile(scratch / "closed"); }) == "file_unreadable");
   }
 }
+
+#if defined(__linux__)
+TEST_CASE("a file for which there is no room in the address space is refused") {
+  const Scratch scratch;
+  std::filesystem::resize_file(scratch.write("large", ""), std::uintmax_t{1} << 32);  // no byte of it on the disk
+  std::uintmax_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  rlimit before{};
+  REQUIRE(pages > 0);
+  REQUIRE(::getrlimit(RLIMIT_AS, &before) == 0);
+  rlimit tight = before;
+  tight.rlim_cur = pages * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE)) + (rlim_t{1} << 30);
+  REQUIRE(::setrlimit(RLIMIT_AS, &tight) == 0);
+  std::string message;
+  const std::string name = error_of([&] { vt::MappedFile(scratch / "large"); }, &message);
+  REQUIRE(::setrlimit(RLIMIT_AS, &before) == 0);
+  CHECK(name == "file_unreadable");
+  CHECK(message.find("cannot map its 4294967296 bytes: ") != std::string::npos);
+}
+#endif

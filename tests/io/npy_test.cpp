@@ -129,6 +129,19 @@ TEST_CASE("hostile headers are refused by name") {
   }
 }
 
+TEST_CASE("what NumPy has no type for is not written; a long shape takes the second version") {
+  for (const vt::DType type : {vt::DType::BF16, vt::DType::unknown})
+    CHECK(error_of([&] { vt::npy_descr(type, "a.npy"); }) == "unknown_dtype");
+  const std::vector<Index> ones(30000, 1);
+  const std::string header = vt::npy_header("<f4", ones);
+  CHECK(header.substr(0, 8) == std::string("\x93NUMPY\x02\x00", 8));
+  CHECK(header.size() % 64 == 0);
+  std::size_t length = 0;
+  for (std::size_t i = 0; i < 4; ++i) length += std::size_t(static_cast<unsigned char>(header[8 + i])) << (8 * i);
+  CHECK(length + 12 == header.size());
+  CHECK(vt::npy_header("<f4", {}).substr(0, 8) == std::string("\x93NUMPY\x01\x00", 8));
+}
+
 TEST_CASE("NumPy reads what is written, and its files are read") {
   if (!numpy_present()) return;
   const Scratch scratch;

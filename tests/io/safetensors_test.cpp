@@ -99,7 +99,7 @@ TEST_CASE("a folder: model.safetensors, or an index and its shards") {
   const auto index = [&](const std::string& map) { scratch.write("model.safetensors.index.json", map); };
   const auto open = [&] { vt::SafeTensors{scratch.folder}; };
   index(
-      R"({"metadata":{"total_size":2,"more":[1,{"x":null}]},"weight_map":{"b":"s2.safetensors","a":"s1.safetensors"}})");
+      R"({"metadata":{"total_size":2,"more":[1,{"x":null},-1,0.5,true]},"weight_map":{"b":"s2.safetensors","a":"s1.safetensors"}})");
   const vt::SafeTensors file(scratch.folder);
   CHECK(file.names() == std::vector<std::string>{"a", "b"});
   CHECK(file.at("b").to_vector<int>() == std::vector<int>{'x'});
@@ -139,6 +139,8 @@ TEST_CASE("a folder: model.safetensors, or an index and its shards") {
   CHECK(error_of(open) == "header_not_json");
   index(std::string("[") + std::string(100, '['));
   CHECK(error_of(open) == "nesting_too_deep");
+  std::filesystem::resize_file(scratch / "model.safetensors.index.json", vt::max_safetensors_header + 1);
+  CHECK(error_of(open) == "header_too_large");
   scratch.write("model.safetensors", one_tensor("whole"));
   CHECK(vt::SafeTensors(scratch.folder).names() == std::vector<std::string>{"whole"});
 }
@@ -153,6 +155,10 @@ TEST_CASE("a pickle is refused with the command that converts it") {
   }
   CHECK(error_of([&] { vt::SafeTensors{scratch.folder}; }, &message) == "only_pickle");
   CHECK(message.ends_with(std::string("python3 examples/python/to_safetensors.py ") + scratch.folder.string()));
+  std::filesystem::remove(scratch / "pytorch_model.bin");  // without it nothing says which of the others is the model
+  CHECK(error_of([&] { vt::SafeTensors{scratch.folder}; }, &message) == "only_pickle");
+  CHECK(message.find("a.ckpt and others") != std::string::npos);
+  CHECK(message.ends_with((scratch / "a.ckpt").string() + " --output " + (scratch / "model.safetensors").string()));
   CHECK(error_of([&] { vt::SafeTensors(scratch / "none.bin"); }) == "file_missing");
   std::filesystem::create_directory(scratch / "it's here");
   const auto odd = scratch.write("it's here/a.pt", "");

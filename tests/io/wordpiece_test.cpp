@@ -94,6 +94,12 @@ TEST_CASE("marks are put into canonical order") {
   CHECK(vt::detail::without_accents(U"a\u302e\U0001d165b") == U"a\U0001d165\u302eb");
 }
 
+TEST_CASE("one capital letter becomes two small ones") {
+  vt::WordPieceOptions options;
+  options.strip_accents = false;
+  CHECK(vt::WordPiece(small, options).normalize("\u0130A") == U"i\u0307a");
+}
+
 TEST_CASE("ids and names") {
   const vt::WordPiece tokenizer(small);
   CHECK(tokenizer.size() == Index(small.size()));
@@ -102,6 +108,9 @@ TEST_CASE("ids and names") {
   CHECK(tokenizer.token(8) == "run");
   CHECK(tokenizer.token(-1).empty());
   CHECK(tokenizer.token(99).empty());
+  CHECK(tokenizer.begin_id() == 2);
+  CHECK(tokenizer.end_id() == 3);
+  CHECK(tokenizer.options().lower_case);
   const vt::WordPiece copy = tokenizer;
   CHECK(copy.pieces("run") == tokenizer.pieces("run"));
 }
@@ -151,5 +160,8 @@ TEST_CASE("a folder with vocab.txt and tokenizer_config.json, or with tokenizer.
 TEST_CASE("a vocabulary must have the special tokens") {
   CHECK(error_of([] { vt::WordPiece(std::vector<std::string>{"a", "[UNK]", "[CLS]"}); }) == "bad_vocabulary");
   CHECK(error_of([] { vt::WordPiece("tests/no such folder"); }) == "file_missing");
+  const Scratch scratch;
+  std::filesystem::resize_file(scratch.write("vocab.txt", ""), (std::uintmax_t{64} << 20) + 1);
+  CHECK(error_of([&] { vt::WordPiece{scratch.folder}; }) == "bad_vocabulary");
 }
 #endif

@@ -171,10 +171,22 @@ TEST_CASE("wrong calls and missing room are answered; nothing to do is done") {
   const Problem<float> problem(4, 5, 6);
   std::vector<float> c;
   auto product = problem.product(c);
-  product.rows = -1;
-  CHECK(kernels::batched_matmul(product, workspace) == Status::bad_shape);
+  for (Index kernels::BatchedProduct<float>::*extent :
+       {&kernels::BatchedProduct<float>::batch, &kernels::BatchedProduct<float>::rows,
+        &kernels::BatchedProduct<float>::columns, &kernels::BatchedProduct<float>::depth}) {
+    product = problem.product(c);
+    product.*extent = -1;
+    CHECK(kernels::batched_matmul(product, workspace) == Status::bad_shape);
+  }
+  for (int operand = 0; operand < 3; ++operand) {
+    product = problem.product(c);
+    if (operand == 0) product.a.data = nullptr;
+    if (operand == 1) product.b.data = nullptr;
+    if (operand == 2) product.c = nullptr;
+    CHECK(kernels::batched_matmul(product, workspace) == Status::bad_shape);
+  }
   product = problem.product(c);
-  product.a.data = nullptr;
+  product.c_row_stride = -4;
   CHECK(kernels::batched_matmul(product, workspace) == Status::bad_shape);
   product = problem.product(c);
   product.c_row_stride = 4;

@@ -119,7 +119,6 @@ inline std::string percent(double weight) {
 struct SmallMap {
   Index rows, columns, row_step, column_step;
   std::vector<float> values;
-  float at(Index i, Index j) const { return values[static_cast<std::size_t>(i * columns + j)]; }
 };
 
 inline SmallMap shrink(const float* map, Index rows, Index columns, Index most_rows, Index most_columns) {
