@@ -148,6 +148,22 @@ TEST_CASE("Gpt2 steps and generation refuse what makes no sense") {
   CHECK(steps.next_into(result, std::vector<Index>{1, 2}, vt::keep::weights) == vt::Status::bad_shape);
   CHECK(vt::CausalSteps<float>(model, workspace, {.max_length = 41}).begin_into(some_ids(1)) == vt::Status::bad_config);
   CHECK(vt::CausalSteps<float>(model, workspace, {.beams = 0}).begin_into(some_ids(1)) == vt::Status::bad_config);
+  CHECK(vt::CausalSteps<float>(model, workspace, {.max_length = -1}).begin_into(some_ids(1)) == vt::Status::bad_config);
+  CHECK(steps.next_into(result, std::vector<Index>{-1}, vt::keep::weights) == vt::Status::bad_shape);
+  CHECK(steps.reorder(std::vector<Index>{-1}) == vt::Status::bad_shape);
+  CHECK(steps.reorder(std::vector<Index>{1}) == vt::Status::bad_shape);
+  CHECK(steps.reorder(std::vector<Index>{0, 0}) == vt::Status::bad_shape);
+  CHECK(steps.begin_into(std::vector<Index>{37}) == vt::Status::bad_shape);
+  vt::Gpt2Config no_layers, uneven;
+  no_layers.n_layer = 0, no_layers.vocab_size = uneven.vocab_size = 5, uneven.n_layer = 1;
+  no_layers.n_embd = uneven.n_embd = 24, uneven.n_head = 5;
+  for (const vt::Gpt2Config& wrong : {no_layers, uneven}) {
+    vt::Gpt2<float> other(wrong);
+    REQUIRE(other.init(1) == vt::Status::ok);
+    CHECK(vt::CausalSteps<float>(other, workspace).begin_into(some_ids(1)) == vt::Status::bad_config);
+  }
+  CHECK(vt::CausalSteps<float>(vt::Gpt2<float>(no_layers), workspace).begin_into(some_ids(1)) ==
+        vt::Status::not_loaded);
   vt::GenerationConfig config;
   config.max_new_tokens = 3;
   CHECK_THROWS_AS((void)vt::generate(model, workspace, std::span<const Index>{}, config), vt::StatusError);

@@ -203,6 +203,11 @@ TEST_CASE("what generation refuses") {
   };
   refused([](auto& g) { g.num_beams = 0; });
   refused([](auto& g) { g.num_return_sequences = 2; });
+  refused([](auto& g) { g.num_return_sequences = 0; });
+  refused([](auto& g) { g.min_length = -1; });
+  refused([](auto& g) { g.min_new_tokens = -1; });
+  refused([](auto& g) { g.no_repeat_ngram_size = -1; });
+  refused([](auto& g) { g.eos_token_ids = {-1}; });
   refused([](auto& g) { g.decoder_start_token_id = -1; });
   refused([](auto& g) { g.decoder_start_token_id = 23; });
   refused([](auto& g) { g.eos_token_ids = {23}; });
@@ -212,5 +217,6 @@ TEST_CASE("what generation refuses") {
   refused([](auto& g) { g.max_new_tokens = 0, g.max_length = 1; });
   refused([](auto& g) { g.max_new_tokens = 25; });  // more than there are positions
   CHECK_THROWS_AS((void)vt::score(model, workspace, source, {{3, 23}}, options()), vt::StatusError);
+  CHECK_THROWS_AS((void)vt::score(model, workspace, source, {{3, -1}}, options()), vt::StatusError);
   CHECK(vt::generate(model, workspace, vt::Tokens(ids.data(), 0, 0), options()).empty());
 }

@@ -79,6 +79,14 @@ TEST_CASE("export: what was not kept is left out, and said") {
   CHECK(archive.at("0/cross.layers").to_vector<std::int64_t>() == std::vector<std::int64_t>{0, 2});
   CHECK(archive.at("0/cross.heads").to_vector<std::int64_t>() == std::vector<std::int64_t>{3});
   CHECK(archive.at("0/cross").shape[0] == 2);
+
+  const auto all = pass.run(keep::weights);
+  Page uneven{.examples = {seq2seq_example(all.result, 0, source, target)}};
+  auto& map = uneven.examples[0].groups[0].map;
+  map = [whole = map](Index layer, Index head) { return layer == 1 && head == 1 ? nullptr : whole(layer, head); };
+  CHECK_THROWS_AS(save_maps(scratch / "uneven.npz", uneven), std::invalid_argument);
+  CHECK_THROWS_AS((void)seq2seq_example(all.result, 0, {"one"}, target), std::invalid_argument);
+  CHECK(scratch.files() == 1);
 }
 
 TEST_CASE("export: labels of the decoder: queries are what was made, keys what was read") {

@@ -77,6 +77,18 @@ TEST_CASE("spellings of one checkpoint give the same bits") {
     CHECK(logits<Marian>(folder.save()) != wanted);
   }
   {
+    Changed folder(marian);  // a table for each side; the output is tied to the decoder's
+    folder.config["share_encoder_decoder_embeddings"] = false;
+    const auto table = folder.tensors.at("model.shared.weight");
+    folder.tensors.erase("model.shared.weight");
+    folder.tensors["model.encoder.embed_tokens.weight"] = folder.tensors["model.decoder.embed_tokens.weight"] = table;
+    CHECK(logits<Marian>(folder.save()) == wanted);
+    folder.tensors["lm_head.weight"] = table;
+    CHECK(logits<Marian>(folder.save()) == wanted);
+    folder.tensors["lm_head.weight"].values[5] += 1;
+    CHECK(refusal<Marian>(folder) == "values_differ");
+  }
+  {
     Changed folder(bart);  // no bias, and what old files carry besides
     for (float& value : folder.tensors.at("final_logits_bias").values) value = 0;
     const auto without = logits<Bart>(folder.save());

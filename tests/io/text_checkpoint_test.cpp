@@ -63,6 +63,11 @@ TEST_CASE("Bert: spellings of one checkpoint give the same bits") {
   }
 }
 
+TEST_CASE("names that are no parameter of a layer stand for themselves") {
+  for (const std::string name : {"pooler.dense.weight", "layers.3.gate.weight"})
+    CHECK(vt::detail::layer_tensors(name, "layers.", vt::detail::bert_names) == std::vector<std::string>{name});
+}
+
 TEST_CASE("F16 and BF16 are widened exactly") {
   Changed folder(bert), transposed(gpt2);
   for (Changed* one : {&folder, &transposed})

@@ -187,6 +187,7 @@ TEST_CASE("every bad argument is refused by its own sentence, with the values, b
 
   CHECK(self(view(2, 4, 6), {}) == "vitrine: the query's width must be embed_dim (got 6, expected 8) [bad_shape]");
   CHECK(self(view(-2, 4, 8), {}) == "vitrine: an input's extents must not be negative (got -2) [bad_shape]");
+  CHECK(self(view(2, -4, 8), {}) == "vitrine: an input's extents must not be negative (got -4) [bad_shape]");
   CHECK(self(vt::Sequences<float>(nullptr, 2, 4, 8), {}) == "vitrine: an input has rows but no data [bad_shape]");
   const Index negative[] = {1, -3};
   CHECK(self(vt::Ragged<float>(values.data(), 8, negative), {}) ==
@@ -225,6 +226,10 @@ TEST_CASE("every bad argument is refused by its own sentence, with the values, b
         "vitrine: the mask's batch must be 1 or that of the input (got 0, expected 2) [bad_mask]");
   CHECK(self(x, {.mask = vt::window(-2, 0)}) ==
         "vitrine: a window's bounds are at least 0, or vt::unlimited (got -2) [bad_mask]");
+  CHECK(self(x, {.mask = vt::window(0, -3)}) ==
+        "vitrine: a window's bounds are at least 0, or vt::unlimited (got -3) [bad_mask]");
+  CHECK(self(x, {.mask = vt::causal(three)}) ==
+        "vitrine: causal and window must have one offset, or one for each sequence (got 3, expected 2) [bad_mask]");
   const float* const no_bias = nullptr;
   const bool* const no_flags = nullptr;
   const std::string no_data = "vitrine: a mask has no data [bad_mask]";
@@ -255,6 +260,8 @@ TEST_CASE("every bad argument is refused by its own sentence, with the values, b
   CHECK(configured({.embed_dim = 0, .num_heads = 2}) == "vitrine: d_model must be positive (got 0) [bad_config]");
   CHECK(configured({.embed_dim = 8, .num_heads = 0}) == "vitrine: nhead must be positive (got 0) [bad_config]");
   CHECK(configured({.embed_dim = 8, .num_heads = -4}) == "vitrine: nhead must be positive (got -4) [bad_config]");
+  CHECK(configured({.embed_dim = 8194, .num_heads = 4097}) ==
+        "vitrine: nhead is larger than 4096 (got 4097) [bad_config]");
   CHECK(configured({.embed_dim = 8, .num_heads = 3}) ==
         "vitrine: d_model must be divisible by nhead (got 8, expected 3) [bad_config]");
   CHECK(configured({.embed_dim = 8, .num_heads = 2, .kdim = 0}) ==
@@ -284,6 +291,24 @@ TEST_CASE("no keys and no rows are sizes like others") {
   const auto ragged = layer(vt::Ragged<float>(x.data(), 8, lengths));
   CHECK(ragged.self_attn.matrix(1, 0).size() == 0);
   CHECK(ragged.self_attn.matrix(2, 0)(0, 0) == 1.0f);
+}
+
+TEST_CASE_TEMPLATE("large maps, which are written past the caches, have the bits of small ones", S, float, double) {
+  const auto layer = attention<S>({.embed_dim = 8, .num_heads = 2});
+  for (const Index keys : {Index{736}, Index{743}}) {  // more than 4 MiB for both heads; whole vectors, and not
+    CAPTURE(keys);
+    const auto x = support::random_values<S>(keys * 8, 1);
+    const vt::Sequences<S> input(x.data(), 1, keys, 8);
+    const auto both = layer(input, {.mask = vt::causal()});
+    const auto none = layer(input, {.mask = vt::causal()}, vt::keep::nothing);
+    CHECK(support::same(both.output, none.output));
+    const auto few = layer(vt::Sequences<S>(x.data(), 1, 100, 8), {.mask = vt::causal()});
+    for (const Index h : {0, 1}) {
+      CHECK(both.self_attn.matrix(0, h).topLeftCorner(100, 100) == few.self_attn.matrix(0, h));
+      CHECK(both.self_attn.matrix(0, h).topRightCorner(100, keys - 100).isZero(0));
+      CHECK((both.self_attn.matrix(0, h).rowwise().sum().array() - 1).abs().maxCoeff() < S(1e-4));
+    }
+  }
 }
 
 TEST_CASE("work is counted, and scratch and results are announced") {

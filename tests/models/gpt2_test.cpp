@@ -77,5 +77,15 @@ TEST_CASE("Gpt2: refusals name the value") {
   CHECK(model.forward_into(result, workspace, std::span<const Index>(long_one)).expected == 11);
   CHECK(model.forward_into(result, workspace, std::span<const Index>(two), {.mask = vt::causal(1)}) ==
         vt::Status::bad_mask);
+  for (const auto& [batch, length] : {std::pair<Index, Index>{-1, 2}, {1, -2}})
+    CHECK(model.forward_into(result, workspace, vt::Tokens(two.data(), batch, length)) == vt::Status::bad_shape);
+  const std::vector<Index> lengths_of_them = {3, -1};
+  CHECK(model.forward_into(result, workspace, vt::Tokens(two, lengths_of_them)) == vt::Status::bad_shape);
+  for (Index vt::Gpt2Config::*size :
+       {&vt::Gpt2Config::vocab_size, &vt::Gpt2Config::n_embd, &vt::Gpt2Config::n_positions}) {
+    auto c = small();
+    c.*size = 0;
+    CHECK(vt::Gpt2<float>(c).forward_into(result, workspace, std::span<const Index>(two)) == vt::Status::bad_config);
+  }
   CHECK(model.forward_into(result, workspace, std::span<const Index>(two)) == vt::Status::ok);
 }

@@ -1,4 +1,10 @@
 // Memory that runs out at the n-th allocation, for each n: the named error, nothing leaked, everything still usable.
+#include <vitrine/generate/causal_steps.hpp>
+#include <vitrine/generate/decoding.hpp>
+#include <vitrine/models/bert.hpp>
+#include <vitrine/models/gpt2.hpp>
+#include <vitrine/models/marian.hpp>
+
 #include "../support/support.hpp"
 
 namespace vt = vitrine;
@@ -176,4 +182,67 @@ TEST_CASE("the attention, the small layers and scaled_dot_product_attention") {
   }
   CHECK(Failing::held == 0);
   CHECK(Failing::bytes == 0);
+}
+
+TEST_CASE("models with their ids, whole and step by step") {
+  Failing::left = enough;
+  {
+    const std::vector<Index> ids = {1, 2, 3, 4, 5}, lengths = {3, 2}, next = {6, 7, 6, 7};
+    const vt::Tokens tokens(ids, lengths);
+    vt::Seq2SeqConfig c;
+    c.vocab_size = 11, c.d_model = 8, c.encoder_layers = c.decoder_layers = 2;
+    c.encoder_attention_heads = c.decoder_attention_heads = 2;
+    c.encoder_ffn_dim = c.decoder_ffn_dim = 12, c.max_position_embeddings = 9;
+    Failing::left = 0;
+    vt::Marian<float> no_positions(c, Failing::memory());
+    Failing::left = enough;
+    vt::Seq2SeqResult<vt::DefaultKeep, float> none;
+    vt::Workspace heap_workspace(vt::heap());
+    CHECK(no_positions.forward_into(none, heap_workspace, tokens, tokens) == Status::out_of_memory);
+
+    vt::Marian<float> marian(c, Failing::memory());
+    REQUIRE(marian.init(1) == Status::ok);
+    CHECK(until_enough([&] {
+            vt::Seq2SeqResult<vt::DefaultKeep, float> r;
+            vt::Workspace workspace(Failing::memory());
+            return marian.forward_into(r, workspace, tokens, tokens);
+          }) > 5);
+    CHECK(until_enough([&] {
+            vt::Workspace workspace(Failing::memory());
+            vt::DecodingSteps<float> steps(marian, workspace, {.beams = 2});
+            vt::EncoderResult<vt::DefaultKeep, float> encoded;
+            vt::DecoderResult<vt::DefaultKeep, float> step;
+            if (Status s = steps.begin_into(encoded, tokens, vt::keep::weights); s != Status::ok) return s;
+            return steps.next_into(step, next, vt::keep::weights);
+          }) > 10);
+
+    vt::Gpt2Config g;
+    g.vocab_size = 11, g.n_positions = 9, g.n_embd = 8, g.n_layer = 2, g.n_head = 2;
+    vt::Gpt2<float> gpt2(g, Failing::memory());
+    REQUIRE(gpt2.init(1) == Status::ok);
+    CHECK(until_enough([&] {
+            vt::Gpt2Result<vt::DefaultKeep, float> r;
+            vt::Workspace workspace(Failing::memory());
+            return gpt2.forward_into(r, workspace, tokens);
+          }) > 3);
+    CHECK(until_enough([&] {
+            vt::Workspace workspace(Failing::memory());
+            vt::CausalSteps<float> steps(gpt2, workspace, {.beams = 2});
+            vt::EncoderResult<vt::DefaultKeep, float> read, step;
+            if (Status s = steps.begin_into(read, ids, vt::keep::weights); s != Status::ok) return s;
+            return steps.next_into(step, lengths, vt::keep::weights);
+          }) > 8);
+
+    vt::TextEncoderConfig t;
+    t.vocab_size = 11, t.hidden_size = 8, t.num_hidden_layers = 2, t.num_attention_heads = 2, t.intermediate_size = 12;
+    t.max_position_embeddings = 9;
+    vt::Bert<float> bert(t, Failing::memory());
+    REQUIRE(bert.init(1) == Status::ok);
+    CHECK(until_enough([&] {
+            vt::BertResult<vt::DefaultKeep, float> r;
+            vt::Workspace workspace(Failing::memory());
+            return bert.forward_into(r, workspace, tokens);
+          }) > 3);
+  }
+  CHECK(Failing::held == 0);
 }
