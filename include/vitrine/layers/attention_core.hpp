@@ -112,7 +112,7 @@ void attend(Team& team, const Scratch<S>& scratch, const Attend<S>& call, Index 
   const bool mean = call.sink.mean != nullptr;
   const auto one = [&](Index b, Index h, Index first, Index last) {
     auto head = head_of(call, b, h, heads);
-    head.in_place = scratch.in_maps && head.weights != nullptr;
+    head.in_place = scratch.in_maps;  // weights may be null where there are no keys
     head.stream = head.stream && !head.in_place;
     kernels::attend(head, first, last, scratch.tile.own(team));
   };
