@@ -7,6 +7,7 @@
 #include <round_trip_panels.hpp>
 #include <round_trip_plain.hpp>
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -263,4 +264,38 @@ TEST_CASE("kept weights hold the scores meanwhile: less scratch, the same bits, 
       }
     }
   }
+}
+
+TEST_CASE("a memory without keys needs no map, and touches no scratch that was not planned") {
+  constexpr vt::Dims small{
+      .d_model = 16, .nhead = 1, .dim_feedforward = 16, .num_layers = 1, .max_length = 9, .max_memory_length = 7};
+  vt::MultiheadAttention<float> dynamic({.embed_dim = 16, .num_heads = 1});
+  REQUIRE(dynamic.init(8) == vt::Status::ok);
+  vt::MultiheadAttention<float, small> fixed;
+  share(fixed, dynamic);
+  const auto x = input();
+  const vt::Sequences<float> query(x.data(), 1, 1, 16), none(x.data(), 1, 0, 16);
+  const auto wanted = dynamic(query, none, none);
+  std::vector<float> output(16, -1.0f);
+  vt::CrossResult<vt::DefaultKeep, float> result{vt::Tensor<float>(std::span<float>(output)), {}, {}};
+  std::vector<std::byte> scratch(vt::MultiheadAttention<float, small>::workspace_bytes(), std::byte{0x5a});
+  vt::Workspace enough(scratch);
+  REQUIRE(fixed.forward_into(result, enough, query, none, none) == vt::Status::ok);
+  const std::size_t needed = enough.peak_bytes();
+  std::fill(scratch.begin(), scratch.end(), std::byte{0x5a});
+  vt::Workspace exact(std::span<std::byte>(scratch.data(), needed + vt::alignment));
+  REQUIRE(fixed.forward_into(result, exact, query, none, none) == vt::Status::ok);
+  CHECK(std::all_of(scratch.begin() + std::ptrdiff_t(needed + vt::alignment), scratch.end(),
+                    [](std::byte b) { return b == std::byte{0x5a}; }));
+  CHECK(equal_bits(result.output.span(), wanted.output.span()));
+}
+
+TEST_CASE("one tile of rows needs no room for a copy, however wide the layer") {
+  namespace kernels = vt::kernels;
+  const auto bytes = [](Index rows) {
+    vt::Arena arena;
+    vt::detail::Scratch<float>::plan(arena, 1, rows, {.wide = 2 * kernels::copy_from});
+    return arena.used();
+  };
+  CHECK(bytes(kernels::tile_rows) < std::size_t(kernels::copy_size(kernels::tile_rows)) * sizeof(float));
 }

@@ -108,8 +108,9 @@ struct Scratch {
       return s;
     }
     s.wide = s.tile = piece(wide > tile ? wide : tile);
-    if (sizes.wide >= 2 * kernels::copy_from)
-      s.copy = piece(kernels::copy_size(rows < block * threads ? rows : block * threads));
+    const Index together = rows < block * threads ? rows : block * threads;
+    if (sizes.wide >= 2 * kernels::copy_from && together > kernels::tile_rows)  // matmul copies no single tile
+      s.copy = piece(kernels::copy_size(together));
     return s;
   }
 };
