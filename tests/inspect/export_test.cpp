@@ -9,6 +9,7 @@
 
 #include "../io/scratch.hpp"
 
+namespace vt = vitrine;
 using namespace vitrine;
 using namespace vitrine::inspect;
 
@@ -118,4 +119,49 @@ TEST_CASE("export: viewer, BertViz and statistics from the same page") {
   CHECK(scratch.files() == 2);
   CHECK(can_save_maps("a.npz"));
   CHECK_FALSE(can_save_maps("a.png"));
+}
+
+TEST_CASE_TEMPLATE("export: any result that has maps: scores, means, double, a layer alone, a Transformer", S, float,
+                   double) {
+  vt::Transformer<S> model(
+      {.d_model = 8, .nhead = 2, .num_encoder_layers = 2, .num_decoder_layers = 3, .dim_feedforward = 8});
+  throw_if_failed(model.init(5));
+  std::vector<S> x(7 * 8);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = S(int(i * 37 + 11) % 29) / S(15) - S(1);
+  const Sequences<S> from(x.data(), 1, 4, 8), to(x.data() + 32, 1, 2, 8), all(x.data(), 1, 7, 8);
+  const auto plain = model(from, to);
+  const auto check_groups = [&](const auto& result, Index heads) {
+    const Example example = seq2seq_example(result, 0, source, target);
+    REQUIRE(example.groups.size() == 3);
+    for (const MapGroup& group : example.groups) {
+      const auto& maps = group.kind == "cross"     ? plain.cross_attn
+                         : group.kind == "encoder" ? plain.encoder.self_attn
+                                                   : plain.self_attn;
+      CHECK(group.layers == maps.layers());
+      CHECK(group.heads == heads);
+      for (Index layer = 0; layer < group.layers; ++layer)
+        for (Index head = 0; head < heads; ++head) {
+          vt::RowMajor<S> wanted = maps[layer].matrix(0, head);
+          for (Index h = 1; h < 2 && heads == 1; ++h) wanted += maps[layer].matrix(0, h);
+          if (heads == 1) wanted /= S(2);
+          const float* const map = group.map(layer, head);
+          REQUIRE(map != nullptr);
+          for (Index i = 0; i < Index(wanted.size()); ++i) CHECK(map[i] == doctest::Approx(float(wanted.data()[i])));
+        }
+    }
+    const Scratch scratch;
+    save_maps(scratch / "maps.html", {.examples = {example}});
+    save_maps(scratch / "maps.npz", {.examples = {example}});
+    CHECK(scratch.files() == 2);
+  };
+  check_groups(plain, 2);
+  check_groups(model(from, to, {}, keep::scores), 2);
+  check_groups(model(from, to, {}, keep::head_mean), 1);
+  vt::EncoderLayer<S> layer({.d_model = 8, .nhead = 2, .dim_feedforward = 8});
+  throw_if_failed(layer.init(5));
+  const auto alone = layer(all);
+  const std::vector<std::string> tokens(7, "x");
+  const MapGroup group = map_group("encoder", alone.self_attn, 0, tokens, tokens);
+  CHECK(group.layers == 1);
+  CHECK(group.map(0, 1)[8] == float(alone.self_attn.matrix(0, 1).data()[8]));
 }

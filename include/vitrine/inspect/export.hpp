@@ -10,6 +10,8 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 #include <vitrine/inspect/bertviz.hpp>
 #include <vitrine/inspect/csv.hpp>
@@ -21,17 +23,30 @@
 
 namespace vitrine::inline VITRINE_ABI::inspect {
 
-/// Describes maps that are already there, for instance those of sequence b of a batch. The maps must outlive the group;
-/// those that were not chosen are left out.
-inline MapGroup map_group(std::string kind, const Maps<float>& maps, Index b, std::vector<std::string> query_tokens,
-                          std::vector<std::string> key_tokens);
+/// Describes maps that are already there, for instance those of sequence b of a batch: Maps, ScoredMaps (their weights)
+/// or MeanMaps (as one head) of float or double. The maps must outlive the group; those that were not chosen are left
+/// out.
+template <class M>
+MapGroup map_group(std::string kind, const M& maps, Index b, std::vector<std::string> query_tokens,
+                   std::vector<std::string> key_tokens);
+// A group of a temporary's maps does not compile.
+template <class M>
+void map_group(std::string, const M&&, Index, std::vector<std::string>, std::vector<std::string>) {
+  VITRINE_DANGLING(M);
+}
 
-/// Sequence b of a teacher-forced pass (generate/generate.hpp), whose row t made target_tokens[t] after it had read
-/// `start` and the tokens before. Groups cross, encoder and decoder, those that were kept. The result must outlive it.
-template <class K>
-Example seq2seq_example(const Seq2SeqResult<K, float>& result, Index b, const std::vector<std::string>& source_tokens,
+/// Sequence b of a pass through an encoder and a decoder (Marian, Bart, Transformer; teacher-forced as in
+/// generate/generate.hpp), whose row t made target_tokens[t] after it had read `start` and the tokens before. Groups
+/// cross, encoder and decoder, those that were kept. The result must outlive it.
+template <class K, class S>
+Example seq2seq_example(const TransformerResult<K, S>& result, Index b, const std::vector<std::string>& source_tokens,
                         const std::vector<std::string>& target_tokens, std::string title = {},
                         const std::string& start = "<start>");
+// An example of a temporary's maps does not compile.
+template <class K, class S, class... Rest>
+void seq2seq_example(const TransformerResult<K, S>&&, const Rest&...) {
+  VITRINE_DANGLING(K);
+}
 
 /// Adds one example's maps and tokens to an archive. A group of another kind than encoder, decoder and cross is named
 /// NUMBER/KIND. Throws Error; std::invalid_argument when the kept maps are not all heads of some layers.
@@ -59,6 +74,15 @@ inline std::string statistics_rows(Index number, const Example& example);
 
 namespace detail {
 
+template <class M>
+inline constexpr bool is_maps = false;
+template <class S>
+inline constexpr bool is_maps<Maps<S>> = true;
+template <class S>
+inline constexpr bool is_maps<ScoredMaps<S>> = true;
+template <class S>
+inline constexpr bool is_maps<MeanMaps<S>> = true;
+
 /// The layers and heads of which maps are there: every one of these heads in every one of these layers.
 struct KeptMaps {
   std::vector<std::int64_t> layers = {}, heads = {};
@@ -83,8 +107,12 @@ inline KeptMaps kept_maps(const MapGroup& group) {
 
 }  // namespace detail
 
-inline MapGroup map_group(std::string kind, const Maps<float>& maps, Index b, std::vector<std::string> query_tokens,
-                          std::vector<std::string> key_tokens) {
+template <class M>
+MapGroup map_group(std::string kind, const M& maps, Index b, std::vector<std::string> query_tokens,
+                   std::vector<std::string> key_tokens) {
+  static_assert(detail::is_maps<M>,
+                "vitrine: a picture needs maps; keep them with vt::keep::weights, vt::keep::scores or "
+                "vt::keep::head_mean");
   const Index queries = Index(query_tokens.size()), keys = Index(key_tokens.size());
   if (queries != maps.length(b) || keys != maps.memory_length(b))
     throw std::invalid_argument("map group \"" + kind + "\": " + std::to_string(queries) + " query and " +
@@ -95,16 +123,24 @@ inline MapGroup map_group(std::string kind, const Maps<float>& maps, Index b, st
           .key_tokens = std::move(key_tokens),
           .layers = maps.layers(),
           .heads = maps.heads(),
-          .map = [&maps, b](Index layer, Index head) {
-            return maps.kept(layer, head) ? maps[layer].matrix(b, head).data() : nullptr;
+          .map = [&maps, b, rounded = std::vector<float>()](Index layer, Index head) mutable -> const float* {
+            if (!maps.kept(layer, head)) return nullptr;
+            const auto map = maps[layer].matrix(b, head);
+            if constexpr (std::is_same_v<typename decltype(map)::Scalar, float>) {
+              return map.data();
+            } else {
+              rounded.resize(std::size_t(map.size()));
+              for (Index i = 0; i < Index(map.size()); ++i) rounded[std::size_t(i)] = static_cast<float>(map.data()[i]);
+              return rounded.data();
+            }
           }};
 }
 
-template <class K>
-Example seq2seq_example(const Seq2SeqResult<K, float>& result, Index b, const std::vector<std::string>& source_tokens,
+template <class K, class S>
+Example seq2seq_example(const TransformerResult<K, S>& result, Index b, const std::vector<std::string>& source_tokens,
                         const std::vector<std::string>& target_tokens, std::string title, const std::string& start) {
   Example example{.title = std::move(title), .groups = {}};
-  const auto any = [](const Maps<float>& maps) { return !maps.values().empty(); };
+  const auto any = [](const auto& maps) { return !maps.values().empty(); };
   if (any(result.cross_attn))
     example.groups.push_back(map_group("cross", result.cross_attn, b, target_tokens, source_tokens));
   if (any(result.encoder.self_attn))
