@@ -103,6 +103,7 @@ END
 
 tidy() {
   local all
+  command -v clang-tidy-14 >/dev/null || { echo "clang-tidy-14 is missing"; return; }
   all=$(mktemp --suffix=.cpp)
   headers | sed 's|include/\(.*\)|#include <\1>|' >"$all"
   printf '%s\n' "$all" examples/translate.cpp tests/golden.cpp |

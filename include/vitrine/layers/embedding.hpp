@@ -27,8 +27,8 @@ class Embedding : public Module<Embedding<S>, S> {
     weight_.rows = num_embeddings, weight_.cols = embedding_dim;
   }
 
-  // ids: batch x length numbers below num_embeddings; y: (batch, length, embedding_dim). bad_shape names an id out of
-  // range.
+  // ids: batch x length numbers below num_embeddings; y: (batch, length, embedding_dim). bad_shape (names an id out of
+  // range), not_loaded, out_of_memory.
   Status forward_into(Tensor<S>& y, std::span<const Index> ids, Index batch, Index length) const noexcept {
     if (Status s = this->check_loaded(); s != Status::ok) return s;
     if (Index(ids.size()) != batch * length)
