@@ -77,7 +77,7 @@ class Program {
       for (auto& [number, example] : examples_) page.examples.push_back(std::move(example));
       inspect::save_maps(options_.maps, page);
     }
-    if (std::fflush(stdout) != 0) refuse("stdout cannot be written");
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) refuse("stdout cannot be written");
     return unusable_ > 0 ? 2 : 0;
   }
 

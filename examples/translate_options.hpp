@@ -86,6 +86,7 @@ T number(const std::string& name, const std::string& text, T least, T most) {
 // What the table alone cannot say.
 inline void check_options(Options& o) {
   if (o.model.empty()) refuse("--model is missing; see --help");
+  if (o.alignments == "1") o.alignments = "hard";  // as Marian takes it
   if (!o.alignments.empty() && o.alignments != "hard" && o.alignments != "soft" && o.alignments != "pharaoh")
     o.threshold = number<double>("--alignments (hard, soft, pharaoh or a threshold)", o.alignments, 0, 1);
   if (!o.maps.empty() && !inspect::can_save_maps(o.maps)) refuse("--maps writes .npz, .html or .json, not " + o.maps);

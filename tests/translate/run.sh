@@ -108,5 +108,17 @@ for option in '--beams 4' '--alignments hard' '--maps x.npz' --word-scores; do
   expect "--step $option" 2 '' 'ax' --step $option
 done
 
+
+# Output that is lost is an error, at the end or in the middle.
+if [ -e /dev/full ]; then
+  for lines in 1 200; do
+    status=0
+    yes ax | head -n $lines | "$program" --model "$model" >/dev/full 2>"$scratch/err" || status=$?
+    [ $status = 2 ] && grep -q 'cannot be written' "$scratch/err" || fail "$lines lines to a full disk: exit $status"
+  done
+fi
+[ "$(echo ax | "$program" --model "$model" --alignments 1)" = "$(echo ax | "$program" --model "$model" --alignments hard)" ] ||
+  fail "--alignments 1 is not hard"
+
 [ $failed -eq 0 ] && echo "translate: all as expected"
 exit $failed
