@@ -76,6 +76,13 @@ struct MapLayout {
     if (!mean && !heads.contains(h))
       index_error("the maps of this head were not chosen: see Selection::heads", h, Status::unset);
   }
+  // `at`, after the check of builds that check.
+  Index checked_at(Index layer, Index b, Index h) const {
+#if VITRINE_CHECKS
+    check(layer, b, h);
+#endif
+    return at(layer, b, h);
+  }
 };
 
 template <class S>
@@ -130,10 +137,7 @@ class MapView {
 
  private:
   MatrixView<S> view(const S* base, Index b, Index h) const {
-#if VITRINE_CHECKS
-    layout_->check(layer_, b, h);
-#endif
-    return MatrixView<S>(base + layout_->at(layer_, b, h), layout_->rows(b), layout_->columns(b));
+    return MatrixView<S>(base + layout_->checked_at(layer_, b, h), layout_->rows(b), layout_->columns(b));
   }
   const S *weights_, *scores_;
   const detail::MapLayout* layout_;
@@ -357,5 +361,21 @@ using EncoderResult = Result<S, typename K::template map<S, 0>, NoSuch<1>>;
 // What decoders and their layers return: output (B, T, E), self_attn (T x T) and cross_attn (T x S).
 template <class K, class S>
 using DecoderResult = Result<S, typename K::template map<S, 0>, typename K::template map<S, 1>>;
+
+namespace detail {
+
+// Does M hold weights of single heads; does it hold maps at all?
+template <class M>
+inline constexpr bool has_weights = false;
+template <class S>
+inline constexpr bool has_weights<Maps<S>> = true;
+template <class S>
+inline constexpr bool has_weights<ScoredMaps<S>> = true;
+template <class M>
+inline constexpr bool is_map = has_weights<M>;
+template <class S>
+inline constexpr bool is_map<MeanMaps<S>> = true;
+
+}  // namespace detail
 
 }  // namespace vitrine::inline VITRINE_ABI

@@ -59,12 +59,7 @@ class StatisticsView {
   }
 
  private:
-  const S* at(Index b, Index h) const {
-#if VITRINE_CHECKS
-    layout_->check(layer_, b, h);
-#endif
-    return values_ + layout_->at(layer_, b, h);
-  }
+  const S* at(Index b, Index h) const { return values_ + layout_->checked_at(layer_, b, h); }
   std::span<const S> rows(Index b, Index h, Index which) const {
     return {at(b, h) + which * layout_->rows(b), std::size_t(layout_->rows(b))};
   }
@@ -158,12 +153,7 @@ class TopView {
   }
 
  private:
-  const S* at(Index b, Index h) const {
-#if VITRINE_CHECKS
-    layout_->check(layer_, b, h);
-#endif
-    return values_ + layout_->at(layer_, b, h);
-  }
+  const S* at(Index b, Index h) const { return values_ + layout_->checked_at(layer_, b, h); }
   const S* values_;
   const detail::MapLayout* layout_;
   Index layer_;
@@ -225,10 +215,8 @@ class Rollout : public detail::MapStore<S> {
   using detail::MapStore<S>::MapStore;
   // T x T.
   MatrixView<S> matrix(Index b) const& {
-#if VITRINE_CHECKS
-    this->layout_.check(0, b, 0);
-#endif
-    return {this->values_.data() + this->layout_.at(0, b, 0), this->layout_.rows(b), this->layout_.columns(b)};
+    const detail::MapLayout& layout = this->layout_;
+    return {this->values_.data() + layout.checked_at(0, b, 0), layout.rows(b), layout.columns(b)};
   }
   // A view of a temporary does not compile.
   template <class... I>

@@ -44,15 +44,6 @@ struct Found : Hypothesis<S> {
   std::vector<Index> rows = {};
 };
 
-template <class M>
-inline constexpr bool is_map = false;
-template <class S>
-inline constexpr bool is_map<Maps<S>> = true;
-template <class S>
-inline constexpr bool is_map<ScoredMaps<S>> = true;
-template <class S>
-inline constexpr bool is_map<MeanMaps<S>> = true;
-
 // The maps of all steps of one search. Holds nothing where nothing is kept.
 template <class R>
 class StepMaps {

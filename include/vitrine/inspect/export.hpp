@@ -31,7 +31,7 @@ MapGroup map_group(std::string kind, const M& maps, Index b, std::vector<std::st
                    std::vector<std::string> key_tokens);
 // A group of a temporary's maps does not compile.
 template <class M>
-void map_group(std::string, const M&&, Index, std::vector<std::string>, std::vector<std::string>) {
+void map_group(const std::string&, const M&&, Index, const std::vector<std::string>&, const std::vector<std::string>&) {
   VITRINE_DANGLING(M);
 }
 
@@ -74,15 +74,6 @@ inline std::string statistics_rows(Index number, const Example& example);
 
 namespace detail {
 
-template <class M>
-inline constexpr bool is_maps = false;
-template <class S>
-inline constexpr bool is_maps<Maps<S>> = true;
-template <class S>
-inline constexpr bool is_maps<ScoredMaps<S>> = true;
-template <class S>
-inline constexpr bool is_maps<MeanMaps<S>> = true;
-
 /// The layers and heads of which maps are there: every one of these heads in every one of these layers.
 struct KeptMaps {
   std::vector<std::int64_t> layers = {}, heads = {};
@@ -110,7 +101,7 @@ inline KeptMaps kept_maps(const MapGroup& group) {
 template <class M>
 MapGroup map_group(std::string kind, const M& maps, Index b, std::vector<std::string> query_tokens,
                    std::vector<std::string> key_tokens) {
-  static_assert(detail::is_maps<M>,
+  static_assert(vitrine::detail::is_map<M>,
                 "vitrine: a picture needs maps; keep them with vt::keep::weights, vt::keep::scores or "
                 "vt::keep::head_mean");
   const Index queries = Index(query_tokens.size()), keys = Index(key_tokens.size());
@@ -118,22 +109,24 @@ MapGroup map_group(std::string kind, const M& maps, Index b, std::vector<std::st
     throw std::invalid_argument("map group \"" + kind + "\": " + std::to_string(queries) + " query and " +
                                 std::to_string(keys) + " key tokens for maps of " + std::to_string(maps.length(b)) +
                                 " x " + std::to_string(maps.memory_length(b)));
-  return {.kind = std::move(kind),
-          .query_tokens = std::move(query_tokens),
-          .key_tokens = std::move(key_tokens),
-          .layers = maps.layers(),
-          .heads = maps.heads(),
-          .map = [&maps, b, rounded = std::vector<float>()](Index layer, Index head) mutable -> const float* {
-            if (!maps.kept(layer, head)) return nullptr;
-            const auto map = maps[layer].matrix(b, head);
-            if constexpr (std::is_same_v<typename decltype(map)::Scalar, float>) {
-              return map.data();
-            } else {
-              rounded.resize(std::size_t(map.size()));
-              for (Index i = 0; i < Index(map.size()); ++i) rounded[std::size_t(i)] = static_cast<float>(map.data()[i]);
-              return rounded.data();
-            }
-          }};
+  MapGroup group;
+  group.kind = std::move(kind);
+  group.query_tokens = std::move(query_tokens);
+  group.key_tokens = std::move(key_tokens);
+  group.layers = maps.layers();
+  group.heads = maps.heads();
+  group.map = [&maps, b, rounded = std::vector<float>()](Index layer, Index head) mutable -> const float* {
+    if (!maps.kept(layer, head)) return nullptr;
+    const auto map = maps[layer].matrix(b, head);
+    if constexpr (std::is_same_v<typename decltype(map)::Scalar, float>) {
+      return map.data();
+    } else {
+      rounded.resize(std::size_t(map.size()));
+      for (Index i = 0; i < Index(map.size()); ++i) rounded[std::size_t(i)] = static_cast<float>(map.data()[i]);
+      return rounded.data();
+    }
+  };
+  return group;
 }
 
 template <class K, class S>

@@ -104,12 +104,6 @@ struct Kept {
   bool in_maps = false;
 };
 template <class M>
-inline constexpr bool has_weights = false;
-template <class S>
-inline constexpr bool has_weights<Maps<S>> = true;
-template <class S>
-inline constexpr bool has_weights<ScoredMaps<S>> = true;
-template <class M>
 constexpr Kept kept_by(bool fixed, const Selection& selection) {
   return {figure_columns<M>,
           fixed && has_weights<M> && selection.which == Which::all && selection.layers.all() && selection.heads.all()};

@@ -72,26 +72,25 @@ struct DecoderLayerCore {
     heads.past = call.past;
     attend(team, p.scratch, heads, self_attn.heads, self);
 
-    for_rows(team, trace, rows,
-             [&](Team& t, Index first, Index last) {  // y = x + self, and what the cross-attention asks
-               const Index count = last - first;
-               S* const a = p.scratch.narrow.of(t);
-               self_attn.project_out(t, p.scratch, p.context + first * width, width, count, a, width, x + first * width,
-                                     width, self);
-               t.barrier();
-               trace.rows(t, "residual1", a, width);
-               if (pre) {
-                 copy_rows(t, a, y + first * width, count, width);
-                 norm2(t, a, width, a, width, count);
-                 trace.rows(t, "norm2", a, width);
-               } else {
-                 norm1(t, a, width, y + first * width, width, count);
-                 trace.rows(t, "norm1", y, width);
-               }
-               cross_attn.project(t, p.scratch, 0, pre ? a : y + first * width, width, count, p.query + first * width,
-                                  width);
-               cross_attn.show(t, cross, "q", p.query, width, call.rows);
-             });
+    // y = x + self, and what the cross-attention asks
+    for_rows(team, trace, rows, [&](Team& t, Index first, Index last) {
+      const Index count = last - first;
+      S* const a = p.scratch.narrow.of(t);
+      self_attn.project_out(t, p.scratch, p.context + first * width, width, count, a, width, x + first * width, width,
+                            self);
+      t.barrier();
+      trace.rows(t, "residual1", a, width);
+      if (pre) {
+        copy_rows(t, a, y + first * width, count, width);
+        norm2(t, a, width, a, width, count);
+        trace.rows(t, "norm2", a, width);
+      } else {
+        norm1(t, a, width, y + first * width, width, count);
+        trace.rows(t, "norm1", y, width);
+      }
+      cross_attn.project(t, p.scratch, 0, pre ? a : y + first * width, width, count, p.query + first * width, width);
+      cross_attn.show(t, cross, "q", p.query, width, call.rows);
+    });
 
     heads = cross_attn.all_heads(p.query, call.rows, call.cross, call.memory_rows, call.memory_mask,
                                  call.memory_head_scale, p.context, call.cross_sink);
