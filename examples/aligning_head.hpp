@@ -16,6 +16,13 @@ using vt::Index;
 struct Head {
   Index layer = -1, head = -1;
   bool known() const { return layer >= 0; }
+  // Its cross map alone; a set of indices ends at 64 (vt::IndexSet), and with more layers or heads all are kept.
+  vt::Selection selection() const {
+    vt::Selection selection{.which = vt::Which::cross};
+    if (layer < 64) selection.layers = {int(layer)};
+    if (head < 64) selection.heads = {int(head)};
+    return selection;
+  }
 };
 
 // The head whose rows have the largest weights on these targets, end marks left out; `largest`: their mean.

@@ -13,6 +13,7 @@
 #include <vitrine/generate/generate.hpp>
 #include <vitrine/inspect/terminal.hpp>
 
+#include "aligning_head.hpp"
 #include "seq2seq_folder.hpp"
 
 namespace frames {
@@ -49,15 +50,13 @@ class Screen {
   Index lines_ = 0;
 };
 
-// The ids that greedy search finds for one line, by generate()'s rules; after each of them the map of layer and head so
+// The ids that greedy search finds for one line, by generate()'s rules; after each of them the head's map so
 // far is shown: a row for each token, a column for each token of the source.
 inline std::vector<Index> step(Seq2SeqFolder& folder, const vt::GenerationConfig& config, const lines::Line& source,
-                               Index layer, Index head) {
+                               const translate::Head& head) {
   vt::DecodingSteps<float> steps(folder.model(), folder.workspace(), {.max_length = config.limit() - 1});
   steps.begin(vt::Tokens(source.ids));
-  vt::IndexSet layers, heads;
-  layers.insert(int(layer)), heads.insert(int(head));
-  const auto keep = vt::keep::weights.only({.which = vt::Which::cross, .layers = layers, .heads = heads});
+  const auto keep = vt::keep::weights.only(head.selection());
 
   Screen screen;
   std::vector<Index> ids{config.decoder_start_token_id};
@@ -66,7 +65,7 @@ inline std::vector<Index> step(Seq2SeqFolder& folder, const vt::GenerationConfig
   const Index columns = Index(source.ids.size());
   do {
     auto next = steps.next(std::span(&ids.back(), 1), keep);
-    const auto row = next.cross_attn[layer].matrix(0, head);
+    const auto row = next.cross_attn[head.layer].matrix(0, head.head);
     map.insert(map.end(), row.data(), row.data() + columns);
     float* const logits = next.output.data();
     vt::apply_rules<float>(config, ids, 1, {logits, std::size_t(next.output.width())});

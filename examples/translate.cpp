@@ -105,7 +105,7 @@ class Program {
       if (source.usable()) {
         const vt::Tokens tokens(source.ids);
         if (!head_.known()) choose_head(tokens, folder_.greedy(tokens));
-        ids = frames::step(folder_, folder_.config(), source, head_.layer, head_.head);
+        ids = frames::step(folder_, folder_.config(), source, head_);
       }
       std::printf("%s\n", folder_.reader().text(ids).c_str());
       std::fflush(stdout);
@@ -147,14 +147,18 @@ class Program {
       if (options_.drop_end && config_.is_end(one.ids.back()) && one.ids.size() > 1) shown.back().pop_back();
     }
     if (aligned) choose_head(tokens, targets);
-    if (!options_.score.empty()) {
-      auto given = vt::score(folder_.model(), folder_.workspace(), tokens, targets, config_, vt::keep::nothing);
-      for (std::size_t b = 0; b < found.size(); ++b) found[b].log_probs = std::move(given.log_probs[b]);
-    }
     std::unique_ptr<Scored> maps;
     if (aligned || mapped)
-      maps = std::make_unique<Scored>(vt::score(folder_.model(), folder_.workspace(), tokens, shown, config_,
-                                                mapped ? vt::keep::weights : vt::keep::weights.only(only_head())));
+      maps =
+          std::make_unique<Scored>(vt::score(folder_.model(), folder_.workspace(), tokens, shown, config_,
+                                             mapped ? vt::keep::weights : vt::keep::weights.only(head_.selection())));
+    if (!options_.score.empty()) {
+      const bool same = maps != nullptr && shown == targets;  // the pass that made the maps scored all of it
+      auto log_probs =
+          same ? maps->log_probs
+               : vt::score(folder_.model(), folder_.workspace(), tokens, targets, config_, vt::keep::nothing).log_probs;
+      for (std::size_t b = 0; b < found.size(); ++b) found[b].log_probs = std::move(log_probs[b]);
+    }
     for (std::size_t b = 0; b < batch.size(); ++b) {
       const lines::Line& line = sources[batch[b]];
       const auto target = folder_.reader().tokens(shown[b]);
@@ -176,12 +180,6 @@ class Program {
         examples_.emplace_back(number, std::move(example));
     }
     if (mapped && !archive_) held_.push_back(std::move(maps));  // the examples are views of it
-  }
-  vt::Selection only_head() const {
-    vt::Selection selection{.which = vt::Which::cross};
-    if (head_.layer < 64) selection.layers = {int(head_.layer)};
-    if (head_.head < 64) selection.heads = {int(head_.head)};
-    return selection;
   }
 
   Options options_;
