@@ -4,6 +4,7 @@
 
 #include <vitrine/kernels/attention.hpp>
 #include <vitrine/kernels/batched_matmul.hpp>
+#include <vitrine/kernels/rollout.hpp>
 
 #include <doctest/doctest.h>
 
@@ -31,6 +32,7 @@ constexpr Index whole_vectors(Index count) {
 }
 
 // What attend writes for `rows` query rows: context, weights, scores and mean; in_place: without scratch for scores.
+// Kinds: 1: a window, 2: a matrix and flags, 4: scores, 8: weights and mean, 16: statistics, 32: the largest weights.
 template <class S>
 std::vector<S> attend(bool at_end, Index rows, Index keys, Index width, Index value_width, Index extra, int kind,
                       bool in_place = false) {
@@ -65,10 +67,35 @@ std::vector<S> attend(bool at_end, Index rows, Index keys, Index width, Index va
     head.stream = keys % vt::simd<S>::lanes == 0 && extra == 0 && !in_place;
     if (in_place) head.in_place = true, head.mean = nullptr;
   }
-  kernels::attend(head, Index{0}, rows, scratch.data());
   std::vector<S> all;
-  append(all, context, rows * value_width), append(all, weights, rows * keys), append(all, scores, rows * keys);
-  append(all, mean, rows * keys);
+  const auto maps = [&] {
+    append(all, context, rows * value_width), append(all, weights, rows * keys), append(all, scores, rows * keys);
+    append(all, mean, rows * keys);
+  };
+  if (!(kind & 48)) {
+    kernels::attend(head, Index{0}, rows, scratch.data());
+    maps();
+    return all;
+  }
+
+  const Index stride = keys + vt::simd<S>::lanes, block = kind & 1 ? 3 : 64, blocks = (rows + block - 1) / block;
+  const Index top = kind & 1 ? 2 : keys + 1;
+  const Guarded<S> entropy(zeros<S>(rows), at_end), largest(zeros<S>(rows), at_end), key(zeros<S>(rows), at_end),
+      log_sum_exp(zeros<S>(rows), at_end), columns(zeros<S>(blocks * stride), at_end),
+      top_weights(zeros<S>(rows * top), at_end), top_keys(zeros<S>(rows * top), at_end);
+  if (kind & 16) {
+    head.figures.entropy = entropy.data(), head.figures.largest = largest.data();
+    head.figures.largest_key = key.data(), head.figures.log_sum_exp = log_sum_exp.data();
+    head.figures.columns = columns.data(), head.figures.columns_stride = stride, head.figures.column_rows = block;
+  }
+  if (kind & 32)
+    head.figures.top_weights = top_weights.data(), head.figures.top_keys = top_keys.data(), head.figures.top = top;
+  kernels::attend<S, true>(head, Index{0}, rows, scratch.data());
+  maps();
+  for (const auto* one : {&entropy, &largest, &key, &log_sum_exp}) append(all, *one, rows);
+  for (Index i = 0; i < blocks; ++i)  // what stands in the vector behind the keys means nothing
+    all.insert(all.end(), columns.data() + i * stride, columns.data() + i * stride + keys);
+  append(all, top_weights, rows * top), append(all, top_keys, rows * top);
   return all;
 }
 
@@ -124,6 +151,59 @@ TEST_CASE_TEMPLATE("attend touches no byte outside its operands and its scratch"
             CHECK(same(before.data(), first.data(), count));
             CHECK(same(before.data(), last.data(), count));
           }
+}
+
+TEST_CASE_TEMPLATE(
+    "attend with statistics and the largest weights touches no byte outside, and changes no other result", S, float,
+    double) {
+  constexpr Index lanes = vt::simd<S>::lanes, tile = kernels::attention_rows;
+  for (const Index rows : {Index{1}, Index{3}, tile + 1})
+    for (const Index keys : {Index{3}, 2 * lanes, 4 * lanes + 1, 6 * lanes - 1})
+      for (const Index extra : {0, 2})
+        for (int kind = 16; kind < 64; ++kind) {
+          const auto before = attend<S>(false, rows, keys, 20, 20, extra, kind);
+          const auto after = attend<S>(true, rows, keys, 20, 20, extra, kind);
+          CHECK(same(before.data(), after.data(), Index(before.size())));
+          const auto plain = attend<S>(true, rows, keys, 20, 20, extra, kind & 15);
+          CHECK(same(before.data(), plain.data(), Index(plain.size())));
+        }
+}
+
+TEST_CASE_TEMPLATE("roll touches no byte outside its map and both matrices, and is one chain for each element", S,
+                   float, double) {
+  constexpr Index width = kernels::panel_width<S>, tile = kernels::tile_rows;
+  for (const Index length : {Index{1}, Index{5}, width, 3 * width + 1, 4 * width - 1})
+    for (const Index rows : {Index{1}, tile - 1, tile + 1, 2 * tile})
+      for (int kind = 0; kind < 4; ++kind)  // which keys a row sees: all, up to its own, its own alone, some or none
+        for (const bool identity : {false, true}) {
+          if (rows > length) continue;
+          const Index first = length - rows;
+          auto seen = values<S>(rows * length, 1);
+          const auto sees = [&](Index i, Index j) {
+            return kind == 0 || (kind == 1 && j <= first + i) || (kind == 2 && j == first + i) ||
+                   (kind == 3 && i % 3 != 0 && j >= i && j < 2 * i + 1);
+          };
+          for (Index i = 0; i < rows; ++i)
+            for (Index j = 0; j < length; ++j)
+              if (S& w = seen[std::size_t(i * length + j)]; !sees(i, j)) w = S(0);
+          std::vector<std::vector<S>> results;
+          for (const bool at_end : {false, true}) {
+            const Guarded<S> mean(seen, at_end), before(values<S>(length * length, 2), at_end),
+                after(values<S>(length * length, 3), at_end);
+            kernels::roll<S>(mean.data(), first, rows, length, identity ? nullptr : before.data(), after.data());
+            append(results.emplace_back(), after, length * length);
+            CHECK(same(after.data(), values<S>(length * length, 3).data(), first * length));
+            for (Index i = 0; i < rows; ++i)
+              for (Index j = 0; j < length; ++j) {
+                S sum = identity ? mean.data()[i * length + j] : S(0), own = first + i == j ? S(1) : S(0);
+                for (Index k = 0; k < length && !identity; ++k)
+                  if (sees(i, k)) sum = vt::fma(mean.data()[i * length + k], before.data()[k * length + j], sum);
+                if (!identity) own = before.data()[(first + i) * length + j];
+                CHECK(after.data()[(first + i) * length + j] == vt::mul(S(0.5), sum) + vt::mul(S(0.5), own));
+              }
+          }
+          CHECK(same(results[0].data(), results[1].data(), length * length));
+        }
 }
 
 TEST_CASE_TEMPLATE("softmax reads and writes a row to the end of its last vector", S, float, double) {
