@@ -1,6 +1,9 @@
 // A folder with a Marian or Bart checkpoint, opened: model, tokens, generation options, and teacher forcing of many
 // lines in bounded memory.
 #pragma once
+#ifdef __linux__
+#include <malloc.h>
+#endif
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -20,7 +23,13 @@ class Seq2SeqFolder {
       : model_(load(folder)),
         config_(generation(folder, max_new_tokens)),
         reader_(folder, json, config_.eos_token_ids.front(), model_->max_length(), model_->vocab_size()),
-        workspace_(vitrine::heap(), int(threads)) {}
+        workspace_(vitrine::heap(), int(threads)) {
+#ifdef __GLIBC__
+    // A search's caches are megabytes that come and go with every batch. Left to itself glibc soon takes such blocks
+    // from its heap, which they break into pieces: a long pool cost up to 100 MB more than a short one.
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+#endif
+  }
 
   const Model& model() const { return *model_; }
   const lines::Reader& reader() const { return reader_; }

@@ -61,6 +61,24 @@ check "Ctrl-C exits with 130" [ $status = 130 ]
 check "Ctrl-C leaves whole rows" cmp -s "$scratch/part" <(head -61 "$scratch/all")
 check "Ctrl-C says how to go on" says "--skip 60"
 
+# The largest memory that it ever had: after 120 lines, and after 1,200 more of the same.
+if [ -r /proc/self/status ]; then
+  peak() { sed -n 's/^VmHWM:[^0-9]*\([0-9]*\) kB/\1/p' /proc/$running/status; }
+  rows() { for _ in $(seq 600); do [ "$(wc -l <"$scratch/part")" = "$1" ] && break; sleep 0.1; done; }
+  "$under_test" --model $model --batch 60 <"$scratch/fifo" >"$scratch/part" 2>"$scratch/stderr" &
+  running=$!
+  exec 3>"$scratch/fifo"
+  cat "$scratch/words" >&3
+  rows 121
+  first=$(peak)
+  for _ in {1..10}; do cat "$scratch/words" >&3; done
+  rows 1321
+  last=$(peak)
+  exec 3>&-
+  wait $running
+  check "memory does not grow with the pool: $first kB, then $last kB" [ $((last - first)) -lt 4096 ]
+fi
+
 run --ablate <"$scratch/words" >"$scratch/ablated"
 check "36 heads are switched off" [ "$(wc -l <"$scratch/ablated")" = 37 ]
 check "the same with other batches" cmp -s "$scratch/ablated" <(run --ablate --batch 17 --threads 1 <"$scratch/words")
