@@ -12,7 +12,7 @@
 # - A ```text block right behind a ```cpp block is what that one prints. A ```console block is commands behind `$ ` (a
 #   backslash goes on with the next line), each with its standard output. They run in a scratch folder that shows this
 #   repository. `...` on a line of its own stands for any lines; numbers may differ by one in the last digit.
-# - Any other block (```sh, ```python) is shown, and its names are checked.
+# - A ```python block is run by tests/python/test_from_pytorch.py. A ```sh block is shown, and its names are checked.
 set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$root"

@@ -9,11 +9,13 @@ line says so.
 """
 
 import argparse
+import ast
 import contextlib
 import functools
 import io
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -813,6 +815,103 @@ def test_without_torch():
         done = process("a.pt", PYTHONPATH=os.path.abspath("hidden"))
         assert done.returncode == 2 and "PyTorch is needed" in done.stderr and "pip install torch" in done.stderr, done
         assert process("--help", PYTHONPATH=os.path.abspath("hidden")).returncode == 0
+
+
+# ---- the pages -----------------------------------------------------------------------------------
+
+
+def read_page(page):
+    with open(os.path.join(ROOT, page), encoding="utf-8") as stream:
+        return stream.read()
+
+
+def blocks(page):
+    return re.findall(r"^```python\n(.*?)^```$", read_page(page), re.MULTILINE | re.DOTALL)
+
+
+def executed(block, **names):
+    """The names after a block, its last expression among them as `shown`."""
+    tree = ast.parse(block)
+    if isinstance(tree.body[-1], ast.Expr):
+        tree.body[-1] = ast.copy_location(
+            ast.Assign(targets=[ast.Name("shown", ast.Store())], value=tree.body[-1].value), tree.body[-1]
+        )
+    exec(compile(ast.fix_missing_locations(tree), "a page", "exec"), names)
+    return names
+
+
+def test_pages():
+    """Every python block of the pages runs and gives what the page says."""
+    pages = ["README.md", "bench/README.md"]
+    for directory, _, names in os.walk(os.path.join(ROOT, "examples")):
+        pages += [os.path.relpath(os.path.join(directory, name), ROOT) for name in names if name.endswith(".md")]
+    found = {page: blocks(page) for page in pages if blocks(page)}
+    assert {page: len(all_) for page, all_ in found.items()} == {
+        "README.md": 1,
+        "examples/from_pytorch.md": 3,
+        "examples/from_hugging_face.md": 1,
+        "examples/inspecting.md": 1,
+    }, "a page has gained or lost a block: run it here"
+
+    encoder, x, mask = scrambled(nn.TransformerEncoder(encoder_layer(), 2)), randn(2, 5, 32), causal(5)
+    output, maps = hook_recipe.attention_maps(encoder, x, mask=mask)
+    attentions = {name: part for name, part in encoder.named_modules() if isinstance(part, nn.MultiheadAttention)}
+    fastpath = torch.backends.mha.get_fastpath_enabled()
+    try:
+        after = executed(
+            found["README.md"][0],
+            torch=torch, encoder=encoder, x=x, causal=mask, attentions=attentions, maps={}, handles=[],
+        )  # fmt: skip
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fastpath)
+    assert torch.equal(after["output"], output) and all(torch.equal(after["maps"][name], maps[name]) for name in maps)
+
+    save, run, attention = found["examples/from_pytorch.md"]
+    with folder():
+        executed(save, module=encoder)
+        with safetensors.safe_open("model.safetensors", "pt") as stored:
+            assert torch.equal(stored.get_tensor("layers.1.linear2.weight"), encoder.layers[1].linear2.weight)
+    program = os.environ.get("VITRINE_RUN_MODULE")
+    os.environ["VITRINE_RUN_MODULE"] = PROGRAM
+    try:
+        shown = executed(run, encoder=encoder, x=x, m=mask, layer=1, b=1, h=3)["shown"]
+    finally:
+        os.environ.pop("VITRINE_RUN_MODULE")
+        if program is not None:
+            os.environ["VITRINE_RUN_MODULE"] = program
+    agree(shown, maps["layers.1.self_attn"][1, 3])
+    printed = re.search(r"^```text\n(.*?)^```\n\n```python\nmha = ", read_page("examples/from_pytorch.md"), re.M | re.S)
+    same = np.array([line.split() for line in printed[1].splitlines()], dtype=float)
+    np.testing.assert_allclose(executed(attention, torch=torch)["shown"][0].detach().numpy(), same, atol=1e-6)
+
+    class Tokenizer:  # stands for any of Transformers': ids of a text, tokens of ids
+        def __call__(self, text):
+            return {"input_ids": [ord(letter) for letter in text]}
+
+        def convert_ids_to_tokens(self, ids):
+            return [chr(one) for one in ids]
+
+    with folder():
+        names = executed(
+            found["examples/from_hugging_face.md"][0], json=json, tokenizer=Tokenizer(), sentences=["ab", '"é'])
+        assert names["out"].closed
+        with open("lines.jsonl", encoding="utf-8") as stream:
+            lines = [json.loads(line) for line in stream]
+        assert lines == [{"ids": [97, 98], "tokens": ["a", "b"]}, {"ids": [34, 233], "tokens": ['"', "é"]}]
+
+    inspect = os.path.join(ROOT, "build", "examples", "inspect")
+    if os.path.exists(inspect):
+        with folder():
+            model = os.path.join(ROOT, "examples", "models", "g2p")
+            subprocess.run(
+                [inspect, "--model", model, "--maps", "maps.npz", "radium"],
+                check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+            names = executed(found["examples/inspecting.md"][0], numpy=np)
+            cross = names["maps"]["0/cross"]
+            assert cross.shape == (3, 4, 7, 7) and abs(cross.sum(-1) - 1).max() < 1e-5, cross.shape
+            assert [str(one) for one in names["shown"]][:6] == list("radium"), names["shown"]
+            assert {"0/encoder_self", "0/decoder_self"} <= set(names["maps"].files)
 
 
 # ---- the stand-in --------------------------------------------------------------------------------
