@@ -39,7 +39,10 @@ inline OptionTable option_table(Options& o) {
                "text, or jsonl: {\"ids\": [...], \"tokens\": [...]} of any tokenizer a line", o.format,
                {"text", "jsonl"}, false);
   table.number("--beams", "default: generation_config.json's", o.beams, 1, 1024);
-  table.number("--n-best", "hypotheses for each line, as N ||| text ||| score", o.n_best, 1, 1024);
+  table.number("--n-best",
+               "hypotheses for each line, as Marian lists them: N ||| text ||| F0= SUM ||| SCORE. SUM is the\n"
+               "log-probability, SCORE what is left of it after --length-penalty",
+               o.n_best, 1, 1024);
   table.number("--max-new-tokens", "default: generation_config.json's; without a length there, the model's",
                o.max_new_tokens, 1, 1 << 20);
   table.text("--length-penalty", "X", "scores are divided by length^X; default: generation_config.json's",

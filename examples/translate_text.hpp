@@ -1,5 +1,7 @@
 // What translate writes for one hypothesis: a line of text, with what Marian's decoder appends to it, or a JSON object.
 #pragma once
+#include <charconv>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,17 +36,27 @@ inline std::string alignment(const Options& o, vt::MatrixView<float> map, const 
   return inspect::pharaoh(o.merge_words ? inspect::merge_links(links, own, theirs) : links);
 }
 
-// [N |||] text or score [||| alignment] [||| WordScores= ...] [||| score]
+// A number in Marian's digits: log-probabilities of words are `fixed` with 5, scores `general` with 6.
+inline std::string digits(double value, std::chars_format format, int count) {
+  char text[64];
+  return {text, std::to_chars(text, text + sizeof text, value, format, count).ptr};
+}
+
+// Marian's fields: [N |||] text or score [||| alignment] [||| WordScores= ...] [||| F0= sum ||| score]; F0 is the
+// log-probability of the whole line, the last field what --length-penalty made of it.
 inline std::string as_text(const Options& o, const lines::Reader& reader, const Output& one) {
-  const std::string score = inspect::short_number(one.score, 6);
   std::string out = o.n_best > 0 ? std::to_string(one.line) + " ||| " : "";
-  out += o.score.empty() ? reader.text(one.ids) : score;
+  out += o.score.empty() ? reader.text(one.ids) : inspect::short_number(one.score, 6);
   if (!o.alignments.empty()) out += " ||| " + one.alignment;
   if (o.word_scores) {
     out += " ||| WordScores=";
-    for (const float value : one.log_probs) out += " " + inspect::short_number(double(value), 6);
+    for (const float value : one.log_probs) out += " " + digits(double(value), std::chars_format::fixed, 5);
   }
-  if (o.n_best > 0) out += " ||| " + score;
+  if (o.n_best > 0) {
+    const double sum = std::accumulate(one.log_probs.begin(), one.log_probs.end(), 0.0);
+    out += " ||| F0= " + digits(sum, std::chars_format::general, 6) + " ||| " +
+           digits(one.score, std::chars_format::general, 6);
+  }
   return out + "\n";
 }
 
@@ -53,7 +65,7 @@ inline std::string as_json(const Options& o, const lines::Reader& reader, const 
   if (!o.alignments.empty()) object["alignment"] = one.alignment;
   if (o.word_scores) {
     object["word_scores"] = nlohmann::json::array();
-    for (const float value : one.log_probs)  // the digits of the text
+    for (const float value : one.log_probs)
       object["word_scores"].push_back(nlohmann::json::parse(inspect::short_number(double(value), 6)));
   }
   return object.dump() + "\n";

@@ -47,11 +47,18 @@ for option in --beams=0 '--beams 0' '--beams x' '--n-best 3 --beams 2' '--alignm
 done
 "$program" --help >"$scratch/out" && grep -q -- --alignments "$scratch/out" || fail --help
 
-# n-best, scores and alignments as Marian writes them
+# n-best, scores and alignments as Marian writes them: the fields, their order and their digits
 out=$(lines 'radium\n\n' --beams 4 --n-best 2 --alignments hard --word-scores)
 [ "$(wc -l <<<"$out")" -eq 3 ] || fail "n-best: $out"
-grep -qE '^0 \|\|\| R EY D IY AH M \|\|\| 0-0 1-1 2-2 3-3 4-4 5-5 6-6 \|\|\| WordScores=( -0\.[0-9]+){7} \|\|\| -0\.[0-9]+$' <<<"$out" ||
+grep -qE '^0 \|\|\| R EY D IY AH M \|\|\| 0-0 1-1 2-2 3-3 4-4 5-5 6-6 \|\|\| WordScores=( -0\.[0-9]{5}){7} \|\|\| F0= -0\.[0-9]+ \|\|\| -0\.[0-9]+$' <<<"$out" ||
   fail "n-best: $out"
+for penalty in 0 1 2; do  # F0 is the sum of the words' log-probabilities, the score that by the length^penalty, the end counted
+  lines 'radium\n' --beams 4 --n-best 4 --word-scores --length-penalty $penalty | awk -F' [|][|][|] ' -v penalty=$penalty '
+    {n = split($3, words, " "); sum = 0; for (i = 2; i <= n; ++i) sum += words[i]; f0 = substr($4, 5)
+     if (NF != 5 || substr($4, 1, 4) != "F0= " || sum - f0 > 1e-4 || f0 - sum > 1e-4) exit 1
+     score = f0 / (n - 1) ^ penalty; if (score - $5 > 1e-4 || $5 - score > 1e-4) exit 1}
+    END {if (NR != 4) exit 1}' || fail "n-best: F0 and score with --length-penalty $penalty"
+done
 [ "$(lines 'ax\n' --alignments pharaoh)" = 'AE K S ||| 0-0 1-1 1-2' ] || fail pharaoh
 [ "$(lines 'ax\n' --alignments 0.5)" = 'AE K S ||| 0-0 1-1 1-2 2-3' ] || fail threshold
 lines 'ax\n' --alignments soft | awk -F' [|][|][|] ' '{n = split($2, groups, " "); exit !(n == 4 && split(groups[1], w, ",") == 3)}' ||
