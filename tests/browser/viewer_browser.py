@@ -9,6 +9,7 @@ import argparse
 import array
 import html
 import json
+import math
 import os
 import random
 import subprocess
@@ -78,6 +79,22 @@ def check_values(browser, page, name, count=12):
         row = page.row(browser, i)
         for number in (float(shown["value"]), float(shown["text"])):
             check(abs(number - row[j]) <= max(row) / 255, f"{name}: ({i}, {j}) shows {number}, is {row[j]}, row's largest {max(row)}")
+
+
+def check_figures(browser, page, name):
+    """The figures of every head, stored or computed in the page, beside those of the true weights."""
+    rows, columns, kept, heads = browser.run("(({rows, columns, kept, heads}) => [rows, columns, kept, heads])(currentGroup())")
+    for index in kept:
+        browser.run(f"chooseHead({index // heads}, {index % heads})")
+        true = [0.0] * 8
+        for i in range(rows):
+            row = page.row(browser, i)
+            share = lambda j: row[j] if 0 <= j < columns else 0
+            for k, figure in enumerate((-sum(w * math.log(w) for w in row if w > 0), max(row), share(i), share(i - 1), share(i + 1), row[0], row[-1],
+                                        sum(w * abs(i - j) for j, w in enumerate(row)))):
+                true[k] += figure / rows
+        shown = [float(text) for text in browser.run("[...document.querySelectorAll('#figures dd')].map(node => node.textContent)")]
+        check(len(shown) == 8 and all(abs(a - b) <= 0.01 for a, b in zip(shown, true)), f"{name}: the figures of map {index} are {shown}, should be {true}")
 
 
 def check_looks(browser, folder, shots):
@@ -346,6 +363,7 @@ def main():
                 page = Page(folder, name)
                 browser.open(page.path)
                 check_values(browser, page, name)
+                check_figures(browser, page, name)
                 browser.open(page.path, 400, 800)
                 check_values(browser, page, name + " at 400 px")
             check_mouse(browser, Page(folder, "words"))

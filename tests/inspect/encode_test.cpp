@@ -13,6 +13,12 @@ std::string base64(std::string_view bytes) {
   return out;
 }
 
+std::string base85(std::string_view bytes) {
+  std::string out;
+  append_base85(out, bytes);
+  return out;
+}
+
 std::string digest(std::string_view bytes) {
   constexpr char digits[] = "0123456789abcdef";
   std::string out;
@@ -31,6 +37,17 @@ TEST_CASE("encode: base64, the examples of RFC 4648") {
   CHECK(base64("fooba") == "Zm9vYmE=");
   CHECK(base64("foobar") == "Zm9vYmFy");
   CHECK(base64("\xff\xfe\xfd") == "//79");
+}
+
+TEST_CASE("encode: base 85, four bytes in five digits") {
+  CHECK(base85("") == "");
+  CHECK(base85(std::string_view("\0\0\0\1", 4)) == "!!!!#");
+  CHECK(base85("\xff\xff\xff\xff") == "{=^1!");
+  CHECK(base85("abcde") == "F@Kg^GN6e5");  // by Python's integers
+  CHECK(base85("a").size() == 5);
+  CHECK(base85_digits.size() == 85);
+  for (std::size_t k = 0; k < 85; ++k) CHECK(base85_digits.find(base85_digits[k]) == k);
+  CHECK(base85_digits.find_first_of("<>&\"'\\ `") == std::string_view::npos);
 }
 
 TEST_CASE("encode: SHA-256, the examples of FIPS 180-4 and lengths around a block") {

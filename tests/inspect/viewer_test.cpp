@@ -28,40 +28,80 @@ std::string element(const std::string& html, const std::string& id) {
   return html.substr(start, html.find("</script>", start) - start);
 }
 
-std::string from_base64(const std::string& text) {
-  const std::string digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+std::string from_base85(const std::string& text) {
   std::string out;
-  std::uint32_t bits = 0;
-  int count = 0;
-  for (const char c : text) {
-    if (c == '=') break;
-    bits = bits << 6 | static_cast<std::uint32_t>(digits.find(c));
-    count += 6;
-    if (count >= 8) out += static_cast<char>(bits >> (count -= 8) & 255u);
+  REQUIRE(text.size() % 5 == 0);
+  for (std::size_t at = 0; at < text.size(); at += 5) {
+    std::uint64_t four = 0;
+    for (std::size_t k = 0; k < 5; ++k) four = four * 85 + base85_digits.find(text[at + k]);
+    for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(four >> shift & 255u);
   }
   return out;
 }
 
-/// The weights of one stored head, and the scales of its rows.
-std::vector<float> stored(const std::string& maps, Index slot, Index rows, Index columns,
-                          std::vector<float>* scales = nullptr) {
-  const auto characters = static_cast<std::size_t>((rows * (4 + columns) + 2) / 3 * 4);
-  const std::string bytes = from_base64(maps.substr(static_cast<std::size_t>(slot) * characters, characters));
-  REQUIRE(bytes.size() == static_cast<std::size_t>(rows * (4 + columns)));
-  std::vector<float> out;
-  for (Index i = 0; i < rows; ++i) {
-    std::uint32_t bits = 0;
-    for (int k = 3; k >= 0; --k)
-      bits = bits << 8 | static_cast<unsigned char>(bytes[static_cast<std::size_t>(4 * i + k)]);
-    const float scale = std::bit_cast<float>(bits);
-    if (scales) scales->push_back(scale);
-    for (Index j = 0; j < columns; ++j)
-      out.push_back(
-          scale *
-          static_cast<float>(static_cast<unsigned char>(bytes[static_cast<std::size_t>(4 * rows + i * columns + j)])) /
-          255.0f);
+/// What the page's script makes of a group of the first example: `bytes` are all that the groups before it left over.
+struct Unpacked {
+  nlohmann::json shape;
+  std::vector<std::string> queries, keys;
+  Index row_step, column_step, rows, columns;
+  std::vector<std::vector<float>> scales = {}, weights = {}, figures = {};  // of each kept head
+};
+
+std::vector<Unpacked> unpacked(const std::string& html, std::size_t example = 0) {
+  const auto data = nlohmann::json::parse(element(html, "data"));
+  const auto& written = data["examples"][example];
+  const auto step = [&](const auto& tokens) {
+    return std::max<Index>(
+        1, (static_cast<Index>(tokens.size()) + data["side"].get<Index>() - 1) / data["side"].get<Index>());
+  };
+  const std::string bytes = from_base85(element(html, "maps-" + std::to_string(example)));
+  std::size_t at = 0;
+  const auto next = [&] { return static_cast<unsigned char>(bytes.at(at++)); };
+  std::vector<Unpacked> out;
+  for (const auto& group : written["groups"]) {
+    Unpacked one{data["shapes"][group[0].get<std::size_t>()], {}, {}, 0, 0, 0, 0};
+    for (const auto& k : written["tokens"][group[1].get<std::size_t>()])
+      one.queries.push_back(data["texts"][k.get<std::size_t>()]);
+    for (const auto& k : written["tokens"][group[2].get<std::size_t>()])
+      one.keys.push_back(data["texts"][k.get<std::size_t>()]);
+    one.row_step = step(one.queries), one.column_step = step(one.keys);
+    one.rows = (static_cast<Index>(one.queries.size()) + one.row_step - 1) / one.row_step;
+    one.columns = (static_cast<Index>(one.keys.size()) + one.column_step - 1) / one.column_step;
+    for (std::size_t slot = 0; slot < one.shape["kept"].size(); ++slot) {
+      std::vector<float>&figures = one.figures.emplace_back(), &scales = one.scales.emplace_back(),
+      &weights = one.weights.emplace_back();
+      for (int k = one.row_step * one.column_step > 1 ? 8 : 3; k > 0; --k) {
+        const int high = next();
+        figures.push_back(vitrine::half_to_float(static_cast<std::uint16_t>(high << 8 | next())));
+      }
+      for (Index i = 0; i < one.rows; ++i) {
+        const int code = next();
+        scales.push_back(code == 255 ? std::numeric_limits<float>::quiet_NaN()
+                                     : std::exp2(static_cast<float>(one.shape["exponent"].get<int>()) -
+                                                 static_cast<float>(code) / 4));
+      }
+      for (Index i = 0; i < one.rows; ++i) {
+        for (Index j = 0; j < one.columns; ++j)
+          weights.push_back(one.shape["causal"].get<bool>() && j > i
+                                ? 0
+                                : scales[static_cast<std::size_t>(i)] * static_cast<float>(next()) / 255);
+      }
+    }
+    out.push_back(std::move(one));
   }
+  CHECK(at <= bytes.size());
+  CHECK(bytes.size() < at + 4);
   return out;
+}
+
+/// Whether each weight is the true one within 1/255 of its row's largest.
+void check_weights(const std::vector<float>& weights, const std::vector<float>& truth, Index columns) {
+  REQUIRE(weights.size() == truth.size());
+  for (auto row = truth.begin(); row != truth.end(); row += columns) {
+    const float largest = *std::max_element(row, row + columns);
+    for (auto weight = row; weight != row + columns; ++weight)
+      CHECK(std::abs(weights[static_cast<std::size_t>(weight - truth.begin())] - *weight) <= 0.6f * largest / 255);
+  }
 }
 
 std::vector<float> some_map(Index rows, Index columns, unsigned seed) {
@@ -96,57 +136,112 @@ Page page_of(const std::vector<std::vector<float>>& maps, Index rows, Index colu
 
 TEST_CASE("viewer: a stored weight is the true one within 1/255 of its row's largest") {
   const std::vector<std::vector<float>> maps = {some_map(7, 11, 1), {}, some_map(7, 11, 2)};
-  const std::string html = viewer_html(page_of(maps, 7, 11));
-  const auto data = nlohmann::json::parse(element(html, "data"));
-  const auto& group = data["examples"][0]["groups"][0];
-  CHECK(group["kept"] == nlohmann::json::array({0, 2}));
-  CHECK(group["rows"] == 7);
-  CHECK(group["columns"] == 11);
-  CHECK(group["figures"].size() == 2);
-  const std::string text = element(html, "maps-0.0");
-  for (const Index slot : {0, 1}) {
-    const auto weights = stored(text, slot, 7, 11);
-    const auto& truth = maps[static_cast<std::size_t>(2 * slot)];
-    for (std::size_t i = 0; i < 7; ++i) {
-      const float largest = *std::max_element(truth.begin() + static_cast<std::ptrdiff_t>(11 * i),
-                                              truth.begin() + static_cast<std::ptrdiff_t>(11 * (i + 1)));
-      for (std::size_t j = 0; j < 11; ++j)
-        CHECK(std::abs(weights[11 * i + j] - truth[11 * i + j]) <= 0.51f * largest / 255);
-    }
+  const auto groups = unpacked(viewer_html(page_of(maps, 7, 11)));
+  REQUIRE(groups.size() == 1);
+  CHECK(groups[0].shape["kept"] == nlohmann::json::array({0, 2}));
+  CHECK(groups[0].rows == 7);
+  CHECK(groups[0].columns == 11);
+  for (std::size_t slot = 0; slot < 2; ++slot) {
+    check_weights(groups[0].weights[slot], maps[2 * slot], 11);
+    const HeadFigures figures = head_figures(maps[2 * slot].data(), 7, 11);
+    REQUIRE(groups[0].figures[slot].size() == 3);
+    CHECK(groups[0].figures[slot][0] == doctest::Approx(figures.entropy).epsilon(0.001));
+    CHECK(groups[0].figures[slot][1] == doctest::Approx(figures.largest).epsilon(0.001));
+    CHECK(groups[0].figures[slot][2] == doctest::Approx(figures.distance).epsilon(0.001));
   }
+}
+
+TEST_CASE("viewer: rows of any size are held to the same precision") {
+  for (const float unit : {1.0f, 0.999f, 1.0001f, 3e-20f, 7e30f}) {
+    CAPTURE(unit);
+    std::vector<float> map = some_map(40, 9, 3);
+    float factor = unit;
+    for (std::size_t i = 0; i < 40; ++i, factor *= 0.37f) {  // down to 1e-17 of the first row
+      for (std::size_t j = 0; j < 9; ++j) map[9 * i + j] *= factor;
+    }
+    check_weights(unpacked(viewer_html(page_of({map}, 40, 9)))[0].weights[0], map, 9);
+  }
+}
+
+TEST_CASE("viewer: a causal map is stored without what it cannot see") {
+  std::vector<float> causal = some_map(6, 6, 4);
+  for (std::size_t i = 0; i < 6; ++i)
+    std::fill(causal.begin() + std::ptrdiff_t(7 * i + 1), causal.begin() + std::ptrdiff_t(6 * (i + 1)), 0.0f);
+  auto groups = unpacked(viewer_html(page_of({causal, causal}, 6, 6)));
+  CHECK(groups[0].shape["causal"] == true);
+  check_weights(groups[0].weights[1], causal, 6);
+  auto almost = causal;
+  almost[5] = 1e-3f;  // one head that sees ahead
+  groups = unpacked(viewer_html(page_of({causal, almost}, 6, 6)));
+  CHECK(groups[0].shape["causal"] == false);
+  check_weights(groups[0].weights[0], causal, 6);
+  check_weights(groups[0].weights[1], almost, 6);
 }
 
 TEST_CASE("viewer: the file is small") {
   std::vector<std::vector<float>> maps;
   for (unsigned k = 0; k < 12; ++k) maps.push_back(some_map(128, 128, k));
-  CHECK(static_cast<double>(viewer_html(page_of(maps, 128, 128)).size()) <= 1.4 * 12 * 128 * 128 + 1048576);
-  CHECK(viewer_html({}).size() < 100000);
+  CHECK(viewer_html(page_of(maps, 128, 128)).size() <= 1.27 * 12 * 128 * 128 + 65536);
+  CHECK(viewer_html(page_of({{1.0f}}, 1, 1)).size() < 65536);
+  CHECK(viewer_html({}).size() < 65536);
+}
+
+TEST_CASE("viewer: many short examples share what they have in common") {  // real words: tests/translate/run.sh
+  const auto full = some_map(9, 9, 5);
+  auto causal = full;
+  for (std::size_t i = 0; i < 9; ++i)
+    std::fill(causal.begin() + std::ptrdiff_t(10 * i + 1), causal.begin() + std::ptrdiff_t(9 * (i + 1)), 0.0f);
+  Page page;
+  for (int e = 0; e < 500; ++e) {
+    std::vector<std::string> letters, sounds;
+    for (int k = 0; k < 9; ++k) {
+      letters.emplace_back(1, static_cast<char>('a' + (e + k * k) % 26));
+      sounds.push_back(std::string(1, static_cast<char>('A' + (e * k) % 26)) + "H");
+    }
+    const auto group = [&](std::string kind, auto queries, auto keys, const std::vector<float>& map) {
+      return MapGroup{std::move(kind), queries, keys, 3, 4, [&map](Index, Index) { return map.data(); }};
+    };
+    page.examples.push_back({"word " + std::to_string(e),
+                             {group("encoder", letters, letters, full), group("decoder", sounds, sounds, causal),
+                              group("cross", sounds, letters, full)}});
+  }
+  const std::string html = viewer_html(page);
+  CHECK(html.size() <= 1.4 * 500 * 36 * 81 + 65536);
+  const auto groups = unpacked(html, 321);
+  REQUIRE(groups.size() == 3);
+  for (std::size_t g = 0; g < 3; ++g) {
+    CHECK(groups[g].shape["kind"] == page.examples[321].groups[g].kind);
+    CHECK(groups[g].queries == page.examples[321].groups[g].query_tokens);
+    CHECK(groups[g].keys == page.examples[321].groups[g].key_tokens);
+    check_weights(groups[g].weights[11], g == 1 ? causal : full, 9);
+  }
 }
 
 TEST_CASE("viewer: large maps are reduced to the largest of each block") {
   const auto map = some_map(50, 30, 3);
   ViewerOptions options;
   options.max_side = 25;
-  const std::string html = viewer_html(page_of({map}, 50, 30), options);
-  const auto group = nlohmann::json::parse(element(html, "data"))["examples"][0]["groups"][0];
-  CHECK(group["rowStep"] == 2);
-  CHECK(group["columnStep"] == 2);
-  CHECK(group["rows"] == 25);
-  CHECK(group["columns"] == 15);
-  CHECK(group["queries"].size() == 50);
-  const auto weights = stored(element(html, "maps-0.0"), 0, 25, 15);
+  const auto group = unpacked(viewer_html(page_of({map}, 50, 30), options))[0];
+  CHECK(group.row_step == 2);
+  CHECK(group.column_step == 2);
+  CHECK(group.rows == 25);
+  CHECK(group.columns == 15);
+  CHECK(group.queries.size() == 50);
+  std::vector<float> truth;
   for (std::size_t i = 0; i < 25; ++i) {
-    for (std::size_t j = 0; j < 15; ++j) {
-      const float truth = std::max(
-          {map[60 * i + 2 * j], map[60 * i + 2 * j + 1], map[60 * i + 30 + 2 * j], map[60 * i + 30 + 2 * j + 1]});
-      CHECK(weights[15 * i + j] == doctest::Approx(truth).epsilon(0.02));
-    }
+    for (std::size_t j = 0; j < 15; ++j)
+      truth.push_back(std::max(
+          {map[60 * i + 2 * j], map[60 * i + 2 * j + 1], map[60 * i + 30 + 2 * j], map[60 * i + 30 + 2 * j + 1]}));
   }
+  check_weights(group.weights[0], truth, 15);
+  const HeadFigures figures = head_figures(map.data(), 50, 30);  // of the whole map
+  REQUIRE(group.figures[0].size() == 8);
+  CHECK(group.figures[0][0] == doctest::Approx(figures.entropy).epsilon(0.001));
+  CHECK(group.figures[0][3] == doctest::Approx(figures.previous).epsilon(0.001));
+  CHECK(group.figures[0][7] == doctest::Approx(figures.distance).epsilon(0.001));
   options.max_side = 1024;
   options.max_weights = 400;
-  CHECK(nlohmann::json::parse(
-            element(viewer_html(page_of({map}, 50, 30), options), "data"))["examples"][0]["groups"][0]["rows"]
-            .get<int>() < 30);
+  CHECK(unpacked(viewer_html(page_of({map}, 50, 30), options))[0].rows < 30);
 }
 
 TEST_CASE("viewer: hostile texts stay texts") {
@@ -160,8 +255,12 @@ TEST_CASE("viewer: hostile texts stay texts") {
   CHECK(html.find("alert(1)</") == std::string::npos);
   CHECK(html.find('\0') == std::string::npos);
   const auto data = nlohmann::json::parse(element(html, "data"));
-  CHECK(data["examples"][0]["groups"][0]["queries"][0] == evil);
-  CHECK(data["examples"][0]["groups"][0]["keys"][0] == std::string("\0\ufffd", 4));
+  CHECK(data["title"] == evil);
+  CHECK(data["examples"][0]["title"] == evil);
+  const auto group = unpacked(html)[0];
+  CHECK(group.shape["kind"] == evil);
+  CHECK(group.queries[0] == evil);
+  CHECK(group.keys[0] == std::string("\0\ufffd", 4));
 }
 
 TEST_CASE("viewer: names its own script and style, and fetches nothing") {
@@ -184,13 +283,11 @@ TEST_CASE("viewer: what is not finite is marked, what is negative is refused") {
   auto map = some_map(3, 4, 1);
   map[5] = std::numeric_limits<float>::infinity();
   map[8] = map[9] = map[10] = map[11] = 0;
-  std::vector<float> scales;
-  const std::string html = viewer_html(page_of({map}, 3, 4));
-  const auto weights = stored(element(html, "maps-0.0"), 0, 3, 4, &scales);
-  CHECK(is_nan(scales[1]));
-  CHECK(scales[2] == 0);
-  CHECK(weights[8] == 0);
-  CHECK(nlohmann::json::parse(element(html, "data"))["examples"][0]["groups"][0]["figures"][0][0].is_null());
+  const auto group = unpacked(viewer_html(page_of({map}, 3, 4)))[0];
+  CHECK(is_nan(group.scales[0][1]));
+  CHECK(!is_nan(group.scales[0][2]));
+  for (std::size_t j = 8; j < 12; ++j) CHECK(group.weights[0][j] == 0);
+  for (const float figure : group.figures[0]) CHECK(is_nan(figure));
   map[0] = -0.1f;
   CHECK_THROWS_AS(viewer_html(page_of({map}, 3, 4)), std::invalid_argument);
 }

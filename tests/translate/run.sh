@@ -97,6 +97,14 @@ one=$("$program" --model $model --beams 2 --word-scores <"$scratch/words" 2>/dev
 two=$("$program" --model $model --beams 2 --word-scores --batch-tokens 40 --threads 1 <"$scratch/words" 2>/dev/null | md5sum)
 [ "$one" = "$two" ] || fail "lines differ with the batch"
 
+# a page of many short examples: at most 1.4 bytes for each of its weights (12 maps of each kind) and 1 MB, in fact less
+cut -f1 $model/words.tsv | head -400 >"$scratch/in"
+"$program" --model $model --maps "$scratch/many.html" <"$scratch/in" >"$scratch/out" 2>/dev/null
+paste -d'|' "$scratch/in" "$scratch/out" | awk -F'|' -v bytes="$(wc -c <"$scratch/many.html")" '
+  {s = length($1) + 1; t = split($2, sounds, " ") + 1; weights += 12 * (s * s + t * t + t * s)}
+  END {print bytes " bytes for " weights " weights"; exit !(NR == 400 && bytes <= 1.4 * weights + 131072)}' >"$scratch/said" ||
+  fail "a page of 400 words: $(cat "$scratch/said")"
+
 # --step: a picture for each token, one row longer than the one before; the last row's largest weight is where hard links go
 step=$(lines 'ax\n\nradium\n' --step); code=$?
 [ $code -eq 0 ] || fail "--step: exit $code"

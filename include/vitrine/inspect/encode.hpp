@@ -1,5 +1,5 @@
-// Bytes for an HTML file: base64 (RFC 4648) for the maps, SHA-256 (FIPS 180-4) for the content security policy that
-// names the page's own script.
+// Bytes for an HTML file: base 85 for the maps; base64 (RFC 4648) and SHA-256 (FIPS 180-4) for the content security
+// policy that names the page's own script.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -14,6 +14,13 @@ namespace vitrine::inline VITRINE_ABI::inspect {
 
 /// Appends `bytes` in base64 with padding: 4 characters for every 3 bytes begun.
 void append_base64(std::string& out, std::string_view bytes);
+
+/// The digits of append_base85 from 0 to 84: ASCII that HTML and JSON take as it is, also within quotes.
+inline constexpr std::string_view base85_digits =
+    "!#%()*+,-./0123456789:;=?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_abcdefghijklmnopqrstuvwxyz{|}";
+
+/// Appends `bytes` in base 85: 5 digits for every 4 bytes begun, both with the highest first; zeros fill the last four.
+void append_base85(std::string& out, std::string_view bytes);
 
 /// The 32 bytes of SHA-256.
 std::array<std::uint8_t, 32> sha256(std::string_view bytes);
@@ -36,6 +43,18 @@ inline void append_base64(std::string& out, std::string_view bytes) {
     out[at++] = digits[three >> 12 & 63];
     out[at++] = k + 1 < bytes.size() ? digits[three >> 6 & 63] : '=';
     out[at++] = k + 2 < bytes.size() ? digits[three & 63] : '=';
+  }
+}
+
+inline void append_base85(std::string& out, std::string_view bytes) {
+  const auto byte = [&](std::size_t k) {
+    return k < bytes.size() ? static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[k])) : 0u;
+  };
+  std::size_t at = out.size();
+  out.resize(at + (bytes.size() + 3) / 4 * 5);
+  for (std::size_t k = 0; k < bytes.size(); k += 4, at += 5) {
+    std::uint32_t four = byte(k) << 24 | byte(k + 1) << 16 | byte(k + 2) << 8 | byte(k + 3);
+    for (std::size_t digit = 5; digit-- > 0; four /= 85) out[at + digit] = base85_digits[four % 85];
   }
 }
 

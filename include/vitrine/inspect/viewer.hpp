@@ -1,8 +1,9 @@
 // The viewer: one self-contained HTML file, without any network, that shows the attention of any model.
 //   save_viewer("attention.html", page);                     // page.hpp says how to describe the maps
-// 1.34 bytes a weight and 5.4 a row: a byte of the weight over its row's largest, in base64. Maps above ViewerOptions'
-// sizes are reduced to the largest of neighbouring weights, and the page says so. Tokens may hold any bytes; a content
-// security policy lets nothing but the page's own script run.
+// A byte for each weight and one for its row's scale, in base 85: 1.25 characters a weight, half of that under a causal
+// mask, and texts once for all examples. Maps above ViewerOptions' sizes are reduced to the largest of neighbouring
+// weights, and the page says so. Tokens may hold any bytes; a content security policy lets nothing but the page's own
+// script run.
 #pragma once
 #include <algorithm>
 #include <bit>
@@ -12,6 +13,8 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 #include <vitrine/core/config.hpp>
 #include <vitrine/inspect/encode.hpp>
@@ -20,6 +23,7 @@
 #include <vitrine/inspect/text.hpp>
 #include <vitrine/inspect/viewer_page.hpp>
 #include <vitrine/io/atomic_file.hpp>
+#include <vitrine/io/half.hpp>
 
 namespace vitrine::inline VITRINE_ABI::inspect {
 
@@ -29,7 +33,7 @@ struct ViewerOptions {
   Index max_side = 1024;           ///< A map with more rows or columns is reduced.
   Index max_weights =
       Index{1}
-      << 26;  ///< All maps of the page together (64 Mi, about 90 MB of file): above it the largest are reduced further.
+      << 26;  ///< All maps of the page together (64 Mi, about 85 MB of file): above it the largest are reduced further.
 };
 
 /// The whole HTML file. Weights must be >= 0 (std::invalid_argument); rows with values that are not finite are marked
@@ -83,80 +87,153 @@ inline void reduce_map(const float* map, Index rows, Index columns, Reduction by
   }
 }
 
-/// Little-endian scales of all rows, then a byte a weight: round(255 weight / scale). A row with a value that is not
-/// finite has the scale NaN, 255 where it is not finite and 0 elsewhere.
-inline void quantise(const float* map, Index rows, Index columns, std::string& out) {
-  const auto scale_bytes = static_cast<std::size_t>(4 * rows);
-  out.resize(scale_bytes + static_cast<std::size_t>(rows * columns));
-  for (Index i = 0; i < rows; ++i) {
-    const float* row = map + i * columns;
-    char* bytes = out.data() + scale_bytes + i * columns;
+/// How the maps of a group are stored. A head is its figures, a byte for each row's scale, then a byte for each weight.
+struct Packing {
+  Index rows = 0, columns = 0;  ///< Of the reduced maps.
+  Reduction by = {};
+  int exponent = 0;     ///< No weight is above 2^exponent.
+  bool causal = false;  ///< Row i has its first i + 1 weights only: all others are 0.
+
+  bool reduced() const noexcept { return by.row_step * by.column_step > 1; }
+};
+
+/// Looks at all maps of a group; `kept` gets the numbers of those that are there, layer * heads + head.
+inline Packing packing_of(const MapGroup& group, Index side, std::vector<Index>& kept) {
+  const Index rows = group.query_count(), columns = group.key_count();
+  Packing packing;
+  packing.by = {std::max<Index>(1, reduced_count(rows, side)), std::max<Index>(1, reduced_count(columns, side))};
+  packing.rows = reduced_count(rows, packing.by.row_step);
+  packing.columns = reduced_count(columns, packing.by.column_step);
+  float largest = 0;
+  std::uint32_t future = 0;  // the bits of all weights above the diagonal
+  for (Index index = 0; rows * columns > 0 && index < group.layers * group.heads; ++index) {
+    const float* map = group.map(index / group.heads, index % group.heads);
+    if (map == nullptr) continue;
+    kept.push_back(index);
+    for (Index i = 0; i < rows; ++i) {
+      const float* row = map + i * columns;
+      for (Index j = 0; j < columns; ++j) largest = is_finite(row[j]) && row[j] > largest ? row[j] : largest;
+      for (Index j = i + 1; j < columns; ++j) future |= std::bit_cast<std::uint32_t>(row[j]);
+    }
+  }
+  packing.exponent = largest > 0 ? static_cast<int>(std::ceil(std::log2(static_cast<double>(largest)))) : 0;
+  packing.causal = !packing.reduced() && future << 1 == 0;
+  return packing;
+}
+
+/// Appends the bytes of the rows' scales, then those of the weights: round(255 weight / scale). A scale is
+/// 2^(exponent - byte / 4), the next above the row's largest, so a weight is wrong by at most 2^(1/4) / 510 of that,
+/// which is less than 1 / 255; rows whose largest is below 2^(exponent - 63.5) end as 0. The byte 255 is a row with a
+/// value that is not finite: 255 where it is not finite and 0 elsewhere.
+inline void quantise(const float* map, const Packing& packing, std::string& out) {
+  const std::size_t scales = out.size();
+  out.resize(scales + static_cast<std::size_t>(packing.rows));
+  for (Index i = 0; i < packing.rows; ++i) {
+    const Index count = packing.causal ? std::min(packing.columns, i + 1) : packing.columns;
+    const float* row = map + i * packing.columns;
     float largest = 0;
     bool finite = true;
-    for (Index j = 0; j < columns; ++j) {
+    for (Index j = 0; j < count; ++j) {
       finite = finite && is_finite(row[j]);
       if (row[j] < 0)
         throw std::invalid_argument("viewer: weights must not be negative, and row " + std::to_string(i) +
                                     " has one (scores are not weights)");
       largest = row[j] > largest ? row[j] : largest;
     }
-    const std::uint32_t bits = finite ? std::bit_cast<std::uint32_t>(largest) : 0x7fc00000u;
-    for (int k = 0; k < 4; ++k) out[static_cast<std::size_t>(4 * i + k)] = static_cast<char>(bits >> (8 * k) & 255u);
-    const double factor = largest > 0 ? 255.0 / static_cast<double>(largest) : 0.0;
-    for (Index j = 0; j < columns; ++j) {
-      const int byte = finite              ? static_cast<int>(static_cast<double>(row[j]) * factor + 0.5)
+    const double below = finite && largest > 0 ? packing.exponent - std::log2(static_cast<double>(largest)) : 64;
+    const int scale = finite ? static_cast<int>(std::clamp(4 * below, 0.0, 254.0)) : 255;
+    out[scales + static_cast<std::size_t>(i)] = static_cast<char>(static_cast<unsigned char>(scale));
+    const double factor = 255 / std::exp2(packing.exponent - scale / 4.0);
+    for (Index j = 0; j < count; ++j) {
+      const int byte = finite              ? std::min(255, static_cast<int>(static_cast<double>(row[j]) * factor + 0.5))
                        : is_finite(row[j]) ? 0
                                            : 255;
-      bytes[j] = static_cast<char>(static_cast<unsigned char>(byte));
+      out += static_cast<char>(static_cast<unsigned char>(byte));
     }
   }
 }
 
-inline std::string json_figures(const HeadFigures& figures) {
-  std::string out;
-  for (const double figure : {figures.entropy, figures.largest, figures.same, figures.previous, figures.next,
-                              figures.first, figures.last, figures.distance}) {
-    out += out.empty() ? "[" : ",";
-    const bool finite = (std::bit_cast<std::uint64_t>(figure) >> 52 & 0x7ff) != 0x7ff;
-    out += finite ? short_number(figure) : "null";
-  }
-  return out + "]";
-}
-
-/// Appends the group's description to `json` and its maps to `maps`.
-inline void append_group(const MapGroup& group, const std::string& name, Index side, std::string& json,
-                         std::string& maps) {
-  const Index rows = group.query_count(), columns = group.key_count();
-  const Reduction by{std::max<Index>(1, reduced_count(rows, side)), std::max<Index>(1, reduced_count(columns, side))};
-  std::string kept, figures, bytes;
-  std::vector<float> small;
-  maps += "<script type=\"text/plain\" id=\"maps-" + name + "\">";
-  for (Index layer = 0; layer < group.layers; ++layer) {
-    for (Index head = 0; head < group.heads; ++head) {
-      const float* map = rows > 0 && columns > 0 ? group.map(layer, head) : nullptr;
-      if (map == nullptr) continue;
-      kept.append(kept.empty() ? "" : ",").append(std::to_string(layer * group.heads + head));
-      figures.append(figures.empty() ? "" : ",").append(json_figures(head_figures(map, rows, columns)));
-      if (by.row_step * by.column_step > 1) {
-        reduce_map(map, rows, columns, by, small);
-        quantise(small.data(), reduced_count(rows, by.row_step), reduced_count(columns, by.column_step), bytes);
-      } else {
-        quantise(map, rows, columns, bytes);
-      }
-      append_base64(maps, bytes);
+/// Appends what the page cannot compute from bytes, in which small weights are 0, as halves, the upper byte first:
+/// entropy, largest and distance of the exact map; all figures, in HeadFigures' order, of one that is reduced.
+inline void append_figures(const HeadFigures& figures, bool reduced, std::string& out) {
+  const auto append = [&](auto... some) {
+    for (const double figure : {some...}) {
+      const std::uint16_t half = float_to_half(static_cast<float>(figure));
+      out += static_cast<char>(half >> 8);
+      out += static_cast<char>(half & 255);
     }
-  }
-  maps += "</script>\n";
-  json += "{\"kind\":" + json_string(group.kind) + ",\"queries\":" + json_strings(group.query_tokens) +
-          ",\"keys\":" + json_strings(group.key_tokens);
-  const auto number = [&](std::string_view key, Index value) {
-    json.append(",\"").append(key).append("\":").append(std::to_string(value));
   };
-  number("layers", group.layers), number("heads", group.heads);
-  number("rows", reduced_count(rows, by.row_step)), number("columns", reduced_count(columns, by.column_step));
-  number("rowStep", by.row_step), number("columnStep", by.column_step);
-  json += ",\"kept\":[" + kept + "],\"figures\":[" + figures + "]}";
+  append(figures.entropy, figures.largest);
+  if (reduced) append(figures.same, figures.previous, figures.next, figures.first, figures.last);
+  append(figures.distance);
 }
+
+/// Pieces of JSON that are written once and named by their number.
+class Table {
+ public:
+  std::string number(const std::string& json) {
+    const auto [entry, is_new] = numbers_.try_emplace(json, numbers_.size());
+    if (is_new) entries_.append(entries_.empty() ? "" : ",").append(json);
+    return std::to_string(entry->second);
+  }
+  std::string json() const { return "[" + entries_ + "]"; }
+
+ private:
+  std::unordered_map<std::string, std::size_t> numbers_;
+  std::string entries_;
+};
+
+/// What the page's script reads: see unpacking in viewer/script_maps.hpp.
+struct Description {
+  Table texts = {};           ///< Of tokens.
+  Table shapes = {};          ///< What groups have in common: kind, layers, heads, which are kept, how they are packed.
+  std::string examples = {};  ///< {"title", "tokens": lists of texts, "groups": [shape, list of queries, of keys]}
+  std::string maps = {};      ///< A script element for each example: its groups' kept heads in base 85.
+
+  void append(const Example& example, Index side) {
+    Table lists;
+    std::string groups, bytes;
+    for (const MapGroup& group : example.groups) {
+      groups.append(groups.empty() ? "[" : ",[").append(append(group, side, bytes));
+      for (const auto* tokens : {&group.query_tokens, &group.key_tokens}) {
+        std::string list;
+        for (const std::string& token : *tokens)
+          list.append(list.empty() ? "" : ",").append(texts.number(json_string(token)));
+        groups.append(",").append(lists.number("[" + list + "]"));
+      }
+      groups += "]";
+    }
+    maps += "<script type=\"text/plain\" id=\"maps-" + std::to_string(count_++) + "\">";
+    append_base85(maps, bytes);
+    maps += "</script>\n";
+    examples.append(examples.empty() ? "" : ",").append("{\"title\":").append(json_string(example.title));
+    examples.append(",\"tokens\":").append(lists.json()).append(",\"groups\":[").append(groups).append("]}");
+  }
+
+ private:
+  /// Returns the number of its shape.
+  std::string append(const MapGroup& group, Index side, std::string& bytes) {
+    std::vector<Index> kept;
+    const Packing packing = packing_of(group, side, kept);
+    std::string numbers;
+    std::vector<float> small;
+    for (const Index index : kept) {
+      const float* map = group.map(index / group.heads, index % group.heads);
+      numbers.append(numbers.empty() ? "" : ",").append(std::to_string(index));
+      append_figures(head_figures(map, group.query_count(), group.key_count()), packing.reduced(), bytes);
+      if (packing.reduced()) {
+        reduce_map(map, group.query_count(), group.key_count(), packing.by, small);
+        map = small.data();
+      }
+      quantise(map, packing, bytes);
+    }
+    return shapes.number("{\"kind\":" + json_string(group.kind) + ",\"layers\":" + std::to_string(group.layers) +
+                         ",\"heads\":" + std::to_string(group.heads) + ",\"kept\":[" + numbers + "],\"exponent\":" +
+                         std::to_string(packing.exponent) + ",\"causal\":" + (packing.causal ? "true" : "false") + "}");
+  }
+
+  std::size_t count_ = 0;
+};
 
 }  // namespace detail
 
@@ -169,25 +246,20 @@ inline std::string viewer_html(const Page& page, const ViewerOptions& options) {
   Index side = options.max_side;
   while (side > 16 && detail::kept_weights(page, side) > options.max_weights) side = side * 3 / 4;
 
+  detail::Description description;
+  description.maps.reserve(static_cast<std::size_t>(detail::kept_weights(page, side)) / 4 * 5 + 65536);
+  for (const Example& example : page.examples) description.append(example, side);
+
   std::string json = "{\"title\":" + json_string(page.title) + ",\"ramps\":{";
   for (const Theme theme : {Theme::light, Theme::dark}) {
     json += theme == Theme::light ? "\"light\":\"" : ",\"dark\":\"";
     for (int k = 0; k < 256; ++k) json += hex(ramp(k / 255.0, theme));
     json += "\"";
   }
-  json += "},\"examples\":[";
-  std::string maps;
-  maps.reserve(static_cast<std::size_t>(detail::kept_weights(page, side)) / 3 * 4 + 65536);
-  for (std::size_t e = 0; e < page.examples.size(); ++e) {
-    const Example& example = page.examples[e];
-    json += (e > 0 ? ",{\"title\":" : "{\"title\":") + json_string(example.title) + ",\"groups\":[";
-    for (std::size_t g = 0; g < example.groups.size(); ++g) {
-      if (g > 0) json += ",";
-      detail::append_group(example.groups[g], std::to_string(e) + "." + std::to_string(g), side, json, maps);
-    }
-    json += "]}";
-  }
-  return viewer::assemble(page.title, options.theme, json + "]}", maps);
+  json.append("},\"digits\":").append(json_string(base85_digits)).append(",\"side\":").append(std::to_string(side));
+  json.append(",\"texts\":").append(description.texts.json()).append(",\"shapes\":").append(description.shapes.json());
+  json.append(",\"examples\":[").append(description.examples).append("]}");
+  return viewer::assemble(page.title, options.theme, json, description.maps);
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::inspect

@@ -73,7 +73,7 @@ inline constexpr std::string_view body = R"html(
     <dt>Esc</dt><dd>choose nothing</dd>
   </dl>
   <p class="note">Click a cell or a token to hold it; click it again to let go. Layers, heads and tokens are numbered from 0. The last column, "mean", is the mean of the
-  layer's kept heads, computed here from the stored weights. Weights are stored in one byte, scaled to the largest of their row.</p>
+  layer's kept heads, computed here from the stored weights. Weights are stored in one byte, on the scale of their row.</p>
   <button id="help-close">close</button>
 </dialog>
 <noscript>This page draws attention maps with its own script, which is switched off here (a notebook may need to trust the file).</noscript>

@@ -50,31 +50,72 @@ function weightText(value) {
   return value === 0 || value >= 1e-4 ? String(Number(value.toPrecision(4))) : value.toExponential(2);
 }
 
-// ---- maps: a group is one base64 text; each kept head is rows of float32 scales, then one byte a weight
+// ---- maps, as viewer.hpp packs them
 const decoded = new Map();  // most recently used last
 let decodedBytes = 0;
 
 const headIndex = (group, layer, head) => layer * group.heads + head;
-const isKept = (group, layer, head) => group.slots[headIndex(group, layer, head)] >= 0;
+const slotOf = (group, layer, head) => group.slots[headIndex(group, layer, head)];
+const isKept = (group, layer, head) => slotOf(group, layer, head) >= 0;
 const isMean = group => state.head === group.heads;
+const isReduced = group => group.rowStep * group.columnStep > 1;
 
-for (const [e, example] of page.examples.entries()) {
-  for (const [g, group] of example.groups.entries()) {
-    group.name = `${e}.${g}`;
+// Weights that row i has in the page; the others are 0.
+const rowLength = (group, i) => group.causal ? Math.min(group.columns, i + 1) : group.columns;
+
+// What the page's data leave out: a group gets its tokens, its numbers of rows and columns, and where its bytes are.
+function unpack(example, e) {
+  const lists = example.tokens.map(list => list.map(k => page.texts[k]));
+  let start = 0;
+  example.groups = example.groups.map(([shape, queries, keys], g) => {
+    const group = {...page.shapes[shape], example: e, name: `${e}.${g}`, queries: lists[queries], keys: lists[keys], start, figures: []};
+    group.rowStep = Math.max(1, Math.ceil(group.queries.length / page.side));
+    group.columnStep = Math.max(1, Math.ceil(group.keys.length / page.side));
+    group.rows = Math.ceil(group.queries.length / group.rowStep);
+    group.columns = Math.ceil(group.keys.length / group.columnStep);
     group.slots = new Int32Array(group.layers * group.heads).fill(-1);
     group.kept.forEach((index, slot) => { group.slots[index] = slot; });
+    group.stored = isReduced(group) ? [0, 1, 2, 3, 4, 5, 6, 7] : [0, 1, 7];  // figures, by their place in FIGURES
+    group.headBytes = 2 * group.stored.length + group.rows;
+    for (let i = 0; i < group.rows; ++i) group.headBytes += rowLength(group, i);
+    start += group.headBytes * group.kept.length;
+    return group;
+  });
+}
+page.examples.forEach(unpack);
+
+// `count` bytes of a kept head, from its byte `from` on. Four bytes are five digits, the highest first.
+const digitValues = new Uint8Array(128);
+for (let k = 0; k < 85; ++k) digitValues[page.digits.charCodeAt(k)] = k;
+function headBytes(group, slot, from, count) {
+  const text = page.examples[group.example].text ??= byId(`maps-${group.example}`).textContent;
+  const start = group.start + slot * group.headBytes + from, first = Math.floor(start / 4), end = Math.ceil((start + count) / 4);
+  const view = new DataView(new ArrayBuffer(4 * (end - first)));
+  for (let k = first, at = 5 * first; k < end; ++k) {
+    let four = 0;
+    for (const last = at + 5; at < last; ++at) four = four * 85 + digitValues[text.charCodeAt(at)];
+    view.setUint32(4 * (k - first), four);
   }
+  return new Uint8Array(view.buffer, start - 4 * first, count);
 }
 
 function decodeHead(group, slot) {
-  const length = group.rows * (4 + group.columns), characters = Math.ceil(length / 3) * 4;
-  group.text ??= byId(`maps-${group.name}`).textContent;
-  const binary = atob(group.text.substr(slot * characters, characters));
-  const all = new Uint8Array(length);
-  for (let k = 0; k < length; ++k) all[k] = binary.charCodeAt(k);
-  const view = new DataView(all.buffer), scales = new Float32Array(group.rows);
-  for (let i = 0; i < group.rows; ++i) scales[i] = view.getFloat32(4 * i, true);
-  return {bytes: all.subarray(4 * group.rows), scales};
+  const {rows, columns} = group, from = 2 * group.stored.length, packed = headBytes(group, slot, from, group.headBytes - from);
+  const scales = Float32Array.from(packed.subarray(0, rows), code => code === 255 ? NaN : 2 ** (group.exponent - code / 4));
+  const bytes = new Uint8Array(rows * columns);
+  for (let i = 0, at = rows; i < rows; ++i) {
+    const count = rowLength(group, i);
+    bytes.set(packed.subarray(at, at + count), i * columns);
+    at += count;
+  }
+  return {bytes, scales};
+}
+
+// The value of an IEEE half.
+function halfValue(bits) {
+  const exponent = bits >> 10 & 31, fraction = bits & 1023;
+  const size = exponent === 31 ? (fraction ? NaN : Infinity) : exponent ? (1024 + fraction) * 2 ** (exponent - 25) : fraction * 2 ** -24;
+  return bits >> 15 ? -size : size;
 }
 
 // The mean of a layer's kept heads, rounded to bytes like the stored maps.
@@ -103,9 +144,15 @@ function mapOf(group, layer, head) {
   if (map) {
     decoded.delete(name);
   } else {
-    map = head === group.heads ? meanOfHeads(group, layer) : decodeHead(group, group.slots[headIndex(group, layer, head)]);
+    map = head === group.heads ? meanOfHeads(group, layer) : decodeHead(group, slotOf(group, layer, head));
     map.name = name;
-    map.largest = map.scales.reduce((most, scale) => scale > most ? scale : most, 0);
+    map.tops = new Uint8Array(group.rows);  // each row's largest byte
+    map.largest = 0;
+    for (let i = 0; i < group.rows; ++i) {
+      for (let j = i * group.columns; j < (i + 1) * group.columns; ++j) if (map.bytes[j] > map.tops[i]) map.tops[i] = map.bytes[j];
+      const largest = map.tops[i] * map.scales[i] / 255;
+      if (largest > map.largest) map.largest = largest;
+    }
     decodedBytes += map.bytes.length;
   }
   decoded.set(name, map);
@@ -143,7 +190,8 @@ const cssColour = name => getComputedStyle(document.documentElement).getProperty
 function rowFactor(map, i) {
   const scale = map.scales[i];
   if (Number.isNaN(scale)) return NaN;
-  return state.scale === 'row' ? 1 : state.scale === 'one' ? Math.min(scale, 1) : map.largest > 0 ? scale / map.largest : 0;
+  if (map.tops[i] === 0) return 0;
+  return state.scale === 'row' ? 255 / map.tops[i] : state.scale === 'one' ? scale : scale / map.largest;
 }
 const plainSteps = Uint16Array.from({length: 257}, (_, k) => k);
 const liftedSteps = Uint16Array.from({length: 257}, (_, k) => k > 255 ? k : Math.round(255 * Math.sqrt(k / 255)));

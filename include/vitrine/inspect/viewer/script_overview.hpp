@@ -70,7 +70,7 @@ function buildOverview() {
       button.dataset.head = head;
       button.disabled = !kept;
       const name = `layer ${layer}, ${mean ? 'mean of heads' : `head ${head}`}`;
-      button.title = kept ? name + (mean ? '' : figuresTitle(figuresOf(group, layer, head))) : `${name}: not kept`;
+      button.title = kept ? name + (mean ? '' : figuresTitle(storedFigures(group, slotOf(group, layer, head)))) : `${name}: not kept`;
       button.setAttribute('aria-label', button.title);
       button.append(make('canvas'));
       grid.append(button);
@@ -79,7 +79,7 @@ function buildOverview() {
   repaintOverview();
 }
 
-// ---- figures, computed from the exact maps when the page was written
+// ---- figures: some are stored, computed from the exact maps; shares of a key come from the stored weights
 const FIGURES = [
   ['entropy', 'entropy', 'mean entropy of the rows, in nats: 0 when one key has all the weight'],
   ['largest', 'largest', "mean of the rows' largest weights"],
@@ -90,18 +90,34 @@ const FIGURES = [
   ['last', 'last', 'mean weight on the last key'],
   ['distance', 'distance', 'mean distance between the numbers of query and key'],
 ];
-function figuresOf(group, layer, head) {
-  const slot = group.slots[headIndex(group, layer, head)];
-  return slot >= 0 ? group.figures[slot] : undefined;
+function storedFigures(group, slot) {  // undefined where none is stored
+  return group.figures[slot] ??= (() => {
+    const halves = headBytes(group, slot, 0, 2 * group.stored.length), figures = FIGURES.map(() => undefined);
+    group.stored.forEach((place, k) => { figures[place] = halfValue(halves[2 * k] << 8 | halves[2 * k + 1]); });
+    return figures;
+  })();
 }
-const figureText = value => value === null ? 'not finite' : value.toFixed(2);
+function figuresOf(group, layer, head) {
+  const figures = storedFigures(group, slotOf(group, layer, head));
+  if (!figures.includes(undefined)) return figures;
+  const {rows, columns} = group, map = mapOf(group, layer, head), sums = [0, 0, 0, 0, 0];
+  let seen = 0;  // rows that have any weight
+  for (let i = 0; i < rows; ++i) {
+    if (map.tops[i] === 0) continue;
+    ++seen;
+    [i, i - 1, i + 1, 0, columns - 1].forEach((j, k) => { if (j >= 0 && j < columns) sums[k] += valueAt(group, map, i, j); });
+  }
+  sums.forEach((sum, k) => { figures[2 + k] = Number.isNaN(figures[0]) ? NaN : sum / Math.max(1, seen); });
+  return figures;
+}
+const figureText = value => Number.isFinite(value) ? value.toFixed(2) : 'not finite';
 const figuresTitle = figures => `: entropy ${figureText(figures[0])}, largest ${figureText(figures[1])}`;
 
 function showFigures(group) {
   const list = byId('figures');
   list.replaceChildren();
-  const figures = isMean(group) ? undefined : figuresOf(group, state.layer, state.head);
-  if (!figures) return;
+  if (isMean(group)) return;
+  const figures = figuresOf(group, state.layer, state.head);
   FIGURES.forEach(([, name, meaning], k) => {
     const pair = make('div');
     pair.title = meaning;
@@ -125,16 +141,20 @@ function showTable() {
     cell.append(button);
     return cell;
   }));
-  const rows = group.kept.map((index, slot) => [Math.floor(index / group.heads), index % group.heads, ...group.figures[slot]]);
-  const most = FIGURES.map((_, k) => Math.max(1e-9, ...rows.map(row => row[k + 2] ?? 0)));
-  rows.sort((a, b) => ((a[sorting.column] ?? -1) - (b[sorting.column] ?? -1)) * (sorting.falling ? -1 : 1));
+  const rows = group.kept.map(index => {
+    const layer = Math.floor(index / group.heads), head = index % group.heads;
+    return [layer, head, ...figuresOf(group, layer, head)];
+  });
+  const finiteOr = (value, other) => Number.isFinite(value) ? value : other;
+  const most = FIGURES.map((_, k) => Math.max(1e-9, ...rows.map(row => finiteOr(row[k + 2], 0))));
+  rows.sort((a, b) => (finiteOr(a[sorting.column], -1) - finiteOr(b[sorting.column], -1)) * (sorting.falling ? -1 : 1));
   body.replaceChildren(...rows.map(row => {
     const line = make('tr');
     line.dataset.layer = row[0];
     line.dataset.head = row[1];
     row.forEach((value, k) => {
       const cell = make('td', k < 2 ? `${value}` : figureText(value));
-      if (k > 1 && value !== null) cell.style.backgroundSize = `${100 * value / most[k - 2]}% 80%`;
+      if (k > 1 && Number.isFinite(value)) cell.style.backgroundSize = `${100 * value / most[k - 2]}% 80%`;
       line.append(cell);
     });
     line.addEventListener('click', () => chooseHead(row[0], row[1]));

@@ -25,7 +25,7 @@ function showReadout(group, map) {
   readout.dataset.column = column ?? '';
   readout.dataset.value = value ?? '';
   if (value !== null) {
-    const most = group.rowStep * group.columnStep > 1 ? ' (largest of the block)' : '';
+    const most = isReduced(group) ? ' (largest of the block)' : '';
     readout.replaceChildren(...named(group, 'query', row), ' looks at ', ...named(group, 'key', column), ' with weight ', make('b', weightText(value)), most);
   } else if (row !== null) {
     const [best] = partners(group, map, chosen);
@@ -108,7 +108,7 @@ function show() {
     button.tabIndex = chosen ? 0 : -1;
   }
   const {rowStep, columnStep} = group;
-  byId('reduced').hidden = rowStep * columnStep === 1;
+  byId('reduced').hidden = !isReduced(group);
   byId('reduced').textContent = `Reduced picture: the map has ${group.queries.length} × ${group.keys.length} weights; each cell shows the largest weight of ` +
       `${rowStep} × ${columnStep} neighbours (queries × keys), so rows no longer sum to 1. The statistics are those of the whole map.`;
   showFigures(group);
@@ -157,7 +157,8 @@ function chooseGroup(index) {
   Object.assign(state, {row: null, column: null, hover: null, zoom: null});
   const mayStay = state.layer < group.layers && state.head <= group.heads && (state.head === group.heads ? group.heads > 1 : isKept(group, state.layer, state.head));
   if ((!mayStay || !chooseGroup.seen) && group.kept.length) {  // begin with the sharpest head
-    const slot = group.figures.reduce((best, figures, k) => (figures[1] ?? 0) > (group.figures[best][1] ?? 0) ? k : best, 0);
+    const sharpness = slot => storedFigures(group, slot)[1] || 0;
+    const slot = group.kept.reduce((best, _, k) => sharpness(k) > sharpness(best) ? k : best, 0);
     state.layer = Math.floor(group.kept[slot] / group.heads);
     state.head = group.kept[slot] % group.heads;
   }
