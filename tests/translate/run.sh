@@ -113,7 +113,7 @@ step=$(lines 'ax\n\nradium\n' --step); code=$?
 [ "$(grep -E '^[A-Z]+( [A-Z]+)*$|^$' <<<"$step" | tr -s '\n')" = $'\nAE K S\nR EY D IY AH M' ] || fail "--step: the lines out: $step"
 [ "$(awk 'NR >= 17 && NR <= 20 {print $1, $(NF - 1)}' <<<"$step" | tr '\n' ' ')" = 'AE a K x S x </s> </s> ' ] || fail "--step: links: $step"
 ! grep -q $'\x1b' <<<"$step" || fail "--step: escape codes without a terminal"
-if command -v script >/dev/null; then
+if script -qec true /dev/null >/dev/null 2>&1; then  # a terminal of its own can be had
   echo ax >"$scratch/in"
   TERM=xterm script -qec "'$program' --model $model --step --layer 1 --head 1 <'$scratch/in'" /dev/null >"$scratch/out"
   [ "$(grep -c $'\x1b''\[[345]A'$'\x1b''\[J' "$scratch/out")" = 3 ] || fail "--step on a terminal: $(cat -v "$scratch/out")"
