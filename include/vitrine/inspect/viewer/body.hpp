@@ -49,6 +49,7 @@ inline constexpr std::string_view body = R"html(
       <div id="sizer"><canvas id="picture" role="img"></canvas></div>
     </div>
     <p class="note warning" id="reduced" hidden></p>
+    <p class="note" id="fewer" hidden></p>
     <div id="strongest"></div>
   </section>
   <section class="card" id="statistics">

@@ -65,7 +65,7 @@ const heat = {
     const left = Math.min(labelWidth(group, 'query', true) + 14, Math.max(64, width * 0.3), 150);
     const tokenWidth = labelWidth(group, 'key', false);
     const top = Math.min(labelWidth(group, 'key', true) + 14, 116);
-    const fit = Math.min(46, (width - left - 2) / group.columns, (height - top - 2) / group.rows);
+    const fit = Math.min(46, (width - left - 2) / group.columns, (height - top - 9) / group.rows);
     let cell = state.zoom ?? (fit >= 3 ? Math.floor(fit * 2) / 2 : fit);
     const upright = tokenWidth + 6 <= cell;
     const layout = {left, top: upright ? 38 : top, cell, fit, upright};
@@ -76,7 +76,8 @@ const heat = {
 
   draw(group, map) {
     const layout = this.layout(group), {left, top, cell} = layout;
-    const contentWidth = left + group.columns * cell + (layout.shift ? 0 : 2), contentHeight = top + group.rows * cell + 2;
+    const contentWidth = left + group.columns * cell + (layout.shift ? 0 : 2);
+    const contentHeight = top + group.rows * cell + Math.max(2, 9 - cell / 2);  // the last label has room too
     const {width, height} = frame(Math.max(contentWidth, 1), contentHeight);
     const scrollX = scroller.scrollLeft, scrollY = scroller.scrollTop;
     const clampTo = (k, count) => Math.max(0, Math.min(count, k));
@@ -175,7 +176,7 @@ const heat = {
     ink.restore();
     ink.save();
     ink.beginPath();
-    ink.rect(left - 4, 0, width - left + 4, top);
+    ink.rect(left - 8, 0, width - left + 8, top);
     ink.clip();
     const columnLabel = j => {
       ink.save();

@@ -1,5 +1,5 @@
 // The viewer's script, part 3: two columns of tokens, queries left and keys right, with a line for every weight that
-// can be seen.
+// can be seen; of a large map only each query's strongest, until a token is chosen.
 #pragma once
 #include <string_view>
 #include <vitrine/core/config.hpp>
@@ -7,7 +7,11 @@
 namespace vitrine::inline VITRINE_ABI::inspect::viewer {
 
 inline constexpr std::string_view script_lines = R"js(
+const MOST_LINES = 2048;  // more take a processor that draws by itself longer than a frame, and nobody can tell them apart
+
 const lines = {
+  drawn: 0,  // lines of the last picture
+
   rowHeight: () => Math.min(48, Math.max(14, state.zoom ?? 24)),
 
   layout(group) {
@@ -42,6 +46,23 @@ const lines = {
     ink.fillText('key', right + 8, 14);
   },
 
+  // Lines of each query while no token is chosen.
+  most: group => Math.max(1, Math.floor(MOST_LINES / group.rows)),
+  isLimited(group) { return this.most(group) < group.columns; },
+
+  // For each query that many keys, those with the largest weights; of equal ones the first.
+  strongest(group, map) {
+    const most = this.most(group);
+    return map.strongest ??= Array.from({length: group.rows}, (_, i) => {
+      const row = map.bytes.subarray(i * group.columns, (i + 1) * group.columns), counts = new Uint32Array(256), keys = [];
+      for (const byte of row) ++counts[byte];
+      let least = 256, room = most;  // all bytes from `least` on have room, and the first of the next smaller
+      while (least > 1 && counts[least - 1] <= room) room -= counts[--least];
+      row.forEach((byte, j) => { if (byte >= least || (byte > 0 && byte === least - 1 && room-- > 0)) keys.push(j); });
+      return keys;
+    });
+  },
+
   // Lines in 16 classes of strength, weak ones first; those with both ends out of sight are left out.
   drawLines(group, map, chosen, layout, y, first, end) {
     const {left, right} = layout, middle = (left + right) / 2, classes = Array.from({length: 16}, () => null);
@@ -51,18 +72,26 @@ const lines = {
       const path = classes[Math.min(15, step >> 4)] ??= new Path2D();
       path.moveTo(left, y(i));
       path.bezierCurveTo(middle, y(i), middle, y(j), right, y(j));
+      ++this.drawn;
     };
+    this.drawn = 0;
     const isSeen = k => k >= first && k < end;
+    const one = chosen.row !== null || chosen.column !== null, strongest = one || !this.isLimited(group) ? null : this.strongest(group, map);
     const rows = chosen.row !== null ? [chosen.row] : Array.from({length: group.rows}, (_, i) => i);
     for (const i of rows) {
       if (chosen.row === null && chosen.column !== null) {
         add(i, chosen.column);
         continue;
       }
-      const all = isSeen(i), from = all ? 0 : Math.min(first, group.columns), to = all ? group.columns : Math.min(end, group.columns);
+      const all = isSeen(i);
+      if (strongest) {
+        for (const j of strongest[i]) if (all || isSeen(j)) add(i, j);
+        continue;
+      }
+      const from = all ? 0 : Math.min(first, group.columns), to = all ? group.columns : Math.min(end, group.columns);
       for (let j = from; j < to; ++j) add(i, j);
     }
-    const colours = palette().names, one = chosen.row !== null || chosen.column !== null;
+    const colours = palette().names;
     classes.forEach((path, k) => {
       if (!path) return;
       const strength = (k + 0.5) / 16;

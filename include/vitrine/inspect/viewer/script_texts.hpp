@@ -111,6 +111,9 @@ function show() {
   byId('reduced').hidden = !isReduced(group);
   byId('reduced').textContent = `Reduced picture: the map has ${group.queries.length} × ${group.keys.length} weights; each cell shows the largest weight of ` +
       `${rowStep} × ${columnStep} neighbours (queries × keys), so rows no longer sum to 1. The statistics are those of the whole map.`;
+  const most = lines.most(group);
+  byId('fewer').hidden = state.view !== 'lines' || !lines.isLimited(group);
+  byId('fewer').textContent = `Of each query only the ${most > 1 ? `${most} strongest lines are` : 'strongest line is'} drawn; point at a token to see all of its lines.`;
   showFigures(group);
   showStrongest(group, map);
   showLegend(map);

@@ -51,7 +51,7 @@ button[aria-pressed=true], button[aria-selected=true] { background: var(--ink); 
 .tools label { display: inline-flex; align-items: center; gap: 6px; font-size: 13px; color: var(--quiet); }
 #grid-frame { overflow-x: auto; padding: 3px; margin: 0 -3px; }
 #grid { display: grid; gap: 4px; align-items: center; }
-#grid .number { font-size: 11px; white-space: nowrap; overflow: hidden; text-overflow: clip; color: var(--quiet); text-align: center; font-variant-numeric: tabular-nums; }
+#grid .number { font-size: 11px; white-space: nowrap; color: var(--quiet); text-align: center; font-variant-numeric: tabular-nums; }
 #grid button { padding: 0; border: 0; border-radius: 3px; min-height: 0; background: var(--empty); aspect-ratio: 1; overflow: hidden; position: relative; color: var(--quiet); }
 #grid button canvas { width: 100%; height: 100%; display: block; image-rendering: pixelated; }
 #grid button:hover { box-shadow: 0 0 0 2px var(--quiet); }
@@ -99,7 +99,7 @@ dialog::backdrop { background: rgb(0 0 0 / 45%); }
   header, main, footer { padding-left: 8px; padding-right: 8px; }
   .card { padding: 10px; }
   #grid { gap: 2px; }
-  #grid .number { font-size: 9px; }
+  #grid .number { font-size: 8px; }
   #example { max-width: 60vw; }
   .push { display: none; }
 }
