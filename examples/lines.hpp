@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <istream>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 #include <vitrine/generate/generate.hpp>
@@ -30,8 +31,8 @@ struct Line {
 inline constexpr std::size_t longest_line = 1 << 20;  // bytes
 
 // The next line without its end (\n or \r\n); the last may have none. What is beyond longest_line is thrown away, and
-// `too_long` set. False at the end of the input.
-inline bool read_line(std::istream& in, std::string& line, bool& too_long) {
+// `too_long` set. False at the end of the input; an input that cannot be read is a std::runtime_error.
+inline bool read_line(std::istream& in, std::string& line, bool& too_long) try {
   line.clear(), too_long = false;
   std::streambuf& buffer = *in.rdbuf();
   constexpr int end = std::char_traits<char>::eof();
@@ -45,6 +46,8 @@ inline bool read_line(std::istream& in, std::string& line, bool& too_long) {
   }
   if (!line.empty() && line.back() == '\r') line.pop_back();
   return true;
+} catch (const std::ios_base::failure& error) {
+  throw std::runtime_error("the input cannot be read: " + error.code().message());
 }
 
 inline bool blank(const std::string& line) { return line.find_first_not_of(" \t") == line.npos; }

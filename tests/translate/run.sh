@@ -125,6 +125,10 @@ done
 
 
 # Output that is lost is an error, at the end or in the middle.
+status=0
+"$program" --model $model <&- >"$scratch/out" 2>"$scratch/err" || status=$?
+[ $status -eq 2 ] || fail "no stdin: exit $status"
+says "no stdin" "the input cannot be read"
 if [ -e /dev/full ]; then
   for lines in 1 200; do
     status=0
