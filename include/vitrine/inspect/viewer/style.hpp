@@ -46,7 +46,7 @@ button[aria-pressed=true], button[aria-selected=true] { background: var(--ink); 
 .group > :first-child { border-radius: 7px 0 0 7px; margin-left: 0; }
 .group > :last-child { border-radius: 0 7px 7px 0; }
 .group > :only-child { border-radius: 7px; }
-#example { max-width: min(46vw, 380px); }
+#example { width: min(46vw, 280px); contain: size layout; }  /* of thousands of examples, the browser need not measure each */
 .tools { display: flex; flex-wrap: wrap; align-items: center; gap: 8px 12px; margin: 8px 0; }
 .tools label { display: inline-flex; align-items: center; gap: 6px; font-size: 13px; color: var(--quiet); }
 #grid-frame { overflow-x: auto; padding: 3px; margin: 0 -3px; }
@@ -100,7 +100,7 @@ dialog::backdrop { background: rgb(0 0 0 / 45%); }
   .card { padding: 10px; }
   #grid { gap: 2px; }
   #grid .number { font-size: 8px; }
-  #example { max-width: 60vw; }
+  #example { width: 60vw; }
   .push { display: none; }
 }
 )css";
