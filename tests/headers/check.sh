@@ -3,7 +3,7 @@
 #   tests/headers/check.sh tiers           a header includes its own tier or a lower one, and only the std headers its tier may
 #   tests/headers/check.sh mirrors         include/vitrine/TIER/NAME.hpp has tests/TIER/NAME_test.cpp, or a source in tests/ includes it
 #   tests/headers/check.sh alone [CXX]     each compiles alone, without a warning; core to models without exceptions and RTTI too
-#   tests/headers/check.sh documented      each public entity has a comment (.cmake/docs.sh says which are); needs doxygen
+#   tests/headers/check.sh documented      each public entity says what it must (.cmake/undocumented.awk says what); needs doxygen
 #   tests/headers/check.sh cost [CXX]      compiles a file with EncoderLayer<float>: prints the time, refuses over 700 MB
 #   tests/headers/check.sh tidy            clang-tidy-14 finds nothing of its list (.clang-tidy) in them
 # Prints one line for each violation and exits with 1 when there is one.
