@@ -1,3 +1,4 @@
+#include <utility>
 #include <vitrine/core/keep.hpp>
 #include <vitrine/core/maps.hpp>
 
@@ -13,6 +14,7 @@ using vt::Which;
 static_assert(IndexSet{}.all() && IndexSet{}.contains(1000) && IndexSet{}.fits(1) && IndexSet{}.count_below(70) == 70);
 static_assert(IndexSet{3, 5}.contains(5) && !IndexSet{3, 5}.contains(4) && IndexSet{3, 5}.count_below(5) == 1);
 static_assert(IndexSet{3, 5}.fits(6) && !IndexSet{3, 5}.fits(5) && !IndexSet{-1}.fits(9) && !IndexSet{64}.fits(99));
+static_assert(!IndexSet{}.contains(-1) && !IndexSet{3, 5}.contains(-1) && !IndexSet{3, 5}.contains(64));
 static_assert(IndexSet{63}.fits(64) && IndexSet{63}.count_below(64) == 1 && !IndexSet{63}.contains(64));
 static_assert(vt::includes(Which::self | Which::cross, Which::cross) && !vt::includes(Which::self, Which::cross));
 static_assert(sizeof(vt::EncoderResult<vt::keep::Nothing, float>) == sizeof(vt::Tensor<float>));
@@ -52,6 +54,10 @@ TEST_CASE("every map that was chosen has its own place, and none other") {
         expected += 30;
       }
   CHECK_FALSE(maps.kept(1, 1));
+  vt::Maps<float> all(vt::heap());
+  REQUIRE(all.prepare(shape, {}, Which::self) == Status::ok);
+  CHECK(all.kept(2, 3));
+  for (const auto& [layer, head] : {std::pair{3, 0}, {0, 4}, {-1, 0}, {0, -1}}) CHECK_FALSE(all.kept(layer, head));
   CHECK(complaint([&] { (void)maps[1].matrix(0, 1); }) ==
         "vitrine: the maps of this layer were not chosen: see Selection::layers (got 1) [bad_shape]");
   CHECK(complaint([&] { (void)maps[2].matrix(0, 0); }) ==

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <utility>
 #include <vitrine/inspect/alignment_error.hpp>
 
 using namespace vitrine::inspect;
@@ -50,5 +51,8 @@ TEST_CASE("alignment error: the head that aligns best, and the most confident on
   CHECK(confident.layer == 1);
   CHECK(confident.head == 0);
   CHECK(confident.value == doctest::Approx(0.875));
-  CHECK_THROWS_AS(means.at(2, 0), std::out_of_range);
+  for (const auto& [layer, head] : {std::pair{2, 0}, {0, 2}, {1, -1}, {-1, 0}})
+    CHECK_THROWS_AS(means.at(layer, head), std::out_of_range);
+  CHECK_THROWS_AS(HeadSearch<RunningMean>(0, 2).largest([](const RunningMean& m) { return m.value(); }),
+                  std::out_of_range);
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <span>
+#include <stdexcept>
 #include <vector>
 #include <vitrine/generate/generate.hpp>
 #include <vitrine/inspect/scores.hpp>
@@ -106,6 +107,8 @@ TEST_CASE("scores: the area under the curve counts pairs, ties half") {
   CHECK(scores::area_under_curve({1, 1, 1}, {false, true, true}) == 0.5);
   CHECK(scores::area_under_curve({0.5, 0.5, 0.1, 0.9}, {true, false, false, false}) == doctest::Approx(1.5 / 3));
   CHECK(is_nan(scores::area_under_curve({1, 2}, {true, true})));
+  CHECK(is_nan(scores::area_under_curve({1, std::nan(""), 2}, {true, false, false})));
+  CHECK_THROWS_AS((void)scores::area_under_curve({1, 2}, {true}), std::invalid_argument);
 }
 
 TEST_CASE("scores: coverage of a trained model agrees with Transformers") {

@@ -179,3 +179,19 @@ TEST_CASE("a static stack gives the bits of the dynamic one; announced bytes are
   CHECK(dynamic.result_bytes({2, 9}, vt::keep::head_mean) == sizeof(float) * (2 * 9 * 20 + 2 * 2 * 81));
   CHECK(dynamic.flops({1, 9}) == 2 * 2.0 * (4 * 9 * 400 + 2 * 81 * 20 + 2 * 9 * 20 * 33));
 }
+
+TEST_CASE("a shape without memory_length announces as many keys as queries") {
+  const vt::DecoderLayer<float> layer({.d_model = 20, .nhead = 4, .dim_feedforward = 33});
+  const vt::Decoder<float> decoder({.layer = {.d_model = 20, .nhead = 4, .dim_feedforward = 33}, .num_layers = 2});
+  const vt::Transformer<float> model(
+      {.d_model = 20, .nhead = 4, .num_encoder_layers = 1, .num_decoder_layers = 2, .dim_feedforward = 33});
+  const auto check = [](const auto& one) {
+    CHECK(one.result_bytes({2, 9}) == one.result_bytes({2, 9, 9}));
+    CHECK(one.result_bytes({2, 9}) > one.result_bytes({2, 9, 8}));
+    CHECK(one.workspace_bytes({2, 9}) == one.workspace_bytes({2, 9, 9}));
+    CHECK(one.flops({2, 9}) == one.flops({2, 9, 9}));
+  };
+  check(layer);
+  check(decoder);
+  check(model);
+}

@@ -109,6 +109,7 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
+// Sizes, strides, indices and ids: signed, as wide as a pointer.
 using Index = std::ptrdiff_t;
 
 }  // namespace vitrine::inline VITRINE_ABI

@@ -22,10 +22,12 @@ struct Dims {
   constexpr Index memory_bound() const { return max_memory_length > 0 ? max_memory_length : max_length; }
 };
 
-// The shape of one call. length: rows of the sequence that asks; memory_length: rows of the one that is attended to (0:
-// itself).
+// The shape of one call. length: rows of the sequence that asks, T; memory_length: rows of the one that is attended to,
+// S (0: as many as length).
 struct Shape {
   Index batch = 1, length = 0, memory_length = 0;
+  // S.
+  constexpr Index memory_rows() const { return memory_length > 0 ? memory_length : length; }
 };
 
 // nn.MultiheadAttention's constructor options that matter for inference.

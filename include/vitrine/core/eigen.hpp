@@ -1,5 +1,5 @@
-// Eigen at the boundary only: maps over our bytes. No product, decomposition or temporary of Eigen's runs inside the
-// library.
+// Eigen at the boundary only: maps over our bytes. No product, decomposition or temporary of Eigen's runs below
+// inspect/, which does its arithmetic on maps with it.
 #pragma once
 #include <vitrine/core/config.hpp>
 
@@ -26,10 +26,11 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
-// The matrix that inputs may be, and that map arithmetic is done with: rows stand one after another. Owns its values.
+// The matrix that inputs may be, and that map arithmetic is done with: rows stand one after another. Owns its values,
+// on the heap.
 template <class S>
 using RowMajor = Eigen::Matrix<S, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-// What every matrix(...) of a result returns: a read-only view of row-major values. Allocates nothing.
+// What every matrix(...) of a result returns: a read-only view of row-major values, mostly T x S. Allocates nothing.
 template <class S>
 using MatrixView = Eigen::Map<const RowMajor<S>>;
 

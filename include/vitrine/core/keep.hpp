@@ -21,7 +21,7 @@ namespace vitrine::inline VITRINE_ABI {
 
 // Kinds of attention, to be joined by |.
 enum class Which : std::uint8_t { none = 0, self = 1, cross = 2, encoder = 4, all = 7 };
-// Both kinds.
+// The kinds of both.
 constexpr Which operator|(Which x, Which y) { return Which(std::uint8_t(x) | std::uint8_t(y)); }
 // One of the kinds is in the set.
 constexpr bool includes(Which set, Which kind) { return (std::uint8_t(set) & std::uint8_t(kind)) != 0; }
@@ -48,7 +48,7 @@ class IndexSet {
       valid_ = false;
   }
   // The index is in the set.
-  constexpr bool contains(Index i) const noexcept { return all_ || (i < 64 && ((bits_ >> i) & 1) != 0); }
+  constexpr bool contains(Index i) const noexcept { return i >= 0 && (all_ || (i < 64 && ((bits_ >> i) & 1) != 0)); }
   // How many of 0 ... n - 1 are in the set; also the place of n among them.
   constexpr Index count_below(Index n) const noexcept {
     if (all_) return n;

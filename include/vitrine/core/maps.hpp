@@ -4,6 +4,7 @@
 //   result.self_attn.matrix(b, h)           of a layer: Eigen::Map, T x S, rows sum to 1
 //   result.self_attn[layer].matrix(b, h)    of a stack; layer, b and h are the model's own indices
 //   ScoredMaps: also scores(b, h), -inf where a key is masked.   MeanMaps: matrix(b)
+//   layers(), batch(), heads(), length(b), memory_length(b), kept(layer, h); values(): all that was kept; bytes()
 //
 // Views live as long as the result. A layer or head that was not chosen, or an index out of range, is an error
 // (StatusError; a trap without exceptions). Ragged sequences have maps of T_b x S_b.
@@ -167,7 +168,9 @@ class MapStore {
   Index heads() const noexcept { return layout_.mean ? 1 : layout_.shape.heads; }
   Index length(Index b = 0) const noexcept { return layout_.rows(b); }
   Index memory_length(Index b = 0) const noexcept { return layout_.columns(b); }
-  bool kept(Index layer, Index h) const noexcept { return layout_.has(layer, h); }
+  bool kept(Index layer, Index h) const noexcept {
+    return layer < layers() && (layout_.mean || h < layout_.shape.heads) && layout_.has(layer, h);
+  }
   // All kept values, layer by layer, (B, H, T, S) in each.
   std::span<const S> values() const noexcept { return values_.span(); }
   std::size_t bytes() const noexcept { return std::size_t(values_.size() + scores_.size()) * sizeof(S); }

@@ -26,7 +26,7 @@ struct Memory {
 constexpr std::size_t round_up(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
 constexpr Index round_up(Index count, Index unit) { return (count + unit - 1) / unit * unit; }
 
-// Immutable values. Copying is cheap and thread-safe: copies of an owning block share its bytes.
+// n values that nobody changes. Copying is cheap and thread-safe: copies of an owning block share its bytes.
 template <class S>
 class Block {
  public:
@@ -91,7 +91,7 @@ class Block {
   Header* header_ = nullptr;
 };
 
-// Values of one owner. Growing does not keep the contents; a smaller size keeps the capacity.
+// n values of one owner. Growing does not keep the contents; a smaller size keeps the capacity.
 template <class S>
 class Buffer {
  public:

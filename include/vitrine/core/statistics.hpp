@@ -4,8 +4,7 @@
 //                                        .largest(b, h)            its largest weight, largest_key(b, h, row) the key
 //                                        .log_sum_exp(b, h)        ln sum exp of its scores (after scale and mask)
 //                                        .received(b, h)           of each key: the sum of its column
-//   keep::top<k>       r.self_attn[layer].weights(b, h)            T x k, each row's largest weights in descending
-//   order
+//   keep::top<k>       r.self_attn[layer].weights(b, h)            T x k, each row's largest weights, descending
 //                                        .key(b, h, row, i)        the key of weight i of that row
 //   keep::rollout      r.self_attn.matrix(b)                       T x T, attention rollout through all layers
 //
@@ -38,11 +37,11 @@ class StatisticsView {
  public:
   StatisticsView(const S* values, const detail::MapLayout* layout, Index layer)
       : values_(values), layout_(layout), layer_(layer) {}
-  // - sum w ln w of each row, in nats.
+  // T values, - sum w ln w of each row, in nats: 0 to ln S.
   std::span<const S> entropy(Index b, Index h) const { return rows(b, h, 0); }
-  // The largest weight of each row.
+  // T values, the largest weight of each row, 0 to 1.
   std::span<const S> largest(Index b, Index h) const { return rows(b, h, 1); }
-  // ln sum exp of each row's scores, after scale and mask.
+  // T values, ln sum exp of each row's scores, after scale and mask.
   std::span<const S> log_sum_exp(Index b, Index h) const { return rows(b, h, 3); }
   // The key of a row's largest weight, the lowest of several; -1 where there is none.
   Index largest_key(Index b, Index h, Index row) const {
@@ -206,14 +205,13 @@ class TopWeights : public detail::MapStore<S> {
 
 // Attention rollout (Abnar and Zuidema 2020) while the layers run: two T x T matrices a sequence, however many layers
 // and heads there are.
-//   A_l = 1/2 (mean over heads of layer l) + 1/2 I,   rollout = A_L A_(L-1) ... A_1;   row i: what position i is made
-//   of
+//   A_l = 1/2 (mean over heads of layer l) + 1/2 I,   rollout = A_L A_(L-1) ... A_1;   row i: what i is made of
 // Self-attention only, all layers and heads; inspect/rollout.hpp computes the same from kept maps.
 template <class S>
 class Rollout : public detail::MapStore<S> {
  public:
   using detail::MapStore<S>::MapStore;
-  // T x T.
+  // T x T of sequence b.
   MatrixView<S> matrix(Index b) const& {
     const detail::MapLayout& layout = this->layout_;
     return {this->values_.data() + layout.checked_at(0, b, 0), layout.rows(b), layout.columns(b)};

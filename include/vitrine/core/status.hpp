@@ -34,6 +34,7 @@ struct [[nodiscard]] Status {
   constexpr operator Code() const { return code; }
 };
 
+// The code's spelling, "bad_shape" and so on; a constant text.
 constexpr const char* name(Status::Code code) {
   constexpr const char* names[] = {
       "ok",      "bad_shape",           "bad_mask",         "bad_config",   "not_loaded", "not_supported",

@@ -8,13 +8,11 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
-// Keys and values of every layer: of the hypotheses' own ids, and of the sources. Keys stand in panels, values in rows,
-// so that a step repacks nothing. Memory: layers x (hypotheses x capacity + sources x memory_capacity) x 2 x heads x
-// width values.
+// Keys and values of every layer: of the hypotheses' own ids, and of the sources.
 template <class S>
 class KeyValueCache {
  public:
-  // What decides its memory. `width` is a head's; lengths are in ids.
+  // What decides its memory; capacities are in ids.
   struct Sizes {
     Index layers = 0, heads = 0, width = 0;  // width: of a head
     Index sources = 0, sharing = 1;          // hypotheses: sources x sharing
@@ -24,8 +22,9 @@ class KeyValueCache {
   // Empty; grows through `memory`.
   explicit KeyValueCache(const Memory* memory) noexcept
       : self_(memory), memory_(memory), spare_(memory), moves_(memory), from_(memory) {}
-  // Forgets everything. Memory: grows to layers x (hypotheses x capacity + sources x memory_capacity) x 2 E values,
-  // rounded up to panels; none when a former size was enough. out_of_memory.
+  // Forgets everything. Memory: grows to layers x (hypotheses x capacity + sources x memory_capacity) x 2 E values (E:
+  // heads x width), rounded up to panels, and with beams one hypothesis more; none when a former size was enough.
+  // out_of_memory.
   Status reserve(const Sizes& sizes) noexcept {
     sizes_ = sizes;
     detail::KeyValues<S> one;
@@ -44,17 +43,17 @@ class KeyValueCache {
   const Sizes& sizes() const noexcept { return sizes_; }
   // Hypotheses at present.
   Index hypotheses() const noexcept { return sizes_.sources * sizes_.sharing; }
-  // What it has allocated.
+  // Bytes of these keys and values.
   std::size_t bytes() const noexcept { return std::size_t(self_.size() + memory_.size() + spare_.size()) * sizeof(S); }
 
-  // What `layer` has read of the hypotheses and of their sources.
+  // One layer's keys and values of the hypotheses.
   detail::KeyValues<S> self(Index layer) noexcept { return at(self_, self_layout_, layer, hypotheses()); }
   // One layer's keys and values of the sources.
   detail::KeyValues<S> memory(Index layer) noexcept { return at(memory_, memory_layout_, layer, sizes_.sources); }
 
   // Hypothesis i becomes what parents[i] was, for all i < parents.size(): a multiple of `sharing`, each group of that
   // size from one source, in ascending order of sources. `filled` keys are copied, and of a source as many as
-  // memory_lengths says.
+  // memory_lengths says. Allocates nothing.
   void reorder(int threads, std::span<const Index> parents, Index filled, const Index* memory_lengths) noexcept {
     plan_moves(parents);
     if (move_count_ == 0) return;

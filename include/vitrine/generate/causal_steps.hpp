@@ -21,7 +21,8 @@ class CausalSteps {
   template <class K>
   using Result = EncoderResult<K, S>;
 
-  // Model and workspace must outlive this object. The workspace says how many threads.
+  // Model and workspace must outlive this object. The workspace says how many threads; the cache comes
+  // from the model's Memory.
   CausalSteps(const Gpt2<S>& model, Workspace& workspace, const DecodingOptions& options = {}) noexcept
       : model_(&model),
         workspace_(&workspace),
@@ -32,7 +33,8 @@ class CausalSteps {
         hidden_(model.memory()) {}
 
   // Forgets what was read, and reads `past` for all beams: read.output is its hidden states (1, T, E) before the final
-  // norm, with its maps if `keep` says so. Allocates only to grow. bad_config, bad_shape, not_loaded, out_of_memory.
+  // norm, with its maps if `keep` says so. Allocates only to grow. bad_config, bad_shape, not_loaded, not_supported
+  // (what `keep` asks), workspace_too_small, result_too_small, out_of_memory.
   template <class K>
   Status begin_into(Result<K>& read, std::span<const Index> past, const K& keep) noexcept {
     rows_ = filled_ = 0;
@@ -74,7 +76,8 @@ class CausalSteps {
   Status begin_into(std::span<const Index> past) noexcept { return begin_into(read_, past, keep::nothing); }
 
   // One more id for each beam: result.output is the logits (beams, 1, V) of what follows, with the maps of this one
-  // step. bad_shape: another number of ids, an id that the model does not have, or max_length reached.
+  // step. Allocates nothing after the first step, into the same result. bad_shape: another number of ids, an id that
+  // the model does not have, or max_length reached; not_supported before begin; otherwise as begin_into.
   template <class K>
   Status next_into(Result<K>& result, std::span<const Index> ids, const K& keep) noexcept {
     static_assert(!detail::is_rollout<typename K::template map<S, 0>>,
@@ -107,7 +110,8 @@ class CausalSteps {
     return {};
   }
 
-  // Beam i goes on from what parents[i] was. There are always as many as at the beginning.
+  // Beam i goes on from what parents[i] was. There are always as many as at the beginning: bad_shape otherwise.
+  // Allocates nothing.
   Status reorder(std::span<const Index> parents) noexcept {
     if (Index(parents.size()) != rows_)
       return {Status::bad_shape, "the number of hypotheses must be that of the beams", Index(parents.size()), rows_};
@@ -123,7 +127,7 @@ class CausalSteps {
 #if VITRINE_EXCEPTIONS
   // The same, throwing StatusError.
   void begin(std::span<const Index> past) { throw_if_failed(begin_into(past)); }
-  // next_into with a fresh result. Throws StatusError.
+  // next_into with a fresh result from the model's Memory. Throws StatusError.
   template <class K = DefaultKeep>
   Result<K> next(std::span<const Index> ids, const K& keep = {}) {
     Result<K> result;

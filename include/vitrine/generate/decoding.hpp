@@ -30,7 +30,8 @@ class DecodingSteps {
   template <class K>
   using Result = DecoderResult<K, S>;
 
-  // Model and workspace must outlive this object. The workspace says how many threads.
+  // Model and workspace must outlive this object. The workspace says how many threads; the cache comes
+  // from the model's Memory.
   DecodingSteps(const Seq2Seq<S>& model, Workspace& workspace, const DecodingOptions& options = {}) noexcept
       : model_(&model),
         workspace_(&workspace),
@@ -43,8 +44,8 @@ class DecodingSteps {
         hidden_(model.memory()) {}
 
   // Encodes the sources (result: `encoder`, with its maps if `keep` says so) and reads what every decoder layer needs
-  // of them. Forgets former hypotheses; sources without ids are refused. Allocates only to grow. Errors as
-  // Seq2Seq::encode_into.
+  // of them. Forgets former hypotheses; sources without ids are bad_shape, another number of beams or max_length
+  // bad_config. Allocates only to grow. Errors otherwise as Seq2Seq::encode_into.
   template <class K>
   Status begin_into(EncoderResult<K, S>& encoder, const Tokens& sources, const K& keep) noexcept {
     rows_ = filled_ = 0;
@@ -78,8 +79,8 @@ class DecodingSteps {
   Status begin_into(const Tokens& sources) noexcept { return begin_into(encoded_, sources, keep::nothing); }
 
   // One more id for each hypothesis: result.output is the logits (rows, 1, V) of what follows, with the maps of this
-  // one step. Allocates only to grow the result, at the first step. bad_shape: another number of ids, an id that the
-  // model does not have, or max_length reached.
+  // one step. Allocates nothing after the first step, into the same result. bad_shape: another number of ids, an id
+  // that the model does not have, or max_length reached; not_supported before begin; otherwise as begin_into.
   template <class K>
   Status next_into(DecoderResult<K, S>& result, std::span<const Index> ids, const K& keep) noexcept {
     static_assert(!detail::is_rollout<typename K::template map<S, 0>>,
@@ -159,6 +160,7 @@ class DecodingSteps {
 
   // Hypothesis i goes on from what parents[i] was; there may be fewer than before. Their number is a multiple of
   // `beams`, each group of that many has its parents in one group, and groups keep their order. bad_shape otherwise.
+  // Allocates nothing.
   Status reorder(std::span<const Index> parents) noexcept {
     const Index beams = options_.beams, count = Index(parents.size());
     if (count % beams != 0)
@@ -184,7 +186,7 @@ class DecodingSteps {
 #if VITRINE_EXCEPTIONS
   // The same, throwing StatusError.
   void begin(const Tokens& sources) { throw_if_failed(begin_into(sources)); }
-  // next_into with a fresh result. Throws StatusError.
+  // next_into with a fresh result from the model's Memory. Throws StatusError.
   template <class K = DefaultKeep>
   DecoderResult<K, S> next(std::span<const Index> ids, const K& keep = {}) {
     DecoderResult<K, S> result;
@@ -193,13 +195,13 @@ class DecodingSteps {
   }
 #endif
 
-  // Hypotheses now, and ids that each has.
+  // Hypotheses that are running.
   Index hypotheses() const noexcept { return rows_; }
   // Ids that each hypothesis has got so far.
   Index length() const noexcept { return filled_; }
   // Ids that each hypothesis may get.
   Index capacity() const noexcept { return capacity_; }
-  // Memory of keys and values.
+  // Bytes of the keys and values that were read.
   std::size_t cache_bytes() const noexcept { return cache_.bytes(); }
 
  private:

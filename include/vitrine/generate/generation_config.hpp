@@ -26,7 +26,7 @@ struct GenerationConfig {
   std::vector<Index> eos_token_ids = {};
   bool renormalize_logits = false;
 
-  // The longest sequence, `prompt` tokens included.
+  // The longest sequence in ids, `prompt` of them included.
   Index limit(Index prompt = 1) const { return max_new_tokens > 0 ? prompt + max_new_tokens : max_length; }
   // The id is one of the ends.
   bool is_end(Index id) const {

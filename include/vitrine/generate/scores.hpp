@@ -62,7 +62,7 @@ template <class S>
 inline constexpr Index glance = 8 * simd<S>::lanes;
 }  // namespace detail
 
-// The first of the largest of n > 0 values that are no NaN.
+// The place of the largest of n > 0 values, the first of several; none may be NaN.
 template <class S>
 Index argmax(const S* x, Index n) {
   Index best = 0;
@@ -75,8 +75,8 @@ Index argmax(const S* x, Index n) {
   return best;
 }
 
-// What may not follow `sequence` (prompt tokens included) becomes -inf, in Transformers' order: repeated n-grams, bad
-// words, an end before the minimal lengths, forced beginning and end.
+// What may not follow `sequence` (prompt tokens included) becomes -inf among the V scores, in Transformers' order:
+// repeated n-grams, bad words, an end before the minimal lengths, forced beginning and end. Allocates nothing.
 template <class S>
 void apply_rules(const GenerationConfig& g, std::span<const Index> sequence, Index prompt, std::span<S> scores) {
   constexpr S never = detail::minus_infinity<S>();
@@ -117,7 +117,7 @@ struct Candidate {
 template <class S>
 class TopK {
  public:
-  // Room for this many candidates.
+  // Allocates room for this many candidates; then nothing more.
   explicit TopK(Index count) : count_(std::size_t(count)) { heap_.reserve(count_ + 1); }
   // Forgets all candidates.
   void clear() { heap_.clear(); }
@@ -133,7 +133,7 @@ class TopK {
     }
     std::push_heap(heap_.begin(), heap_.end());  // the worst in front
   }
-  // scores[i] + more at the places first + i, i < n.
+  // Considers n scores: scores[i] + more at place first + i.
   void offer_all(const S* scores, Index n, S more, Index first) {
     for (Index j = 0; j < n; j += detail::glance<S>) {
       const Index end = j + detail::glance<S> < n ? j + detail::glance<S> : n;

@@ -4,7 +4,8 @@
 //   pharaoh(threshold_links(map, 0.3))                                  Marian's --alignment 0.3
 //   marian_soft(map)                                                    "0.9,0.1 0.2,0.8": a group a target token
 //   with_alignment("das ist gut", "0-0 1-1 2-2")                        "das ist gut ||| 0-0 1-1 2-2"
-// words.hpp merges subwords first; alignment_error.hpp compares with gold links and finds the head that aligns best.
+// Links and texts are returned on the heap. words.hpp merges subwords first; alignment_error.hpp compares with gold
+// links and finds the head that aligns best.
 #pragma once
 #include <algorithm>
 #include <charconv>
@@ -25,8 +26,9 @@ struct Link {
 // Links of one sentence pair.
 using Links = std::vector<Link>;
 
-/// One link for each target token, to the source token with its largest weight (ties: the first), sorted. With both
-/// sizes given, only the first target_count rows and source_count columns exist: to leave end marks out.
+/// One link for each target token (row of the T x S map), to the source token with its largest weight (ties: the
+/// first), sorted. With both sizes given, only the first target_count rows and source_count columns exist: to leave end
+/// marks out.
 template <class M>
 Links hard_links(const M& map, Index target_count = -1, Index source_count = -1);
 
@@ -42,8 +44,8 @@ std::string pharaoh(const Links& links);
 /// names the part that is no link.
 Links parse_pharaoh(std::string_view text, Index offset = 0);
 
-/// Marian's soft text: a group for each target token, the weights over the source tokens joined by commas, six
-/// significant digits as C++ streams print them.
+/// Marian's soft text of a T x S map: a group for each target token, the weights over the source tokens joined by
+/// commas, six significant digits as C++ streams print them.
 template <class M>
 std::string marian_soft(const M& map);
 

@@ -65,14 +65,15 @@ struct HeadChoice {
 template <class Figure>
 class HeadSearch {
  public:
-  // For a model with so many layers and heads.
+  // For a model with so many layers and heads: allocates a figure for each.
   HeadSearch(Index layers, Index heads) : heads_(heads), figures_(std::size_t(layers * heads)) {}
 
-  // One head's figure.
-  Figure& at(Index layer, Index head) { return figures_.at(std::size_t(layer * heads_ + head)); }
-  const Figure& at(Index layer, Index head) const { return figures_.at(std::size_t(layer * heads_ + head)); }
+  // One head's figure. Throws std::out_of_range.
+  Figure& at(Index layer, Index head) { return figures_.at(place(layer, head)); }
+  const Figure& at(Index layer, Index head) const { return figures_.at(place(layer, head)); }
 
-  /// The layer and head with the smallest (or largest) value of a figure; ties: the first. There must be one.
+  /// The layer and head with the smallest (or largest) value of a figure; ties: the first. Throws std::out_of_range
+  /// where there is none.
   template <class F>
   HeadChoice smallest(F&& value) const {
     return best(value, [](double one, double other) { return one < other; });
@@ -84,6 +85,9 @@ class HeadSearch {
   }
 
  private:
+  std::size_t place(Index layer, Index head) const {
+    return head >= 0 && head < heads_ ? std::size_t(layer * heads_ + head) : figures_.size();
+  }
   template <class F, class Better>
   HeadChoice best(F& value, Better better) const {
     HeadChoice choice{0, 0, value(figures_.at(0))};

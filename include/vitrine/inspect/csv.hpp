@@ -1,4 +1,5 @@
-// Rows of comma-separated values (RFC 4180, lines end with \n), the same bytes under every locale.
+// Rows of comma-separated values (RFC 4180, lines end with \n), the same bytes under every locale. The text is on the
+// heap.
 //   CsvRow row;
 //   row.add("a, \"b\"").add(0.5).add(Index{3});       row.take() == "\"a, \"\"b\"\"\",0.5,3\n"
 #pragma once

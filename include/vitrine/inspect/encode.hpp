@@ -1,5 +1,5 @@
 // Bytes for an HTML file: base 85 for the maps; base64 (RFC 4648) and SHA-256 (FIPS 180-4) for the content security
-// policy that names the page's own script.
+// policy that names the page's own script. Allocates what it returns or appends.
 #pragma once
 #include <algorithm>
 #include <array>

@@ -14,12 +14,14 @@
 namespace vitrine::inline VITRINE_ABI::inspect {
 
 /// Rolls one more layer: (residual I + (1 - residual) attention) * rolled. `attention` is T x T, already averaged over
-/// heads; an empty `rolled` stands for I. Throws std::invalid_argument when the extents do not fit.
+/// heads; an empty `rolled` stands for I. Throws std::invalid_argument when the extents do not fit. Memory: the
+/// T x T matrix that is returned, and one of scratch.
 template <class S, class M>
 RowMajor<S> roll_layer(const M& attention, const RowMajor<S>& rolled, S residual = S(0.5));
 
 /// The rollout of sequence b through the first `layers` layers (-1: all of them). Maps<S> or MeanMaps<S> of
-/// self-attention, all those layers and heads kept (StatusError else). Memory: 3 T x T matrices.
+/// self-attention, all those layers and heads kept (StatusError else). Throws std::invalid_argument for more layers
+/// than there are. Memory: 3 T x T matrices on the heap.
 template <class S>
 RowMajor<S> rollout(const Maps<S>& self_attn, Index b, Index layers = -1, S residual = S(0.5));
 template <class S>

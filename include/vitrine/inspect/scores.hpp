@@ -8,6 +8,8 @@
 #include <cmath>
 #include <limits>
 #include <span>
+#include <stdexcept>
+#include <string>
 #include <vector>
 #include <vitrine/core/config.hpp>
 #include <vitrine/kernels/elementary.hpp>
@@ -41,7 +43,8 @@ double mean_negative_log_probability(std::span<const S> log_probabilities);
 
 /// How well a score finds the positive cases: the area under the receiver operating characteristic, which is the chance
 /// that a positive case has a larger score than a negative one, equal scores counting half (Hanley and McNeil 1982).
-/// 0.5: no better than chance. NaN without cases of both kinds. Scores must not be NaN.
+/// 0.5: no better than chance. NaN without cases of both kinds, and where a score is. Throws std::invalid_argument for
+/// another number of scores than of cases. Memory: a sorted list of indices.
 inline double area_under_curve(const std::vector<double>& scores, const std::vector<bool>& positive);
 
 // ---- implementation
@@ -112,6 +115,11 @@ double mean_negative_log_probability(std::span<const S> log_probabilities) {
 }
 
 inline double area_under_curve(const std::vector<double>& scores, const std::vector<bool>& positive) {
+  if (scores.size() != positive.size())
+    throw std::invalid_argument("area_under_curve: " + std::to_string(scores.size()) + " scores of " +
+                                std::to_string(positive.size()) + " cases");
+  for (const double score : scores)
+    if (std::isnan(score)) return score;
   std::vector<std::size_t> order(scores.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
   std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return scores[a] < scores[b]; });

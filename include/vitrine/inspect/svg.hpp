@@ -1,6 +1,6 @@
 // Heatmaps as SVG, for a README or a paper: one map with labels, or a grid of layers x heads. The picture has its own
 // dark colours where the reader's system is dark (prefers-color-scheme works inside an <img>), and needs neither script
-// nor fonts of its own.
+// nor fonts of its own. Pictures are strings on the heap.
 //   save_text("alignment.svg", svg_heatmap(map, T, S, phonemes, letters, {.title = "layer 2, head 1"}));
 #pragma once
 #include <algorithm>

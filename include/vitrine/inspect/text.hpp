@@ -1,5 +1,5 @@
 // Tokens are any bytes: what the pictures need to show them safely. UTF-8 with replacement, JSON and XML quoting, width
-// on a terminal.
+// on a terminal. Texts are returned on the heap.
 //   json_string("</script>")  ->  "\u003c/script\u003e"      display_width("語")  ->  2
 #pragma once
 #include <charconv>

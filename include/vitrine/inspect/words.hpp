@@ -37,9 +37,9 @@ Subwords subwords_of(const std::vector<std::string>& tokens);
 Words words_of(const std::vector<std::string>& tokens, Subwords marks);
 inline Words words_of(const std::vector<std::string>& tokens) { return words_of(tokens, subwords_of(tokens)); }
 
-/// The map between words (target words x source words): weights to the subwords of a source word are added, those from
-/// the subwords of a target word are averaged (Clark et al. 2019, section 4). The map's extents must be the tokens'
-/// (std::invalid_argument).
+/// The T x S map between T target and S source words, on the heap: weights to the subwords of a source word are added,
+/// those from the subwords of a target word are averaged (Clark et al. 2019, section 4). The map's extents must be the
+/// tokens' (std::invalid_argument).
 template <class M>
 RowMajor<typename M::Scalar> merge_words(const M& map, const Words& target, const Words& source);
 

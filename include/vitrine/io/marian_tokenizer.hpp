@@ -24,9 +24,10 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
-/// Copies share the models; many threads may use one.
+/// Copies share the models; many threads may use one. Ids and texts are returned on the heap.
 class MarianTokenizer {
  public:
+  /// The ids of a text and, as many, the pieces that they stand for.
   struct Encoding {
     std::vector<Index> ids = {};
     std::vector<std::string> pieces = {};
@@ -38,12 +39,14 @@ class MarianTokenizer {
 
   /// Ids of valid UTF-8 text, the end token included. Pieces that are not in the vocabulary become <unk>.
   Encoding encode(std::string_view text) const { return encode(text, *source_, source_ids_); }
-  /// A target text, for scoring.
+  /// The same of a target text, for scoring.
   Encoding encode_target(std::string_view text) const { return encode(text, *target_, target_ids()); }
   /// The text of target ids, special tokens left out.
   std::string decode(const std::vector<Index>& ids) const;
 
+  /// The ids of sources; lives as long as this object.
   const Vocabulary& source_ids() const noexcept { return source_ids_; }
+  /// The ids of targets: the sources' own where the folder has no target_vocab.json.
   const Vocabulary& target_ids() const noexcept { return separate_ ? *separate_ : source_ids_; }
 
  private:

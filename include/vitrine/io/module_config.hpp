@@ -45,7 +45,7 @@ inline constexpr const char* module_name<Transformer<S>> = "Transformer";
 template <class Config>
 Config read_config(std::string_view text, const std::string& file);
 
-/// The JSON object that read_config reads, all options by PyTorch's names.
+/// The JSON object that read_config reads, all options by PyTorch's names; text on the heap.
 template <class Config>
 std::string write_config(const Config& config);
 

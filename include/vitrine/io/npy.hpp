@@ -29,10 +29,10 @@ namespace vitrine::inline VITRINE_ABI {
 TensorView parse_npy(std::span<const std::byte> bytes, const std::string& file, std::string name = "array");
 
 /// The bytes before the data of a .npy: version 1, or 2 if it must, ending at a multiple of 64. `descr` is NumPy's name
-/// of the type, as "<f4".
+/// of the type, as "<f4". Text on the heap.
 std::string npy_header(std::string_view descr, std::span<const Index> shape);
 
-/// NumPy's name of a type; throws Error unknown_dtype for BF16, which NumPy lacks.
+/// NumPy's name of a type, on the heap; throws Error unknown_dtype for BF16, which NumPy lacks.
 std::string npy_descr(DType dtype, const std::string& file);
 
 /// An open .npy file; copies share it.
@@ -44,6 +44,7 @@ class Npy {
     contents->tensor = parse_npy(contents->file.bytes(), contents->label);
     contents_ = std::move(contents);
   }
+  /// The array; lives as long as this object or a copy of it.
   const TensorView& tensor() const& noexcept { return contents_->tensor; }
   const TensorView& tensor() const&& = delete;  // the view would outlive the file: give the Npy a name first
 

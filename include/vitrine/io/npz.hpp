@@ -47,13 +47,14 @@ class Npz {
   std::span<const TensorView> tensors() const&& =
       delete;  // the views would outlive the file: give the Npz a name first
 
-  // The members' names without .npy, in the archive's order.
+  // The arrays' names, sorted; new strings.
   std::vector<std::string> names() const;
 
-  /// The array of that name, or nullptr; at() throws Error no_such_tensor instead, which lists the nearest names.
+  /// The array of that name, or nullptr.
   const TensorView* find(std::string_view name) const& noexcept;
   const TensorView* find(std::string_view name) const&& =
       delete;  // the view would outlive the file: give the Npz a name first
+  /// The array of that name; throws Error no_such_tensor, which lists the names nearest to it.
   const TensorView& at(std::string_view name) const&;
   const TensorView& at(std::string_view name) const&& =
       delete;  // the view would outlive the file: give the Npz a name first
@@ -76,7 +77,8 @@ class NpzWriter {
   explicit NpzWriter(const std::filesystem::path& path, bool always_zip64 = false)
       : label_(path.string()), file_(path), always_zip64_(always_zip64) {}
 
-  /// Writes an array of numbers or bool. Throws Error: size_mismatch, shape_overflow, duplicate_name, write_failed.
+  /// Writes an array of numbers or bool. Throws Error: size_mismatch, shape_overflow, duplicate_name, bad_usage (a
+  /// name over 65000 bytes), write_failed.
   template <class T>
   void add(const std::string& name, const std::vector<Index>& shape, std::span<const T> values) {
     const std::span<const T> pieces[] = {values};
@@ -84,6 +86,7 @@ class NpzWriter {
   }
 
   /// Writes one array whose values lie in several pieces, one after another, for instance the maps of one layer each.
+  /// Throws as add.
   template <class T>
   void add_pieces(const std::string& name, const std::vector<Index>& shape,
                   std::span<const std::span<const T>> pieces) {
@@ -93,10 +96,10 @@ class NpzWriter {
   }
 
   /// Writes UTF-8 strings as a NumPy array of str; bytes that are not UTF-8 become U+FFFD. Memory: 4 bytes a character
-  /// of the longest, times their number.
+  /// of the longest, times their number. Throws as add.
   void add_strings(const std::string& name, std::span<const std::string> strings);
 
-  /// Writes the directory and puts the file in its place. Without it nothing is written.
+  /// Writes the directory and puts the file in its place. Without it nothing is written. Throws Error write_failed.
   void finish();
 
  private:

@@ -39,7 +39,7 @@ class SafeTensors {
   explicit SafeTensors(const std::filesystem::path& path, Options options = {});
 
   /// Reads a container that is already in memory, which must outlive this object and its copies. `label` stands for the
-  /// file in errors.
+  /// file in errors. Throws what parse_safetensors throws.
   explicit SafeTensors(std::span<const std::byte> bytes, std::string label = "(memory)", Options options = {});
 
   /// All tensors, sorted by name. Views live as long as this object or a copy of it.
@@ -47,7 +47,7 @@ class SafeTensors {
   std::span<const TensorView> tensors() const&& =
       delete;  // the views would outlive the file: give the SafeTensors a name first
 
-  /// All names, sorted.
+  /// All names, sorted; new strings.
   std::vector<std::string> names() const;
 
   /// The tensor of that name, or nullptr.

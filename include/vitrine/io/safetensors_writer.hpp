@@ -41,8 +41,7 @@ class SafeTensorsWriter {
 
   std::map<std::string, std::string> metadata;
 
-  /// A tensor stored as `T` is: float F32, double F64, std::int64_t I64, bool BOOL and so on. Throws Error
-  /// size_mismatch.
+  /// A tensor stored as `T` is: float F32, double F64, std::int64_t I64, bool BOOL and so on. finish() checks its size.
   template <class T>
   void add(std::string tensor_name, std::vector<Index> shape, std::span<const T> values) {
     add(std::move(tensor_name), dtype_of<T>(), std::move(shape), std::as_bytes(values));

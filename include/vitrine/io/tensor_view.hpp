@@ -87,7 +87,7 @@ struct TensorView {
     read(first_row * row_elements(), count * row_elements(), out);
   }
 
-  /// All values in a new vector (T not bool).
+  /// All values in a new vector (T not bool). Throws as copy_to.
   template <class T>
   std::vector<T> to_vector() const {
     check_dtype<T>();

@@ -13,6 +13,7 @@ namespace vitrine::inline VITRINE_ABI {
 TextEncoderConfig bert_config(const ConfigFile& file);
 // DistilBERT's, by its own names. Throws the same.
 TextEncoderConfig distilbert_config(const ConfigFile& file);
+// GPT-2's. Throws the same.
 Gpt2Config gpt2_config(const ConfigFile& file);
 
 // ---- implementation

@@ -1,8 +1,8 @@
 // vocab.json: tokens and their ids, both ways; and words spelled as one token a character.
 //
 //   const vt::Vocabulary vocabulary("examples/models/g2p/vocab.json");
-//   std::vector<vt::Index> ids = vocabulary.spell("radium");              // Error unknown_symbol names what is not in
-//   it vocabulary.token(ids[0]) == "r"
+//   std::vector<vt::Index> ids = vocabulary.spell("radium");              // one for each letter, on the heap
+//   vocabulary.token(ids[0]) == "r"
 #pragma once
 #include <filesystem>
 #include <map>

@@ -33,6 +33,8 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
+/// The rules of one tokenizer, by the names of tokenizer_config.json and tokenizer.json; the defaults are BERT's
+/// uncased.
 struct WordPieceOptions {
   bool lower_case = true, strip_accents = true;
   bool clean_text = true, split_cjk = true;
@@ -43,7 +45,7 @@ struct WordPieceOptions {
   std::vector<std::string> special = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
 };
 
-/// Immutable; copies share the vocabulary, and many threads may use one.
+/// Immutable; copies share the vocabulary, and many threads may use one. Ids and texts are returned on the heap.
 class WordPiece {
  public:
   /// A checkpoint folder, or a vocab.txt. tokenizer_config.json goes before tokenizer.json, as in Transformers. Throws
@@ -65,9 +67,13 @@ class WordPiece {
   const std::string& token(Index id) const noexcept;
   /// The id of a token, -1 for one that is not there.
   Index id(std::string_view token) const noexcept;
+  /// One more than the largest id.
   Index size() const noexcept { return Index(vocabulary_->tokens.size()); }
+  /// What encode puts in front of a text, [CLS].
   Index begin_id() const noexcept { return vocabulary_->begin; }
+  /// What encode puts behind a text, [SEP].
   Index end_id() const noexcept { return vocabulary_->end; }
+  /// The rules that it goes by.
   const WordPieceOptions& options() const noexcept { return vocabulary_->options; }
 
   /// Cleaned, spaced, decomposed and lower-cased: what is split into words.

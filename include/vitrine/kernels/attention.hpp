@@ -132,8 +132,9 @@ void add_mean(const S* e, Index lo, Index hi, Index keys, S inverse, const Atten
 
 }  // namespace detail
 
-// Query rows [first, last) of a head. `scratch` holds attention_scratch values and belongs to this thread. Without
-// Figures, head.figures is not looked at: who keeps none has none of their code.
+// Query rows [first, last) of a head: context (T, value_width), and what else has a place. `scratch` holds
+// attention_scratch values and belongs to this thread. Allocates nothing, touches no other byte. Without Figures,
+// head.figures is not looked at: who keeps none has none of their code.
 template <class S, bool Figures = false>
 VITRINE_NOINLINE void attend(const AttentionHead<S>& head, Index first, Index last, S* scratch) {
   using V = simd<S>;

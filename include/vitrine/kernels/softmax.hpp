@@ -42,9 +42,9 @@ VITRINE_INLINE S row_max(const S* s, Index n, Index room = ample) {
   return reduce_max<S>(best);
 }
 
-// s becomes e = exp(scale * s - max), in place (the scores are scaled already when Scale is false); returns the sum.
-// The row is written up to a vector past its end, but not beyond s + room, with zeros. With Product, *product becomes
-// the sum of e times its exponent, in the same order.
+// n scores s become e = exp(scale * s - max), in place (the scores are scaled already when Scale is false); returns the
+// sum. The row is written up to a vector past its end, but not beyond s + room, with zeros. With Product, *product
+// becomes the sum of e times its exponent, in the same order.
 template <class S, bool Masked, bool Scale, bool Product = false>
 VITRINE_INLINE S exponentials(S* s, Index n, S max, [[maybe_unused]] S scale, Index room = ample,
                               [[maybe_unused]] S* product = nullptr) {

@@ -75,7 +75,7 @@ template <class Core>
 constexpr std::size_t decoder_workspace(const Core* core, Index count, Shape shape, int threads, Kept kept,
                                         bool traced = false) {
   if (count <= 0) return 0;
-  if (shape.memory_length == 0) shape.memory_length = shape.length;
+  shape.memory_length = shape.memory_rows();
   using S = std::remove_cvref_t<decltype(core->norm1.eps)>;
   Arena arena;
   (void)plan_decoder<S>(core[0], arena, threads, shape, {}, {}, false, all_packed(core, count), kept, traced);

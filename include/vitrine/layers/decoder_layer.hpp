@@ -1,13 +1,13 @@
 // DecoderLayer: self-attention, attention to the memory, feed-forward, each with a residual and a norm;
-// nn.TransformerDecoderLayer.
+// nn.TransformerDecoderLayer. Not causal unless tgt_mask says so, as in PyTorch.
 //
 //   norm_first = false:  x = norm1(x + self(x));  x = norm2(x + cross(x, memory));  x = norm3(x + feed_forward(x))
-//   norm_first = true:   the same with x + f(norm(x)).     The decoder is not causal unless tgt_mask says so, as in
-//   PyTorch.
+//   norm_first = true:   the same with x + f(norm(x))
 //
 //   vt::DecoderLayer<float> layer({.d_model = 512, .nhead = 8});
-//   auto [output, self_attn, cross_attn] = layer(tgt, memory, {.tgt_mask = vt::causal(), .memory_mask =
-//   vt::key_lengths(lengths)}); self_attn.matrix(b, h): T x T       cross_attn.matrix(b, h): T x S
+//   auto [output, self_attn, cross_attn] =
+//       layer(tgt, memory, {.tgt_mask = vt::causal(), .memory_mask = vt::key_lengths(lengths)});
+//   self_attn.matrix(b, h): T x T       cross_attn.matrix(b, h): T x S
 #pragma once
 #include <vitrine/layers/attention_core.hpp>
 #include <vitrine/layers/decoder_call.hpp>
@@ -167,8 +167,8 @@ class DecoderLayer : public Module<DecoderLayer<S, D>, S> {
   const LayerConfig& config() const noexcept { return core_.config; }
 
   // tgt (B, T, E) and memory (B, S, E) to result.output (B, T, E), with what `keep` says of both attentions. Allocates
-  // only to grow result and workspace, before any work. bad_config, bad_shape, bad_mask, not_loaded, overlap,
-  // workspace_too_small, result_too_small, out_of_memory.
+  // only to grow result and workspace, before any work. bad_config, bad_shape, bad_mask, not_loaded, not_supported
+  // (what `keep` asks), overlap, workspace_too_small, result_too_small, out_of_memory.
   template <class K = DefaultKeep, class F = NoTrace>
   Status forward_into(DecoderResult<K, S>& result, Workspace& workspace, const Sequences<S>& tgt,
                       const Sequences<S>& memory, const Masks& masks = {}, const K& keep = {},
@@ -177,7 +177,7 @@ class DecoderLayer : public Module<DecoderLayer<S, D>, S> {
                                       workspace, tgt, memory, masks, keep.selection, trace);
   }
 #if VITRINE_EXCEPTIONS
-  // The same with fresh results. Throws StatusError.
+  // The same with fresh results and scratch from memory(). Throws StatusError.
   template <class K = DefaultKeep, class F = NoTrace>
   DecoderResult<K, S> operator()(const Sequences<S>& tgt, const Sequences<S>& memory, const Masks& masks = {},
                                  const K& keep = {}, F&& trace = {}) const {
@@ -188,8 +188,8 @@ class DecoderLayer : public Module<DecoderLayer<S, D>, S> {
   }
 #endif
 
-  // Scratch of a call on equally long sequences. With `keep`, exactly that of calls with this policy: with
-  // fixed dimensions, kept weights of all heads hold the scores meanwhile.
+  // Bytes of scratch of a call on contiguous, equally long sequences. With `keep`, exactly that of calls with this
+  // policy: with fixed dimensions, kept weights of all heads hold the scores meanwhile.
   template <class K = detail::AnyMaps>
   constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1, const K& keep = {}) const noexcept {
     return detail::decoder_workspace(&core_, 1, shape, threads, detail::kept_of<K, S>(D.fixed(), keep));
@@ -211,13 +211,13 @@ class DecoderLayer : public Module<DecoderLayer<S, D>, S> {
     return detail::decoder_workspace(&unbound, 1, {D.max_batch, D.max_length, D.memory_bound()}, 1,
                                      detail::kept_of<K, S>(false), true);
   }
-  // Values of output and maps, in bytes.
+  // Bytes of the values of output and maps.
   template <class K = DefaultKeep>
   constexpr std::size_t result_bytes(const Shape& shape, const K& = {}) const noexcept {
     const Index heads = core_.config.nhead;
     return detail::output_bytes<S>(shape, core_.config.d_model) +
            detail::map_bytes<K, S>(1, shape.batch, heads, shape.length, shape.length) +
-           detail::map_bytes<K, S, 1>(1, shape.batch, heads, shape.length, shape.memory_length);
+           detail::map_bytes<K, S, 1>(1, shape.batch, heads, shape.length, shape.memory_rows());
   }
   template <class K = DefaultKeep>
   static constexpr std::size_t result_bytes() noexcept requires(D.fixed()) {
@@ -227,8 +227,8 @@ class DecoderLayer : public Module<DecoderLayer<S, D>, S> {
   }
   // Two for each multiply-add of the products; attention over all pairs.
   double flops(const Shape& shape) const noexcept {
-    const double rows = double(shape.batch * shape.length), memory = double(shape.batch * shape.memory_length);
-    return 2 * core_.work(rows, memory, rows * double(shape.length), rows * double(shape.memory_length));
+    const double rows = double(shape.batch * shape.length), memory = double(shape.batch * shape.memory_rows());
+    return 2 * core_.work(rows, memory, rows * double(shape.length), rows * double(shape.memory_rows()));
   }
 
   template <class Self, class F>

@@ -18,17 +18,17 @@ void embed_row(const Parameter<S>& table, Index row, S factor, S* out) {
 
 }  // namespace detail
 
-// A table of rows, one for each id; nn.Embedding.
+// A table (num_embeddings, embedding_dim) of rows, one for each id: ids (B, T) to rows (B, T, E); nn.Embedding.
 template <class S>
 class Embedding : public Module<Embedding<S>, S> {
  public:
-  // Not loaded until vt::load, bind or init.
+  // Not loaded until vt::load, bind or init; values and fresh results come from `memory`.
   Embedding(Index num_embeddings, Index embedding_dim, const Memory* memory = heap()) : Module<Embedding, S>(memory) {
     weight_.rows = num_embeddings, weight_.cols = embedding_dim;
   }
 
-  // ids: batch x length numbers below num_embeddings; y: (batch, length, embedding_dim). bad_shape (names an id out of
-  // range), not_loaded, out_of_memory.
+  // ids: batch x length numbers below num_embeddings; y: (batch, length, embedding_dim). Allocates only to grow y.
+  // bad_shape (names an id out of range), not_loaded, result_too_small, out_of_memory.
   Status forward_into(Tensor<S>& y, std::span<const Index> ids, Index batch, Index length) const noexcept {
     if (Status s = this->check_loaded(); s != Status::ok) return s;
     if (Index(ids.size()) != batch * length)
@@ -43,7 +43,7 @@ class Embedding : public Module<Embedding<S>, S> {
     return {};
   }
 #if VITRINE_EXCEPTIONS
-  // The same with a fresh result. Throws StatusError.
+  // The same with a fresh result from memory(). Throws StatusError.
   Tensor<S> operator()(std::span<const Index> ids, Index batch, Index length) const {
     Tensor<S> y(this->memory());
     throw_if_failed(forward_into(y, ids, batch, length));

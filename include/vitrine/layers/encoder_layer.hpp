@@ -148,8 +148,8 @@ class EncoderLayer : public Module<EncoderLayer<S, D>, S> {
   const LayerConfig& config() const noexcept { return core_.config; }
 
   // x (B, T, E) to result.output (B, T, E), with what `keep` says of the attention. Allocates only to grow result and
-  // workspace, before any work. bad_config, bad_shape, bad_mask, not_loaded, overlap, workspace_too_small,
-  // result_too_small, out_of_memory.
+  // workspace, before any work. bad_config, bad_shape, bad_mask, not_loaded, not_supported (what `keep` asks), overlap,
+  // workspace_too_small, result_too_small, out_of_memory.
   template <class K = DefaultKeep, class F = NoTrace>
   Status forward_into(EncoderResult<K, S>& result, Workspace& workspace, const Sequences<S>& x, const Masks& masks = {},
                       const K& keep = {}, F&& trace = {}) const noexcept {
@@ -157,7 +157,7 @@ class EncoderLayer : public Module<EncoderLayer<S, D>, S> {
                                       workspace, x, masks, keep.selection, trace);
   }
 #if VITRINE_EXCEPTIONS
-  // The same with fresh results. Throws StatusError.
+  // The same with fresh results and scratch from memory(). Throws StatusError.
   template <class K = DefaultKeep, class F = NoTrace>
   EncoderResult<K, S> operator()(const Sequences<S>& x, const Masks& masks = {}, const K& keep = {},
                                  F&& trace = {}) const {
@@ -168,9 +168,9 @@ class EncoderLayer : public Module<EncoderLayer<S, D>, S> {
   }
 #endif
 
-  // Scratch of a call on equally long sequences. Less is needed when all weights are in panels, which only the first
-  // form can know. With `keep`, exactly that of calls with this policy: with
-  // fixed dimensions, kept weights of all heads hold the scores meanwhile.
+  // Bytes of scratch of a call on contiguous, equally long sequences. Less is needed when all weights are in panels,
+  // which only the first form can know. With `keep`, exactly that of calls with this policy: with fixed dimensions,
+  // kept weights of all heads hold the scores meanwhile.
   template <class K = detail::AnyMaps>
   constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1, const K& keep = {}) const noexcept {
     return detail::encoder_workspace(&core_, 1, shape, threads, detail::kept_of<K, S>(D.fixed(), keep));
@@ -190,7 +190,7 @@ class EncoderLayer : public Module<EncoderLayer<S, D>, S> {
     const detail::EncoderLayerCore<S> unbound(detail::sized<D>(LayerConfig{}));
     return detail::encoder_workspace(&unbound, 1, {D.max_batch, D.max_length}, 1, detail::kept_of<K, S>(false), true);
   }
-  // Values of output and maps, in bytes.
+  // Bytes of the values of output and maps.
   template <class K = DefaultKeep>
   constexpr std::size_t result_bytes(const Shape& shape, const K& = {}) const noexcept {
     return detail::output_bytes<S>(shape, core_.config.d_model) +

@@ -66,16 +66,17 @@ struct FeedForwardCore {
 
 }  // namespace detail
 
-// The two linear layers of a transformer layer alone; parameters linear1.*, linear2.*.
+// The two linear layers of a transformer layer alone, x and y (B, T, E); parameters linear1.* (F, E), linear2.* (E, F).
 template <class S>
 class FeedForward : public Module<FeedForward<S>, S> {
  public:
-  // Not loaded until vt::load, bind or init.
+  // Not loaded until vt::load, bind or init; values and fresh results come from `memory`.
   FeedForward(Index d_model, Index dim_feedforward, Activation activation = Activation::relu, bool bias = true,
               const Memory* memory = heap())
       : Module<FeedForward, S>(memory), core_(d_model, dim_feedforward, activation, bias) {}
 
-  // y: (B, T, d_model), like x. bad_shape, not_loaded, overlap, out_of_memory.
+  // Allocates only to grow y and workspace, before any work. bad_config, bad_shape, not_loaded, overlap,
+  // workspace_too_small, result_too_small, out_of_memory.
   Status forward_into(Tensor<S>& y, Workspace& workspace, const Sequences<S>& x) const noexcept {
     if (Status s = core_.check(); s != Status::ok) return s;
     if (Status s = this->check_loaded(); s != Status::ok) return s;
@@ -108,7 +109,7 @@ class FeedForward : public Module<FeedForward<S>, S> {
     return {};
   }
 #if VITRINE_EXCEPTIONS
-  // The same with a fresh result. Throws StatusError.
+  // The same with a fresh result and scratch from memory(). Throws StatusError.
   Tensor<S> operator()(const Sequences<S>& x) const {
     Tensor<S> y(this->memory());
     Workspace workspace(this->memory());

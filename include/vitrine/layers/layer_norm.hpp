@@ -41,11 +41,12 @@ struct Norm {
 template <class S>
 class LayerNorm : public Module<LayerNorm<S>, S> {
  public:
-  // Not loaded until vt::load, bind or init.
+  // Not loaded until vt::load, bind or init; values and fresh results come from `memory`.
   explicit LayerNorm(Index width, double eps = 1e-5, bool bias = true, const Memory* memory = heap())
       : Module<LayerNorm, S>(memory), norm_(width, eps, bias) {}
 
-  // y: (B, T, width), like x. Allocates through y's memory. bad_shape, not_loaded, overlap, out_of_memory.
+  // y: (B, T, width), like x. Allocates only to grow y; needs no scratch. bad_shape, not_loaded, overlap,
+  // result_too_small, out_of_memory.
   Status forward_into(Tensor<S>& y, Workspace&, const Sequences<S>& x) const noexcept {
     if (Status s = this->check_loaded(); s != Status::ok) return s;
     if (Status s = detail::check_input(x, norm_.weight.rows, "the input's width must be the layer's"); s != Status::ok)
@@ -59,7 +60,7 @@ class LayerNorm : public Module<LayerNorm<S>, S> {
     return {};
   }
 #if VITRINE_EXCEPTIONS
-  // The same with a fresh result. Throws StatusError.
+  // The same with a fresh result from memory(). Throws StatusError.
   Tensor<S> operator()(const Sequences<S>& x) const {
     Tensor<S> y(this->memory());
     Workspace workspace(this->memory(), 1);

@@ -6,17 +6,18 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
-// y = x W^T + b; nn.Linear.
+// y = x W^T + b; nn.Linear: x (B, T, in_features), y (B, T, out_features).
 template <class S>
 class Linear : public Module<Linear<S>, S> {
  public:
-  // Not loaded until vt::load, bind or init.
+  // Not loaded until vt::load, bind or init; values and fresh results come from `memory`.
   Linear(Index in_features, Index out_features, bool bias = true, const Memory* memory = heap())
       : Module<Linear, S>(memory), weight_(detail::matrix_parameter<S>(out_features, in_features)) {
     if (bias) bias_ = detail::vector_parameter<S>(out_features);
   }
 
-  // x (B, T, in_features), y (B, T, out_features). bad_config, bad_shape, not_loaded, overlap, out_of_memory.
+  // Allocates only to grow y and workspace, before any work. bad_config, bad_shape, not_loaded, overlap,
+  // workspace_too_small, result_too_small, out_of_memory.
   Status forward_into(Tensor<S>& y, Workspace& workspace, const Sequences<S>& x) const noexcept {
     const Index in = weight_.cols, out = weight_.rows;
     if (in <= 0 || out <= 0)
@@ -51,7 +52,7 @@ class Linear : public Module<Linear<S>, S> {
     return {};
   }
 #if VITRINE_EXCEPTIONS
-  // The same with a fresh result. Throws StatusError.
+  // The same with a fresh result and scratch from memory(). Throws StatusError.
   Tensor<S> operator()(const Sequences<S>& x) const {
     Tensor<S> y(this->memory());
     Workspace workspace(this->memory());

@@ -52,9 +52,9 @@ class Module {
     return bytes;
   }
 
-  // `panel` 0: plain, row after row; kernels::panel_width<S>: packed, each group of rows for itself (see Parameter).
-  // The bytes stay the caller's. not_supported: no such name, or a panel of another width. bad_shape: another number of
-  // values.
+  // The parameter's n values, rows x cols or what its panels take. `panel` 0: plain, row after row;
+  // kernels::panel_width<S>: packed, each group of rows for itself (see Parameter). The bytes stay the caller's.
+  // not_supported: no such name, or a panel of another width. bad_shape: another number of values.
   constexpr Status bind(const char* name, std::span<const S> values, Index panel = 0) noexcept {
     return bind(name, Block<S>(values), panel);
   }
@@ -70,7 +70,9 @@ class Module {
     return status;
   }
 
-  // Xavier uniform for projections, as PyTorch's modules do it; norms 1 and 0, biases 0 or uniform by PyTorch's rule.
+  // Xavier uniform for projections (Glorot and Bengio 2010), as PyTorch's modules do it; norms 1 and 0, biases 0 or
+  // uniform by PyTorch's rule. Allocates each parameter from memory(). bad_config, out_of_memory: then some have new
+  // values and others not.
   Status init(std::uint64_t seed) noexcept {
     detail::Random random(seed);
     Status status;

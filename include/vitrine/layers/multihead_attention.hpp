@@ -3,8 +3,8 @@
 //
 //   vt::MultiheadAttention<float> mha({.embed_dim = 64, .num_heads = 4});
 //   auto r = mha(x, {.mask = vt::causal()});         r.self_attn.matrix(b, h):  T x T
-//   auto r = mha(query, key, value);                 r.cross_attn.matrix(b, h): T x S (+ 1 with add_bias_kv, + 1 with
-//   add_zero_attn)
+//   auto r = mha(query, key, value);                 r.cross_attn.matrix(b, h): T x S
+// A map has one more column with add_bias_kv, and one more with add_zero_attn.
 #pragma once
 #include <vitrine/layers/attention_core.hpp>
 #include <vitrine/layers/layer_call.hpp>
@@ -43,8 +43,8 @@ class MultiheadAttention : public Module<MultiheadAttention<S, D>, S> {
   const AttentionConfig& config() const noexcept { return core_.config; }
 
   // Self-attention of x (B, T, E). The output is (B, T, E). Allocates only to grow result and workspace. bad_config,
-  // bad_shape, bad_mask, not_loaded, overlap, workspace_too_small, result_too_small, out_of_memory: all before any
-  // work.
+  // bad_shape, bad_mask, not_loaded, not_supported (what `keep` asks), overlap, workspace_too_small, result_too_small,
+  // out_of_memory: all before any work.
   template <class K = DefaultKeep, class F = NoTrace>
   Status forward_into(SelfResult<K, S>& result, Workspace& workspace, const Sequences<S>& x, const Masks& masks = {},
                       const K& keep = {}, F&& trace = {}) const noexcept {
@@ -58,7 +58,7 @@ class MultiheadAttention : public Module<MultiheadAttention<S, D>, S> {
     return run<K>(result.output, result.cross_attn, Which::cross, workspace, query, key, value, masks, keep, trace);
   }
 #if VITRINE_EXCEPTIONS
-  // The same with fresh results. Throws StatusError.
+  // The same with fresh results and scratch from memory(). Throws StatusError.
   template <class K = DefaultKeep, class F = NoTrace>
   SelfResult<K, S> operator()(const Sequences<S>& x, const Masks& masks = {}, const K& keep = {},
                               F&& trace = {}) const {
@@ -77,13 +77,13 @@ class MultiheadAttention : public Module<MultiheadAttention<S, D>, S> {
   }
 #endif
 
-  // Scratch of a call on contiguous, equally long sequences. With `keep`, exactly that of calls with this policy: with
-  // fixed dimensions, kept weights of all heads hold the scores meanwhile.
+  // Bytes of scratch of a call on contiguous, equally long sequences. With `keep`, exactly that of calls with this
+  // policy: with fixed dimensions, kept weights of all heads hold the scores meanwhile.
   template <class K = detail::AnyMaps>
   constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1, const K& keep = {}) const noexcept {
     Arena arena;
-    plan(arena, threads, shape.batch, shape.length, shape.memory_length > 0 ? shape.memory_length : shape.length, {},
-         {}, detail::kept_of<K, S>(D.fixed(), keep));
+    plan(arena, threads, shape.batch, shape.length, shape.memory_rows(), {}, {},
+         detail::kept_of<K, S>(D.fixed(), keep));
     return arena.used() + alignment;
   }
   template <class K = DefaultKeep>
@@ -97,18 +97,18 @@ class MultiheadAttention : public Module<MultiheadAttention<S, D>, S> {
   template <class K = DefaultKeep>
   constexpr std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1, const K& = {}) const noexcept {
     Arena arena;
-    plan(arena, threads, shape.batch, shape.length, shape.memory_length > 0 ? shape.memory_length : shape.length, {},
-         {}, detail::kept_of<K, S>(false), nullptr, true);
+    plan(arena, threads, shape.batch, shape.length, shape.memory_rows(), {}, {}, detail::kept_of<K, S>(false), nullptr,
+         true);
     return arena.used() + alignment;
   }
   template <class K = DefaultKeep>
   static constexpr std::size_t traced_workspace_bytes() noexcept requires(D.fixed()) {
     return MultiheadAttention{}.template traced_workspace_bytes<K>(Shape{D.max_batch, D.max_length, D.memory_bound()});
   }
-  // Values of output and maps, in bytes.
+  // Bytes of the values of output and maps.
   template <class K = DefaultKeep>
   constexpr std::size_t result_bytes(const Shape& shape, const K& = {}) const noexcept {
-    const Index keys = (shape.memory_length > 0 ? shape.memory_length : shape.length) + core_.extra();
+    const Index keys = shape.memory_rows() + core_.extra();
     return detail::output_bytes<S>(shape, core_.embed) +
            detail::map_bytes<K, S>(1, shape.batch, core_.heads, shape.length, keys);
   }
@@ -118,9 +118,9 @@ class MultiheadAttention : public Module<MultiheadAttention<S, D>, S> {
     return detail::output_bytes<S>({D.max_batch, D.max_length}, D.d_model) +
            detail::map_bytes<K, S>(1, D.max_batch, D.nhead, D.max_length, D.memory_bound());
   }
-  // Multiply-adds counted as two: the projections and 4 D per visible pair (`pairs`: of one head, all sequences).
+  // Two for each multiply-add of the products; attention over all pairs.
   double flops(const Shape& shape) const noexcept {
-    const double memory = double(shape.memory_length > 0 ? shape.memory_length : shape.length), b = double(shape.batch);
+    const double memory = double(shape.memory_rows()), b = double(shape.batch);
     return 2 * core_.work(b * double(shape.length), b * memory, b * double(shape.length) * memory);
   }
 

@@ -1,5 +1,6 @@
-// Parameters: a name in PyTorch's spelling, a shape, and values that are plain or in panels. Layers name every one of
-// theirs in parameters(visitor), so that loading, saving, counting and binding know no layer by name.
+// Parameters: a name in PyTorch's spelling, a shape, (rows, cols) or (rows), and values that are plain or in panels.
+// Layers name every one of theirs in parameters(visitor), so that loading, saving, counting and binding know no layer
+// by name.
 #pragma once
 #include <vitrine/core/memory.hpp>
 #include <vitrine/core/parallel.hpp>
@@ -41,9 +42,9 @@ struct Parameter {
   }
   // One value, wherever it stands.
   S value(Index row, Index col = 0) const { return values.data()[at(row, col, panel)]; }
-  // The first stored value of a group.
+  // The first stored value of a group: stored(panel) / groups values.
   const S* group(Index g) const { return values.data() + g * stored(panel) / groups; }
-  // The values of a vector.
+  // The values of a vector, one for each row.
   const S* vector() const { return values.data(); }
   // The panels of a group; null when the values are plain.
   const S* panels(Index g = 0) const { return panel != 0 ? group(g) : nullptr; }

@@ -47,7 +47,7 @@ inline double sinusoid(Index position, Index i, Index width, Sinusoid layout) {
 
 }  // namespace detail
 
-// Adds the encoding of positions first, first + 1, ... to the rows of each sequence. Allocates nothing; cannot fail.
+// Adds the encoding of positions first, first + 1, ... to the rows of each sequence.
 template <class S>
 class PositionalEncoding {
  public:

@@ -153,7 +153,7 @@ Status scaled_dot_product_attention_into(SdpaResult<K, S>& result, Workspace& wo
 }
 
 #if VITRINE_EXCEPTIONS
-// The same with fresh results. Throws StatusError.
+// The same with fresh results and scratch from the heap. Throws StatusError.
 template <class S, class K = DefaultKeep>
 SdpaResult<K, S> scaled_dot_product_attention(const Heads<S>& query, const Heads<S>& key, const Heads<S>& value,
                                               const SdpaOptions<S>& options = {}, const K& keep = {}) {

@@ -10,7 +10,7 @@ class Bart : public Seq2Seq<S> {
  public:
   // config.json's model_type.
   static constexpr const char* model_type = "bart";
-  // Not loaded until vt::load_model, vt::load or init.
+  // Not loaded until vt::load_model, vt::load or init; values and fresh results come from `memory`.
   explicit Bart(const Seq2SeqConfig& config, const Memory* memory = heap()) noexcept
       : Seq2Seq<S>(config, {.embedding_norm = true, .offset = 2}, memory) {}
 };

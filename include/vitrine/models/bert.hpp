@@ -21,11 +21,12 @@ class Bert : public TextEncoder<S> {
   static constexpr const char* model_type = "bert";
   // The second argument of a call.
   using Masks = TextEncoderMasks<S>;
-  // Not loaded until vt::load_model, vt::load or init.
+  // Not loaded until vt::load_model, vt::load or init; values and fresh results come from `memory`.
   explicit Bert(const TextEncoderConfig& config, const Memory* memory = heap()) noexcept
       : TextEncoder<S>(config, memory) {}
 
-  // As TextEncoder, and the pooler's output. bad_shape also for a sequence without tokens, which cannot be pooled.
+  // As TextEncoder::forward_into, and the pooler's output, tanh(W h + b). Allocates only to grow result and workspace.
+  // bad_shape also for a sequence without tokens, which cannot be pooled.
   template <class K = DefaultKeep, class F = NoTrace>
   Status forward_into(BertResult<K, S>& result, Workspace& workspace, const Tokens& tokens, const Masks& masks = {},
                       const K& keep = {}, F&& trace = {}) const noexcept {
@@ -37,7 +38,7 @@ class Bert : public TextEncoder<S> {
     return {};
   }
 #if VITRINE_EXCEPTIONS
-  // The same with fresh results. Throws StatusError.
+  // The same with fresh results and scratch from memory(). Throws StatusError.
   template <class K = DefaultKeep, class F = NoTrace>
   BertResult<K, S> operator()(const Tokens& tokens, const Masks& masks = {}, const K& keep = {}, F&& trace = {}) const {
     BertResult<K, S> result;

@@ -18,8 +18,8 @@ class Decoder : public Module<Decoder<S, D>, S> {
   using Masks = DecoderMasks<S>;
 
   constexpr Decoder() noexcept requires(D.fixed() && D.num_layers > 0) : Decoder(StackConfig{}) {}
-  // Not loaded until vt::load, bind or init. A stack whose layers found no memory answers out_of_memory when it is
-  // called.
+  // Not loaded until vt::load, bind or init; layers, values and fresh results come from `memory`. A stack whose layers
+  // found none answers out_of_memory when it is called.
   constexpr explicit Decoder(const StackConfig& config, const Memory* memory = detail::default_memory<D>()) noexcept
       : Module<Decoder, S>(memory), config_(config), layers_(memory, count(config), detail::sized<D>(config.layer)) {
     detail::check_dims<D>();
@@ -31,8 +31,8 @@ class Decoder : public Module<Decoder<S, D>, S> {
   // The configuration, fixed sizes filled in.
   const StackConfig& config() const noexcept { return config_; }
 
-  // tgt (B, T, E), memory (B, S, E) to result.output (B, T, E), self_attn[layer], cross_attn[layer]. Errors and memory
-  // as in DecoderLayer.
+  // tgt (B, T, E), memory (B, S, E) to result.output (B, T, E), self_attn[layer], cross_attn[layer]. Errors, and
+  // what is allocated, as in DecoderLayer; out_of_memory also for a stack without its layers.
   template <class K = DefaultKeep, class F = NoTrace>
   Status forward_into(DecoderResult<K, S>& result, Workspace& workspace, const Sequences<S>& tgt,
                       const Sequences<S>& memory, const Masks& masks = {}, const K& keep = {},
@@ -43,7 +43,7 @@ class Decoder : public Module<Decoder<S, D>, S> {
     return detail::forward_decoder<S>(*this, layers(), result, workspace, tgt, memory, masks, keep.selection, trace);
   }
 #if VITRINE_EXCEPTIONS
-  // The same with fresh results. Throws StatusError.
+  // The same with fresh results and scratch from memory(). Throws StatusError.
   template <class K = DefaultKeep, class F = NoTrace>
   DecoderResult<K, S> operator()(const Sequences<S>& tgt, const Sequences<S>& memory, const Masks& masks = {},
                                  const K& keep = {}, F&& trace = {}) const {
@@ -54,8 +54,8 @@ class Decoder : public Module<Decoder<S, D>, S> {
   }
 #endif
 
-  // Scratch of a call on equally long sequences. With `keep`, exactly that of calls with this policy: with
-  // fixed dimensions, kept weights of all heads hold the scores meanwhile.
+  // Bytes of scratch of a call on contiguous, equally long sequences. With `keep`, exactly that of calls with this
+  // policy: with fixed dimensions, kept weights of all heads hold the scores meanwhile.
   template <class K = detail::AnyMaps>
   constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1, const K& keep = {}) const noexcept {
     return detail::decoder_workspace(layers_.data(), layers_.size(), shape, threads,
@@ -75,14 +75,14 @@ class Decoder : public Module<Decoder<S, D>, S> {
   static constexpr std::size_t traced_workspace_bytes() noexcept requires(D.fixed()) {
     return DecoderLayer<S, D>::template traced_workspace_bytes<K>();
   }
-  // Values of output and maps, in bytes.
+  // Bytes of the values of output and maps.
   template <class K = DefaultKeep>
   constexpr std::size_t result_bytes(const Shape& shape, const K& keep = {}) const noexcept {
     const Index layers = keep.selection.layers.count_below(config_.num_layers);
     const Index heads = keep.selection.heads.count_below(config_.layer.nhead);
     return detail::output_bytes<S>(shape, config_.layer.d_model) +
            detail::map_bytes<K, S>(layers, shape.batch, heads, shape.length, shape.length) +
-           detail::map_bytes<K, S, 1>(layers, shape.batch, heads, shape.length, shape.memory_length);
+           detail::map_bytes<K, S, 1>(layers, shape.batch, heads, shape.length, shape.memory_rows());
   }
   template <class K = DefaultKeep>
   static constexpr std::size_t result_bytes() noexcept requires(D.fixed()) {
@@ -92,10 +92,10 @@ class Decoder : public Module<Decoder<S, D>, S> {
   }
   // Two for each multiply-add of the products; attention over all pairs.
   double flops(const Shape& shape) const noexcept {
-    const double rows = double(shape.batch * shape.length), memory = double(shape.batch * shape.memory_length);
+    const double rows = double(shape.batch * shape.length), memory = double(shape.batch * shape.memory_rows());
     if (layers_.size() == 0) return 0;
     return 2 * double(layers_.size()) *
-           layers_.data()[0].work(rows, memory, rows * double(shape.length), rows * double(shape.memory_length));
+           layers_.data()[0].work(rows, memory, rows * double(shape.length), rows * double(shape.memory_rows()));
   }
 
   template <class Self, class F>

@@ -12,7 +12,8 @@ class DistilBert : public TextEncoder<S> {
  public:
   // config.json's model_type.
   static constexpr const char* model_type = "distilbert";
-  // Not loaded until vt::load_model, vt::load or init. It has no token types and no pooler, whatever `config` says.
+  // Not loaded until vt::load_model, vt::load or init; values and fresh results come from `memory`. It has no token
+  // types and no pooler, whatever `config` says.
   explicit DistilBert(TextEncoderConfig config, const Memory* memory = heap()) noexcept
       : TextEncoder<S>(without_extras(config), memory) {}
 

@@ -18,8 +18,8 @@ class Encoder : public Module<Encoder<S, D>, S> {
   using Masks = EncoderMasks<S>;
 
   constexpr Encoder() noexcept requires(D.fixed() && D.num_layers > 0) : Encoder(StackConfig{}) {}
-  // Not loaded until vt::load, bind or init. A stack whose layers found no memory answers out_of_memory when it is
-  // called.
+  // Not loaded until vt::load, bind or init; layers, values and fresh results come from `memory`. A stack whose layers
+  // found none answers out_of_memory when it is called.
   constexpr explicit Encoder(const StackConfig& config, const Memory* memory = detail::default_memory<D>()) noexcept
       : Module<Encoder, S>(memory), config_(config), layers_(memory, count(config), detail::sized<D>(config.layer)) {
     detail::check_dims<D>();
@@ -31,7 +31,8 @@ class Encoder : public Module<Encoder<S, D>, S> {
   // The configuration, fixed sizes filled in.
   const StackConfig& config() const noexcept { return config_; }
 
-  // x (B, T, E) to result.output (B, T, E) and result.self_attn[layer]. Errors and memory as in EncoderLayer.
+  // x (B, T, E) to result.output (B, T, E) and result.self_attn[layer]. Errors, and what is allocated, as in
+  // EncoderLayer; out_of_memory also for a stack without its layers.
   template <class K = DefaultKeep, class F = NoTrace>
   Status forward_into(EncoderResult<K, S>& result, Workspace& workspace, const Sequences<S>& x, const Masks& masks = {},
                       const K& keep = {}, F&& trace = {}) const noexcept {
@@ -41,7 +42,7 @@ class Encoder : public Module<Encoder<S, D>, S> {
     return detail::forward_encoder<S>(*this, layers(), result, workspace, x, masks, keep.selection, trace);
   }
 #if VITRINE_EXCEPTIONS
-  // The same with fresh results. Throws StatusError.
+  // The same with fresh results and scratch from memory(). Throws StatusError.
   template <class K = DefaultKeep, class F = NoTrace>
   EncoderResult<K, S> operator()(const Sequences<S>& x, const Masks& masks = {}, const K& keep = {},
                                  F&& trace = {}) const {
@@ -52,8 +53,8 @@ class Encoder : public Module<Encoder<S, D>, S> {
   }
 #endif
 
-  // Scratch of a call on equally long sequences. With `keep`, exactly that of calls with this policy: with
-  // fixed dimensions, kept weights of all heads hold the scores meanwhile.
+  // Bytes of scratch of a call on contiguous, equally long sequences. With `keep`, exactly that of calls with this
+  // policy: with fixed dimensions, kept weights of all heads hold the scores meanwhile.
   template <class K = detail::AnyMaps>
   constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1, const K& keep = {}) const noexcept {
     return detail::encoder_workspace(layers_.data(), layers_.size(), shape, threads,
@@ -73,7 +74,7 @@ class Encoder : public Module<Encoder<S, D>, S> {
   static constexpr std::size_t traced_workspace_bytes() noexcept requires(D.fixed()) {
     return EncoderLayer<S, D>::template traced_workspace_bytes<K>();
   }
-  // Values of output and maps, in bytes.
+  // Bytes of the values of output and maps.
   template <class K = DefaultKeep>
   constexpr std::size_t result_bytes(const Shape& shape, const K& keep = {}) const noexcept {
     return detail::output_bytes<S>(shape, config_.layer.d_model) +

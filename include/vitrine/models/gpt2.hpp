@@ -34,7 +34,7 @@ struct Gpt2Masks {
 template <class K, class S>
 struct Gpt2Result : EncoderResult<K, S> {  // output: logits
   Tensor<S> hidden = Tensor<S>{};          // behind the final norm
-  Tensor<S> embedded = Tensor<S>{};
+  Tensor<S> embedded = Tensor<S>{};        // what the first layer saw
 };
 
 template <class S>
@@ -48,7 +48,7 @@ class Gpt2 : public Module<Gpt2<S>, S> {
   // The second argument of a call.
   using Masks = Gpt2Masks<S>;
 
-  // Not loaded until vt::load_model, vt::load or init.
+  // Not loaded until vt::load_model, vt::load or init; values and fresh results come from `memory`.
   explicit Gpt2(const Gpt2Config& c, const Memory* memory = heap()) noexcept
       : Module<Gpt2, S>(memory),
         config_(c),
@@ -98,7 +98,7 @@ class Gpt2 : public Module<Gpt2<S>, S> {
     return {};
   }
 #if VITRINE_EXCEPTIONS
-  // The same with fresh results. Throws StatusError.
+  // The same with fresh results and scratch from memory(). Throws StatusError.
   template <class K = DefaultKeep, class F = NoTrace>
   Gpt2Result<K, S> operator()(const Tokens& tokens, const Masks& masks = {}, const K& keep = {}, F&& trace = {}) const {
     Gpt2Result<K, S> result;

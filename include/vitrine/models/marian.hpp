@@ -12,7 +12,7 @@ class Marian : public Seq2Seq<S> {
  public:
   // config.json's model_type.
   static constexpr const char* model_type = "marian";
-  // Not loaded until vt::load_model, vt::load or init.
+  // Not loaded until vt::load_model, vt::load or init; values and fresh results come from `memory`.
   explicit Marian(const Seq2SeqConfig& config, const Memory* memory = heap()) noexcept
       : Seq2Seq<S>(config, {.sinusoidal = true}, memory) {}
 };

@@ -57,11 +57,12 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
   const Decoder<S>& decoder() const noexcept { return decoder_; }
   // The longest sequence of ids that has positions.
   Index max_length() const noexcept { return source_positions_.rows - offset_; }
-  // V: the target's ids.
+  // V: how many ids the target has.
   Index vocab_size() const noexcept { return output().rows; }
 
-  // source ids to result.output (B, S, E) and its maps (Which::encoder). bad_shape names an id or a length that the
-  // model does not have; otherwise as Encoder.
+  // source ids to result.output (B, S, E) and its maps (Which::encoder); `embedded` becomes what the first layer saw,
+  // (B, S, E). Allocates only to grow these and workspace. bad_shape names an id or a length that the model does not
+  // have; otherwise as Encoder.
   template <class K = DefaultKeep, class F = NoTrace>
   Status encode_into(EncoderResult<K, S>& result, Tensor<S>& embedded, Workspace& workspace, const Tokens& source,
                      const Masks& masks = {}, const K& keep = {}, F&& trace = {}) const noexcept {
@@ -105,7 +106,7 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
     return status;
   }
 #if VITRINE_EXCEPTIONS
-  // The same with fresh results. Throws StatusError.
+  // The same with fresh results and scratch from memory(). Throws StatusError.
   template <class K = DefaultKeep, class F = NoTrace>
   Seq2SeqResult<K, S> operator()(const Tokens& source, const Tokens& target, const Masks& masks = {},
                                  const K& keep = {}, F&& trace = {}) const {

@@ -32,7 +32,7 @@ struct TextEncoderMasks {
   std::span<const Index> token_types = {};  // one for each id; empty: all 0
 };
 
-// The last hidden states (B, T, E), self_attn, and what the first layer saw.
+// The last hidden states, self_attn, and the embeddings, both (B, T, E).
 template <class K, class S>
 struct TextEncoderResult : EncoderResult<K, S> {
   Tensor<S> embedded = Tensor<S>{};  // what the first layer saw
@@ -54,7 +54,7 @@ class TextEncoder : public Module<TextEncoder<S>, S> {
   Index vocab_size() const noexcept { return words_.rows; }
 
   // Allocates only to grow result and workspace. bad_shape names an id, a token type or a length that the model does
-  // not have; otherwise as Encoder.
+  // not have, not_supported token types where it has none; otherwise as Encoder.
   template <class K = DefaultKeep, class F = NoTrace>
   Status forward_into(TextEncoderResult<K, S>& result, Workspace& workspace, const Tokens& tokens,
                       const Masks& masks = {}, const K& keep = {}, F&& trace = {}) const noexcept {
@@ -65,7 +65,7 @@ class TextEncoder : public Module<TextEncoder<S>, S> {
                                  detail::prefixed("encoder.", trace));
   }
 #if VITRINE_EXCEPTIONS
-  // The same with fresh results. Throws StatusError.
+  // The same with fresh results and scratch from memory(). Throws StatusError.
   template <class K = DefaultKeep, class F = NoTrace>
   TextEncoderResult<K, S> operator()(const Tokens& tokens, const Masks& masks = {}, const K& keep = {},
                                      F&& trace = {}) const {

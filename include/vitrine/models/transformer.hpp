@@ -2,15 +2,15 @@
 //
 //   vt::Transformer<float> model({.d_model = 512, .nhead = 8});
 //   auto r = model(src, tgt, {.tgt_mask = vt::causal()});
-//   r.self_attn[l], r.cross_attn[l]: the decoder's;  r.encoder.self_attn[l], r.encoder.output: the encoder's whole
-//   result
+//   r.output (B, T, E), r.self_attn[l], r.cross_attn[l]: the decoder's
+//   r.encoder.output (B, S, E), r.encoder.self_attn[l]: the encoder's
 #pragma once
 #include <vitrine/models/decoder.hpp>
 #include <vitrine/models/encoder.hpp>
 
 namespace vitrine::inline VITRINE_ABI {
 
-// What a call may be given: masks over S x S, T x T and T x S, and factors of the heads.
+// What a call may be given: masks over S x S, T x T and T x S.
 template <class S>
 struct TransformerMasks {
   Mask<S> src_mask = {}, tgt_mask = {}, memory_mask = {};
@@ -28,7 +28,7 @@ class Transformer : public Module<Transformer<S>, S> {
   // The third argument of a call.
   using Masks = TransformerMasks<S>;
 
-  // Not loaded until vt::load or init.
+  // Not loaded until vt::load or init; layers, values and fresh results come from `memory`.
   explicit Transformer(const TransformerConfig& c = {}, const Memory* memory = heap()) noexcept
       : Module<Transformer, S>(memory),
         config_(c),
@@ -41,9 +41,10 @@ class Transformer : public Module<Transformer<S>, S> {
   // The decoder.
   const Decoder<S>& decoder() const noexcept { return decoder_; }
 
-  // src (B, S, E), tgt (B, T, E). Selection: Which::encoder chooses the encoder's maps, self and cross the decoder's.
-  // Errors as in Encoder and Decoder; nothing is computed when an argument of either is wrong, but the encoder's result
-  // may be when memory runs out.
+  // src (B, S, E), tgt (B, T, E) to result.encoder.output (B, S, E) and result.output (B, T, E). Selection:
+  // Which::encoder chooses the encoder's maps, self and cross the decoder's. Errors, and what is allocated, as in
+  // Encoder and Decoder; nothing is computed when an argument of either is wrong, but the encoder's result may be when
+  // memory runs out.
   template <class K = DefaultKeep, class F = NoTrace>
   Status forward_into(TransformerResult<K, S>& result, Workspace& workspace, const Sequences<S>& src,
                       const Sequences<S>& tgt, const Masks& masks = {}, const K& keep = {},
@@ -68,7 +69,7 @@ class Transformer : public Module<Transformer<S>, S> {
                                  detail::prefixed("decoder.", trace));
   }
 #if VITRINE_EXCEPTIONS
-  // The same with fresh results. Throws StatusError.
+  // The same with fresh results and scratch from memory(). Throws StatusError.
   template <class K = DefaultKeep, class F = NoTrace>
   TransformerResult<K, S> operator()(const Sequences<S>& src, const Sequences<S>& tgt, const Masks& masks = {},
                                      const K& keep = {}, F&& trace = {}) const {
@@ -78,29 +79,29 @@ class Transformer : public Module<Transformer<S>, S> {
     return result;
   }
 #endif
-  // Scratch, and values of both outputs and all maps, in bytes. shape.length: the target's; memory_length: the
-  // source's.
+  // Bytes of scratch of a call on contiguous, equally long sequences. Here and below shape.length is the target's,
+  // memory_length the source's.
   template <class K = DefaultKeep>
   std::size_t workspace_bytes(const Shape& shape, int threads = 1, const K& keep = {}) const noexcept {
-    const std::size_t a = encoder_.workspace_bytes({shape.batch, shape.memory_length}, threads, keep);
+    const std::size_t a = encoder_.workspace_bytes({shape.batch, shape.memory_rows()}, threads, keep);
     const std::size_t b = decoder_.workspace_bytes(shape, threads, keep);
     return a > b ? a : b;
   }
   // The same of calls with a trace.
   template <class K = DefaultKeep>
   std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1, const K& keep = {}) const noexcept {
-    const std::size_t a = encoder_.traced_workspace_bytes({shape.batch, shape.memory_length}, threads, keep);
+    const std::size_t a = encoder_.traced_workspace_bytes({shape.batch, shape.memory_rows()}, threads, keep);
     const std::size_t b = decoder_.traced_workspace_bytes(shape, threads, keep);
     return a > b ? a : b;
   }
-  // Values of both outputs and all maps, in bytes.
+  // Bytes of the values of both outputs and all maps.
   template <class K = DefaultKeep>
   std::size_t result_bytes(const Shape& shape, const K& keep = {}) const noexcept {
-    return encoder_.result_bytes({shape.batch, shape.memory_length}, keep) + decoder_.result_bytes(shape, keep);
+    return encoder_.result_bytes({shape.batch, shape.memory_rows()}, keep) + decoder_.result_bytes(shape, keep);
   }
-  // shape.length: the target's; shape.memory_length: the source's.
+  // Two for each multiply-add of the products; attention over all pairs.
   double flops(const Shape& shape) const noexcept {
-    return encoder_.flops({shape.batch, shape.memory_length}) + decoder_.flops(shape);
+    return encoder_.flops({shape.batch, shape.memory_rows()}) + decoder_.flops(shape);
   }
 
   template <class Self, class F>
