@@ -376,6 +376,30 @@ TEST_CASE("decoders and whole models keep figures of both attentions; selections
         "vitrine: keep::top keeps fewer weights (got 2, expected 2) [bad_shape]");
 }
 
+TEST_CASE("more keys than a float can count are refused, and nothing of an earlier call is kept") {
+  constexpr Index most = Index{1} << 24;
+  const auto with = [](auto maps, Index keys) {
+    REQUIRE(maps.prepare({.length = 2, .memory_length = 3}, {}, vt::Which::self) == vt::Status::ok);
+    REQUIRE(maps.kept(0, 0));
+    const vt::Status s = maps.prepare({.length = 1, .memory_length = keys}, {}, vt::Which::self);
+    CHECK(maps.kept(0, 0) == (s == vt::Status::ok));
+    return s;
+  };
+  const std::string sentence =
+      "vitrine: there are more keys than a float can count (got 16777217, expected 16777216) [not_supported]";
+  const auto refused = [&](auto maps) {
+    return support::complaint([&] { vt::throw_if_failed(with(std::move(maps), most + 1)); });
+  };
+  std::vector<float> few(12);
+  std::vector<double> wide(12);
+  CHECK(refused(vt::Statistics<float>(few)) == sentence);
+  CHECK(refused(vt::TopWeights<float, 2>(few)) == sentence);
+  CHECK(with(vt::Statistics<float>(few), most) == vt::Status::result_too_small);
+  CHECK(with(vt::TopWeights<float, 2>(few), most) == vt::Status::ok);
+  CHECK(with(vt::Statistics<double>(wide), most + 1) == vt::Status::result_too_small);
+  CHECK(with(vt::TopWeights<double, 2>(wide), most + 1) == vt::Status::ok);
+}
+
 TEST_CASE("bytes are known: results and workspaces of exactly those are enough") {
   constexpr vt::Dims dims{.d_model = width,
                           .nhead = heads,

@@ -184,6 +184,11 @@ class MapStore {
   }
 
  protected:
+  // Nothing of an earlier call stays.
+  Status refuse(const Status& s) noexcept {
+    layout_ = {};
+    return s;
+  }
   Status lay_out(const MapShape& shape, const Selection& selection, Which kind, const MapForm& form) noexcept {
     const bool kept = includes(selection.which, kind);
     if (kept && ((shape.layers > 64 && !selection.layers.valid()) || (shape.heads > 64 && !selection.heads.valid())))

@@ -122,7 +122,7 @@ class Statistics : public detail::MapStore<S> {
   // Makes room for a call of this shape; layers call it. Allocates only to grow. bad_config, not_supported,
   // result_too_small, out_of_memory; then nothing is kept.
   Status prepare(const MapShape& shape, const Selection& selection, Which kind) noexcept {
-    if (Status s = detail::check_keys<S>(shape); s != Status::ok) return s;
+    if (Status s = detail::check_keys<S>(shape); s != Status::ok) return this->refuse(s);
     return detail::MapStore<S>::prepare(shape, selection, kind, {.per_row = 4, .per_column = 1});
   }
   // Where the layer's attention writes. Called by layers.
@@ -192,7 +192,7 @@ class TopWeights : public detail::MapStore<S> {
   // Makes room for a call of this shape; layers call it. Allocates only to grow. bad_config, not_supported,
   // result_too_small, out_of_memory; then nothing is kept.
   Status prepare(const MapShape& shape, const Selection& selection, Which kind) noexcept {
-    if (Status s = detail::check_keys<S>(shape); s != Status::ok) return s;
+    if (Status s = detail::check_keys<S>(shape); s != Status::ok) return this->refuse(s);
     return detail::MapStore<S>::prepare(shape, selection, kind, {.per_row = 2 * Count});
   }
   // Where the layer's attention writes. Called by layers.
@@ -236,13 +236,14 @@ class Rollout : public detail::MapStore<S> {
   Status prepare(const MapShape& shape, const Selection& selection, Which kind) noexcept {
     if (!includes(selection.which, kind)) return detail::MapStore<S>::prepare(shape, selection, kind, {});
     if (!selection.heads.all() || !selection.layers.all())
-      return {Status::not_supported, "keep::rollout goes through all layers and heads; choose neither"};
+      return this->refuse({Status::not_supported, "keep::rollout goes through all layers and heads; choose neither"});
     bool square = shape.length == shape.memory_length && shape.lengths.size() == shape.memory_lengths.size();
     for (std::size_t b = 0; b < shape.lengths.size() && square; ++b)
       square = shape.lengths[b] == shape.memory_lengths[b];
     if (!square)
-      return {Status::not_supported, "keep::rollout needs self-attention over whole sequences: as many keys as queries",
-              shape.memory_length, shape.length};
+      return this->refuse({Status::not_supported,
+                           "keep::rollout needs self-attention over whole sequences: as many keys as queries",
+                           shape.memory_length, shape.length});
     layers_ = shape.layers;
     MapShape one = shape;
     one.layers = 1;
