@@ -78,7 +78,6 @@ struct Beams {
   };
   Index source = 0, prompt = 1;
   std::vector<One> running, finished;
-  bool can_improve = true;
 
   Beams(Index source_of, Index beams, std::span<const Index> start)
       : source(source_of), prompt(Index(start.size())), running(std::size_t(beams)) {
@@ -92,7 +91,7 @@ struct Beams {
 
   // Continues with the best candidates (best first; `at` is beam * vocab + id) and their log-probabilities; the beams
   // are the rows from `row` on of this step's batch. parents: for each new beam the old one. Returns whether this
-  // source goes on.
+  // source goes on; a source that does not is never asked again.
   bool advance(const GenerationConfig& config, const std::vector<Candidate<S>>& best, const std::vector<S>& log_probs,
                Index vocab, Index row, Index* parents) {
     const Index beams = Index(running.size()), limit = config.limit(prompt);
@@ -106,7 +105,6 @@ struct Beams {
       one.log_probs.push_back(log_probs[i]);
       return one;
     };
-    const bool full = all_finished() && config.early_stopping == EarlyStopping::yes;
     const S norm = S(power(double(length), config.length_penalty));
     std::vector<bool> hits(best.size());
     TopK<S> next(beams), merged(beams);
@@ -117,8 +115,6 @@ struct Beams {
       all_hit = all_hit && hits[i];
       next.offer(best[i].score + (hits[i] ? lowest : S(0)), Index(i));
       S score = best[i].score / norm;
-      if (full) score += lowest;
-      if (!can_improve) score += lowest;
       if (!(hits[i] && Index(i) < beams)) score += lowest;
       merged.offer(score, Index(finished.size() + i));
     }
@@ -146,9 +142,8 @@ struct Beams {
     const S worst = std::min_element(finished.begin(), finished.end(), [](const One& a, const One& b) {
                       return a.score < b.score;
                     })->score;
-    can_improve = can_improve && std::any_of(finished.begin(), finished.end(), [&](const One& one) {
-                    return possible > (one.finished ? worst : lowest);
-                  });
+    const bool can_improve = std::any_of(finished.begin(), finished.end(),
+                                         [&](const One& one) { return possible > (one.finished ? worst : lowest); });
     return can_improve && !(all_finished() && config.early_stopping == EarlyStopping::yes) && !all_hit;
   }
 };
