@@ -111,6 +111,19 @@ TEST_CASE("terminal: a large map is reduced to the largest of its blocks, and sa
   CHECK(lines[21].find("reduced: each cell is the largest weight of 25 x") != std::string::npos);
 }
 
+TEST_CASE("terminal: a full cell is the map's largest weight, its row's, or 1") {
+  const std::vector<float> map = {0.4f, 0.2f, 0.1f, 0.2f};
+  const auto picture = [&](Scale scale) {
+    TerminalOptions options;
+    options.scale = scale, options.strongest = false;
+    return terminal_heatmap(map.data(), 2, 2, {"A", "B"}, {"a", "b"}, options);
+  };
+  const std::string legend = "   · <6%  ░ <25%  ▒ <50%  ▓ <75%  █ to 100% of ";
+  CHECK(picture(Scale::map) == "   a  b\nA  ██ ▓▓\nB  ▒▒ ▓▓\n" + legend + "the largest weight, .40\n");
+  CHECK(picture(Scale::row) == "   a  b\nA  ██ ▓▓\nB  ▓▓ ██\n" + legend + "its row's largest weight\n");
+  CHECK(picture(Scale::one) == "   a  b\nA  ▒▒ ░░\nB  ░░ ░░\n" + legend + "1\n");
+}
+
 TEST_CASE("terminal: values that are not finite and empty rows") {
   std::vector<float> map = word;
   map[1] = std::numeric_limits<float>::quiet_NaN();

@@ -29,6 +29,18 @@ TEST_CASE("words: each tokenizer's marks") {
   CHECK(words_of({"▁a", "b"}, Subwords::none).texts == Texts{"▁a", "b"});
 }
 
+TEST_CASE("words: what looks like a mark but is none continues its word") {
+  for (const std::string part : {"<unk>", "[UNK]", "<>", "[]", "<b", "b>", "[b", "b]", ">>b", "b<<", "<b]", "[b>"}) {
+    CAPTURE(part);
+    CHECK(words_of({"▁a", part, "c"}, Subwords::sentencepiece).texts == Texts{"a" + part + "c"});
+  }
+  for (const std::string mark : {"<s>", "[CLS]", ">>fra<<"}) {
+    CAPTURE(mark);
+    CHECK(words_of({"▁a", mark, "c"}, Subwords::sentencepiece).texts == Texts{"a", mark, "c"});
+  }
+  CHECK(words_of({"a", "</w>", "b</w>"}, Subwords::end_of_word).texts == Texts{"a", "b"});
+}
+
 TEST_CASE("words: weights to a word are added, those from a word are averaged") {
   const Words source = words_of(Texts{"▁a", "b", "▁c"}), target = words_of(Texts{"▁x", "▁y", "z"});
   vitrine::RowMajor<double> map(3, 3), expected(2, 2);

@@ -69,6 +69,31 @@ TEST_CASE("values by key") {
   CHECK(error_of([&] { (void)file.id_lists("ids"); }) == "config_bad_value");
 }
 
+TEST_CASE("ids are whole numbers from 0 to 2^24, alone or in lists") {
+  CHECK(config(R"({"a": [0, 16777216]})").ids("a") == std::vector<Index>{0, 16777216});
+  CHECK(config(R"({"a": 16777216})").ids("a") == std::vector<Index>{16777216});
+  CHECK(config(R"({"a": []})").ids("a").empty());
+  CHECK(config(R"({"a": []})").id_lists("a").empty());
+  CHECK(config(R"({"a": null})").id_lists("a").empty());
+  CHECK(config(R"({"a": [[0, 16777216]]})").id_lists("a") == std::vector<std::vector<Index>>{{0, 16777216}});
+  for (const std::string id : {"-1", "16777217", "18446744073709551615", "1.0", "\"1\"", "null", "true", "[1]", "{}"}) {
+    CAPTURE(id);
+    std::string message;
+    const auto refused = [&](const std::string& text, bool lists) {
+      const auto file = config("{\"a\": " + text + "}");
+      message.clear();
+      return error_of([&] { lists ? void(file.id_lists("a")) : void(file.ids("a")); }, &message);
+    };
+    CHECK(refused("[2, " + id + "]", false) == "config_bad_value");
+    CHECK(message.find("an id or a list of ids") != message.npos);
+    if (id != "null" && id != "[1]") CHECK(refused(id, false) == "config_bad_value");
+    CHECK(refused("[[3], [2, " + id + "]]", true) == "config_bad_value");
+    CHECK(message.find("a list of lists of ids") != message.npos);
+    if (id != "null" && id != "[1]") CHECK(refused(id, true) == "config_bad_value");
+    if (id != "[1]") CHECK(refused("[[1], " + id + "]", true) == "config_bad_value");
+  }
+}
+
 TEST_CASE("Marian's and Bart's config.json") {
   const auto c = vt::seq2seq_config(vt::ConfigFile("examples/models/g2p/config.json"), "marian");
   CHECK(c.vocab_size == 69);

@@ -1,7 +1,9 @@
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <functional>
+#include <limits>
 #include <map>
 #include <string>
 #include <vector>
@@ -160,6 +162,45 @@ TEST_CASE("every floating type is converted, others are refused") {
   std::string message;
   CHECK(load_error(norm, vt::SafeTensors(scratch / "i.safetensors"), "", message) == "wrong_dtype");
   CHECK(has(message, "\"bias\" I64"));
+}
+
+TEST_CASE("a checkpoint with NaN and infinity loads as it is, and they reach no other value") {
+  constexpr float infinity = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+  const auto sound = scrambled(vt::EncoderLayer<float>(small));
+  for (const auto type : {vt::DType::F32, vt::DType::F64, vt::DType::F16, vt::DType::BF16}) {
+    CAPTURE(vt::name(type));
+    Checkpoint checkpoint;
+    checkpoint.take(sound);
+    vt::EncoderLayer<float> clean(small), layer(small);
+    vt::load(clean, checkpoint.file(type));
+    auto& bias = checkpoint.tensors.at("norm2.bias").second;
+    bias[3] = infinity, bias[5] = nan, bias[7] = -infinity;
+    vt::load(layer, checkpoint.file(type));
+    const std::vector<float> x(24, 0.5f);
+    const auto wanted = clean({x.data(), 1, 2, 12}).output, got = layer({x.data(), 1, 2, 12}).output;
+    for (Index i = 0; i < 24; ++i) {
+      const float y = got.data()[i], other = wanted.data()[i];
+      CHECK(std::isfinite(other));
+      CHECK((i % 12 == 3 ? y == infinity : i % 12 == 5 ? std::isnan(y) : i % 12 == 7 ? y == -infinity : y == other));
+    }
+
+    // In every parameter, packed or not: each third value.
+    for (auto& tensor : checkpoint.tensors)
+      for (std::size_t i = 0; i < tensor.second.second.size(); i += 3)
+        tensor.second.second[i] = i % 9 == 0 ? infinity : i % 9 == 3 ? nan : -infinity;
+    vt::load(layer, checkpoint.file(type));
+    const auto loaded = values(layer), before = values(clean);
+    for (const auto& [name, all] : loaded) {
+      CAPTURE(name);
+      bool right = true;
+      for (std::size_t i = 0; i < all.size(); ++i)
+        right = right && (i % 9 == 0   ? all[i] == double(infinity)
+                          : i % 9 == 3 ? std::isnan(all[i])
+                          : i % 9 == 6 ? all[i] == -double(infinity)
+                                       : all[i] == before.at(name)[i] || name == "norm2.bias");
+      CHECK(right);
+    }
+  }
 }
 
 TEST_CASE("one error names everything that is missing, unexpected or of another shape") {

@@ -5,6 +5,7 @@
 #include <vector>
 #include <vitrine/io/npy.hpp>
 
+#include "npy_bytes.hpp"
 #include "numpy.hpp"
 #include "scratch.hpp"
 
@@ -13,22 +14,9 @@ using vt::Index;
 
 namespace {
 
-std::string npy(const std::string& dictionary, const std::string& data, int version = 1) {
-  std::string bytes = std::string("\x93NUMPY") + std::string(1, static_cast<char>(version)) + std::string(1, '\0');
-  for (int i = 0; i < (version == 1 ? 2 : 4); ++i) bytes += static_cast<char>(dictionary.size() >> (8 * i) & 0xff);
-  return bytes + dictionary + data;
-}
-
 std::string error_of_npy(const std::string& bytes) {
   static const std::string file = "x.npy";
   return error_of([&] { vt::parse_npy(std::as_bytes(std::span(bytes)), file); });
-}
-
-std::string with_shape(const std::string& shape) {
-  return std::string("{'descr': '<f4', 'fortran_order': False, 'shape': ") + shape + ", }\n";
-}
-std::string with_descr(const std::string& descr) {
-  return std::string("{'descr': ") + descr + ", 'fortran_order': False, 'shape': (2,), }\n";
 }
 
 }  // namespace
