@@ -1,5 +1,6 @@
 #include <vitrine/layers/trace.hpp>
 
+#include <algorithm>
 #include <utility>
 
 #include "../support/support.hpp"
@@ -347,21 +348,34 @@ TEST_CASE("a trace changes no bit of the output or the maps, whatever is kept") 
 }
 
 TEST_CASE("a ragged batch is shown sequence by sequence, with the bits of the sequence alone") {
-  vt::EncoderLayer<float> layer({.d_model = width, .nhead = heads, .dim_feedforward = hidden});
-  support::randomise(layer, 4);
-  const Index lengths[] = {5, 0, 9};
-  const auto x = support::random_values<float>(14 * width, 1);
-  Recorder<float> all, first, last;
-  layer(vt::Ragged<float>(x.data(), width, lengths), {}, vt::keep::nothing, all);
-  layer({x.data(), 1, 5, width}, {}, vt::keep::nothing, first);
-  layer({x.data() + 5 * width, 1, 9, width}, {}, vt::keep::nothing, last);
-  REQUIRE(all.all.size() == first.all.size());
-  for (std::size_t i = 0; i < all.all.size(); ++i) {
-    auto wanted = first.all[i].values;
-    wanted.insert(wanted.end(), last.all[i].values.begin(), last.all[i].values.end());
-    CAPTURE(all.all[i].name);
-    CHECK(support::same(std::span<const float>(all.all[i].values), std::span<const float>(wanted)));
-    CHECK(all.all[i].length == 9);
+  vt::EncoderLayer<float> encoder({.d_model = width, .nhead = heads, .dim_feedforward = hidden});
+  vt::DecoderLayer<float> decoder({.d_model = width, .nhead = heads, .dim_feedforward = hidden});
+  support::randomise(encoder, 4), support::randomise(decoder, 5);
+  const auto x = support::random_values<float>(14 * width, 1), m = support::random_values<float>(14 * width, 2);
+  for (const Index a : {5, 9, 13}) {  // short ones before long ones, and long ones before short ones
+    CAPTURE(a);
+    const Index b = 14 - a, lengths[] = {a, 0, b}, memory_lengths[] = {b, 0, a};
+    const vt::Ragged<float> in(x.data(), width, lengths), memory(m.data(), width, memory_lengths);
+    const vt::Sequences<float> x_first(x.data(), 1, a, width), x_last(x.data() + a * width, 1, b, width),
+        m_first(m.data(), 1, b, width), m_last(m.data() + b * width, 1, a, width);
+    const auto check = [&](const auto& call) {
+      Recorder<float> all, first, last;
+      call(in, memory, all), call(x_first, m_first, first), call(x_last, m_last, last);
+      REQUIRE(all.all.size() == first.all.size());
+      for (std::size_t i = 0; i < all.all.size(); ++i) {
+        auto wanted = first.all[i].values;
+        wanted.insert(wanted.end(), last.all[i].values.begin(), last.all[i].values.end());
+        CAPTURE(all.all[i].name);
+        CHECK(support::same(std::span<const float>(all.all[i].values), std::span<const float>(wanted)));
+        CHECK(all.all[i].length == std::max(a, b));
+      }
+    };
+    check([&](const vt::Sequences<float>& q, const vt::Sequences<float>&, Recorder<float>& trace) {
+      encoder(q, {}, vt::keep::nothing, trace);
+    });
+    check([&](const vt::Sequences<float>& q, const vt::Sequences<float>& k, Recorder<float>& trace) {
+      decoder(q, k, {}, vt::keep::nothing, trace);
+    });
   }
 }
 

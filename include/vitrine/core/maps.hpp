@@ -57,13 +57,14 @@ struct MapLayout {
     return shape.memory_lengths.empty() ? shape.memory_length : shape.memory_lengths[std::size_t(b)] + shape.extra_keys;
   }
   // Values of one head.
-  Index size(Index b) const {
-    return per_row + per_column == 0 ? rows(b) * columns(b) : per_row * rows(b) + per_column * columns(b);
+  Index size(Index b) const { return size(rows(b), columns(b)); }
+  Index size(Index height, Index width) const {
+    return per_row + per_column == 0 ? height * width : per_row * height + per_column * width;
   }
   Index heads_kept() const { return mean ? 1 : heads.count_below(shape.heads); }
   bool has(Index layer, Index h) const { return kept && layers.contains(layer) && (mean || heads.contains(h)); }
   Index at(Index layer, Index b, Index h) const {
-    const Index one = size(b), before = offsets != nullptr ? offsets[b] : b * one;
+    const Index one = size(b), before = offsets != nullptr ? offsets[b] : b * size(shape.length, shape.memory_length);
     return layers.count_below(layer) * per_layer + before * heads_kept() + (mean ? 0 : heads.count_below(h)) * one;
   }
   void check(Index layer, Index b, Index h) const {
