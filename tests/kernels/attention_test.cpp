@@ -241,6 +241,18 @@ TEST_CASE("bad operands of scaled_dot_product_attention are refused by name") {
   CHECK(with([](H& q, H&, H&, O&) { q.data = nullptr; }) == "vitrine: an operand has rows but no data [bad_shape]");
   CHECK(with([](H& q, H&, H&, O&) { q.length = -2; }) ==
         "vitrine: an operand's extents must not be negative (got -2) [bad_shape]");
+  CHECK(with([](H&, H&, H& v, O&) { v.batch = -3; }) ==
+        "vitrine: an operand's extents must not be negative (got -3) [bad_shape]");
+  for (Index H::*extent : {&H::heads, &H::width})
+    CHECK(with([&](H& q, H&, H&, O&) { q.*extent = 0; }) ==
+          "vitrine: heads and widths must be positive (got 0) [bad_shape]");
+  CHECK(with([](H&, H&, H& v, O&) { v.width = 0; }).starts_with("vitrine: heads and widths must be positive"));
+  CHECK(with([](H&, H& k, H& v, O&) { k.heads = v.heads = 0; }) ==
+        "vitrine: the number of key heads must divide the number of query heads (got 0, expected 2) [bad_shape]");
+  for (Index H::*extent : {&H::batch, &H::heads, &H::width})
+    for (H O::*past : {&O::past_key, &O::past_value})
+      CHECK(with([&](H&, H& k, H& v, O& o) { o.past_key = k, o.past_value = v, (o.*past).*extent = 1; }) ==
+            "vitrine: past key and value must have the batch, heads and widths of key and value [bad_shape]");
   CHECK(with([&](H&, H& k, H&, O& o) { o.past_key = k; }) ==
         "vitrine: past key and past value must have the same length (got 0, expected 4) [bad_shape]");
   CHECK(with([](H&, H&, H&, O& o) { o.mask = vt::causal() & vt::causal(); }) ==
