@@ -6,7 +6,7 @@
 #   tests/headers/check.sh documented      each public entity says what it must (.cmake/undocumented.awk says what); needs doxygen
 #   tests/headers/check.sh cost [CXX]      compiles a file with EncoderLayer<float>: prints the time, refuses over 700 MB
 #   tests/headers/check.sh tidy            clang-tidy-14 finds nothing of its list (.clang-tidy) in them
-# Prints one line for each violation and exits with 1 when there is one.
+# Prints one line for each violation and exits with 1 when there is one. A check whose tool is missing or fails has not passed.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 headers() { find include/vitrine -name '*.hpp' | sort; }
@@ -19,7 +19,7 @@ tier_rank() {
 free_of_heap='^(core|kernels|layers|models|vitrine\.hpp)$'
 
 tiers() {
-  local header tier other rank name
+  local header tier other rank name reached
   while read -r header; do
     tier=${header#include/vitrine/} tier=${tier%%/*}
     rank=$(tier_rank "$tier")
@@ -38,12 +38,15 @@ tiers() {
     ! grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' "$header" | sed "s|^|$header:|; s|$|  (write <vitrine/...>)|" | grep . || true
   done < <(headers)
   # The same through everything included: kernels reach no Eigen, and the umbrella no stream.
-  for header in include/vitrine/kernels/*.hpp; do
-    [ ! -e "$header" ] || ! "${CXX:-c++}" -std=c++20 -Iinclude -x c++ -M "$header" | grep -E '/Eigen/' >/dev/null || echo "$header: reaches Eigen"
+  for header in include/vitrine/kernels/*.hpp include/vitrine/vitrine.hpp; do
+    if ! reached=$("${CXX:-c++}" -std=c++20 -Iinclude -isystem "${EIGEN:-/usr/include/eigen3}" -x c++ -M "$header") || [ -z "$reached" ]; then
+      echo "$header: ${CXX:-c++} -M does not say what it reaches"
+    elif [[ $header == */kernels/* ]]; then
+      ! grep -qE '/Eigen/' <<<"$reached" || echo "$header: reaches Eigen"
+    else
+      ! grep -qE '/(iostream|fstream)( |$)' <<<"$reached" || echo "$header: reaches <iostream> or <fstream>"
+    fi
   done
-  header=include/vitrine/vitrine.hpp
-  [ ! -e $header ] || ! "${CXX:-c++}" -std=c++20 -Iinclude -I/usr/include/eigen3 -x c++ -M $header | grep -E '/(iostream|fstream)( |$)' >/dev/null ||
-    echo "$header: reaches <iostream> or <fstream>"
 }
 
 mirrors() {
@@ -67,12 +70,15 @@ compile_alone() {
 alone() {
   local program=${1:-${CXX:-c++}}
   export -f compile_alone
-  headers | xargs -P "$(nproc)" -I{} bash -c 'compile_alone "$@"' _ {} "$program" 2>&1
+  headers | xargs -P "$(nproc)" -I{} bash -c 'compile_alone "$@"' _ {} "$program" 2>&1 || return
   headers | grep -E '^include/vitrine/(core|kernels|layers|models|vitrine\.hpp)' |
     xargs -P "$(nproc)" -I{} bash -c 'compile_alone "$@"' _ {} "$program" -fno-exceptions -fno-rtti 2>&1
 }
 
-documented() { bash .cmake/docs.sh --check >/dev/null 2>&1 || bash .cmake/docs.sh --check 2>&1; }
+documented() {
+  local said
+  said=$(bash .cmake/docs.sh --check 2>&1) || printf '%s\n' "${said:-.cmake/docs.sh --check fails}"
+}
 
 # The compiler's own memory is what counts: its largest process.
 cost() {
@@ -98,22 +104,40 @@ print(f'{program}: EncoderLayer<float> compiles in {used.ru_utime + used.ru_stim
 if code != 0: print(f'EncoderLayer<float> does not compile with {program}')
 if used.ru_maxrss > 700 * 1024: print(f'{program} takes over 700 MB for EncoderLayer<float>')
 END
+  local code=$?
   rm -f "$source"
+  return $code
+}
+
+# Every finding is an error (.clang-tidy), so that a run that ends well has found nothing. One that ends with 1 may have
+# found something in the source itself, which is no header; anything else is a failure.
+tidy_one() {
+  local said found code=0
+  said=$(clang-tidy-14 --quiet --config-file=.clang-tidy "$1" -- -std=c++20 -fopenmp -Iinclude -isystem /usr/include/eigen3 2>&1) || code=$?
+  found=$(sed "s|$PWD/||" <<<"$said" | grep -E '^include/.*(warning|error): |error: .*clang-diagnostic')
+  if [ -n "$found" ]; then
+    printf '%s\n' "$found"
+  elif [ $code -ne 0 ] && ! { [ $code -eq 1 ] && grep -q ',-warnings-as-errors\]$' <<<"$said"; }; then
+    printf '%s: clang-tidy-14 fails: %s\n' "$1" "$(tail -n 5 <<<"$said")"
+  fi
 }
 
 tidy() {
-  local all
-  command -v clang-tidy-14 >/dev/null || { echo "clang-tidy-14 is missing"; return; }
+  local all code
   all=$(mktemp --suffix=.cpp)
   headers | sed 's|include/\(.*\)|#include <\1>|' >"$all"
+  export -f tidy_one
   printf '%s\n' "$all" examples/translate.cpp tests/golden.cpp |
-    xargs -P "$(nproc)" -I{} clang-tidy-14 --quiet --config-file=.clang-tidy {} -- -std=c++20 -fopenmp -Iinclude -isystem /usr/include/eigen3 2>&1 |
-    sed "s|$PWD/||" | grep -E '^include/.*(warning|error): |error: .*clang-diagnostic' | sort -u
+    xargs -P "$(nproc)" -I{} bash -c 'tidy_one "$@"' _ {} | sort -u
+  code=$?
   rm -f "$all"
+  return $code
 }
 
 case ${1:-} in
-  tiers | mirrors | alone | documented | cost | tidy) violations=$("$@") ;;
+  tiers | mirrors | alone | documented | cost | tidy)
+    violations=$("$@") || violations+="${violations:+$'\n'}$1: the check itself failed"
+    [ "$(headers | wc -l)" -gt 50 ] || violations+="${violations:+$'\n'}$1: only $(headers | wc -l) headers were found" ;;
   *) sed -n '2,9s/^# //p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
 esac
 [ -z "$violations" ] || { printf '%s\n' "$violations"; exit 1; }
