@@ -81,7 +81,7 @@ TEST_CASE("a damaged or cut .npy is read or refused by name, and never worse") {
   for (int round = 0; round < 4000; ++round) {
     std::string bytes = whole;
     for (unsigned changes = 1 + random() % 3; changes > 0; --changes)
-      bytes[random() % bytes.size()] = static_cast<char>(random() % 2 ? random() : "0123456789,()L<U"[random() % 16]);
+      bytes[random() % bytes.size()] = random() % 2 ? static_cast<char>(random()) : "0123456789,()L<U"[random() % 16];
     const std::string error = error_of_reading(bytes);
     CHECK(!error.empty());
   }
