@@ -190,7 +190,9 @@ TEST_CASE("a checkpoint with NaN and infinity loads as it is, and they reach no 
         tensor.second.second[i] = i % 9 == 0 ? infinity : i % 9 == 3 ? nan : -infinity;
     vt::load(layer, checkpoint.file(type));
     const auto loaded = values(layer), before = values(clean);
-    for (const auto& [name, all] : loaded) {
+    for (const auto& parameter : loaded) {
+      const std::string& name = parameter.first;
+      const std::vector<double>& all = parameter.second;
       CAPTURE(name);
       bool right = true;
       for (std::size_t i = 0; i < all.size(); ++i)
