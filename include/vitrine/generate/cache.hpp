@@ -63,8 +63,10 @@ class KeyValueCache {
         const detail::KeyValues<S> kv = self(item / sizes_.heads), cross = memory(item / sizes_.heads);
         detail::KeyValues<S> spare = self_layout_;
         spare.heads = 1;
-        spare.keys = spare_.data() + item * (kv.key_stride() + kv.value_stride());
-        spare.values = spare.keys + kv.key_stride();
+        if (spare_.size() > 0) {  // else no move goes by way of it
+          spare.keys = spare_.data() + item * (kv.key_stride() + kv.value_stride());
+          spare.values = spare.keys + kv.key_stride();
+        }
         for (Index m = 0; m < move_count_; ++m) {
           const Move move = moves_[m];
           if (move.of_source)
