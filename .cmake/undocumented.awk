@@ -11,7 +11,8 @@
 # - Errors: one that answers a Status names the codes, or whose they are (`Errors as in Encoder`, `as Maps::prepare`).
 # - Errors: one whose body has `throw` or throw_if_failed( names the exception or its codes.
 # - Memory: one that takes a Memory or a Workspace, or returns what owns its values (Buffer, Block, Tensor, RowMajor, a result,
-#   std::vector, std::string), says where they are: allocates, heap, Memory, from `memory`, caller's, a view, scratch, a copy, grows.
+#   std::vector, std::string), says where they are: allocates, heap, Memory, from `memory`, caller's, a view, scratch, a copy, grows (not
+#   asked in inspect/viewer*.hpp).
 # - Shape: one that takes or returns numbers (Sequences, Ragged, Tokens, Tensor, Heads, maps, matrices, a pointer to scalars or a
 #   span of them) states a shape: (B, T, E), (rows, width); T x S; or a count, H factors, n values.
 # Whether what is said is true, and of every argument, no script can tell. tests/headers/undocumented/ tests all of this.
@@ -32,7 +33,7 @@ function read_header(at,    line, number, command, top) {
 }
 function throws(at, first, last,    i) {
   for (i = first; i <= last; ++i)
-    if (seen[at, i] !~ /^ *\/\// && seen[at, i] ~ /(^|[^a-z_])(throw [A-Z]|throw_if_failed\()/) return 1
+    if (seen[at, i] !~ /^ *\/\// && seen[at, i] ~ /(^|[^a-z_])(throw [A-Za-z]|throw_if_failed\()/) return 1
   return 0
 }
 function ask(i,    said, all) {
@@ -43,7 +44,7 @@ function ask(i,    said, all) {
   if (answers[i] ~ /Status$/ && said !~ names_a_code) report(place[i], entity(i) " does not name its errors")
   if (throws(place[i], first[i], last[i]) && all !~ names_a_code && all !~ names_an_exception)
     report(place[i], entity(i) " does not say what it throws")
-  if ((answers[i] ~ owning && answers[i] !~ /[&*]$/ || arguments[i] ~ takes_memory) && all !~ says_memory)
+  if ((answers[i] ~ owning && answers[i] !~ /[&*]$/ || arguments[i] ~ takes_memory) && place[i] !~ /inspect\/viewer/ && all !~ says_memory)
     report(place[i], entity(i) " does not say where its memory comes from")
   if ((answers[i] " " arguments[i]) ~ numbers && all !~ says_shape) report(place[i], entity(i) " does not state a shape")
 }
@@ -62,10 +63,10 @@ function finish(    i) {
 BEGIN {
   names_a_code = "bad_(shape|mask|config)|not_(loaded|supported)|overlap|too_small|out_of_memory|[Ee]rrors" \
     "|[Oo]therwise as |[Aa]s [A-Za-z]+(::|_)[a-z]"
-  names_an_exception = "Error|[Tt]hrows"
+  names_an_exception = "Error|[Tt]hrows|std::(invalid_argument|out_of_range)"
   owning = "^(std::)?(vector|string|u32string|Buffer|Block|Tensor|RowMajor)(<|$)|^[A-Za-z0-9]*Result *(<|$)"
   takes_memory = "(Memory|Workspace) [*&]"
-  says_memory = "[Aa]llocat|Memory|[Hh]eap|[Oo]wns|[Oo]wned|[Vv]iew|[Cc]op(y|ies|ied)|[Ss]cratch|[Cc]aller|[Gg]row|(from|through) memory|new (vector|string)"
+  says_memory = "[Aa]llocat|Memory|[Hh]eap|[Oo]wns|[Oo]wned|[Vv]iews?([^A-Za-z]|$)|[Cc]op(y|ies|ied)|[Ss]cratch|[Cc]aller|[Gg]row|(from|through) memory|new (vector|string)"
   numbers = "(^|[^A-Za-z_])(Sequences|Ragged|MatrixView|RowMajor|Tensor|Maps|ScoredMaps|MeanMaps|MapView|Heads)<|Tokens" \
     "|span< (const )?(S|float|double) >|(^|[ (])(S|float|double) [*]|const M &map"
   says_shape = "\\(([BTSEHDFLNKMPV](_[a-z])?|rows|sum of lengths|layers|length|batch|[a-z]+_width)( [*+] [A-Z])?, [^()]*\\)" \

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <stdexcept>
 #include <string>
 #include <vector>
 #include <vitrine/generate/generate.hpp>
@@ -164,4 +165,10 @@ TEST_CASE_TEMPLATE("export: any result that has maps: scores, means, double, a l
   const MapGroup group = map_group("encoder", alone.self_attn, 0, tokens, tokens);
   CHECK(group.layers == 1);
   CHECK(group.map(0, 1)[8] == float(alone.self_attn.matrix(0, 1).data()[8]));
+  const std::vector<std::string> fewer(6, "x");
+  CHECK_THROWS_AS((void)map_group("encoder", alone.self_attn, 0, tokens, fewer), std::invalid_argument);
+  for (const Index b : {Index{-1}, alone.self_attn.batch()})
+    CHECK_THROWS_AS((void)map_group("encoder", alone.self_attn, b, tokens, tokens), std::invalid_argument);
+  const Page without{.examples = {{.groups = {{.kind = "encoder", .layers = 1, .heads = 1}}}}};
+  CHECK_THROWS_AS((void)statistics_csv(without), std::invalid_argument);
 }

@@ -43,9 +43,9 @@ class DecodingSteps {
         embedded_(model.memory()),
         hidden_(model.memory()) {}
 
-  // Encodes the sources (result: `encoder`, with its maps if `keep` says so) and reads what every decoder layer needs
-  // of them. Forgets former hypotheses; sources without ids are bad_shape, another number of beams or max_length
-  // bad_config. Allocates only to grow. Errors otherwise as Seq2Seq::encode_into.
+  // Encodes the B sources (result: `encoder`, its output (B, S, E), with its maps if `keep` says so) and reads what
+  // every decoder layer needs of them. Forgets former hypotheses; sources without ids are bad_shape, another number of
+  // beams or max_length bad_config. Allocates only to grow. Errors otherwise as Seq2Seq::encode_into.
   template <class K>
   Status begin_into(EncoderResult<K, S>& encoder, const Tokens& sources, const K& keep) noexcept {
     rows_ = filled_ = 0;

@@ -10,6 +10,7 @@
 //
 // Scoring what was generated gives the same log-probabilities and maps, bit for bit. To search first and score the
 // chosen few afterwards costs one more pass; to keep the maps of a search costs the memory for those of all its beams.
+// What is returned is on the heap, maps and other tensors in the model's Memory.
 #pragma once
 #include <utility>
 #include <vector>

@@ -30,7 +30,7 @@ struct BertvizOptions {
 /// finite: BertViz has no way to say these.
 inline std::string bertviz_head_view(const std::vector<MapGroup>& groups, const BertvizOptions& options = {});
 
-/// Params of model_view; the same rules.
+/// Params of model_view; the same rules, and throws the same. All three return a string on the heap.
 inline std::string bertviz_model_view(const std::vector<MapGroup>& groups, const BertvizOptions& options = {});
 
 /// Params of neuron_view (window.bertviz_params): the maps of the group, all of them, and what they were made of:

@@ -25,7 +25,8 @@ namespace vitrine::inline VITRINE_ABI::inspect {
 
 /// Describes maps that are already there, for instance those of sequence b of a batch: Maps, ScoredMaps (their weights)
 /// or MeanMaps (as one head) of float or double. The maps must outlive the group; those that were not chosen are left
-/// out.
+/// out. Allocates for tokens, and for a map's rounded copy where they are of double. Throws std::invalid_argument for
+/// another number of tokens than a map has rows and columns, or a sequence that is not there.
 template <class M>
 MapGroup map_group(std::string kind, const M& maps, Index b, std::vector<std::string> query_tokens,
                    std::vector<std::string> key_tokens);
@@ -37,7 +38,7 @@ void map_group(const std::string&, const M&&, Index, const std::vector<std::stri
 
 /// Sequence b of a pass through an encoder and a decoder (Marian, Bart, Transformer; teacher-forced as in
 /// generate/generate.hpp), whose row t made target_tokens[t] after it had read `start` and the tokens before. Groups
-/// cross, encoder and decoder, those that were kept. The result must outlive it.
+/// cross, encoder and decoder, those that were kept. The result must outlive it. Throws as map_group.
 template <class K, class S>
 Example seq2seq_example(const TransformerResult<K, S>& result, Index b, const std::vector<std::string>& source_tokens,
                         const std::vector<std::string>& target_tokens, std::string title = {},
@@ -60,7 +61,8 @@ inline bool can_save_maps(const std::filesystem::path& path) {
   return path.extension() == ".npz" || path.extension() == ".html" || path.extension() == ".json";
 }
 
-/// CSV: a header, then for each example, kind, layer and head its HeadFigures (page.hpp).
+/// CSV: a header, then for each example, kind, layer and head its HeadFigures (page.hpp). A string on the heap. Throws
+/// std::invalid_argument as check.
 inline std::string statistics_csv(const Page& page);
 
 /// Its parts: the header, and the rows of one example.
@@ -104,6 +106,9 @@ MapGroup map_group(std::string kind, const M& maps, Index b, std::vector<std::st
   static_assert(vitrine::detail::is_map<M>,
                 "vitrine: a picture needs maps; keep them with vt::keep::weights, vt::keep::scores or "
                 "vt::keep::head_mean");
+  if (b < 0 || b >= maps.batch())
+    throw std::invalid_argument("map group \"" + kind + "\": no sequence " + std::to_string(b) + " in a batch of " +
+                                std::to_string(maps.batch()));
   const Index queries = Index(query_tokens.size()), keys = Index(key_tokens.size());
   if (queries != maps.length(b) || keys != maps.memory_length(b))
     throw std::invalid_argument("map group \"" + kind + "\": " + std::to_string(queries) + " query and " +
@@ -196,6 +201,7 @@ inline std::string statistics_rows(Index number, const Example& example) {
   std::string out;
   CsvRow row;
   for (const MapGroup& group : example.groups) {
+    check(group);
     for (Index layer = 0; layer < group.layers; ++layer) {
       for (Index head = 0; head < group.heads; ++head) {
         const float* map = group.map(layer, head);

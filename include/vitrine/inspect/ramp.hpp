@@ -23,7 +23,7 @@ enum class Theme : std::uint8_t { automatic, light, dark };
 /// The colour of a weight; `strength` from 0 to 1 is clamped. Theme::automatic is taken as light.
 Colour ramp(double strength, Theme theme);
 
-/// "#rrggbb" without the #.
+/// "rrggbb", as CSS and SVG take it behind a #: a string too short for the heap.
 std::string hex(Colour colour);
 
 // ---- implementation

@@ -2,7 +2,8 @@
 //   const auto a = result.cross_attn[layer].matrix(0, head);      // T x S: any matrix with rows, cols and (t, s)
 //   coverage(a, S - 1)      S - 1: the source tokens without the end mark, which is the last
 // a_ij is the weight of target token i on source token j; |x| and |y| are the tokens of source and target. Computed in
-// double, in ascending order of indices. NaN where there is nothing to average.
+// double, in ascending order of indices; numbers of tokens may not exceed the map's rows and columns. NaN where there
+// is nothing to average. Allocates nothing but where it says so.
 #pragma once
 #include <algorithm>
 #include <cmath>

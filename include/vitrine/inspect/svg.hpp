@@ -33,7 +33,7 @@ inline std::string svg_heatmap(const float* map, Index query_count, Index key_co
                                const SvgOptions& options = {});
 
 /// All maps of a group, rows are layers, columns are heads, numbered from 0; each map has its own full colour. Maps
-/// that were not kept stay empty.
+/// that were not kept stay empty. Throws std::invalid_argument as check.
 inline std::string svg_grid(const MapGroup& group, const SvgOptions& options = {});
 
 /// Writes text; the file is whole or not there (Error file_not_created, write_failed).

@@ -25,11 +25,11 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
-/// A JSON object from a file or from text. Copies are deep.
+/// A JSON object from a file or from text, on the heap as is all that it returns. Copies are deep.
 class ConfigFile {
  public:
-  /// Reads a file of at most 64 MB. Throws Error: config_missing, config_not_json. Here and below: config_bad_value for
-  /// a value of another kind.
+  /// Reads a file of at most 64 MB. Throws Error: config_missing, config_not_json, file_unreadable. Here and below:
+  /// config_bad_value for a value of another kind.
   explicit ConfigFile(const std::filesystem::path& path);
   /// The same from text; `label` stands for the file in errors.
   ConfigFile(std::string_view text, std::string label);

@@ -38,8 +38,8 @@ constexpr Index packed_at(Index row, Index col, Index cols) {
   return row / panel_width<S> * panel_width<S> * cols + col * panel_width<S> + row % panel_width<S>;
 }
 
-// Packs columns [first_col, last_col) of the panel that holds rows first_row ... of a matrix given by strides; missing
-// rows are zero.
+// Packs columns [first_col, last_col) of the panel that holds rows first_row ... of a (rows, cols) matrix given by
+// strides: panel_width values for each column; missing rows are zero. Allocates nothing.
 template <class S>
 void pack_panel(const S* b, Index row_stride, Index col_stride, Index first_row, Index rows, Index first_col,
                 Index last_col, S* out) {
@@ -69,7 +69,7 @@ VITRINE_INLINE void zip(typename simd<S>::vec x, typename simd<S>::vec y, typena
 
 }  // namespace detail
 
-// to[c][r] = from[r][c] for r, c in 0 ... lanes - 1: a zip of the two halves of the rows turns their indices by one
+// to[c][r] = from[r][c] of a (lanes, lanes) matrix: a zip of the two halves of the rows turns their indices by one
 // bit.
 template <class S>
 VITRINE_NOINLINE void transpose(const S* from, Index from_stride, S* to, Index to_stride) {

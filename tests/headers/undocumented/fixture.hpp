@@ -31,6 +31,8 @@ inline void throws_silently(int value) {
   // throw Error("not here");
   if (value < 0) throw Error("negative");
 }
+// Does something, see elsewhere.
+void throws_far_away();
 // Does something.
 inline void status_silently() { throw_if_failed(code(1)); }
 // Throws Error for a negative value.
@@ -89,5 +91,7 @@ class Once {
 namespace detail {
 void not_public();
 }
+
+inline void throws_far_away() { throw std::invalid_argument("nothing"); }
 
 }  // namespace vitrine
