@@ -30,6 +30,7 @@ function read_header(at,    line, number, command, top) {
     if (top) header_text[at] = header_text[at] " " line
   }
   close(command)
+  if (number == 0) report(at, "could not be read")
 }
 function throws(at, first, last,    i) {
   for (i = first; i <= last; ++i)

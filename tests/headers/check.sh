@@ -4,6 +4,7 @@
 #   tests/headers/check.sh mirrors         include/vitrine/TIER/NAME.hpp has tests/TIER/NAME_test.cpp, or a source in tests/ includes it
 #   tests/headers/check.sh alone [CXX]     each compiles alone, without a warning; core to models without exceptions and RTTI too
 #   tests/headers/check.sh documented      each public entity says what it must (.cmake/undocumented.awk says what); needs doxygen
+#   tests/headers/check.sh named           comments name only headers, pages and scripts that are there
 #   tests/headers/check.sh cost [CXX]      compiles a file with EncoderLayer<float>: prints the time, refuses over 700 MB
 #   tests/headers/check.sh tidy            clang-tidy-14 finds nothing of its list (.clang-tidy) in them
 # Prints one line for each violation and exits with 1 when there is one. A check whose tool is missing or fails has not passed.
@@ -80,6 +81,18 @@ documented() {
   said=$(bash .cmake/docs.sh --check 2>&1) || printf '%s\n' "${said:-.cmake/docs.sh --check fails}"
 }
 
+named() {
+  local header name folder
+  headers | xargs grep -HoE '//.*' | grep -oE '^[^:]+:|[A-Za-z0-9_][A-Za-z0-9_./-]*\.(hpp|md|sh|py)\b' |
+    awk '/:$/ { header = $0; next } { print header $0 }' | sort -u |
+    while IFS=: read -r header name; do
+      for folder in "" include/ include/vitrine/ "${header%/*}/" "${header%/*}/../"; do
+        [ ! -e "$folder$name" ] || continue 2
+      done
+      echo "$header: a comment names $name, which is not there"
+    done
+}
+
 # The compiler's own memory is what counts: its largest process.
 cost() {
   local program=${1:-${CXX:-c++}} source
@@ -135,10 +148,10 @@ tidy() {
 }
 
 case ${1:-} in
-  tiers | mirrors | alone | documented | cost | tidy)
+  tiers | mirrors | alone | documented | named | cost | tidy)
     violations=$("$@") || violations+="${violations:+$'\n'}$1: the check itself failed"
     [ "$(headers | wc -l)" -gt 50 ] || violations+="${violations:+$'\n'}$1: only $(headers | wc -l) headers were found" ;;
-  *) sed -n '2,9s/^# //p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+  *) sed -n '2,10s/^# //p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
 esac
 [ -z "$violations" ] || { printf '%s\n' "$violations"; exit 1; }
 echo "$1: $(headers | wc -l) headers, no violation"

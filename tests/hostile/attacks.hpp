@@ -44,7 +44,7 @@ inline std::string repeat(const std::string& text, int times) {
 
 }  // namespace attack
 
-/// The list of ANCHORS.md 2.16 and the reference implementation's attacks/, one entry for each way in.
+/// Files that must be refused: the reference implementation's attacks/ and more, one entry for each way in.
 inline std::vector<Attack> safetensors_attacks() {
   using namespace attack;
   const std::string good = R"({"dtype":"F32","shape":[1],"data_offsets":[0,4]})";

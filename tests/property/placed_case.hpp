@@ -1,5 +1,5 @@
 // A module case in other surroundings: padding, neighbours in the batch, or packed rows. What it computes for its own
-// rows must have the same bits everywhere (DESIGN.md, section 5).
+// rows must have the same bits everywhere (examples/threads.md).
 #pragma once
 #include <algorithm>
 #include <cstdint>

@@ -1,4 +1,4 @@
-// One result, bit for bit (DESIGN.md, section 5): whatever surrounds a sequence, however many threads, whatever is
+// One result, bit for bit (examples/threads.md): whatever surrounds a sequence, however many threads, whatever is
 // kept.
 #include "../support/support.hpp"
 

@@ -158,7 +158,7 @@ Mask<S> operator&(Mask<S> x, const Mask<S>& y) {
 
 // ---- makers; the views stay the caller's
 
-// Key j is seen by query i if j <= i + offset; one offset, or one for each sequence.
+// Key j is seen by query i if j <= i + offset; one offset, or B of them, one for each sequence.
 inline BasicMask causal(Index offset = 0) {
   BasicMask m;
   m.is_causal = true, m.offset = offset;
@@ -273,7 +273,8 @@ auto from_torch_attn_mask(const T* mask, Index batch_times_heads, Index heads, I
     return m;
   }
 }
-// The mask of PyTorch's scaled_dot_product_attention: true means attend.
+// The mask of PyTorch's scaled_dot_product_attention, (B, H, T, S) or (T, S): true means attend. An extent of 1
+// broadcasts.
 template <class T>
 BasicMask from_torch_sdpa_mask(const T* attend, Index batch, Index heads, Index length, Index memory_length) {
   return keep_matrix(attend, batch, heads, length, memory_length);

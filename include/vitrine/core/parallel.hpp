@@ -9,8 +9,8 @@
 //                               returns when the group's earlier turns have ended
 //   team.barrier()              all wait for all
 //
-// No result depends on how work is dealt out: every element is computed by one thread, in one order (DESIGN.md section
-// 5).
+// No result depends on how work is dealt out: every element is computed by one thread, in one order
+// (examples/threads.md).
 #pragma once
 #include <vitrine/core/config.hpp>
 

@@ -6,7 +6,7 @@
 //   V::mul(x, y)              rounded product, never fused with a neighbour, whatever -ffp-contract says
 //   V::fma(x, y, z)           x * y + z, one rounding where the machine has the instruction, else two
 //
-// The numbers of the library are made of these, so that one build gives one result (DESIGN.md section 5). Vector types
+// The numbers of the library are made of these, so that one build gives one result (examples/threads.md). Vector types
 // stay inside always_inline functions: how they are passed to real functions depends on the flags of a translation
 // unit.
 #pragma once

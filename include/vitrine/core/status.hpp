@@ -9,8 +9,8 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
-// The answer of every noexcept call. Compare with the codes (`status == Status::ok`), or print `sentence`, `actual` and
-// `expected`.
+// The answer of every noexcept call. Compare with the codes (`status == Status::ok`), or print `sentence`, and `actual`
+// and `expected`: the values that it speaks of, `unset` where there is none.
 struct [[nodiscard]] Status {
   enum Code : std::uint8_t {
     ok,

@@ -1,7 +1,7 @@
 // Attention of one head: softmax(scale Q K^T + mask) V, the weights written once where they are kept.
 //
 // Row tile by row tile: the scores of a tile over all its keys stand in scratch, the softmax runs over whole rows there
-// (no online rescaling: one result, DESIGN.md section 5), the weights go out once, the values are multiplied at once.
+// (no online rescaling: one result, examples/threads.md), the weights go out once, the values are multiplied at once.
 // The same code serves every policy: a null pointer means not kept. Vaswani et al. 2017, equation 1.
 #pragma once
 #include <vitrine/core/config.hpp>

@@ -7,7 +7,7 @@
 //   Status s = kernels::batched_matmul(p, workspace);
 //
 // B may be packed once and used often: kernels::pack_matrix, then .b_panels. The numbers are those of kernels::matmul,
-// the canonical order of DESIGN.md section 5, whatever the form of the operands and the number of threads.
+// the canonical order of kernels/matmul.hpp, whatever the form of the operands and the number of threads.
 #pragma once
 #include <vitrine/core/memory.hpp>
 #include <vitrine/core/parallel.hpp>

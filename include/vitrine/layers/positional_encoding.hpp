@@ -47,7 +47,8 @@ inline double sinusoid(Index position, Index i, Index width, Sinusoid layout) {
 
 }  // namespace detail
 
-// Adds the encoding of positions first, first + 1, ... to the rows of each sequence.
+// Adds the encoding of positions first, first + 1, ... to the rows of each sequence: sin(p / 10000^(2i / E)) to value
+// 2i of position p, the cosine of the same to value 2i + 1 (Sinusoid::interleaved).
 template <class S>
 class PositionalEncoding {
  public:
