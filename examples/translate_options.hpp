@@ -92,6 +92,7 @@ inline void check_options(Options& o) {
   if (o.alignments == "1") o.alignments = "hard";  // as Marian takes it
   if (!o.alignments.empty() && o.alignments != "hard" && o.alignments != "soft" && o.alignments != "pharaoh")
     o.threshold = number<double>("--alignments (hard, soft, pharaoh or a threshold)", o.alignments, 0, 1);
+  if (o.threshold == 0) refuse("--alignments takes a threshold above 0");  // as Marian
   if (!o.maps.empty() && !inspect::can_save_maps(o.maps)) refuse("--maps writes .npz, .html or .json, not " + o.maps);
   if ((o.layer == "auto") != (o.head == "auto")) refuse("--layer and --head go together");
   if (!o.score.empty() && (o.beams > 0 || o.n_best > 0))

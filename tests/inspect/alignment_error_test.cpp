@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <limits>
 #include <utility>
 #include <vitrine/inspect/alignment_error.hpp>
 
@@ -53,6 +54,15 @@ TEST_CASE("alignment error: the head that aligns best, and the most confident on
   CHECK(confident.value == doctest::Approx(0.875));
   for (const auto& [layer, head] : {std::pair{2, 0}, {0, 2}, {1, -1}, {-1, 0}})
     CHECK_THROWS_AS(means.at(layer, head), std::out_of_range);
+  // Heads without a sentence and confidences of nothing are not the best, wherever they stand.
+  HeadSearch<AlignmentErrors> partial(2, 1);
+  partial.at(1, 0).add({{0, 1}}, parse_gold("0-0"));
+  CHECK(partial.smallest([](const AlignmentErrors& e) { return e.rate(); }).layer == 1);
+  HeadSearch<RunningMean> undefined(1, 2);
+  undefined.at(0, 0).add(std::numeric_limits<double>::quiet_NaN()), undefined.at(0, 1).add(0.25);
+  CHECK(undefined.largest([](const RunningMean& m) { return m.value(); }).head == 1);
+  CHECK_THROWS_AS(HeadSearch<RunningMean>(2, 2).largest([](const RunningMean& m) { return m.value(); }),
+                  std::out_of_range);
   CHECK_THROWS_AS(HeadSearch<RunningMean>(0, 2).largest([](const RunningMean& m) { return m.value(); }),
                   std::out_of_range);
 }

@@ -26,6 +26,9 @@ TEST_CASE("alignment: a threshold is strict and gives pairs sorted by source") {
   CHECK(pharaoh(threshold_links(map, 0.2)) == "0-0 0-1 1-0 1-1 2-0 2-1");
   CHECK(threshold_links(map, 0.5).empty());
   CHECK(pharaoh(threshold_links(map, 0.2, 1, 2)) == "0-0 1-0");
+  Map tied(1, 2);  // 0.3f is 0.3 rounded up, and not above the threshold 0.3
+  tied << 0.3f, 0.7f;
+  CHECK(pharaoh(threshold_links(tied, 0.3)) == "1-0");
 }
 
 TEST_CASE("alignment: Marian's text") {

@@ -30,7 +30,8 @@ TEST_CASE("words: each tokenizer's marks") {
 }
 
 TEST_CASE("words: what looks like a mark but is none continues its word") {
-  for (const std::string part : {"<unk>", "[UNK]", "<>", "[]", "<b", "b>", "[b", "b]", ">>b", "b<<", "<b]", "[b>"}) {
+  for (const std::string part :
+       {"<unk>", "[UNK]", "<>", "[]", "<b", "b>", "[b", "b]", ">>b", "b<<", "<b]", "[b>", "<0xE2>"}) {
     CAPTURE(part);
     CHECK(words_of({"▁a", part, "c"}, Subwords::sentencepiece).texts == Texts{"a" + part + "c"});
   }

@@ -16,6 +16,11 @@ run $model --statistics csv --kinds cross,decoder --layers 0,2 --heads 3 radium 
 check "a selection" [ "$(cut -d, -f2-4 "$scratch/csv" | tr '\n' ' ')" = \
   "kind,layer,head cross,0,3 cross,2,3 decoder,0,3 decoder,2,3 " ]
 
+echo '{"ids": [20, 3, 0], "tokens": ["\u001b[2Jevil", "\n\n  cross", "</s>"]}' >"$scratch/hostile"
+run $model --input-format jsonl <"$scratch/hostile" >"$scratch/table"
+check "tokens cannot speak to the terminal, nor begin a line" row_count "$scratch/table" 39
+check "nor escape" [ "$(grep -c $'\x1b' "$scratch/table")" = 0 ]
+
 run $model --maps "$scratch/maps.npz" radium vitrine >"$scratch/nothing"
 check "no table with --maps" [ ! -s "$scratch/nothing" ]
 if python3 -c '' 2>/dev/null; then

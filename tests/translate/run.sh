@@ -38,7 +38,7 @@ out=$({ echo ax; head -c 3000000 /dev/zero | tr '\0' a; echo; echo ax; } | "$pro
 [ $code -eq 2 ] && [ "$out" = $'AE K S\n\nAE K S' ] || fail "an over-long line: exit $code"
 says 'an over-long line' 'line 2: is longer than 1048576 bytes'
 
-for option in --beams=0 '--beams 0' '--beams x' '--n-best 3 --beams 2' '--alignments weak' '--maps x.png' '--layer 1' \
+for option in --beams=0 '--beams 0' '--beams x' '--n-best 3 --beams 2' '--alignments weak' '--alignments 0' '--maps x.png' '--layer 1' \
   '--layer 3 --head 0' '--nonsense' '--model nowhere' '--max-new-tokens 1000' '--score nowhere' '--input-format xml' '--beams'; do
   # shellcheck disable=SC2086
   echo ax | "$program" --model $model $option >"$scratch/out" 2>"$scratch/err"

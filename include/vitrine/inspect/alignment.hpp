@@ -32,7 +32,8 @@ using Links = std::vector<Link>;
 template <class M>
 Links hard_links(const M& map, Index target_count = -1, Index source_count = -1);
 
-/// All links whose weight is above the threshold, sorted; the sizes as for hard_links.
+/// All links whose weight is above the threshold, compared in the map's own scalar as Marian does, sorted; the sizes as
+/// for hard_links.
 template <class M>
 Links threshold_links(const M& map, double threshold, Index target_count = -1, Index source_count = -1);
 
@@ -106,10 +107,11 @@ Links hard_links(const M& map, Index target_count, Index source_count) {
 template <class M>
 Links threshold_links(const M& map, double threshold, Index target_count, Index source_count) {
   Links links;
+  const auto least = static_cast<typename M::Scalar>(threshold);  // 0.3f is not above 0.3
   const Index rows = detail::row_count(map, target_count), columns = detail::column_count(map, source_count);
   for (Index s = 0; s < columns; ++s)
     for (Index t = 0; t < rows; ++t)
-      if (static_cast<double>(map(t, s)) > threshold) links.push_back({s, t});
+      if (map(t, s) > least) links.push_back({s, t});
   return links;
 }
 

@@ -8,6 +8,7 @@
 //   surest.largest([](const RunningMean& m) { return m.value(); })      the head with the most pointed rows
 #pragma once
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -33,6 +34,8 @@ struct AlignmentErrors {
 
   /// Adds one sentence. Links that are given twice count once.
   void add(Links links, const GoldLinks& gold);
+  // Nothing was proposed and nothing is sure.
+  bool empty() const noexcept { return proposed + sure == 0; }
   // Alignment error rate, 1 - (hit_sure + hit_possible) / (proposed + sure), 0 to 1 (Och and Ney 2003).
   double rate() const noexcept { return 1 - ratio(hit_sure + hit_possible, proposed + sure); }
   // hit_possible / proposed.
@@ -51,6 +54,8 @@ struct RunningMean {
   double sum = 0, weight = 0;
   // Adds a value with its weight.
   void add(double value, double its_weight = 1) noexcept { sum += value * its_weight, weight += its_weight; }
+  // Nothing was added.
+  bool empty() const noexcept { return weight == 0; }
   // The mean; 0 of nothing.
   double value() const noexcept { return weight > 0 ? sum / weight : 0; }
 };
@@ -72,8 +77,8 @@ class HeadSearch {
   Figure& at(Index layer, Index head) { return figures_.at(place(layer, head)); }
   const Figure& at(Index layer, Index head) const { return figures_.at(place(layer, head)); }
 
-  /// The layer and head with the smallest (or largest) value of a figure; ties: the first. Throws std::out_of_range
-  /// where there is none.
+  /// The layer and head with the smallest (or largest) value of a figure; ties: the first. Heads whose figure is empty
+  /// or whose value is NaN are left out. Throws std::out_of_range where none is left.
   template <class F>
   HeadChoice smallest(F&& value) const {
     return best(value, [](double one, double other) { return one < other; });
@@ -90,10 +95,14 @@ class HeadSearch {
   }
   template <class F, class Better>
   HeadChoice best(F& value, Better better) const {
-    HeadChoice choice{0, 0, value(figures_.at(0))};
-    for (std::size_t i = 1; i < figures_.size(); ++i)
-      if (const double one = value(figures_[i]); better(one, choice.value))
+    HeadChoice choice{-1, -1, 0};
+    for (std::size_t i = 0; i < figures_.size(); ++i) {
+      if (figures_[i].empty()) continue;
+      const double one = value(figures_[i]);
+      if (choice.layer < 0 ? !std::isnan(one) : better(one, choice.value))
         choice = {Index(i) / heads_, Index(i) % heads_, one};
+    }
+    if (choice.layer < 0) throw std::out_of_range("no head has a figure to choose by");
     return choice;
   }
   Index heads_;

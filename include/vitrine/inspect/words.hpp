@@ -50,9 +50,11 @@ Links merge_links(const Links& links, const Words& target, const Words& source);
 
 namespace detail {
 
-/// What stands for a whole by itself: </s>, <pad>, [CLS], <|endoftext|>, >>fra<<.
+/// What stands for a whole by itself: </s>, <pad>, [CLS], <|endoftext|>, >>fra<<; not a part of a word, as <0xE2> is,
+/// SentencePiece's piece for a byte.
 inline bool is_mark(std::string_view token) {
   if (token == "<unk>" || token == "[UNK]" || token == "</w>" || token.size() < 3) return false;
+  if (token.size() == 6 && token.starts_with("<0x")) return false;
   const char first = token.front(), last = token.back();
   return (first == '<' && last == '>') || (first == '[' && last == ']') ||
          (token.starts_with(">>") && token.ends_with("<<"));
