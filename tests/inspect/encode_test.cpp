@@ -50,6 +50,22 @@ TEST_CASE("encode: base 85, four bytes in five digits") {
   CHECK(base85_digits.find_first_of("<>&\"'\\ `") == std::string_view::npos);
 }
 
+TEST_CASE("encode: numbers in a digit below 64, two below 1344 and so on") {
+  for (const std::size_t number : {0u, 5u, 63u, 64u, 100u, 1343u, 1344u, 28223u, 28224u, 4000000000u}) {
+    CAPTURE(number);
+    std::string digits;
+    append_number(digits, number);
+    std::size_t sum = 0, unit = 1;
+    for (std::size_t k = 0; k < digits.size(); ++k, unit *= 21) {
+      const std::size_t value = base85_digits.find(digits[k]);
+      CHECK((value < 64) == (k + 1 == digits.size()));
+      sum += unit * (value < 64 ? value : value - 64);
+    }
+    CHECK(sum == number);
+    CHECK(digits.size() == (number < 64 ? 1u : number < 1344 ? 2u : number < 28224 ? 3u : digits.size()));
+  }
+}
+
 TEST_CASE("encode: SHA-256, the examples of FIPS 180-4 and lengths around a block") {
   CHECK(digest("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   CHECK(digest("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");

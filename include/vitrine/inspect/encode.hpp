@@ -1,5 +1,5 @@
-// Bytes for an HTML file: base 85 for the maps; base64 (RFC 4648) and SHA-256 (FIPS 180-4) for the content security
-// policy that names the page's own script. Allocates what it returns or appends.
+// Bytes for an HTML file: base 85 for the maps and for lists of numbers; base64 (RFC 4648) and SHA-256 (FIPS 180-4) for
+// the content security policy that names the page's own script. Allocates what it returns or appends.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -21,6 +21,10 @@ inline constexpr std::string_view base85_digits =
 
 /// Appends `bytes` in base 85: 5 digits for every 4 bytes begun, both with the highest first; zeros fill the last four.
 void append_base85(std::string& out, std::string_view bytes);
+
+/// Appends a number >= 0 in the same digits: one below 64; else digits from 64 on, each 64 plus a remainder by 21, the
+/// lowest first, and then one below 64.
+void append_number(std::string& out, std::size_t number);
 
 /// The 32 bytes of SHA-256.
 std::array<std::uint8_t, 32> sha256(std::string_view bytes);
@@ -56,6 +60,11 @@ inline void append_base85(std::string& out, std::string_view bytes) {
     std::uint32_t four = byte(k) << 24 | byte(k + 1) << 16 | byte(k + 2) << 8 | byte(k + 3);
     for (std::size_t digit = 5; digit-- > 0; four /= 85) out[at + digit] = base85_digits[four % 85];
   }
+}
+
+inline void append_number(std::string& out, std::size_t number) {
+  for (; number >= 64; number /= 21) out += base85_digits[64 + number % 21];
+  out += base85_digits[number];
 }
 
 inline std::array<std::uint8_t, 32> sha256(std::string_view bytes) {

@@ -1,9 +1,9 @@
 // The viewer: one self-contained HTML file, without any network, that shows the attention of any model.
 //   save_viewer("attention.html", page);                     // page.hpp says how to describe the maps
 // A byte for each weight and one for its row's scale, in base 85: 1.25 characters a weight, half of that under a causal
-// mask, and texts once for all examples. Maps above ViewerOptions' sizes are reduced to the largest of neighbouring
-// weights, and the page says so. Tokens may hold any bytes; a content security policy lets nothing but the page's own
-// script run.
+// mask, texts once for all examples, and a character or two for each token. Maps above ViewerOptions' sizes are reduced
+// to the largest of neighbouring weights, and the page says so. Tokens may hold any bytes; a content security policy
+// lets nothing but the page's own script run.
 #pragma once
 #include <algorithm>
 #include <bit>
@@ -154,7 +154,7 @@ inline void quantise(const float* map, const Packing& packing, std::string& out)
 }
 
 /// Appends what the page cannot compute from bytes, in which small weights are 0, as halves, the upper byte first:
-/// entropy, largest and distance of the exact map; all figures, in HeadFigures' order, of one that is reduced.
+/// entropy and distance of the exact map; all figures, in HeadFigures' order, of one that is reduced.
 inline void append_figures(const HeadFigures& figures, bool reduced, std::string& out) {
   const auto append = [&](auto... some) {
     for (const double figure : {some...}) {
@@ -163,56 +163,63 @@ inline void append_figures(const HeadFigures& figures, bool reduced, std::string
       out += static_cast<char>(half & 255);
     }
   };
-  append(figures.entropy, figures.largest);
-  if (reduced) append(figures.same, figures.previous, figures.next, figures.first, figures.last);
+  append(figures.entropy);
+  if (reduced) append(figures.largest, figures.same, figures.previous, figures.next, figures.first, figures.last);
   append(figures.distance);
 }
 
-/// Pieces of JSON that are written once and named by their number.
+/// Pieces of text that are written once and named by their number.
 class Table {
  public:
-  std::string number(const std::string& json) {
-    const auto [entry, is_new] = numbers_.try_emplace(json, numbers_.size());
-    if (is_new) entries_.append(entries_.empty() ? "" : ",").append(json);
-    return std::to_string(entry->second);
+  explicit Table(std::string_view between) : between_(between) {}
+
+  std::size_t number(const std::string& piece) {
+    const auto [entry, is_new] = numbers_.try_emplace(piece, numbers_.size());
+    if (is_new) text_.append(text_.empty() ? "" : between_).append(piece);
+    return entry->second;
   }
-  std::string json() const { return "[" + entries_ + "]"; }
+  std::size_t count() const noexcept { return numbers_.size(); }
+  const std::string& text() const noexcept { return text_; }
 
  private:
+  std::string_view between_;
   std::unordered_map<std::string, std::size_t> numbers_;
-  std::string entries_;
+  std::string text_;
 };
 
-/// What the page's script reads: see unpacking in viewer/script_maps.hpp.
+/// What the page's script reads: see "what the page's data leave out" in viewer/script_maps.hpp.
 struct Description {
-  Table texts = {};           ///< Of tokens.
-  Table shapes = {};          ///< What groups have in common: kind, layers, heads, which are kept, how they are packed.
-  std::string examples = {};  ///< {"title", "tokens": lists of texts, "groups": [shape, list of queries, of keys]}
-  std::string maps = {};      ///< A script element for each example: its groups' kept heads in base 85.
+  Table texts{","};           ///< Of tokens.
+  Table shapes{","};          ///< What groups have in common: kind, layers, heads, which are kept, how they are packed.
+  std::string titles = {};    ///< Of the examples.
+  std::string examples = {};  ///< Numbers of each: lists of texts, then groups (shape, list of queries, list of keys);
+                              ///< what may be any number of begins with their number.
+  std::string maps = {};      ///< The groups' kept heads, one after the other, in base 85.
 
   void append(const Example& example, Index side) {
-    Table lists;
-    std::string groups, bytes;
+    Table lists("");
+    std::string groups, list;
+    append_number(groups, example.groups.size());
     for (const MapGroup& group : example.groups) {
-      groups.append(groups.empty() ? "[" : ",[").append(append(group, side, bytes));
+      append_number(groups, append(group, side));
       for (const auto* tokens : {&group.query_tokens, &group.key_tokens}) {
-        std::string list;
-        for (const std::string& token : *tokens)
-          list.append(list.empty() ? "" : ",").append(texts.number(json_string(token)));
-        groups.append(",").append(lists.number("[" + list + "]"));
+        list.clear();
+        append_number(list, tokens->size());
+        for (const std::string& token : *tokens) append_number(list, texts.number(json_string(token)));
+        append_number(groups, lists.number(list));
       }
-      groups += "]";
     }
-    maps += "<script type=\"text/plain\" id=\"maps-" + std::to_string(count_++) + "\">";
-    append_base85(maps, bytes);
-    maps += "</script>\n";
-    examples.append(examples.empty() ? "" : ",").append("{\"title\":").append(json_string(example.title));
-    examples.append(",\"tokens\":").append(lists.json()).append(",\"groups\":[").append(groups).append("]}");
+    append_number(examples, lists.count());
+    examples.append(lists.text()).append(groups);
+    titles.append(titles.empty() ? "" : ",").append(json_string(example.title));
   }
+
+  /// After the last example: writes the bytes that are not four yet.
+  void finish() { append_base85(maps, std::exchange(bytes_, {})); }
 
  private:
   /// Returns the number of its shape.
-  std::string append(const MapGroup& group, Index side, std::string& bytes) {
+  std::size_t append(const MapGroup& group, Index side) {
     std::vector<Index> kept;
     const Packing packing = packing_of(group, side, kept);
     std::string numbers;
@@ -220,19 +227,22 @@ struct Description {
     for (const Index index : kept) {
       const float* map = group.map(index / group.heads, index % group.heads);
       numbers.append(numbers.empty() ? "" : ",").append(std::to_string(index));
-      append_figures(head_figures(map, group.query_count(), group.key_count()), packing.reduced(), bytes);
+      append_figures(head_figures(map, group.query_count(), group.key_count()), packing.reduced(), bytes_);
       if (packing.reduced()) {
         reduce_map(map, group.query_count(), group.key_count(), packing.by, small);
         map = small.data();
       }
-      quantise(map, packing, bytes);
+      quantise(map, packing, bytes_);
+      const std::size_t whole = bytes_.size() / 4 * 4;
+      append_base85(maps, std::string_view(bytes_).substr(0, whole));
+      bytes_.erase(0, whole);
     }
     return shapes.number("{\"kind\":" + json_string(group.kind) + ",\"layers\":" + std::to_string(group.layers) +
                          ",\"heads\":" + std::to_string(group.heads) + ",\"kept\":[" + numbers + "],\"exponent\":" +
                          std::to_string(packing.exponent) + ",\"causal\":" + (packing.causal ? "true" : "false") + "}");
   }
 
-  std::size_t count_ = 0;
+  std::string bytes_ = {};  // fewer than four between two maps
 };
 
 }  // namespace detail
@@ -249,6 +259,7 @@ inline std::string viewer_html(const Page& page, const ViewerOptions& options) {
   detail::Description description;
   description.maps.reserve(static_cast<std::size_t>(detail::kept_weights(page, side)) / 4 * 5 + 65536);
   for (const Example& example : page.examples) description.append(example, side);
+  description.finish();
 
   std::string json = "{\"title\":" + json_string(page.title) + ",\"ramps\":{";
   for (const Theme theme : {Theme::light, Theme::dark}) {
@@ -257,8 +268,10 @@ inline std::string viewer_html(const Page& page, const ViewerOptions& options) {
     json += "\"";
   }
   json.append("},\"digits\":").append(json_string(base85_digits)).append(",\"side\":").append(std::to_string(side));
-  json.append(",\"texts\":").append(description.texts.json()).append(",\"shapes\":").append(description.shapes.json());
-  json.append(",\"examples\":[").append(description.examples).append("]}");
+  json.append(",\"texts\":[").append(description.texts.text());
+  json.append("],\"shapes\":[").append(description.shapes.text());
+  json.append("],\"titles\":[").append(description.titles);
+  json.append("],\"examples\":\"").append(description.examples).append("\"}");
   return viewer::assemble(page.title, options.theme, json, description.maps);
 }
 

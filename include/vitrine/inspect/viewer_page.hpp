@@ -18,8 +18,8 @@
 
 namespace vitrine::inline VITRINE_ABI::inspect::viewer {
 
-/// The whole file. `json` is the description, safe inside <script>; `maps` are ready script elements of type
-/// text/plain.
+/// The whole file. `json` is the description, safe inside <script>; `maps` the bytes of all maps in base
+/// 85.
 inline std::string assemble(std::string_view title, Theme theme, std::string_view json, std::string_view maps) {
   std::string script;
   for (const std::string_view part :
@@ -39,7 +39,8 @@ inline std::string assemble(std::string_view title, Theme theme, std::string_vie
       "content=\"light dark\">\n");
   add("<link rel=\"icon\" href=\"data:,\">\n<title>", xml_text(title), "</title>\n<style>", style,
       "</style>\n</head>\n<body>");
-  add(body, "<script type=\"application/json\" id=\"data\">", json, "</script>\n", maps, "<script>", script,
+  add(body, "<script type=\"application/json\" id=\"data\">", json,
+      "</script>\n<script type=\"text/plain\" id=\"maps\">", maps, "</script>\n<script>", script,
       "</script>\n</body>\n</html>\n");
   return out;
 }

@@ -63,32 +63,44 @@ const isReduced = group => group.rowStep * group.columnStep > 1;
 // Weights that row i has in the page; the others are 0.
 const rowLength = (group, i) => group.causal ? Math.min(group.columns, i + 1) : group.columns;
 
-// What the page's data leave out: a group gets its tokens, its numbers of rows and columns, and where its bytes are.
-function unpack(example, e) {
-  const lists = example.tokens.map(list => list.map(k => page.texts[k]));
-  let start = 0;
-  example.groups = example.groups.map(([shape, queries, keys], g) => {
-    const group = {...page.shapes[shape], example: e, name: `${e}.${g}`, queries: lists[queries], keys: lists[keys], start, figures: []};
-    group.rowStep = Math.max(1, Math.ceil(group.queries.length / page.side));
-    group.columnStep = Math.max(1, Math.ceil(group.keys.length / page.side));
-    group.rows = Math.ceil(group.queries.length / group.rowStep);
-    group.columns = Math.ceil(group.keys.length / group.columnStep);
-    group.slots = new Int32Array(group.layers * group.heads).fill(-1);
-    group.kept.forEach((index, slot) => { group.slots[index] = slot; });
-    group.stored = isReduced(group) ? [0, 1, 2, 3, 4, 5, 6, 7] : [0, 1, 7];  // figures, by their place in FIGURES
-    group.headBytes = 2 * group.stored.length + group.rows;
-    for (let i = 0; i < group.rows; ++i) group.headBytes += rowLength(group, i);
-    start += group.headBytes * group.kept.length;
-    return group;
-  });
-}
-page.examples.forEach(unpack);
-
-// `count` bytes of a kept head, from its byte `from` on. Four bytes are five digits, the highest first.
+// What the page's data leave out, for all examples: a group gets its tokens, its numbers of rows and columns, and where its bytes are.
 const digitValues = new Uint8Array(128);
 for (let k = 0; k < 85; ++k) digitValues[page.digits.charCodeAt(k)] = k;
+page.examples = (() => {
+  const digits = page.examples;
+  let at = 0, start = 0;
+  const next = () => {  // a number: digits from 64 on are its lower part, in base 21, lowest first
+    for (let sum = 0, unit = 1;; unit *= 21) {
+      const digit = digitValues[digits.charCodeAt(at++)];
+      if (digit < 64) return sum + unit * digit;
+      sum += unit * (digit - 64);
+    }
+  };
+  const list = read => Array.from({length: next()}, read);
+  return page.titles.map((title, e) => {
+    const lists = list(() => list(() => page.texts[next()]));
+    const groups = list((_, g) => {
+      const group = {...page.shapes[next()], name: `${e}.${g}`, queries: lists[next()], keys: lists[next()], start, figures: []};
+      group.rowStep = Math.max(1, Math.ceil(group.queries.length / page.side));
+      group.columnStep = Math.max(1, Math.ceil(group.keys.length / page.side));
+      group.rows = Math.ceil(group.queries.length / group.rowStep);
+      group.columns = Math.ceil(group.keys.length / group.columnStep);
+      group.slots = new Int32Array(group.layers * group.heads).fill(-1);
+      group.kept.forEach((index, slot) => { group.slots[index] = slot; });
+      group.stored = isReduced(group) ? [0, 1, 2, 3, 4, 5, 6, 7] : [0, 7];  // figures, by their place in FIGURES
+      group.headBytes = 2 * group.stored.length + group.rows;
+      for (let i = 0; i < group.rows; ++i) group.headBytes += rowLength(group, i);
+      start += group.headBytes * group.kept.length;
+      return group;
+    });
+    return {title, groups};
+  });
+})();
+
+// `count` bytes of a kept head, from its byte `from` on. Four bytes are five digits, the highest first.
+let mapsText;
 function headBytes(group, slot, from, count) {
-  const text = page.examples[group.example].text ??= byId(`maps-${group.example}`).textContent;
+  const text = mapsText ??= byId('maps').textContent;
   const start = group.start + slot * group.headBytes + from, first = Math.floor(start / 4), end = Math.ceil((start + count) / 4);
   const view = new DataView(new ArrayBuffer(4 * (end - first)));
   for (let k = first, at = 5 * first; k < end; ++k) {
@@ -99,9 +111,16 @@ function headBytes(group, slot, from, count) {
   return new Uint8Array(view.buffer, start - 4 * first, count);
 }
 
+const scaleOf = (group, code) => code === 255 ? NaN : 2 ** (group.exponent - code / 4);
+// The mean of the rows' scales, each the row's largest weight rounded up by less than a fifth: enough to choose by, without decoding the map.
+function sharpness(group, slot) {
+  const codes = headBytes(group, slot, 2 * group.stored.length, group.rows);
+  return codes.reduce((sum, code) => sum + scaleOf(group, code), 0) / group.rows || 0;
+}
+
 function decodeHead(group, slot) {
   const {rows, columns} = group, from = 2 * group.stored.length, packed = headBytes(group, slot, from, group.headBytes - from);
-  const scales = Float32Array.from(packed.subarray(0, rows), code => code === 255 ? NaN : 2 ** (group.exponent - code / 4));
+  const scales = Float32Array.from(packed.subarray(0, rows), code => scaleOf(group, code));
   const bytes = new Uint8Array(rows * columns);
   for (let i = 0, at = rows; i < rows; ++i) {
     const count = rowLength(group, i);

@@ -79,7 +79,7 @@ function buildOverview() {
   repaintOverview();
 }
 
-// ---- figures: some are stored, computed from the exact maps; shares of a key come from the stored weights
+// ---- figures: some are stored, computed from the exact maps; the others come from the stored weights
 const FIGURES = [
   ['entropy', 'entropy', 'mean entropy of the rows, in nats: 0 when one key has all the weight'],
   ['largest', 'largest', "mean of the rows' largest weights"],
@@ -101,17 +101,18 @@ function figuresOf(group, layer, head) {
   const figures = storedFigures(group, slotOf(group, layer, head));
   if (!figures.includes(undefined)) return figures;
   const {rows, columns} = group, map = mapOf(group, layer, head), sums = [0, 0, 0, 0, 0];
-  let seen = 0;  // rows that have any weight
+  let seen = 0, largest = 0;  // rows that have any weight, the sum of their largest
   for (let i = 0; i < rows; ++i) {
     if (map.tops[i] === 0) continue;
     ++seen;
+    largest += map.tops[i] * map.scales[i] / 255;
     [i, i - 1, i + 1, 0, columns - 1].forEach((j, k) => { if (j >= 0 && j < columns) sums[k] += valueAt(group, map, i, j); });
   }
-  sums.forEach((sum, k) => { figures[2 + k] = Number.isNaN(figures[0]) ? NaN : sum / Math.max(1, seen); });
+  [largest, ...sums].forEach((sum, k) => { figures[1 + k] = Number.isNaN(figures[0]) ? NaN : sum / Math.max(1, seen); });
   return figures;
 }
 const figureText = value => Number.isFinite(value) ? value.toFixed(2) : 'not finite';
-const figuresTitle = figures => `: entropy ${figureText(figures[0])}, largest ${figureText(figures[1])}`;
+const figuresTitle = figures => `: entropy ${figureText(figures[0])}, distance ${figureText(figures[7])}`;
 
 function showFigures(group) {
   const list = byId('figures');

@@ -160,8 +160,7 @@ function chooseGroup(index) {
   Object.assign(state, {row: null, column: null, hover: null, zoom: null});
   const mayStay = state.layer < group.layers && state.head <= group.heads && (state.head === group.heads ? group.heads > 1 : isKept(group, state.layer, state.head));
   if ((!mayStay || !chooseGroup.seen) && group.kept.length) {  // begin with the sharpest head
-    const sharpness = slot => storedFigures(group, slot)[1] || 0;
-    const slot = group.kept.reduce((best, _, k) => sharpness(k) > sharpness(best) ? k : best, 0);
+    const sharp = group.kept.map((_, slot) => sharpness(group, slot)), slot = sharp.indexOf(Math.max(...sharp));
     state.layer = Math.floor(group.kept[slot] / group.heads);
     state.head = group.kept[slot] % group.heads;
   }
