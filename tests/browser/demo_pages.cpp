@@ -198,6 +198,11 @@ int main(int count, char** arguments) {
         {{"none",
           {{"encoder", {}, {}, 2, 2, [](Index, Index) -> const float* { return nullptr; }},
            group_of("cross", {"a"}, {"b"}, 1, 1, 3, {0})}}}});
+  Page tabs{"many groups", {{"twelve", {}}, {"none", {}}}};
+  for (std::uint64_t k = 0; k < 12; ++k)
+    tabs.examples[0].groups.push_back(
+        group_of("group " + std::to_string(k), {"a", "b"}, {"c", "d", "e"}, 1, 2, 20 + k));
+  save(folder, "tabs", tabs);
   save(folder, "large",
        {"12 x 12 x 512 x 512", {{"512 tokens", {group_of("encoder", numbered(512), numbered(512), 12, 12, 11)}}}});
   save(folder, "reduced",

@@ -9,7 +9,7 @@ import time
 
 import websocket  # Debian and PyPI: websocket-client
 
-KEYS = {"ArrowUp": 38, "ArrowDown": 40, "ArrowLeft": 37, "ArrowRight": 39, "Escape": 27, "Tab": 9}
+KEYS = {"ArrowUp": 38, "ArrowDown": 40, "ArrowLeft": 37, "ArrowRight": 39, "Escape": 27, "Tab": 9, "Enter": 13, "End": 35, "Home": 36}
 
 
 def find_chromium():
@@ -134,6 +134,8 @@ class Browser:
         values = {"key": key, "modifiers": 8 if shift else 0, "windowsVirtualKeyCode": KEYS.get(key, ord(key[0].upper()))}
         if len(key) == 1:
             values["text"] = key
+        elif key == "Enter":
+            values["text"] = "\r"
         self.call("Input.dispatchKeyEvent", type="keyDown", **values)
         self.call("Input.dispatchKeyEvent", type="keyUp", **values)
         self.settle()

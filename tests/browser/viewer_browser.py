@@ -232,6 +232,24 @@ def check_keys(browser, page):
     browser.run("""document.querySelector('#grid [tabindex="0"]').focus()""")
     browser.press("ArrowRight")
     check(browser.run("[state.head, document.activeElement.dataset.head]") == [2, "2"], "arrows move in the overview")
+    browser.run("""document.querySelector('#tabs [tabindex="0"]').focus()""")
+    for key, kind in (("ArrowRight", "encoder"), ("ArrowRight", "decoder"), ("ArrowRight", "cross"), ("ArrowLeft", "decoder"), ("Home", "cross"),
+                      ("End", "decoder"), ("2", "encoder"), ("ArrowLeft", "cross")):
+        browser.press(key)
+        found = browser.run("[currentGroup().kind, document.activeElement.textContent, document.activeElement.getAttribute('aria-selected')]")
+        check(found == [kind, kind, "true"], f"key {key} on a tab: {found}, not {kind}")
+    browser.run("document.querySelectorAll('#tabs button')[1].focus()")
+    browser.press("Enter")
+    check(browser.run("[currentGroup().kind, document.activeElement.textContent]") == ["encoder", "encoder"], "Enter on a tab keeps the focus there")
+    browser.run("byId('table-details').open = true")
+    browser.settle()
+    browser.run("document.querySelector('th:nth-child(4) button').focus()")
+    browser.press("Enter")
+    check(browser.run("document.activeElement === document.querySelector('th:nth-child(4)[aria-sort=descending] button')"), "Enter on a heading keeps the focus there")
+    browser.run("document.querySelector('tbody tr:nth-child(5) button').focus()")
+    browser.press("Enter")
+    check(browser.run("document.activeElement.closest('tr') === document.querySelector('tr.chosen') && document.activeElement.ariaCurrent === 'true'"),
+          "Enter on a row of the table shows its head")
     clean(browser, page, "keys")
 
 
@@ -311,7 +329,24 @@ def check_special(browser, folder, shots):
     for j in range(0, 550, 13):
         value, true = browser.run(f"valueAt(currentGroup(), mapOf(currentGroup(), state.layer, state.head), 200, {j})"), max(largest[0][j], largest[1][j])
         check(abs(value - true) <= max(map(max, largest)) / 255, f"reduced: block (200, {j}) shows {value}, is {true}")
+    browser.run("choose(null, 3)")
+    browser.settle()
+    check("receives most from query" in browser.run("byId('readout').textContent"), "reduced: blocks are not added up")
     clean(browser, page, "reduced")
+
+    page = Page(folder, "tabs")
+    browser.open(page.path, 400, 800)
+    check(browser.run("document.documentElement.scrollWidth <= innerWidth && byId('tabs').children.length === 12"), "twelve tabs find room at 400 px")
+    check(not browser.run("byId('statistics').hidden"), "maps have statistics")
+    browser.run("chooseView('heat'); choose(null, 1)")
+    browser.settle()
+    check("receives about" in browser.run("byId('readout').textContent"), "what a key receives is a rounded sum")
+    browser.press("n")
+    check(browser.run("[state.example, byId('tabs').children.length, byId('grid').children.length, byId('statistics').hidden]") == [1, 0, 0, True],
+          "an example without groups shows nothing of the one before")
+    browser.press("p")
+    check(browser.run("[state.example, byId('tabs').children.length, byId('statistics').hidden]") == [0, 12, False], "and back")
+    clean(browser, page, "tabs")
 
     page = Page(folder, "broken")
     browser.open(page.path)
@@ -327,6 +362,7 @@ def check_special(browser, folder, shots):
         page = Page(folder, name)
         browser.open(page.path)
         check(browser.run("byId('overview-hint').textContent") == text, f"{name}: {text}")
+        check(browser.run("byId('statistics').hidden && byId('detail').hidden"), f"{name}: nothing else is shown")
         for key in ("2", "v", "ArrowDown", "+", "n", "Escape", "t"):
             browser.press(key)
         clean(browser, page, name)

@@ -60,13 +60,14 @@ inline constexpr std::string_view body = R"html(
     </details>
   </section>
 </main>
-<footer>Rows of a map are queries (they look), columns are keys (they are looked at). A value shown is the true weight within 1/255 of its row's largest.</footer>
+<footer>Rows of a map are queries (they look), columns are keys (they are looked at). A weight of a head is shown within 1/255 of its row's largest; the mean of heads is that of their stored
+weights.</footer>
 <dialog id="help" aria-labelledby="help-title">
   <h2 id="help-title">Keys</h2>
   <dl>
     <dt>arrows</dt><dd>move the chosen cell or token; in the overview, move to another head</dd>
     <dt>Shift + arrows</dt><dd>another head (left, right), another layer (up, down)</dd>
-    <dt>1 2 3</dt><dd>tabs</dd>
+    <dt>1 2 3</dt><dd>tabs; left and right, Home and End on a chosen tab</dd>
     <dt>v</dt><dd>heatmap or lines</dd>
     <dt>+ &#x2212; 0</dt><dd>zoom, fit; also Ctrl and the wheel</dd>
     <dt>n p</dt><dd>next and previous example</dd>
@@ -74,7 +75,8 @@ inline constexpr std::string_view body = R"html(
     <dt>Esc</dt><dd>choose nothing</dd>
   </dl>
   <p class="note">Click a cell or a token to hold it; click it again to let go. Layers, heads and tokens are numbered from 0. The last column, "mean", is the mean of the
-  layer's kept heads, computed here from the stored weights. Weights are stored in one byte, on the scale of their row.</p>
+  layer's kept heads, computed here from the stored weights. Weights are stored in one byte, on the scale of their row: one below 1/510 of its row's largest may be stored as 0, and
+  sums of many small weights (what a key receives in all) come out too small.</p>
   <button id="help-close">close</button>
 </dialog>
 <noscript>This page draws attention maps with its own script, which is switched off here (a notebook may need to trust the file).</noscript>

@@ -98,10 +98,14 @@ function moveChoice(down, right) {
 
 const ARROWS = {ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1]};
 document.addEventListener('keydown', event => {
-  if (event.ctrlKey || event.metaKey || event.altKey || byId('help').open || !currentGroup()) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || byId('help').open) return;
+  if (!currentGroup() && !'npt?'.includes(event.key)) return;
   if (event.target.closest('select, input, textarea, .table-frame')) return;
   const arrow = ARROWS[event.key];
-  if (arrow) {
+  if (!event.shiftKey && byId('tabs').contains(event.target) && (arrow?.[1] || event.key === 'Home' || event.key === 'End')) {
+    const count = byId('tabs').children.length;  // around at both ends
+    chooseGroup(event.key === 'Home' ? 0 : event.key === 'End' ? count - 1 : (state.group + arrow[1] + count) % count);
+  } else if (arrow) {
     if (event.shiftKey || byId('grid').contains(event.target)) moveHead(...arrow);
     else if (byId('detail').hidden || !(event.target === scroller || event.target === document.body)) return;
     else moveChoice(...arrow);

@@ -49,11 +49,14 @@ function repaintOverview() {
   }
 }
 
-function buildOverview() {
-  const grid = byId('grid'), group = currentGroup(), withMean = group.heads > 1;
+function clearOverview() {
   waiting.clear();
   watcher.disconnect();
-  grid.replaceChildren();
+  byId('grid').replaceChildren();
+}
+function buildOverview() {
+  const grid = byId('grid'), group = currentGroup(), withMean = group.heads > 1;
+  clearOverview();
   const columns = group.heads + (withMean ? 1 : 0);
   grid.style.gridTemplateColumns = `22px repeat(${columns}, minmax(17px, 110px))`;
   grid.append(make('span', ''));
@@ -131,6 +134,7 @@ let sorting = {column: 0, falling: false};
 function showTable() {
   if (!byId('table-details').open) return;
   const group = currentGroup(), head = document.querySelector('thead tr'), body = document.querySelector('tbody');
+  const focused = [...head.querySelectorAll('button')].indexOf(document.activeElement);
   head.replaceChildren(...['layer', 'head', ...FIGURES.map(figure => figure[1])].map((name, column) => {
     const cell = make('th'), mark = sorting.column === column ? (sorting.falling ? ' ↓' : ' ↑') : '';
     const button = make('button', name + mark);
@@ -139,9 +143,11 @@ function showTable() {
       sorting = {column, falling: sorting.column === column ? !sorting.falling : column > 1};
       showTable();
     });
+    if (mark) cell.setAttribute('aria-sort', sorting.falling ? 'descending' : 'ascending');
     cell.append(button);
     return cell;
   }));
+  head.children[focused]?.firstChild.focus();
   const rows = group.kept.map(index => {
     const layer = Math.floor(index / group.heads), head = index % group.heads;
     return [layer, head, ...figuresOf(group, layer, head)];
@@ -154,7 +160,11 @@ function showTable() {
     line.dataset.layer = row[0];
     line.dataset.head = row[1];
     row.forEach((value, k) => {
-      const cell = make('td', k < 2 ? `${value}` : figureText(value));
+      const cell = make('td', k === 1 ? undefined : k === 0 ? `${value}` : figureText(value));
+      if (k === 1) {  // for the keyboard; a click on it is one on its row
+        cell.append(make('button', `${value}`));
+        cell.firstChild.setAttribute('aria-label', `show layer ${row[0]}, head ${value}`);
+      }
       if (k > 1 && Number.isFinite(value)) cell.style.backgroundSize = `${100 * value / most[k - 2]}% 80%`;
       line.append(cell);
     });
@@ -166,7 +176,9 @@ function showTable() {
 
 function markTable() {
   for (const line of document.querySelectorAll('tbody tr')) {
-    line.classList.toggle('chosen', Number(line.dataset.layer) === state.layer && Number(line.dataset.head) === state.head);
+    const chosen = Number(line.dataset.layer) === state.layer && Number(line.dataset.head) === state.head;
+    line.classList.toggle('chosen', chosen);
+    line.querySelector('button').setAttribute('aria-current', chosen);
   }
 }
 )js";

@@ -31,10 +31,16 @@ function showReadout(group, map) {
     const [best] = partners(group, map, chosen);
     readout.replaceChildren(...named(group, 'query', row), ...(best && best[1] > 0
       ? [' looks most at ', ...named(group, 'key', best[0]), ' with weight ', make('b', weightText(best[1]))] : [' has no weight on any key.']));
+  } else if (column !== null && isReduced(group)) {  // the largest of blocks do not add up to what a key receives
+    const [best] = partners(group, map, chosen);
+    readout.replaceChildren(...named(group, 'key', column), ...(best && best[1] > 0
+      ? [' receives most from ', ...named(group, 'query', best[0]), ', weight ', make('b', weightText(best[1])), ' (largest of the block)'] : [' receives no weight.']));
   } else if (column !== null) {
     let total = 0;
     for (const [, weight] of partners(group, map, chosen)) total += weight;
-    readout.replaceChildren(...named(group, 'key', column), ' receives ', make('b', weightText(total)), ` in all from ${group.rows} ${group.rowStep > 1 ? 'blocks of queries' : 'queries'}`);
+    const sum = make('b', weightText(total));
+    sum.title = 'The sum of weights stored in one byte, in which small ones are 0.';
+    readout.replaceChildren(...named(group, 'key', column), ' receives about ', sum, ` in all from ${group.rows} queries`);
   } else {
     readout.replaceChildren(state.view === 'heat' ? 'Point at a cell to read its weight; click to hold it.' : 'Point at a token to see its lines; click to hold it.');
   }
@@ -92,7 +98,7 @@ function draw() {
 // Everything about the chosen head.
 function show() {
   const group = currentGroup(), map = chosenMap(group);
-  byId('detail').hidden = !map;
+  byId('detail').hidden = byId('statistics').hidden = !map;
   if (!map) {
     byId('overview-hint').textContent = group ? 'No map of this kind was kept.' : 'There is nothing to show.';
     return;
@@ -165,15 +171,17 @@ function chooseGroup(index) {
     state.head = group.kept[slot] % group.heads;
   }
   chooseGroup.seen = true;
-  byId('tabs').replaceChildren(...groups.map(({kind}, k) => {
+  const tabs = byId('tabs'), hadFocus = tabs.contains(document.activeElement);
+  tabs.replaceChildren(...groups.map(({kind}, k) => {
     const tab = make('button', kind);
     tab.setAttribute('role', 'tab');
     tab.setAttribute('aria-selected', k === index);
+    tab.tabIndex = k === index ? 0 : -1;
     tab.title = `${k + 1}`;
     tab.addEventListener('click', () => chooseGroup(k));
     return tab;
   }));
-  byId('statistics').hidden = group.kept.length === 0;
+  if (hadFocus) tabs.children[index].focus();
   byId('overview-hint').textContent = 'Rows are layers, columns are heads. Layers, heads and tokens are numbered from 0.';
   scroller.scrollTo(0, 0);
   buildOverview();
@@ -187,8 +195,10 @@ function chooseExample(index) {
   state.example = index;
   byId('example').value = index;
   state.group = 0;
-  if (groups.length) chooseGroup(Math.max(0, groups.findIndex(group => group.kind === kind)));
-  else show();
+  if (groups.length) return chooseGroup(Math.max(0, groups.findIndex(group => group.kind === kind)));
+  byId('tabs').replaceChildren();
+  clearOverview();
+  show();
 }
 )js";
 

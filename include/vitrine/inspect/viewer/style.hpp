@@ -46,6 +46,8 @@ button[aria-pressed=true], button[aria-selected=true] { background: var(--ink); 
 .group > :first-child { border-radius: 7px 0 0 7px; margin-left: 0; }
 .group > :last-child { border-radius: 0 7px 7px 0; }
 .group > :only-child { border-radius: 7px; }
+#tabs { flex-wrap: wrap; row-gap: 4px; min-width: 0; }
+#tabs button { overflow-wrap: anywhere; }
 #example { width: min(46vw, 280px); contain: size layout; }  /* of thousands of examples, the browser need not measure each */
 .tools { display: flex; flex-wrap: wrap; align-items: center; gap: 8px 12px; margin: 8px 0; }
 .tools label { display: inline-flex; align-items: center; gap: 6px; font-size: 13px; color: var(--quiet); }
@@ -82,6 +84,7 @@ th, td { text-align: right; padding: 2px 10px; white-space: nowrap; }
 th { position: sticky; top: 0; background: var(--card); border-bottom: 1px solid var(--line); padding: 0; z-index: 1; }
 th button { border: 0; min-height: 28px; font-weight: 600; width: 100%; text-align: right; }
 td { background: linear-gradient(90deg, var(--accent-soft), var(--accent-soft)) no-repeat left center / 0 80%; }
+td button { border: 0; padding: 0 4px; min-height: 0; background: none; }
 tbody tr { cursor: pointer; }
 tbody tr:hover, tbody tr.chosen { box-shadow: inset 3px 0 0 var(--accent); }
 summary { cursor: pointer; font-weight: 600; }
