@@ -31,6 +31,10 @@ TEST_CASE("svg: a map with its labels") {
   CHECK(count(svg, "rotate(-90") == 1);                        // the label that is wider than its column
   CHECK(svg.find("prefers-color-scheme:dark") != std::string::npos);
   CHECK(svg.find("<script") == std::string::npos);
+  // its own background in both themes, so that a dark system's light text can be read on a white page
+  CHECK(svg.find("<rect class=\"b\" width=\"100%\" height=\"100%\"/>") < svg.find("<text"));
+  CHECK(count(svg, ".b{fill:#ffffff}.i{fill:#1b2130}") == 1);
+  CHECK(count(svg, ".b{fill:#171d2a}.i{fill:#e8ecf5}") == 1);
   CHECK(svg_heatmap(map.data(), 2, 3, {}, {}, {.theme = Theme::light}).find("prefers-color-scheme") ==
         std::string::npos);
 }

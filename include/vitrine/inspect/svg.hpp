@@ -1,6 +1,6 @@
 // Heatmaps as SVG, for a README or a paper: one map with labels, or a grid of layers x heads. The picture has its own
-// dark colours where the reader's system is dark (prefers-color-scheme works inside an <img>), and needs neither script
-// nor fonts of its own. Pictures are strings on the heap.
+// dark colours and background where the reader's system is dark (prefers-color-scheme works inside an <img>), whatever
+// the page around it, and needs neither script nor fonts of its own. Pictures are strings on the heap.
 //   save_text("alignment.svg", svg_heatmap(map, T, S, phonemes, letters, {.title = "layer 2, head 1"}));
 #pragma once
 #include <algorithm>
@@ -49,10 +49,11 @@ namespace detail {
 
 inline constexpr int svg_steps = 32;
 
-/// One theme's rules: text colours, the steps of the ramp, and a class for values that are not finite.
+/// One theme's rules: background and text colours, the steps of the ramp, and a class for values that are not finite.
 inline std::string svg_rules(Theme theme) {
   const bool dark = theme == Theme::dark;
-  std::string out = dark ? ".i{fill:#e8ecf5}.q{fill:#9aa5bd}" : ".i{fill:#1b2130}.q{fill:#5b6478}";
+  std::string out =
+      dark ? ".b{fill:#171d2a}.i{fill:#e8ecf5}.q{fill:#9aa5bd}" : ".b{fill:#ffffff}.i{fill:#1b2130}.q{fill:#5b6478}";
   for (int k = 0; k < svg_steps; ++k) {
     out.append(".c")
         .append(std::to_string(k))
@@ -146,6 +147,7 @@ inline std::string svg_open(double width, double height, const SvgOptions& optio
                     short_number(width, 0) + "\" height=\"" + short_number(height, 0) + "\" role=\"img\">\n";
   out += "<title>" + xml_text(options.title.empty() ? fallback : std::string_view(options.title)) + "</title>\n";
   out += svg_style(options.theme);
+  out += "<rect class=\"b\" width=\"100%\" height=\"100%\"/>\n";
   return out + (options.title.empty() ? "" : svg_text("i t", 8, 16, options.title));
 }
 
