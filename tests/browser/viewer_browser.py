@@ -147,6 +147,8 @@ def check_colours(browser, page):
 
 def check_mouse(browser, page):
     browser.open(page.path)
+    check(browser.run("(group => sharpest(group) === headIndex(group, state.layer, state.head) && group.kept.every((_, slot) => "
+                      "storedFigures(group, slot)[0] >= storedFigures(group, sharpest(group))[0]))(currentGroup())"), "begins with the sharpest head")
     browser.click_on('#grid [data-layer="2"][data-head="1"]')
     check(browser.run("byId('where').textContent") == "cross · layer 2 · head 1", "a click in the overview shows that head")
     browser.click_on('#grid [data-layer="2"][data-head="4"]')

@@ -112,10 +112,12 @@ function headBytes(group, slot, from, count) {
 }
 
 const scaleOf = (group, code) => code === 255 ? NaN : 2 ** (group.exponent - code / 4);
-// The mean of the rows' scales, each the row's largest weight rounded up by less than a fifth: enough to choose by, without decoding the map.
-function sharpness(group, slot) {
-  const codes = headBytes(group, slot, 2 * group.stored.length, group.rows);
-  return codes.reduce((sum, code) => sum + scaleOf(group, code), 0) / group.rows || 0;
+// The slot of the head to begin with, without decoding any map: a row's scale is its largest weight rounded up by less than a fifth; of the heads whose
+// scales may have the largest mean, the one with the least entropy.
+function sharpest(group) {
+  const scales = group.kept.map((_, slot) => headBytes(group, slot, 2 * group.stored.length, group.rows).reduce((sum, code) => sum + scaleOf(group, code), 0) || 0);
+  const enough = Math.max(...scales) / 1.2, entropy = slot => storedFigures(group, slot)[0];
+  return scales.reduce((best, scale, slot) => scale >= enough && (best < 0 || entropy(slot) < entropy(best)) ? slot : best, -1);
 }
 
 function decodeHead(group, slot) {

@@ -165,8 +165,8 @@ function chooseGroup(index) {
   const group = groups[index];
   Object.assign(state, {row: null, column: null, hover: null, zoom: null});
   const mayStay = state.layer < group.layers && state.head <= group.heads && (state.head === group.heads ? group.heads > 1 : isKept(group, state.layer, state.head));
-  if ((!mayStay || !chooseGroup.seen) && group.kept.length) {  // begin with the sharpest head
-    const sharp = group.kept.map((_, slot) => sharpness(group, slot)), slot = sharp.indexOf(Math.max(...sharp));
+  if ((!mayStay || !chooseGroup.seen) && group.kept.length) {
+    const slot = sharpest(group);
     state.layer = Math.floor(group.kept[slot] / group.heads);
     state.head = group.kept[slot] % group.heads;
   }
