@@ -86,7 +86,7 @@ class Seq2Seq : public Model {
 class TextReader {
  public:
   TextReader(const std::filesystem::path& folder, bool json, bool wordpiece, Index longest, Index vocab_size)
-      : json_(json), longest_(longest), ids_only_(folder, true, -1, longest, vocab_size) {
+      : json_(json), longest_(longest), ids_only_(folder, true, -1, longest, vocab_size, vocab_size) {
 #if __has_include(<utf8proc.h>)
     if (wordpiece && (!json || has_vocabulary(folder))) wordpiece_ = std::make_unique<vt::WordPiece>(folder);
     const bool reads_text = wordpiece;

@@ -57,13 +57,19 @@ inline bool blank(const std::string& line) { return line.find_first_not_of(" \t"
 // optional labels).
 class Reader {
  public:
-  Reader(const std::filesystem::path& folder, bool json, Index end, Index longest, Index vocab_size)
-      : json_(json), end_(end), longest_(longest), vocab_size_(vocab_size) {
+  Reader(const std::filesystem::path& folder, bool json, Index end, Index longest, Index source_vocab_size,
+         Index target_vocab_size)
+      : json_(json),
+        end_(end),
+        longest_(longest),
+        source_vocab_size_(source_vocab_size),
+        target_vocab_size_(target_vocab_size) {
     std::error_code failed;
     if (std::filesystem::exists(folder / "source.spm", failed)) {
 #if VITRINE_SENTENCEPIECE
       pieces_.emplace(folder);
       vocabulary_ = pieces_->target_ids();
+      source_vocabulary_ = pieces_->source_ids();
       return;
 #else
       if (!json)
@@ -73,7 +79,12 @@ class Reader {
                         "jsonl");
 #endif
     }
+    if (!json && std::filesystem::exists(folder / "merges.txt", failed))
+      throw vt::Error(vt::LoadError::config_unsupported, folder.string(),
+                      "has a byte-pair tokenizer (merges.txt), which is not read here; tokenize outside and use "
+                      "--input-format jsonl");
     if (!json || std::filesystem::exists(folder / "vocab.json", failed)) vocabulary_.emplace(folder / "vocab.json");
+    source_vocabulary_ = vocabulary_;
   }
 
   // Never throws for what a line holds.
@@ -85,15 +96,20 @@ class Reader {
       else if (!vt::detail::is_utf8(text))
         line.error = "is not UTF-8";
       else if (!blank(text))
-        json_ ? read_json(text, line) : spell(text, line);
+        json_ ? read_json(text, source_vocab_size_, source_vocabulary_, line) : spell(text, line);
     } catch (const vt::Error& error) { line.error = error.message(); }
     return checked(std::move(line));
   }
   // A given target: token texts between blanks (or the line's ids, for JSON), and the end mark.
   Line read_target(const std::string& text, bool too_long, Index number) const {
-    if (json_) return read(text, too_long, number);
     Line line{number};
     if (too_long) line.error = "is longer than " + std::to_string(longest_line) + " bytes";
+    if (json_) {
+      try {
+        if (line.error.empty() && !blank(text)) read_json(text, target_vocab_size_, vocabulary_, line);
+      } catch (const vt::Error& error) { line.error = error.message(); }
+      return checked(std::move(line));
+    }
 #if VITRINE_SENTENCEPIECE
     if (pieces_ && line.error.empty() && !vt::detail::is_utf8(text)) line.error = "is not UTF-8";
     if (pieces_ && line.error.empty() && !blank(text)) take(pieces_->encode_target(text), line);
@@ -111,15 +127,9 @@ class Reader {
     return checked(std::move(line));
   }
 
-  std::string token(Index id) const {
-    const std::string text = vocabulary_ ? vocabulary_->token(id) : std::string();
-    return text.empty() ? std::to_string(id) : text;
-  }
-  std::vector<std::string> tokens(const std::vector<Index>& ids) const {
-    std::vector<std::string> texts;
-    for (Index id : ids) texts.push_back(token(id));
-    return texts;
-  }
+  // Of the target's ids; a number where nothing names one.
+  std::string token(Index id) const { return token(id, vocabulary_); }
+  std::vector<std::string> tokens(const std::vector<Index>& ids) const { return tokens(ids, vocabulary_); }
   // The text that SentencePiece makes of ids; else tokens without the end mark, with blanks between.
   std::string text(const std::vector<Index>& ids) const {
 #if VITRINE_SENTENCEPIECE
@@ -138,6 +148,15 @@ class Reader {
   const std::optional<vt::Vocabulary>& vocabulary() const { return vocabulary_; }
 
  private:
+  static std::string token(Index id, const std::optional<vt::Vocabulary>& names) {
+    const std::string text = names ? names->token(id) : std::string();
+    return text.empty() ? std::to_string(id) : text;
+  }
+  static std::vector<std::string> tokens(const std::vector<Index>& ids, const std::optional<vt::Vocabulary>& names) {
+    std::vector<std::string> texts;
+    for (Index id : ids) texts.push_back(token(id, names));
+    return texts;
+  }
   Line checked(Line line) const {
     if (line.error.empty() && Index(line.ids.size()) > longest_)
       line.error =
@@ -160,18 +179,19 @@ class Reader {
     line.ids.push_back(end_);
     line.tokens.push_back(token(end_));
   }
-  void read_json(const std::string& text, Line& line) const {
+  static void read_json(const std::string& text, Index vocab_size, const std::optional<vt::Vocabulary>& names,
+                        Line& line) {
     const vt::ConfigFile object(text, "JSON");
     line.ids = object.ids("ids");
     for (Index id : line.ids)
-      if (id >= vocab_size_) {
-        line.error = "has the id " + std::to_string(id) + "; the model has " + std::to_string(vocab_size_);
+      if (id >= vocab_size) {
+        line.error = "has the id " + std::to_string(id) + "; the model has " + std::to_string(vocab_size);
         return;
       }
     if (line.ids.empty()) {
       line.error = "has no \"ids\"";
     } else if (!object.has("tokens")) {
-      line.tokens = tokens(line.ids);
+      line.tokens = tokens(line.ids, names);
     } else {
       const auto& labels = object.json().at("tokens");
       const bool fits = labels.is_array() && labels.size() == line.ids.size() &&
@@ -184,8 +204,8 @@ class Reader {
   }
 
   bool json_;
-  Index end_, longest_, vocab_size_;
-  std::optional<vt::Vocabulary> vocabulary_;  // of the target's ids
+  Index end_, longest_, source_vocab_size_, target_vocab_size_;
+  std::optional<vt::Vocabulary> vocabulary_, source_vocabulary_;  // of the target's ids and of the source's
 #if VITRINE_SENTENCEPIECE
   std::optional<vt::MarianTokenizer> pieces_;
 #endif

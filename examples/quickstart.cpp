@@ -133,6 +133,7 @@ int main(int count, char** arguments) {
   std::fprintf(stderr, "%s\n", vt::build_info().data());
   try {
     run(options);
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) refuse("stdout cannot be written");
   } catch (const std::exception& error) { refuse(error.what()); }
   return 0;
 }

@@ -258,12 +258,12 @@ class Program {
   }
   // A line of stdin and, if there is such a file, of the targets. False at the end.
   bool next(std::string& source, bool& source_too_long, std::string& target, bool& target_too_long) {
+    if (!mismatch_.empty()) return false;
     const bool some = lines::read_line(std::cin, source, source_too_long);
-    if (targets_.is_open() && lines::read_line(targets_, target, target_too_long) != some)
-      throw vt::Error(vt::LoadError::bad_usage, options_.target,
-                      "has " + std::string(some ? "fewer" : "more") + " lines than the input: line " +
-                          std::to_string(lines_ + 1) + " is missing " + (some ? "there" : "in the input"));
-    return some;
+    if (!targets_.is_open() || lines::read_line(targets_, target, target_too_long) == some) return some;
+    mismatch_ = "has " + std::string(some ? "fewer" : "more") + " lines than the input: line " +
+                std::to_string(lines_ + 1) + " is missing " + (some ? "there" : "in the input");
+    return false;
   }
   void skip() {
     std::string source, target;
@@ -294,7 +294,9 @@ class Program {
       ++lines_;
     }
     reading = 0;
-    return !pool.sources.empty();
+    if (!pool.sources.empty()) return true;
+    if (!mismatch_.empty()) throw vt::Error(vt::LoadError::bad_usage, options_.target, mismatch_);
+    return false;
   }
   Pool found_greedily(const Pool& pool) {
     Pool found{{}, std::vector<std::vector<Index>>(pool.sources.size())};
@@ -371,6 +373,7 @@ class Program {
   Options options_;
   Seq2SeqFolder folder_;
   std::ifstream targets_;
+  std::string mismatch_;  // of the numbers of lines; an error once the rows before it are written
   Index lines_ = 0, unusable_ = 0;
 };
 

@@ -22,7 +22,8 @@ class Seq2SeqFolder {
   Seq2SeqFolder(const std::filesystem::path& folder, bool json, Index max_new_tokens, Index threads)
       : model_(load(folder)),
         config_(generation(folder, max_new_tokens)),
-        reader_(folder, json, config_.eos_token_ids.front(), model_->max_length(), model_->vocab_size()),
+        reader_(folder, json, config_.eos_token_ids.front(), model_->max_length(), model_->config().vocab_size,
+                model_->vocab_size()),
         workspace_(vitrine::heap(), int(threads)) {
 #ifdef __GLIBC__
     // A search's caches are megabytes that come and go with every batch. Left to itself glibc soon takes such blocks
@@ -95,8 +96,9 @@ class Seq2SeqFolder {
     if (max_new_tokens > 0) g.max_new_tokens = max_new_tokens;
     g.num_beams = g.num_return_sequences = 1;
     if (g.limit() > model_->max_length() + 1)
-      throw std::invalid_argument("--max-new-tokens is more than the model's " + std::to_string(model_->max_length()) +
-                                  " positions");
+      throw std::invalid_argument((max_new_tokens > 0 ? "--max-new-tokens is" : "the folder's generation length is") +
+                                  std::string(" more than the model's ") + std::to_string(model_->max_length()) +
+                                  " positions" + (max_new_tokens > 0 ? "" : "; give --max-new-tokens"));
     if (g.eos_token_ids.empty()) file.fail(vitrine::LoadError::config_bad_value, "has no \"eos_token_id\"");
     vitrine::throw_if_failed(vitrine::check(g, model_->vocab_size()));
     return g;

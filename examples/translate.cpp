@@ -46,15 +46,17 @@ class Program {
     const bool interactive = isatty(STDIN_FILENO) != 0,
                watched = isatty(STDERR_FILENO) != 0 && !interactive && !options_.step;
     std::string text;
-    bool too_long = false, more = true;
+    bool too_long = false, more = true, short_of_targets = false;
     while (more) {
       std::vector<lines::Line> sources, targets;
       while (sources.size() < (interactive ? 1 : 512) && (more = lines::read_line(std::cin, text, too_long))) {
         sources.push_back(folder_.reader().read(text, too_long, lines_));
         report(sources.back(), "");
         if (!options_.score.empty()) {
-          if (!lines::read_line(targets_, text, too_long))
-            throw vt::Error(vt::LoadError::bad_usage, options_.score, "has fewer lines than the input");
+          if (!lines::read_line(targets_, text, too_long)) {  // the lines before are written first
+            sources.pop_back(), more = false, short_of_targets = true;
+            break;
+          }
           targets.push_back(folder_.reader().read_target(text, too_long, lines_));
           report(targets.back(), "target ");
           if (!targets.back().usable()) sources.back().ids.clear();
@@ -68,6 +70,7 @@ class Program {
       if (watched) std::fprintf(stderr, "\r%td lines", lines_);
     }
     if (watched) std::fputc('\n', stderr);
+    if (short_of_targets) throw vt::Error(vt::LoadError::bad_usage, options_.score, "has fewer lines than the input");
     if (!options_.score.empty() && lines::read_line(targets_, text, too_long))
       throw vt::Error(vt::LoadError::bad_usage, options_.score, "has more lines than the input");
     if (archive_) archive_->finish();
@@ -117,7 +120,8 @@ class Program {
     const Index n_best = config_.num_return_sequences;
     std::vector<std::string> out(sources.size());
     for (std::size_t i = 0; i < sources.size(); ++i)
-      out[i] = listed ? std::to_string(sources[i].number) + " |||\n" : "\n";
+      for (Index k = 0; k < n_best; ++k)  // as many for a line without hypotheses
+        out[i] += listed && !folder_.reader().json() ? std::to_string(sources[i].number) + " |||\n" : "\n";
     for (const auto& batch : lines::batches(sources, options_.batch_tokens)) {
       lines::Packed packed;
       for (std::size_t i : batch) packed.add(sources[i].ids);

@@ -41,7 +41,8 @@ inline OptionTable option_table(Options& o) {
   table.number("--beams", "default: generation_config.json's", o.beams, 1, 1024);
   table.number("--n-best",
                "hypotheses for each line, as Marian lists them: N ||| text ||| F0= SUM ||| SCORE. SUM is the\n"
-               "log-probability, SCORE what is left of it after --length-penalty",
+               "log-probability, SCORE what search ranks by: after --length-penalty,\n"
+               "and without an end mark that the length forced",
                o.n_best, 1, 1024);
   table.number("--max-new-tokens", "default: generation_config.json's; without a length there, the model's",
                o.max_new_tokens, 1, 1 << 20);

@@ -7,7 +7,7 @@
 void fuzz_jsonl(std::string_view input) {
   static const Scratch scratch;
   static const auto vocabulary = scratch.write("vocab.json", R"({"</s>":0,"<unk>":1,"a":2,"b":3,"AA":4,"\u00e9":5})");
-  static const lines::Reader readers[] = {{scratch.folder, true, 0, 16, 6}, {scratch.folder, false, 0, 16, 6}};
+  static const lines::Reader readers[] = {{scratch.folder, true, 0, 16, 6, 6}, {scratch.folder, false, 0, 16, 6, 6}};
   for (const lines::Reader& reader : readers) {
     std::istringstream in{std::string(input)};
     std::string text;

@@ -158,6 +158,7 @@ TEST_CASE("generation options") {
     CHECK(message.find(key) != message.npos);
   }
   CHECK(option_refusal("{\"repetition_penalty\": 1, \"suppress_tokens\": null}") == "no error");
+  CHECK(option_refusal("{\"suppress_tokens\": [], \"constraints\": []}") == "no error");
   CHECK(option_refusal("{\"early_stopping\": \"x\"}") == "config_bad_value");
   CHECK(option_refusal("{\"num_beams\": 0}") == "config_bad_value");
   CHECK(option_refusal("{\"max_new_tokens\": 0}") == "config_bad_value");

@@ -42,7 +42,8 @@ check "unusable lines have empty fields" [ "$(grep -c '^,$' "$scratch/rows")" = 
 for line in 2 3 4; do check "line $line is named" says "stdin:$line:"; done
 head -119 "$scratch/references" >"$scratch/short"
 status=0
-run --target "$scratch/short" <"$scratch/words" >/dev/null || status=$?
+run --target "$scratch/short" <"$scratch/words" >"$scratch/rows" || status=$?
+check "the rows before it are whole" [ "$(wc -l <"$scratch/rows")" = 120 ]
 check "fewer targets than lines" [ $status = 2 ]
 check "the missing line is named" says "line 120"
 

@@ -77,7 +77,11 @@ forced=$(lines 'radium\n\nax\n' --score "$scratch/targets" --word-scores)
 free=$(lines 'radium\n\nax\n' --word-scores)
 [ "$(cut -d= -f2 <<<"$forced")" = "$(cut -d= -f2 <<<"$free")" ] || fail "scores: $forced and $free"
 lines 'radium\n' --score "$scratch/targets" >/dev/null; [ $? -eq 2 ] || fail "more targets than lines"
-lines 'a\nb\nc\nd\n' --score "$scratch/targets" >/dev/null; [ $? -eq 2 ] || fail "fewer targets than lines"
+out=$(lines 'a\nb\nc\nd\n' --score "$scratch/targets"); [ $? -eq 2 ] || fail "fewer targets than lines"
+[ "$(wc -l <<<"$out")" = 3 ] || fail "the lines that have targets are scored first: $out"
+[ "$(lines 'ax\n\n' --n-best 3 | grep -c '^1 |||$')" = 3 ] || fail "as many lines for a blank one"
+[ "$(printf '\n{"ids": [5, 3, 0]}\n' | "$program" --model $model --input-format jsonl --n-best 2 2>/dev/null | cut -c1-6 | tr '\n' '|')" = '||{"ids"|{"ids"|' ] ||
+  fail "blank lines among JSON"
 
 # JSON lines: ids in, ids out, one object a line
 out=$(printf '{"ids": [20, 3, 6, 0]}\n\n{"ids": [3, 999]}\nnot json\n' | "$program" --model $model --input-format jsonl 2>"$scratch/err"); code=$?

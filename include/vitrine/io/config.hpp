@@ -52,7 +52,7 @@ class ConfigFile {
   std::vector<Index> ids(const char* key) const;
   // A list of lists of ids; empty when the key is missing.
   std::vector<std::vector<Index>> id_lists(const char* key) const;
-  /// Refuses any value but `only` (missing and null stand for it).
+  /// Refuses any value but `only`; missing and null stand for it, and [] where it is null.
   void require(const char* key, const nlohmann::json& only, const char* what) const;
 
   // Throws Error about this file.
@@ -191,6 +191,7 @@ inline std::vector<std::vector<Index>> ConfigFile::id_lists(const char* key) con
 inline void ConfigFile::require(const char* key, const nlohmann::json& only, const char* what) const {
   const nlohmann::json* value = find(key);
   if (value == nullptr || *value == only) return;
+  if (only.is_null() && value->is_array() && value->empty()) return;  // a list of nothing asks for nothing
   if (value->is_number() && only.is_number() && value->get<double>() == only.get<double>()) return;
   fail(LoadError::config_unsupported, detail::concat("\"", key, "\": ", value->dump(-1, ' ', true).substr(0, 60),
                                                      " is not supported (only ", only.dump(), "): ", what));
