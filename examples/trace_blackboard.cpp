@@ -10,6 +10,9 @@
 
 namespace {
 
+// The larger difference; a NaN is the largest, and stays.
+double largest(double one, double other) { return std::isnan(one) || other <= one ? one : other; }
+
 void row(const double* values, int columns) {
   for (int j = 0; j < columns; ++j) std::printf("%7.3f", values[j]);
 }
@@ -46,7 +49,7 @@ int main() {
       if (wanted.heads == 0) std::printf("(1, %d, %d)\n", rows, columns);
       for (int i = 0; i < rows; ++i, theirs += columns) {
         row(ours.row(i).data(), columns), std::printf("   |"), row(theirs, columns), std::printf("\n");
-        for (int j = 0; j < columns; ++j) worst = std::fmax(worst, std::abs(ours(i, j) - theirs[j]));
+        for (int j = 0; j < columns; ++j) worst = largest(worst, std::abs(ours(i, j) - theirs[j]));
       }
     }
   };

@@ -72,12 +72,14 @@ int reference_d64() {
   return 0;
 }
 
+// The larger difference; a NaN is the largest, and stays.
+double worse(double one, double other) { return one != one || other <= one ? one : other; }
+
 double difference(const map_log::Matrix& a, const map_log::Matrix& b) {
   if (a.rows != b.rows || a.columns != b.columns) throw std::runtime_error("matrices of different sizes");
   double most = 0;
   for (std::size_t i = 0; i < a.values.size(); ++i) {
-    const double d = std::fabs(double(a.values[i]) - double(b.values[i]));
-    most = d > most || d != d ? d : most;
+    most = worse(most, std::fabs(double(a.values[i]) - double(b.values[i])));
   }
   return most;
 }
@@ -88,11 +90,11 @@ int compare(const std::string& path, const std::string& other_path) {
   double output = 0, maps = 0;
   std::size_t compared = 0;
   for (std::size_t i = 0; i < all.size(); ++i) {
-    output = std::max(output, difference(all[i].output, others[i].output));
+    output = worse(output, difference(all[i].output, others[i].output));
     for (const map_log::Map& map : all[i].maps)
       for (const map_log::Map& twin : others[i].maps)
         if (twin.kind == map.kind && twin.layer == map.layer && twin.head == map.head)
-          maps = std::max(maps, difference(map.matrix, twin.matrix)), ++compared;
+          maps = worse(maps, difference(map.matrix, twin.matrix)), ++compared;
     if (all[i].output.values.empty()) throw std::runtime_error("a result without an output");
   }
   std::printf("{\"output_difference\": %.3g, \"map_difference\": %.3g, \"maps_compared\": %zu}\n", output, maps,

@@ -1,4 +1,4 @@
-// A result as text for a serial port: one line a row, each with a check sum, readable by eye and by log_to_page.
+// A result as text for a serial port: one line a row, each with a check sum, readable by eye and by map_log.
 //
 //   vt begin r a d i u m*5a                   the tokens, or row numbers
 //   vt output 6 128*01                        rows, columns; then one line a row

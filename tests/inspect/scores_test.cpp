@@ -11,6 +11,8 @@
 #include <vitrine/io/checkpoint.hpp>
 #include <vitrine/io/safetensors.hpp>
 
+#include "../support/support.hpp"
+
 using namespace vitrine;
 namespace scores = vitrine::inspect;
 
@@ -58,7 +60,7 @@ double largest_difference(const char* target, double& scale) {
         const double found =
             scores::coverage(scored.result.cross_attn[layer].matrix(0, head), Index(source.size()) - 1);
         const double wanted = values[std::size_t((word * shape[1] + layer) * shape[2] + head)];
-        worst = std::max(worst, std::abs(found - wanted)), scale = std::max(scale, std::abs(wanted));
+        worst = support::worse(worst, std::abs(found - wanted)), scale = std::max(scale, std::abs(wanted));
       }
   }
   CHECK(words == 100);

@@ -68,7 +68,7 @@ void check(const Operands<S>& in, const MaskCase<S>& mask) {
           if (masked) exact = exact && weights(i, j) == S(0) && !std::signbit(weights(i, j));
         }
         if (any)
-          worst_sum = std::max(worst_sum, std::abs(sum - 1));
+          worst_sum = support::worse(worst_sum, std::abs(sum - 1));
         else
           for (Index d = 0; d < in.value_width; ++d) empty = empty && own[d] == S(0);
       }

@@ -34,7 +34,7 @@ install() {
 consume() {
   local how=$1 build=$2
   shift 2
-  cmake -S "$here/cmake" -B "$build" -DHOW="$how" -DVITRINE_SOURCE="$source_dir" -DCMAKE_CXX_COMPILER="$cxx" "$@" && cmake --build "$build"
+  cmake -S "$here/cmake" -B "$build" -DHOW="$how" -DWANTED="$major.$minor" -DVITRINE_SOURCE="$source_dir" -DCMAKE_CXX_COMPILER="$cxx" "$@" && cmake --build "$build"
 }
 
 find_package() {
@@ -52,8 +52,7 @@ find_package_openmp() {
 }
 find_package_version() {  # before 1.0 another minor version is another library
   install "$work/version" || return 1
-  sed "s/find_package(vitrine 0.1 /find_package(vitrine 0.$((minor + 1)) /" "$here/cmake/CMakeLists.txt" >"$work/version/CMakeLists.txt"
-  refuses cmake -S "$work/version" -B "$work/version/build" -DHOW=find_package -DCMAKE_PREFIX_PATH="$work/version/moved"
+  refuses cmake -S "$here/cmake" -B "$work/version/build" -DHOW=find_package -DWANTED="$major.$((minor + 1))" -DCMAKE_PREFIX_PATH="$work/version/moved"
 }
 install_without_eigen() {
   install "$work/bare" -DCMAKE_DISABLE_FIND_PACKAGE_Eigen3=ON \

@@ -12,7 +12,8 @@
 # - A ```text block right behind a ```cpp block is what that one prints. A ```console block is commands behind `$ ` (a
 #   backslash goes on with the next line), each with its standard output. They run in a scratch folder that shows this
 #   repository. `...` on a line of its own stands for any lines; numbers may differ by one in the last digit.
-# - A ```python block is run by tests/python/test_from_pytorch.py. A ```sh block is shown, and its names are checked.
+# - A ```python block is run by tests/python/test_from_pytorch.py. A ```sh block is shown, and its names are checked; other
+#   kinds of blocks are an error. Options that follow the name of a program of build/ anywhere must be in its --help.
 set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$root"
@@ -35,14 +36,33 @@ outputs() {
     { tail -n 20 "$scratch/printed" "$scratch/errors"; echo "the blocks of the pages end with exit status $?"; return 1; }
   mapfile -t all < <(cd "$root" && pages)
   awk -f "$root/tests/pages/compare.awk" "$scratch/printed" "${all[@]}" || status=1
+  options "${all[@]}" || status=1
   cd "$root"
   return $status
+}
+
+# Which options of which programs the pages name; programs that were not built are left out.
+options() {
+  local page call program option known failed=0 count=0
+  for page in "$@"; do
+    while read -r call; do
+      program=${call%% *}
+      [ -x "$program" ] && known=$("$program" --help 2>/dev/null) || continue
+      for option in $(grep -oE -- '(^| )--[a-z][a-zA-Z_0-9-]*' <<<"$call"); do
+        count=$((count + 1))
+        grep -qF -- "$option" <<<"$known" || { echo "$page: $program has no option $option"; failed=1; }
+      done
+    done < <(sed -e ':a' -e '/\\$/{N;s/\\\n//;ba' -e '}' "$page" | grep -oE 'build/(examples|bench)/[a-z_0-9/]+ [^`|;#<>]*')
+  done
+  echo "$count options"
+  return $failed
 }
 
 exists() {  # exists KIND NAME PAGE
   local name=$2 target file anchor
   case $1 in
     heading) ;;
+    "kind of block") false ;;
     file) [ -e "$name" ] ;;
     program) name=${name#build/}; [ -e "$name.cpp" ] || compgen -G "${name%/*}/*/${name##*/}.cpp" >/dev/null || [ "${name##*/}" = vitrine_bench ] ;;
     target) [ -n "$(find tests examples bench -name "$name.cpp")" ] || grep -rqE "add_custom_target\($name\b" tests examples bench .cmake ;;

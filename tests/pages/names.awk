@@ -16,7 +16,11 @@ function code(text,    rest, word) {
   }
 }
 FNR == 1 { fence = 0 }
-/^ *```/ { fence = !fence; next }
+/^ *(```|~~~)/ {
+  if (!fence && $0 !~ /^```(cpp|text|console|python|sh)$/) emit("kind of block", $0)
+  fence = !fence
+  next
+}
 fence || /^    [^ ]/ { code($0); next }
 /^#+ / {
   heading = tolower($0)

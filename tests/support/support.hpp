@@ -73,14 +73,19 @@ bool same(const vitrine::MatrixView<S>& x, const vitrine::MatrixView<S>& y) {
 template <class S>
 constexpr double tolerance = sizeof(S) == 4 ? 2e-5 : 1e-13;
 
-// The largest |x - y| / (1 + |y|); equal infinities do not differ.
+// The larger of two errors; a NaN is the worst, and stays.
+template <class T>
+T worse(T one, T other) {
+  return one != one || other <= one ? one : other;
+}
+
+// The largest |x - y| / (1 + |y|), NaN where one of them is and the other is not; equal infinities do not differ.
 template <class S>
 double difference(const S* x, const double* y, Index count) {
   double worst = 0;
   for (Index i = 0; i < count; ++i) {
     if (double(x[i]) == y[i]) continue;
-    const double error = std::abs(double(x[i]) - y[i]) / (1 + std::abs(y[i]));
-    worst = error <= worst ? worst : error;  // a NaN is the worst
+    worst = worse(worst, std::abs(double(x[i]) - y[i]) / (1 + std::abs(y[i])));
   }
   return worst;
 }

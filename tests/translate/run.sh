@@ -49,7 +49,7 @@ done
 
 # n-best, scores and alignments as Marian writes them: the fields, their order and their digits
 out=$(lines 'radium\n\n' --beams 4 --n-best 2 --alignments hard --word-scores)
-[ "$(wc -l <<<"$out")" -eq 3 ] || fail "n-best: $out"
+[ "$(wc -l <<<"$out")" -eq 4 ] || fail "n-best: $out"
 grep -qE '^0 \|\|\| R EY D IY AH M \|\|\| 0-0 1-1 2-2 3-3 4-4 5-5 6-6 \|\|\| WordScores=( -0\.[0-9]{5}){7} \|\|\| F0= -0\.[0-9]+ \|\|\| -0\.[0-9]+$' <<<"$out" ||
   fail "n-best: $out"
 for penalty in 0 1 2; do  # F0 is the sum of the words' log-probabilities, the score that by the length^penalty, the end counted

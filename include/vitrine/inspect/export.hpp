@@ -53,7 +53,8 @@ void seq2seq_example(const TransformerResult<K, S>&&, const Rest&...) {
 /// NUMBER/KIND. Throws Error; std::invalid_argument when the kept maps are not all heads of some layers.
 inline void add_maps(NpzWriter& writer, Index number, const Example& example);
 
-/// Writes a page by the file's extension: .npz, .html or .json. Throws Error, bad_usage for another extension.
+/// Writes a page by the file's extension: .npz, .html or .json. Throws Error, bad_usage for another extension;
+/// std::invalid_argument as add_maps.
 inline void save_maps(const std::filesystem::path& path, const Page& page);
 
 /// The extension is one that save_maps knows.
@@ -69,7 +70,7 @@ inline std::string statistics_csv(const Page& page);
 inline std::string statistics_header() {
   return "example,kind,layer,head,entropy,largest,same,previous,next,first,last,distance\n";
 }
-// The rows of one example, of this number.
+// The rows of one example, of this number. Throws std::invalid_argument for a group without its function.
 inline std::string statistics_rows(Index number, const Example& example);
 
 // ---- implementation
