@@ -34,7 +34,7 @@ class MarianTokenizer {
   };
 
   /// Throws Error: config_missing, bad_vocabulary (also without </s> or <unk>), file_missing, file_unreadable for a
-  /// model that SentencePiece does not read.
+  /// model that SentencePiece does not read. SentencePiece trusts what it reads: take .spm files from whom you trust.
   explicit MarianTokenizer(const std::filesystem::path& folder);
 
   /// Ids of valid UTF-8 text, the end token included. Pieces that are not in the vocabulary become <unk>.
