@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks the exercises themselves: each compiles as it is, says in a sentence what is wrong, and exits with 1; each solution
-# compiles with the same command and exits with 0.
+# compiles with the same command and exits with 0. README.md shows what the first says.
 #   examples/exercises/check.sh [NAME...]     e.g. 3_causal_mask; without names all of them. CXX, CXXFLAGS and the number of
 #                                             programs that are compiled at once, JOBS (2), are taken from the environment
 set -uo pipefail
@@ -33,4 +33,9 @@ names=("$@")
 for name in "${names[@]}"; do
   printf '%s\0%s\0' "$folder/$name.cpp" 'not yet' "$folder/solutions/$name.cpp" solved
 done | xargs -0 -n 2 -P "${JOBS:-2}" bash -c 'one "$@"' _ || exit 1
+said=$scratch/examples_exercises_1_softmax.out
+if [ -e "$said" ] && ! grep -qxF -- "$(tail -n 1 "$said")" $folder/README.md; then
+  echo "FAILED: $folder/README.md does not show what 1_softmax.cpp says"
+  exit 1
+fi
 echo "exercises: ${#names[@]}; the holes fail with their sentence, the solutions pass"

@@ -9,6 +9,8 @@ $VITRINE_SENTENCE_SIMILARITY names another. Needs torch, transformers and numpy.
 
 import importlib.util
 import os
+import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -87,6 +89,21 @@ def test_vectors(folder):
         largest = max(largest, np.abs(vector - theirs).max())
     assert largest <= 1e-5, f"largest error {largest:.3g}"
     print(f"{len(sentences)} vectors, largest error {largest:.2g};", said.splitlines()[-1])
+
+
+def test_page(folder):
+    """The demonstration of examples/sentence_similarity.md prints what the page shows."""
+    with open(os.path.join(ROOT, "examples", "sentence_similarity.md"), encoding="utf-8") as stream:
+        block = re.search(r"^```text\n\$ (build/examples/sentence_similarity (?:.*\\\n)*.*)\n(.*?)^```$", stream.read(), re.M | re.S)
+    words = shlex.split(block[1].replace("\\\n", " "))
+    assert words[1] == "--model", words
+    done = subprocess.run(
+        [PROGRAM, "--model", folder, *words[3:]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    assert done.returncode == 0
+    printed, shown = done.stdout.decode().rstrip().splitlines(), block[2].rstrip().splitlines()
+    different = [pair for pair in zip(printed, shown) if pair[0] != pair[1]]
+    assert len(printed) == len(shown) and not different, (len(printed), len(shown), different[:3])
 
 
 def main(arguments):
