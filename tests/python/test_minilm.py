@@ -94,7 +94,7 @@ def test_vectors(folder):
 def test_page(folder):
     """The demonstration of examples/sentence_similarity.md prints what the page shows."""
     with open(os.path.join(ROOT, "examples", "sentence_similarity.md"), encoding="utf-8") as stream:
-        block = re.search(r"^```text\n\$ (build/examples/sentence_similarity (?:.*\\\n)*.*)\n(.*?)^```$", stream.read(), re.M | re.S)
+        block = re.search(r"^```text\n\$ (build/examples/sentence_similarity [^`]*?[^\\])\n([^`]*)^```$", stream.read(), re.M)
     words = shlex.split(block[1].replace("\\\n", " "))
     assert words[1] == "--model", words
     done = subprocess.run(
