@@ -26,18 +26,26 @@ struct RowFigures {
 
 namespace detail {
 
-// The first of n values that is 1; -1 if none is. Zeros stand from n to the end of its vector.
+// The first of n values that is 1; -1 if none is. Zeros stand from n to the end of its vector. All of them are looked at,
+// from the last: where the first stands differs from row to row, and a loop that ends there is mispredicted each time.
 template <class S>
 VITRINE_NOINLINE Index first_one(const S* e, Index n) {
   using V = simd<S>;
-  const auto one = V::set1(S(1));
-  const auto at = [&](Index j) { return V::ieq(V::bits(V::load(e + j)), V::bits(one)); };
-  Index j = 0;
-  for (; j + 4 * V::lanes <= n; j += 4 * V::lanes)
-    if (V::any((at(j) | at(j + V::lanes)) | (at(j + 2 * V::lanes) | at(j + 3 * V::lanes)))) break;
-  for (; j < n; ++j)
-    if (e[j] == S(1)) return j;
-  return -1;
+  const auto one = V::bits(V::set1(S(1)));
+  const auto step = V::set1(S(V::lanes));
+  S lane[V::lanes];
+  for (Index i = 0; i < V::lanes; ++i) lane[i] = S(i);
+  Index j = round_up(n, V::lanes);
+  auto key = V::load(lane) + V::set1(S(j));
+  auto first = V::set1(S(n));
+  while (j > 0) {
+    j -= V::lanes, key = key - step;
+    first = V::select(V::ieq(V::bits(V::load(e + j)), one), key, first);
+  }
+  V::store(lane, first);
+  S at = S(n);
+  for (Index i = 0; i < V::lanes; ++i) at = lane[i] < at ? lane[i] : at;
+  return at < S(n) ? Index(at) : Index(-1);
 }
 
 // sums += e * inverse, row after row; e's rows are `stride` apart.
