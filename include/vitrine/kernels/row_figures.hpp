@@ -27,8 +27,8 @@ struct RowFigures {
 namespace detail {
 
 // The first of n values that is 1; -1 if none is. What stands from n to the end of its vector is read, and does not
-// count. All are looked at, from the last: where the first stands differs from row to row, and a loop that ends there is
-// mispredicted each time.
+// count. All are looked at, from the last: where the first stands differs from row to row, and a loop that ends there
+// is mispredicted each time.
 template <class S>
 VITRINE_NOINLINE Index first_one(const S* e, Index n) {
   using V = simd<S>;
