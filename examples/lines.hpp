@@ -59,17 +59,12 @@ class Reader {
  public:
   Reader(const std::filesystem::path& folder, bool json, Index end, Index longest, Index source_vocab_size,
          Index target_vocab_size)
-      : json_(json),
-        end_(end),
-        longest_(longest),
-        source_vocab_size_(source_vocab_size),
-        target_vocab_size_(target_vocab_size) {
+      : json_(json), end_(end), longest_(longest), source_{source_vocab_size}, target_{target_vocab_size} {
     std::error_code failed;
     if (std::filesystem::exists(folder / "source.spm", failed)) {
 #if VITRINE_SENTENCEPIECE
       pieces_.emplace(folder);
-      vocabulary_ = pieces_->target_ids();
-      source_vocabulary_ = pieces_->source_ids();
+      source_.names = pieces_->source_ids(), target_.names = pieces_->target_ids();
       return;
 #else
       if (!json)
@@ -83,33 +78,19 @@ class Reader {
       throw vt::Error(vt::LoadError::config_unsupported, folder.string(),
                       "has a byte-pair tokenizer (merges.txt), which is not read here; tokenize outside and use "
                       "--input-format jsonl");
-    if (!json || std::filesystem::exists(folder / "vocab.json", failed)) vocabulary_.emplace(folder / "vocab.json");
-    source_vocabulary_ = vocabulary_;
+    if (!json || std::filesystem::exists(folder / "vocab.json", failed)) target_.names.emplace(folder / "vocab.json");
+    source_.names = target_.names;
   }
 
   // Never throws for what a line holds.
   Line read(const std::string& text, bool too_long, Index number) const {
-    Line line{number};
-    try {
-      if (too_long)
-        line.error = "is longer than " + std::to_string(longest_line) + " bytes";
-      else if (!vt::detail::is_utf8(text))
-        line.error = "is not UTF-8";
-      else if (!blank(text))
-        json_ ? read_json(text, source_vocab_size_, source_vocabulary_, line) : spell(text, line);
-    } catch (const vt::Error& error) { line.error = error.message(); }
-    return checked(std::move(line));
+    return read(text, too_long, number, source_);
   }
   // A given target: token texts between blanks (or the line's ids, for JSON), and the end mark.
   Line read_target(const std::string& text, bool too_long, Index number) const {
+    if (json_) return read(text, too_long, number, target_);
     Line line{number};
     if (too_long) line.error = "is longer than " + std::to_string(longest_line) + " bytes";
-    if (json_) {
-      try {
-        if (line.error.empty() && !blank(text)) read_json(text, target_vocab_size_, vocabulary_, line);
-      } catch (const vt::Error& error) { line.error = error.message(); }
-      return checked(std::move(line));
-    }
 #if VITRINE_SENTENCEPIECE
     if (pieces_ && line.error.empty() && !vt::detail::is_utf8(text)) line.error = "is not UTF-8";
     if (pieces_ && line.error.empty() && !blank(text)) take(pieces_->encode_target(text), line);
@@ -118,7 +99,7 @@ class Reader {
     for (std::size_t at = 0; line.error.empty() && (at = text.find_first_not_of(" \t", at)) != text.npos;) {
       const std::size_t stop = std::min(text.find_first_of(" \t", at), text.size());
       line.tokens.push_back(text.substr(at, stop - at));
-      line.ids.push_back(vocabulary_->find(line.tokens.back()));
+      line.ids.push_back(target_.names->find(line.tokens.back()));
       if (line.ids.back() < 0)
         line.error = vt::detail::concat("has no token ", vt::detail::in_quotes(line.tokens.back()));
       at = stop;
@@ -128,8 +109,8 @@ class Reader {
   }
 
   // Of the target's ids; a number where nothing names one.
-  std::string token(Index id) const { return token(id, vocabulary_); }
-  std::vector<std::string> tokens(const std::vector<Index>& ids) const { return tokens(ids, vocabulary_); }
+  std::string token(Index id) const { return token(id, target_); }
+  std::vector<std::string> tokens(const std::vector<Index>& ids) const { return tokens(ids, target_); }
   // The text that SentencePiece makes of ids; else tokens without the end mark, with blanks between.
   std::string text(const std::vector<Index>& ids) const {
 #if VITRINE_SENTENCEPIECE
@@ -145,17 +126,35 @@ class Reader {
   }
   Index end() const { return end_; }
   bool json() const { return json_; }
-  const std::optional<vt::Vocabulary>& vocabulary() const { return vocabulary_; }
+  const std::optional<vt::Vocabulary>& vocabulary() const { return target_.names; }
 
  private:
-  static std::string token(Index id, const std::optional<vt::Vocabulary>& names) {
-    const std::string text = names ? names->token(id) : std::string();
+  // The ids of one side of the model, and where the folder has them their names.
+  struct Ids {
+    Index count;
+    std::optional<vt::Vocabulary> names = {};
+  };
+
+  static std::string token(Index id, const Ids& known) {
+    const std::string text = known.names ? known.names->token(id) : std::string();
     return text.empty() ? std::to_string(id) : text;
   }
-  static std::vector<std::string> tokens(const std::vector<Index>& ids, const std::optional<vt::Vocabulary>& names) {
+  static std::vector<std::string> tokens(const std::vector<Index>& ids, const Ids& known) {
     std::vector<std::string> texts;
-    for (Index id : ids) texts.push_back(token(id, names));
+    for (Index id : ids) texts.push_back(token(id, known));
     return texts;
+  }
+  Line read(const std::string& text, bool too_long, Index number, const Ids& known) const {
+    Line line{number};
+    try {
+      if (too_long)
+        line.error = "is longer than " + std::to_string(longest_line) + " bytes";
+      else if (!vt::detail::is_utf8(text))
+        line.error = "is not UTF-8";
+      else if (!blank(text))
+        json_ ? read_json(text, known, line) : spell(text, line);
+    } catch (const vt::Error& error) { line.error = error.message(); }
+    return checked(std::move(line));
   }
   Line checked(Line line) const {
     if (line.error.empty() && Index(line.ids.size()) > longest_)
@@ -174,24 +173,23 @@ class Reader {
     if (pieces_) return take(pieces_->encode(text), line);
 #endif
     for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    line.ids = vocabulary_->spell(text);
+    line.ids = target_.names->spell(text);
     line.tokens = vt::Vocabulary::characters(text);
     line.ids.push_back(end_);
     line.tokens.push_back(token(end_));
   }
-  static void read_json(const std::string& text, Index vocab_size, const std::optional<vt::Vocabulary>& names,
-                        Line& line) {
+  static void read_json(const std::string& text, const Ids& known, Line& line) {
     const vt::ConfigFile object(text, "JSON");
     line.ids = object.ids("ids");
     for (Index id : line.ids)
-      if (id >= vocab_size) {
-        line.error = "has the id " + std::to_string(id) + "; the model has " + std::to_string(vocab_size);
+      if (id >= known.count) {
+        line.error = "has the id " + std::to_string(id) + "; the model has " + std::to_string(known.count);
         return;
       }
     if (line.ids.empty()) {
       line.error = "has no \"ids\"";
     } else if (!object.has("tokens")) {
-      line.tokens = tokens(line.ids, names);
+      line.tokens = tokens(line.ids, known);
     } else {
       const auto& labels = object.json().at("tokens");
       const bool fits = labels.is_array() && labels.size() == line.ids.size() &&
@@ -204,8 +202,8 @@ class Reader {
   }
 
   bool json_;
-  Index end_, longest_, source_vocab_size_, target_vocab_size_;
-  std::optional<vt::Vocabulary> vocabulary_, source_vocabulary_;  // of the target's ids and of the source's
+  Index end_, longest_;
+  Ids source_, target_;
 #if VITRINE_SENTENCEPIECE
   std::optional<vt::MarianTokenizer> pieces_;
 #endif

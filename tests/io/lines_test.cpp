@@ -13,6 +13,7 @@ TEST_CASE("lines: JSON lines of a model whose target has other ids") {
   CHECK(reader.read(R"({"ids": [4, 0]})", false, 0).error == "has the id 4; the model has 4");
   CHECK(reader.read_target(R"({"ids": [1, 0]})", false, 0).tokens == std::vector<std::string>{"a", "</s>"});
   CHECK(reader.read_target(R"({"ids": [3, 0]})", false, 0).error == "has the id 3; the model has 2");
+  CHECK(reader.read_target("{\"ids\": [1, 0], \"tokens\": [\"\xff\", \"b\"]}", false, 0).error == "is not UTF-8");
   CHECK(reader.read_target("", false, 0).error.empty());
   CHECK_FALSE(reader.read_target("", false, 0).usable());
 }
