@@ -3,6 +3,7 @@
 #   tests/headers/check.sh tiers           a header includes its own tier or a lower one, and only the std headers its tier may
 #   tests/headers/check.sh mirrors         include/vitrine/TIER/NAME.hpp has tests/TIER/NAME_test.cpp, or a source in tests/ includes it
 #   tests/headers/check.sh alone [CXX]     each compiles alone, without a warning; core to models without exceptions and RTTI too
+#   tests/headers/check.sh unbound         no template calls what only another header, included before it, would declare
 #   tests/headers/check.sh documented      each public entity says what it must (.cmake/undocumented.awk says what); needs doxygen
 #   tests/headers/check.sh named           comments name only headers, pages and scripts that are there
 #   tests/headers/check.sh cost [CXX]      compiles a file with EncoderLayer<float>: prints the time, refuses over 700 MB
@@ -74,6 +75,20 @@ alone() {
   headers | xargs -P "$(nproc)" -I{} bash -c 'compile_alone "$@"' _ {} "$program" 2>&1 || return
   headers | grep -E '^include/vitrine/(core|kernels|layers|models|vitrine\.hpp)' |
     xargs -P "$(nproc)" -I{} bash -c 'compile_alone "$@"' _ {} "$program" -fno-exceptions -fno-rtti 2>&1
+}
+
+# A call with dependent arguments is looked up where the template stands, and nothing is said when that finds nothing: the
+# error comes from the first program that includes the headers in another order. clang's tree calls such a lookup empty.
+unbound_one() {
+  set -o pipefail
+  { clang++-14 -std=c++20 -fsyntax-only -Iinclude -isystem /usr/include/eigen3 -Xclang -ast-dump \
+      -Xclang -ast-dump-filter -Xclang vitrine -x c++ "$1" 2>/dev/null || echo "clang++-14 = 'ast_dump' empty"; } |
+    LC_ALL=C sed -n "/ empty$/s|.*= \('[A-Za-z0-9_]*'\) empty$|$1: nothing that it includes declares \1|p" | sort -u
+}
+
+unbound() {
+  export -f unbound_one
+  headers | xargs -P "$(nproc)" -I{} bash -c 'unbound_one "$@"' _ {}
 }
 
 documented() {
@@ -148,10 +163,10 @@ tidy() {
 }
 
 case ${1:-} in
-  tiers | mirrors | alone | documented | named | cost | tidy)
+  tiers | mirrors | alone | unbound | documented | named | cost | tidy)
     violations=$("$@") || violations+="${violations:+$'\n'}$1: the check itself failed"
     [ "$(headers | wc -l)" -gt 50 ] || violations+="${violations:+$'\n'}$1: only $(headers | wc -l) headers were found" ;;
-  *) sed -n '2,10s/^# //p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+  *) sed -n '2,11s/^# //p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
 esac
 [ -z "$violations" ] || { printf '%s\n' "$violations"; exit 1; }
 echo "$1: $(headers | wc -l) headers, no violation"

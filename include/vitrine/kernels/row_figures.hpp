@@ -6,6 +6,7 @@
 // e = exp(s - max), so that the largest e is 1 exactly. Weights are e * (1 / sum), the bits that a kept map has.
 #pragma once
 #include <vitrine/core/mask.hpp>
+#include <vitrine/core/memory.hpp>
 #include <vitrine/core/simd.hpp>
 #include <vitrine/kernels/elementary.hpp>
 #include <vitrine/kernels/softmax.hpp>
