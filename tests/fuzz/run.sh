@@ -19,10 +19,12 @@ fuzz() {
   local target=$1 log=$build/$1.log
   mkdir -p "$build/corpus/$target" "$build/findings"
   [ -d "tests/fuzz/corpus/$target" ] || { echo "FAILED  no such target: $target (tests/fuzz/corpus has them)"; return; }
+  local libraries=(-lz -lutf8proc)
+  [ "$target" != sentencepiece ] || libraries+=(-DVITRINE_SENTENCEPIECE=1 -lsentencepiece)
   {
     "${CXX:-clang++-14}" -std=c++20 -O1 -g1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -D_GLIBCXX_ASSERTIONS \
       -Iinclude -isystem /usr/include/eigen3 -DVITRINE_FUZZ_TARGET="fuzz_$target" \
-      tests/fuzz/libfuzzer.cpp "tests/fuzz/$target.cpp" -o "$build/$target" -lz -lutf8proc &&
+      tests/fuzz/libfuzzer.cpp "tests/fuzz/$target.cpp" -o "$build/$target" "${libraries[@]}" &&
       "$build/$target" -max_total_time="$seconds" -timeout=10 -malloc_limit_mb=64 -rss_limit_mb=1024 -max_len=4096 \
         -dict=tests/fuzz/words.dict -artifact_prefix="$build/findings/$target-" -print_final_stats=1 \
         "$build/corpus/$target" "tests/fuzz/corpus/$target"

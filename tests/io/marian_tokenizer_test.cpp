@@ -7,6 +7,7 @@
 #include <vitrine/io/marian_tokenizer.hpp>
 
 #include "scratch.hpp"
+#include "sentencepiece_bytes.hpp"
 
 namespace vt = vitrine;
 namespace fs = std::filesystem;
@@ -64,6 +65,34 @@ TEST_CASE("folders that are no tokenizer") {
   scratch.write("target_vocab.json", R"({"</s>": 0, "<unk>": 1, "▁a": 2})");
   CHECK(open() == "no error");
   CHECK(vt::MarianTokenizer(scratch.folder).decode({2, 0}) == "a");
+}
+
+TEST_CASE("damaged models are refused, those at the limits encode") {
+  const Scratch scratch;
+  fs::copy_file(folder / "target.spm", scratch / "target.spm");
+  fs::copy_file(folder / "vocab.json", scratch / "vocab.json");
+  for (const spm::Case& one : spm::attacks()) {
+    CAPTURE(one.what);
+    scratch.write("source.spm", one.bytes);
+    CHECK(error_of([&] { vt::MarianTokenizer tokenizer(scratch.folder); }) == "file_unreadable");
+  }
+  for (const spm::Case& one : spm::at_the_limits()) {
+    CAPTURE(one.what);
+    scratch.write("source.spm", one.bytes);
+    const vt::MarianTokenizer tokenizer(scratch.folder);
+    CHECK(tokenizer.encode(std::string("ab a\0 \xc3\xa9", 8)).pieces.size() > 2);
+    for (const std::string& text : {std::string(3000, 'a'), std::string(200, 'x')})
+      CHECK(tokenizer.encode(text).pieces.back() == "</s>");
+  }
+}
+
+TEST_CASE("what SentencePiece says of a model reaches no terminal as it is") {
+  const Scratch scratch;
+  scratch.write("source.spm", spm::pieces() + spm::piece("\x1b[2J") + spm::piece("\x1b[2J"));
+  std::string message;
+  CHECK(error_of([&] { vt::MarianTokenizer tokenizer(scratch.folder); }, &message) == "file_unreadable");
+  CHECK(message.find('\x1b') == message.npos);
+  CHECK(message.find("\\x1b[2J is already defined") != message.npos);
 }
 #else
 TEST_CASE("no tokens of MarianMT: this build was made without SentencePiece") {}

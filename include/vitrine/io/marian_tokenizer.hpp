@@ -18,8 +18,11 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+#include <vitrine/io/detail/sentencepiece_file.hpp>
 #include <vitrine/io/error.hpp>
+#include <vitrine/io/mapped_file.hpp>
 #include <vitrine/io/vocabulary.hpp>
 
 namespace vitrine::inline VITRINE_ABI {
@@ -34,7 +37,7 @@ class MarianTokenizer {
   };
 
   /// Throws Error: config_missing, bad_vocabulary (also without </s> or <unk>), file_missing, file_unreadable for a
-  /// model that SentencePiece does not read. SentencePiece trusts what it reads: take .spm files from whom you trust.
+  /// model that SentencePiece does not read, or would read past its end (io/detail/sentencepiece_file.hpp).
   explicit MarianTokenizer(const std::filesystem::path& folder);
 
   /// Ids of valid UTF-8 text, the end token included. Pieces that are not in the vocabulary become <unk>.
@@ -64,12 +67,13 @@ class MarianTokenizer {
 // ---- implementation
 
 inline std::shared_ptr<const MarianTokenizer::Model> MarianTokenizer::open(const std::filesystem::path& path) {
-  std::error_code failed;
-  if (!std::filesystem::exists(path, failed)) throw Error(LoadError::file_missing, path.string(), "does not exist");
-  auto model = std::make_shared<Model>();
   const std::string name = path.string();
-  if (const auto status = model->Load(name); !status.ok())
-    throw Error(LoadError::file_unreadable, name, "is no SentencePiece model: " + status.ToString().substr(0, 200));
+  const MappedFile file(path);
+  std::string bytes(reinterpret_cast<const char*>(file.data()), file.size());
+  auto model = std::make_shared<Model>();
+  bytes = detail::checked_sentencepiece(std::move(bytes), name);
+  if (const auto status = model->LoadFromSerializedProto(bytes); !status.ok())
+    throw Error(LoadError::file_unreadable, name, "is no SentencePiece model: " + detail::in_quotes(status.ToString()));
   return model;
 }
 
