@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <string>
 #include <vitrine/io/detail/sentencepiece_file.hpp>
 
 #include "../io/scratch.hpp"
