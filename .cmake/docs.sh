@@ -2,7 +2,7 @@
 # The API reference from the headers' comments, by Doxygen.
 #   bash .cmake/docs.sh           writes build/docs/index.html and names public entities that do not say what they must
 #   bash .cmake/docs.sh --check   only looks: exits with 1 when there is one (the rule: undocumented.awk), or when the rule does
-#                                 not find in tests/headers/undocumented/fixture.hpp the very lines of expected.txt
+#                                 not find in the headers of tests/headers/undocumented/ the very lines of expected.txt
 # A comment is `//` in front of a declaration or behind it; doxygen.awk says how one is read.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

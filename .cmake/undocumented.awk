@@ -9,14 +9,24 @@
 # Of a function it asks more: the first of these in its own comment (or an overload's), the others there, in the comment of
 # its class, or at the top of its header, so that nothing needs to be said twice.
 # - Errors: one that answers a Status names the codes, or whose they are (`Errors as in Encoder`, `as Maps::prepare`).
-# - Errors: one whose body has `throw` or throw_if_failed( names the exception or its codes.
+# - Errors: one whose body has `throw` or throw_if_failed(, or that reads what comes from outside (a path, bytes, an argument
+#   `text`) and is not noexcept, names the exception or its codes, or says that it never fails or throws. What else the functions
+#   that it calls may throw is not asked.
 # - Memory: one that takes a Memory or a Workspace, or returns what owns its values (Buffer, Block, Tensor, RowMajor, a result,
-#   std::vector, std::string), says where they are: allocates, heap, Memory, from `memory`, caller's, a view, scratch, a copy, grows (not
-#   asked in inspect/viewer*.hpp).
+#   std::vector, std::string), says where they are: allocates, heap, Memory, from `memory`, caller's, a view, scratch, a copy, grows.
 # - Shape: one that takes or returns numbers (Sequences, Ragged, Tokens, Tensor, Heads, maps, matrices, a pointer to scalars or a
 #   span of them) states a shape: (B, T, E), (rows, width); T x S; or a count, H factors, n values.
+# - Source: one of kernels/ to inspect/ states what it follows: an equation (`y = x W^T + b`; an assignment in an example is none), a
+#   paper (its authors and year), a system or a format (names_a_source below has them), or that it is our own.
 # Whether what is said is true, and of every argument, no script can tell. tests/headers/undocumented/ tests all of this.
 function text_of(line) { gsub(/<[^>]*>/, "", line); gsub(/&lt;/, "<", line); gsub(/&gt;/, ">", line); gsub(/&amp;/, "\\&", line); return line }
+# A line of a comment. No ` = ` of an example's code is taken for an equation.
+function words_of(line) {
+  if (line ~ /@verbatim|<verbatim>/) example = 1
+  if (example && line ~ /;( |$)/) gsub(/ = /, "=", line)
+  if (line ~ /@endverbatim|<\/verbatim>/) example = 0
+  return text_of(line)
+}
 function report(at, text) { print at ": " text; ++missing }
 # The comment at the top of a header, and its lines as Doxygen saw them (its line numbers are theirs).
 function read_header(at,    line, number, command, top) {
@@ -27,7 +37,7 @@ function read_header(at,    line, number, command, top) {
   while ((command | getline line) > 0) {
     seen[at, ++number] = line
     if (line ~ /^#pragma once/) top = 0
-    if (top) header_text[at] = header_text[at] " " line
+    if (top) header_text[at] = header_text[at] " " words_of(line)
   }
   close(command)
   if (number == 0) report(at, "could not be read")
@@ -37,17 +47,19 @@ function throws(at, first, last,    i) {
     if (seen[at, i] !~ /^ *\/\// && seen[at, i] ~ /(^|[^a-z_])(throw [A-Za-z]|throw_if_failed\()/) return 1
   return 0
 }
-function ask(i,    said, all) {
+function ask(i,    said, all, reads) {
   read_header(place[i])
   said = words[name[i]]
   all = said " " compound_words " " header_text[place[i]]
   gsub(/`/, "", all); gsub(/\/\/\//, "", all); gsub(/ +/, " ", all)
   if (answers[i] ~ /Status$/ && said !~ names_a_code) report(place[i], entity(i) " does not name its errors")
-  if (throws(place[i], first[i], last[i]) && all !~ names_a_code && all !~ names_an_exception)
+  reads = arguments[i] ~ from_outside && arguments[i] !~ /noexcept/ && all !~ /[Nn]ever (fails|throws)/
+  if ((reads || throws(place[i], first[i], last[i])) && all !~ names_a_code && all !~ names_an_exception)
     report(place[i], entity(i) " does not say what it throws")
-  if ((answers[i] ~ owning && answers[i] !~ /[&*]$/ || arguments[i] ~ takes_memory) && place[i] !~ /inspect\/viewer/ && all !~ says_memory)
+  if ((answers[i] ~ owning && answers[i] !~ /[&*]$/ || arguments[i] ~ takes_memory) && all !~ says_memory)
     report(place[i], entity(i) " does not say where its memory comes from")
   if ((answers[i] " " arguments[i]) ~ numbers && all !~ says_shape) report(place[i], entity(i) " does not state a shape")
+  if (place[i] ~ has_sources && all !~ names_a_source && all !~ equation) report(place[i], entity(i) " does not state its source")
 }
 function entity(i) { return kind[i] " " compound "::" name[i] arguments[i] }
 function finish(    i) {
@@ -65,6 +77,12 @@ BEGIN {
   names_a_code = "bad_(shape|mask|config)|not_(loaded|supported)|overlap|too_small|out_of_memory|[Ee]rrors" \
     "|[Oo]therwise as |[Aa]s [A-Za-z]+(::|_)[a-z]"
   names_an_exception = "Error|[Tt]hrows|std::(invalid_argument|out_of_range)"
+  from_outside = "filesystem::path|span< const std::byte >|(string_view|string &) *text( *[,)=])"
+  has_sources = "(^|/)(kernels|layers|models|generate|io|inspect)/"
+  names_a_source = "PyTorch|(^|[^A-Za-z])nn[.][A-Z]|Transformers|Hugging Face|NumPy|safetensors|Marian|fast_align|BertViz|ONNX" \
+    "|POSIX|UAX [0-9]|W3C|ECMA-[0-9]|RFC [0-9]|FIPS [0-9]|IEEE [0-9]|[A-Z][a-z]+( and [A-Z][a-z]+| et al[.])?,? (19|20)[0-9][0-9]" \
+    "|arXiv|[Oo]ur own"
+  equation = "[A-Za-z0-9_)\\]] = [^.;:,=\"{}]*([A-Za-z0-9_)\\]|] [-+*/] [A-Za-z0-9(|]|\\^|[a-z]\\()"
   owning = "^(std::)?(vector|string|u32string|Buffer|Block|Tensor|RowMajor)(<|$)|^[A-Za-z0-9]*Result *(<|$)"
   takes_memory = "(Memory|Workspace) [*&]"
   says_memory = "[Aa]llocat|Memory|[Hh]eap|[Oo]wns|[Oo]wned|[Vv]iews?([^A-Za-z]|$)|[Cc]op(y|ies|ied)|[Ss]cratch|[Cc]aller|[Gg]row|(from|through) memory|new (vector|string)"
@@ -87,7 +105,7 @@ inside && /^        <name>/ { this_name = text_of($0); sub(/^ +/, "", this_name)
 inside && /^        <type>/ { this_answers = text_of($0); sub(/^ +/, "", this_answers); sub(/ +$/, "", this_answers) }
 inside && /^        <argsstring>/ { this_arguments = text_of($0); sub(/^ +/, "", this_arguments) }
 /<(brief|detailed)description>/ { description = 1; described = "" }
-description { described = described " " text_of($0) }
+description { described = described " " words_of($0) }
 /<\/(brief|detailed)description>/ {
   description = 0
   if (!inside) compound_words = compound_words described

@@ -1,9 +1,9 @@
 // The first header: checks the compiler, decides what the build can do, and names the namespace after it.
 //
-// Every decision can be overridden by defining the macro first. Each one that changes generated code is part of
-// VITRINE_ABI, the inline namespace, so that two differently built translation units can be linked without sharing a
-// symbol. That holds for core to models; generate, io and inspect use std:: and nlohmann:: templates, which know no
-// such namespace: include those in units that are built alike.
+// A decision that asks `defined` first can be overridden by defining its macro. Each one that changes generated code is
+// part of VITRINE_ABI, the inline namespace, so that two differently built translation units can be linked without
+// sharing a symbol. That holds for core to models; generate, io and inspect use std:: and nlohmann:: templates, which
+// know no such namespace: include those in units that are built alike.
 #pragma once
 
 #define VITRINE_VERSION_MAJOR 0
@@ -12,7 +12,7 @@
 
 #if __cplusplus < 202002L
 #error "vitrine needs C++20: add -std=c++20"
-#define VITRINE_UNUSABLE
+#define VITRINE_UNUSABLE  // vitrine.hpp stops here: one sentence is enough
 #elif defined(__clang__) && __clang_major__ < 14
 #error "vitrine needs clang 14 or newer, or g++ 11 or newer"
 #define VITRINE_UNUSABLE
@@ -67,7 +67,8 @@
 #define VITRINE_EXCEPTIONS 0
 #endif
 
-// ---- checks of indices in accessors (matrix(b, h), layer numbers); the checks of a call are always on
+// ---- checks of indices in accessors (matrix(b, h), layer numbers): off with NDEBUG and VITRINE_NO_ACCESS_CHECKS; the
+// checks of a call are always on
 #if defined(VITRINE_CHECKS)
 // Use the provided definition.
 #elif defined(NDEBUG) && defined(VITRINE_NO_ACCESS_CHECKS)
@@ -76,6 +77,8 @@
 #define VITRINE_CHECKS 1
 #endif
 
+// ---- what is not ours to decide, and the name that follows
+// 1: the machine fuses multiply and add; else core/simd.hpp's fma rounds twice.
 #if defined(__FMA__) || defined(__AVX512F__) || defined(__aarch64__) || defined(__FP_FAST_FMAF)
 #define VITRINE_FMA 1
 #else
@@ -104,6 +107,7 @@
   VITRINE_JOIN(v0, VITRINE_VECTOR_BYTES, VITRINE_VECTOR_REGISTERS, VITRINE_ABI_LEVEL, VITRINE_FMA, VITRINE_OPENMP, \
                VITRINE_CHECKS, VITRINE_EXCEPTIONS, VITRINE_ABI_MATH)
 
+// ---- how functions are compiled: into their callers, or never
 #define VITRINE_INLINE inline __attribute__((always_inline))
 #define VITRINE_NOINLINE __attribute__((noinline))
 

@@ -1,4 +1,5 @@
-// The key-value cache of a decoder: what each layer's attentions have read, in the layout that the kernels use.
+// The key-value cache of a decoder (Transformers' past_key_values): what each layer's attentions have read, in the
+// layout that the kernels use.
 //
 // Self-attention keys stand in panels and values in rows, one place for each hypothesis; a new key is D strided writes
 // and nothing is ever packed again. Keys and values of the encoder's output are computed once, one place for each

@@ -6,7 +6,8 @@
 //   step.output.matrix(b): logits, 1 x V      step.self_attn[layer].matrix(b, h): 1 x (t + 1)
 //   steps.reorder(parents);                                   // beams
 //
-// Steps give the very bits that the model gives with all ids at once (examples/threads.md).
+// A step gives the very row of logits and maps that the model gives with all ids at once (examples/threads.md);
+// Transformers' forward with past_key_values.
 #pragma once
 #include <vitrine/generate/decoding.hpp>
 #include <vitrine/models/gpt2.hpp>

@@ -7,8 +7,9 @@
 //   step.output.matrix(b): logits, 1 x V    step.self_attn[layer].matrix(b, h): 1 x (t + 1)    step.cross_attn: 1 x S
 //   steps.reorder(parents);                       // beams; hypotheses that are finished leave the batch
 //
-// Steps give the very bits that the model gives with the whole target at once (examples/threads.md). Weights are read
-// once a step, in one parallel region from the embedding to the logits.
+// Step t gives the very row t of logits and maps that the model gives with the whole target at once
+// (examples/threads.md); Transformers' forward with past_key_values. Weights are read once a step, in one parallel
+// region from the embedding to the logits.
 #pragma once
 #include <vitrine/core/heap.hpp>
 #include <vitrine/generate/cache.hpp>

@@ -1,4 +1,5 @@
-// How good alignments are: the alignment error rate against gold links, and the layer and head that align best.
+// How good alignments are: the alignment error rate against gold links (Och and Ney 2003), and the layer and head that
+// align best.
 //   AlignmentErrors errors;
 //   errors.add(hard_links(map), parse_gold("1-1 2p2 3-4", 1));          over any number of sentences
 //   errors.rate(); errors.precision(); errors.recall();
@@ -22,11 +23,12 @@ struct GoldLinks {
   Links sure = {}, possible = {};
 };
 
-/// Gold links as the NAACL and lilt test sets write them: "1-1" is sure, "1p1" is possible. `offset` is what the first
-/// token is called there; most files count from 1. Throws std::invalid_argument, which names the part that is no link.
+/// Gold links as lilt's alignment-scripts write them (Zenkel et al. 2019): "1-1" is sure, "1p1" is possible. `offset`
+/// is what the first token is called there; most files count from 1. Throws std::invalid_argument, which names the part
+/// that is no link.
 GoldLinks parse_gold(std::string_view text, Index offset = 0);
 
-/// Counts of proposed links A, sure links S and possible links P, summed over sentences (Och and Ney 2003):
+/// Counts of proposed links A, sure links S and possible links P, summed over sentences:
 ///   precision = |A and P| / |A|      recall = |A and S| / |S|      AER = 1 - (|A and S| + |A and P|) / (|A| + |S|)
 /// AER is 0 for the best and 1 for the worst alignment. Without any link to divide by: AER 0, precision and recall 1.
 struct AlignmentErrors {
@@ -36,7 +38,7 @@ struct AlignmentErrors {
   void add(Links links, const GoldLinks& gold);
   // Nothing was proposed and nothing is sure.
   bool empty() const noexcept { return proposed + sure == 0; }
-  // Alignment error rate, 1 - (hit_sure + hit_possible) / (proposed + sure), 0 to 1 (Och and Ney 2003).
+  // Alignment error rate, 1 - (hit_sure + hit_possible) / (proposed + sure), 0 to 1.
   double rate() const noexcept { return 1 - ratio(hit_sure + hit_possible, proposed + sure); }
   // hit_possible / proposed.
   double precision() const noexcept { return ratio(hit_possible, proposed); }
@@ -56,7 +58,7 @@ struct RunningMean {
   void add(double value, double its_weight = 1) noexcept { sum += value * its_weight, weight += its_weight; }
   // Nothing was added.
   bool empty() const noexcept { return weight == 0; }
-  // The mean; 0 of nothing.
+  // The mean, sum of weight x value / sum of weights; 0 of nothing.
   double value() const noexcept { return weight > 0 ? sum / weight : 0; }
 };
 

@@ -13,7 +13,7 @@
 
 namespace vitrine::inline VITRINE_ABI::inspect {
 
-// One line of CSV, field after field; text is quoted where it must be.
+// One line of CSV, field after field; text is quoted where it must be. Never fails but for memory.
 class CsvRow {
  public:
   /// Text, quoted where commas, quotes or line breaks ask for it.

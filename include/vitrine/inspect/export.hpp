@@ -50,14 +50,15 @@ void seq2seq_example(const TransformerResult<K, S>&&, const Rest&...) {
 }
 
 /// Adds one example's maps and tokens to an archive. A group of another kind than encoder, decoder and cross is named
-/// NUMBER/KIND. Throws Error; std::invalid_argument when the kept maps are not all heads of some layers.
+/// NUMBER/KIND. Throws Error as NpzWriter; std::invalid_argument when the kept maps are not all heads of some layers,
+/// and as check. Memory: a copy of one group's maps.
 inline void add_maps(NpzWriter& writer, Index number, const Example& example);
 
-/// Writes a page by the file's extension: .npz, .html or .json. Throws Error, bad_usage for another extension;
-/// std::invalid_argument as add_maps.
+/// Writes a page by the file's extension: .npz, .html or .json. Throws Error bad_usage for another extension, and as
+/// NpzWriter and AtomicFile; std::invalid_argument as add_maps, viewer_html, bertviz_model_view.
 inline void save_maps(const std::filesystem::path& path, const Page& page);
 
-/// The extension is one that save_maps knows.
+/// The extension is one that save_maps knows; never fails, looks at no file.
 inline bool can_save_maps(const std::filesystem::path& path) {
   return path.extension() == ".npz" || path.extension() == ".html" || path.extension() == ".json";
 }

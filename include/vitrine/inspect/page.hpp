@@ -1,5 +1,5 @@
-// What the pictures are made of: a plain description of attention maps and of the tokens on their two sides, whatever
-// model they come from.
+// What the pictures are made of: our own plain description of attention maps and of the tokens on their two sides,
+// whatever model they come from.
 //   MapGroup cross{.kind = "cross", .query_tokens = phonemes, .key_tokens = letters, .layers = 6, .heads = 8,
 //                  .map = [&](Index layer, Index head) { return result.cross_attn[layer].matrix(0, head).data(); }};
 //   Page page{.title = "letters to phonemes", .examples = {{.title = "anhydride", .groups = {cross}}}};
@@ -47,11 +47,11 @@ struct Page {
   std::vector<Example> examples = {};
 };
 
-/// Figures of one map. Entropy in nats, the mean over rows; every share is the mean over rows of the weight on that key
-/// (0 to 1). Rows without any weight (fully masked) are left out.
+/// Figures of one map, each the mean over its rows (Clark et al. 2019; distance: Vig and Belinkov 2019). Entropy in
+/// nats, distance in tokens, the others 0 to 1. Rows without any weight (fully masked) are left out.
 struct HeadFigures {
   double entropy = 0;   ///< - sum of p log p: 0 when one key has all, log S when all have the same.
-  double largest = 0;   ///< Mean of the rows' largest weights, "confidence".
+  double largest = 0;   ///< The row's largest weight, "confidence".
   double same = 0;      ///< Weight on the key with the query's own index.
   double previous = 0;  ///< Weight on the key before it.
   double next = 0;      ///< Weight on the key after it.
@@ -60,7 +60,8 @@ struct HeadFigures {
   double distance = 0;  ///< Sum of p |query index - key index|.
 };
 
-/// The figures of a T x S row-major map. Entries that are not finite make all of them NaN.
+/// The HeadFigures of a T x S row-major map (Clark et al. 2019). Entries that are not finite make all of them NaN; a
+/// map without rows, 0.
 HeadFigures head_figures(const float* map, Index query_count, Index key_count) noexcept;
 
 /// Throws std::invalid_argument when a group has negative sizes, or layers and heads but no function.

@@ -38,7 +38,7 @@ double entropy(const M& map);
 template <class M>
 double distraction(const M& map);
 
-/// -(1/|y|) sum_i log p(y_i | y_1 ... y_i-1, x): the baseline that needs no attention.
+/// NLL = -(1/|y|) sum_i log p(y_i | y_1 ... y_i-1, x), of |y| values: the baseline that needs no attention.
 template <class S>
 double mean_negative_log_probability(std::span<const S> log_probabilities);
 

@@ -1,6 +1,6 @@
 // Heatmaps as SVG, for a README or a paper: one map with labels, or a grid of layers x heads. The picture has its own
 // dark colours and background where the reader's system is dark (prefers-color-scheme works inside an <img>), whatever
-// the page around it, and needs neither script nor fonts of its own. Pictures are strings on the heap.
+// the page around it, and needs neither script nor fonts of its own. SVG 1.1 (W3C). Pictures are strings on the heap.
 //   save_text("alignment.svg", svg_heatmap(map, T, S, phonemes, letters, {.title = "layer 2, head 1"}));
 #pragma once
 #include <algorithm>
@@ -22,18 +22,18 @@ namespace vitrine::inline VITRINE_ABI::inspect {
 struct SvgOptions {
   std::string title = {};          ///< Above the picture; also what a screen reader says.
   Theme theme = Theme::automatic;  ///< automatic: light with dark rules; light, dark: one of them only.
-  double cell = 22;                ///< Side of a cell in pixels (svg_heatmap).
-  double map_size = 96;            ///< Longer side of a map in pixels (svg_grid).
+  double cell = 22;                ///< Side of a cell in pixels, > 0 (svg_heatmap).
+  double map_size = 96;            ///< Longer side of a map in pixels, > 0 (svg_grid).
 };
 
-/// One T x S row-major map (weights >= 0), full colour at its largest weight, which a legend names. Missing labels are
-/// numbers, counted from 0.
+/// One T x S row-major map, full colour at its largest weight, which a legend names. Weights below 0 are drawn as 0,
+/// those that are not finite in magenta. Labels may hold any bytes; missing ones are numbers, counted from 0.
 inline std::string svg_heatmap(const float* map, Index query_count, Index key_count,
                                const std::vector<std::string>& query_labels, const std::vector<std::string>& key_labels,
                                const SvgOptions& options = {});
 
-/// All maps of a group, rows are layers, columns are heads, numbered from 0; each map has its own full colour. Maps
-/// that were not kept stay empty. Throws std::invalid_argument as check.
+/// All T x S maps of a group, rows are layers, columns are heads, numbered from 0; each map has its own full colour.
+/// Maps that were not kept stay empty. Throws std::invalid_argument as check.
 inline std::string svg_grid(const MapGroup& group, const SvgOptions& options = {});
 
 /// Writes text; the file is whole or not there (Error file_not_created, write_failed).

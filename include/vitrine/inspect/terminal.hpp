@@ -2,7 +2,7 @@
 //   std::cout << terminal_heatmap(map, T, S, phonemes, letters, terminal_options());
 //   std::cout << terminal_alignment(map, T, S, phonemes, letters);
 // The default options make plain Unicode text without colour, the same everywhere; terminal_options() asks the
-// environment. Pictures are strings on the heap.
+// environment. The pictures are our own, their colours ECMA-48's. Strings on the heap.
 #pragma once
 #include <algorithm>
 #include <string>

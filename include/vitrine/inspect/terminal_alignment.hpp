@@ -11,7 +11,7 @@ namespace vitrine::inline VITRINE_ABI::inspect {
 
 /// Of a T x S row-major map (weights >= 0) the keys on one line and under each the queries whose largest weight is on
 /// it (ties: the first key); those out of order carry their number. Made for short inputs such as words; breaks lines
-/// at options.width. A string on the heap.
+/// at options.width. The picture is our own; a string on the heap.
 inline std::string terminal_alignment(const float* map, Index query_count, Index key_count,
                                       const std::vector<std::string>& query_labels,
                                       const std::vector<std::string>& key_labels, const TerminalOptions& options = {});

@@ -34,8 +34,8 @@ struct TerminalOptions {
   bool legend = true;     ///< Heatmap: a last line that explains the shades.
 };
 
-/// Options for stdout: no colour when it is not a terminal, NO_COLOR is set or TERM is dumb; ASCII when the locale is
-/// not UTF-8.
+/// Options for stdout: no colour when it is not a terminal, NO_COLOR is set (no-color.org) or TERM is dumb or missing;
+/// ASCII on a terminal whose locale (POSIX's LC_ALL, LC_CTYPE, LANG) is not UTF-8.
 inline TerminalOptions terminal_options();
 
 // ---- implementation

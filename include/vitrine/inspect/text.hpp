@@ -1,5 +1,6 @@
-// Tokens are any bytes: what the pictures need to show them safely. UTF-8 with replacement, JSON and XML quoting, width
-// on a terminal. Texts are returned on the heap.
+// Tokens are any bytes: what the pictures need to show them safely. UTF-8 (RFC 3629) with replacement, JSON (RFC 8259)
+// and XML 1.0 (W3C) quoting, width on a terminal. Texts are returned on the heap. Whatever the bytes, it never fails
+// but for memory.
 //   json_string("</script>")  ->  "\u003c/script\u003e"      display_width("語")  ->  2
 #pragma once
 #include <charconv>
@@ -34,7 +35,8 @@ std::string xml_text(std::string_view text);
 /// U+2423, "" as "∅".
 std::string visible(std::string_view text);
 
-/// Columns that text takes on a terminal: 2 for East Asian wide characters and emoji, 0 for combining marks.
+/// Columns that text takes on a terminal: 2 for East Asian wide characters (Unicode's UAX 11) and emoji, 0 for
+/// combining marks.
 Index display_width(std::string_view text) noexcept;
 
 /// Text cut to at most `columns` columns, with an ellipsis in place of what is gone.

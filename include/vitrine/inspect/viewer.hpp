@@ -3,7 +3,7 @@
 // A byte for each weight and one for its row's scale, in base 85: 1.25 characters a weight, half of that under a causal
 // mask, texts once for all examples, and a character or two for each token. Maps above ViewerOptions' sizes are reduced
 // to the largest of neighbouring weights, and the page says so. Tokens may hold any bytes; a content security policy
-// lets nothing but the page's own script run.
+// (W3C) lets nothing but the page's own script run. The page and its data format are our own.
 #pragma once
 #include <algorithm>
 #include <bit>
@@ -30,17 +30,19 @@ namespace vitrine::inline VITRINE_ABI::inspect {
 // Limits and looks of the page.
 struct ViewerOptions {
   Theme theme = Theme::automatic;  ///< At the start; the reader can change it.
-  Index max_side = 1024;           ///< A map with more rows or columns is reduced.
+  Index max_side = 1024;           ///< A map with more rows or columns is reduced; at least 1.
   Index max_weights =
       Index{1}
       << 26;  ///< All maps of the page together (64 Mi, about 85 MB of file): above it the largest are reduced further.
 };
 
-/// The whole HTML file. Weights must be >= 0 (std::invalid_argument); rows with values that are not finite are marked
-/// as such.
+/// The whole HTML file, a string on the heap; meanwhile its data are held once more. Rows with values
+/// that are not finite are marked as such. Throws std::invalid_argument for a weight below 0, for limits below 1, and
+/// as check.
 inline std::string viewer_html(const Page& page, const ViewerOptions& options = {});
 
-/// Writes it; the file is whole or not there (Error file_not_created, write_failed).
+/// Writes viewer_html's file, held in memory meanwhile; it is whole or not there. Throws Error file_not_created,
+/// write_failed, and as viewer_html.
 inline void save_viewer(const std::filesystem::path& path, const Page& page, const ViewerOptions& options = {}) {
   const std::string html = viewer_html(page, options);
   AtomicFile file(path);

@@ -1,5 +1,5 @@
-// The viewer's HTML file around its data: head with the content security policy, elements, data, script. The pieces are
-// in viewer/.
+// The viewer's HTML file around its data: head with the content security policy (W3C), elements, data, script. The
+// pieces are in viewer/.
 #pragma once
 #include <string>
 #include <string_view>
@@ -18,8 +18,8 @@
 
 namespace vitrine::inline VITRINE_ABI::inspect::viewer {
 
-/// The whole file. `json` is the description, safe inside <script>; `maps` the bytes of all maps in base
-/// 85.
+/// The whole file, a string on the heap. `json` is the description, safe inside <script>; `maps` the bytes of all maps
+/// in base 85. Any bytes may stand in `title`.
 inline std::string assemble(std::string_view title, Theme theme, std::string_view json, std::string_view maps) {
   std::string script;
   for (const std::string_view part :

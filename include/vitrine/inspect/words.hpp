@@ -2,6 +2,7 @@
 //   const auto source = words_of(source_tokens), target = words_of(target_tokens);
 //   merge_words(map, target, source)        between words: rows still sum to 1
 //   merge_links(links, target, source)      two words are linked when any of their subwords are
+// The marks are those of SentencePiece, BERT's WordPiece, subword-nmt (Sennrich et al. 2016) and GPT-2.
 #pragma once
 #include <algorithm>
 #include <string>
@@ -43,7 +44,8 @@ inline Words words_of(const std::vector<std::string>& tokens) { return words_of(
 template <class M>
 RowMajor<typename M::Scalar> merge_words(const M& map, const Words& target, const Words& source);
 
-/// Links between words, sorted, each once. Throws std::out_of_range for a link to a token that is not there.
+/// Links between words (Jalili Sabet et al. 2020), sorted, each once. Throws std::out_of_range for a link to a token
+/// that is not there.
 Links merge_links(const Links& links, const Words& target, const Words& source);
 
 // ---- implementation

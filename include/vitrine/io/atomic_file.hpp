@@ -1,7 +1,7 @@
 // Writing a file so that it is either whole or not there: into a temporary file in the same folder, flushed to disk,
-// then renamed over the target. A failure, an exception or a killed process leaves the old file, or none, and never
-// half of a new one. Where a file cannot be without a name (or in the moment between its name and its place) a killed
-// process may leave one NAME.vitrine-0.tmp, which the next writer of NAME removes.
+// then renamed over the target in one step (POSIX). A failure, an exception or a killed process leaves the old file, or
+// none, and never half of a new one. Where a file cannot be without a name (or in the moment between its name and its
+// place) a killed process may leave one NAME.vitrine-0.tmp, which the next writer of NAME removes.
 #pragma once
 #include <algorithm>
 #include <atomic>

@@ -1,12 +1,12 @@
-// config.json and generation_config.json: values by key, each checked, and the configurations of our models.
+// Hugging Face's config.json and generation_config.json: values by key, each checked, and the configurations of our
+// models.
 //
 //   const vt::ConfigFile file("opus-mt-en-de/config.json");
 //   file.integer("d_model", 512);
 //   vt::Seq2SeqConfig config = vt::seq2seq_config(file, "marian");
 //   vt::GenerationConfig generation = vt::read_generation_config("opus-mt-en-de");
 //
-// Errors name file and key: config_missing, config_not_json, config_bad_value, config_unsupported. A key that would
-// change a result and is not honoured is refused; others are ignored.
+// Errors name file and key. A key that would change a result and is not honoured is refused; others are ignored.
 #pragma once
 #include <cmath>
 #include <filesystem>
@@ -28,31 +28,32 @@ namespace vitrine::inline VITRINE_ABI {
 /// A JSON object from a file or from text, on the heap as is all that it returns. Copies are deep.
 class ConfigFile {
  public:
-  /// Reads a file of at most 64 MB. Throws Error: config_missing, config_not_json, file_unreadable. Here and below:
-  /// config_bad_value for a value of another kind.
+  /// Reads a file of at most 64 MB, nested 32 levels at most. Throws Error: config_missing, config_not_json,
+  /// file_unreadable. Here and below: config_bad_value for a value of another kind.
   explicit ConfigFile(const std::filesystem::path& path);
-  /// The same from text; `label` stands for the file in errors.
+  /// The same from text; `label` stands for the file in errors. Throws Error config_not_json.
   ConfigFile(std::string_view text, std::string label);
 
   // The path, or the label, as errors name it.
   const std::string& file() const noexcept { return file_; }
   /// Is the key there, with a value other than null?
   bool has(const char* key) const { return find(key) != nullptr; }
-  /// A whole number in [least, most], or the default when the key is missing or null.
+  /// A whole number in [least, most], or the default when the key is missing or null; config_bad_value without one.
   Index integer(const char* key, std::optional<Index> otherwise = {}, Index least = 0, Index most = 1 << 24) const;
-  // A number, or the default when the key is missing or null; without a default that is config_bad_value.
+  // A number, or the default; as integer.
   double number(const char* key, std::optional<double> otherwise = {}) const;
   // A truth value, or the default.
   bool boolean(const char* key, bool otherwise) const;
   // A string, or the default.
   std::string text(const char* key, const char* otherwise) const;
-  // An activation by any of its names; config_unsupported for one that is not known.
+  // An activation by any of its names; config_unsupported for a name that is not known.
   Activation activation(const char* key, const char* otherwise) const;
-  /// One id, or a list of them.
+  /// One id from 0 to 2^24, or a list of them; empty when the key is missing or null.
   std::vector<Index> ids(const char* key) const;
-  // A list of lists of ids; empty when the key is missing.
+  // A list of lists of ids, none of them empty; empty when the key is missing or null.
   std::vector<std::vector<Index>> id_lists(const char* key) const;
-  /// Refuses any value but `only`; missing and null stand for it, and [] where it is null.
+  /// Throws config_unsupported for any value but `only`, with `what` it would ask for; missing and null stand for
+  /// `only`, and [] where that is null.
   void require(const char* key, const nlohmann::json& only, const char* what) const;
 
   // Throws Error about this file.
@@ -75,13 +76,16 @@ class ConfigFile {
   nlohmann::json json_;
 };
 
-/// Marian's or Bart's config.json (`model_type` must say so). Throws Error.
+/// Marian's or Bart's config.json, `model_type` "marian" or "bart". Throws Error: config_mismatch when the file names
+/// another, config_bad_value, config_unsupported.
 Seq2SeqConfig seq2seq_config(const ConfigFile& file, std::string_view model_type);
 
-/// generation_config.json of a folder; where it has none, the generation keys of its config.json. Throws Error, also
-/// for options that are not honoured.
+/// generation_config.json of a folder; where it has none, the generation keys of its config.json. Without a
+/// decoder_start_token_id that is bos_token_id, as in Transformers. Throws Error as ConfigFile, and config_unsupported
+/// for options that are not honoured. Lists of ids are on the heap.
 GenerationConfig read_generation_config(const std::filesystem::path& folder);
-/// The same from an open file (or a JSON object of options by Transformers' names), on top of `base`.
+/// The same from an open file (or a JSON object of options by Transformers' names), on top of `base`; bos_token_id
+/// stands for nothing.
 GenerationConfig generation_config(const ConfigFile& file, GenerationConfig base = {});
 
 // ---- implementation

@@ -1,6 +1,6 @@
-// IEEE half (F16) and bfloat16 (BF16) to and from float, one value or `count` values at a time: exact when widening, to
-// nearest even when narrowing. Integer arithmetic but for one exact product, so that neither rounding mode,
-// flush-to-zero nor -ffast-math changes a bit. Allocates nothing.
+// IEEE 754's half (F16) and bfloat16 (BF16) to and from float, one value or `count` values at a time: exact when
+// widening, to nearest even when narrowing. Integer arithmetic but for one exact product, so that neither rounding
+// mode, flush-to-zero nor -ffast-math changes a bit. Allocates nothing.
 #pragma once
 #include <bit>
 #include <cstddef>

@@ -27,7 +27,8 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
-/// Copies share the models; many threads may use one. Ids and texts are returned on the heap.
+/// Copies share the models; many threads may use one. Ids and texts are returned on the heap. A text never
+/// fails but for memory.
 class MarianTokenizer {
  public:
   /// The ids of a text and, as many, the pieces that they stand for.
@@ -40,7 +41,8 @@ class MarianTokenizer {
   /// model that SentencePiece does not read, or would read past its end (io/detail/sentencepiece_file.hpp).
   explicit MarianTokenizer(const std::filesystem::path& folder);
 
-  /// Ids of valid UTF-8 text, the end token included. Pieces that are not in the vocabulary become <unk>.
+  /// Ids of valid UTF-8 text, the end token included. Pieces that are not in the vocabulary become <unk>; what
+  /// SentencePiece cannot split is left out.
   Encoding encode(std::string_view text) const { return encode(text, *source_, source_ids_); }
   /// The same of a target text, for scoring.
   Encoding encode_target(std::string_view text) const { return encode(text, *target_, target_ids()); }

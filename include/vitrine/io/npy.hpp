@@ -32,7 +32,7 @@ TensorView parse_npy(std::span<const std::byte> bytes, const std::string& file, 
 /// of the type, as "<f4". Text on the heap.
 std::string npy_header(std::string_view descr, std::span<const Index> shape);
 
-/// NumPy's name of a type, on the heap; throws Error unknown_dtype for BF16, which NumPy lacks.
+/// NumPy's name of a type, on the heap; throws Error unknown_dtype for BF16, which NumPy lacks, and for DType::unknown.
 std::string npy_descr(DType dtype, const std::string& file);
 
 /// An open .npy file; copies share it.
@@ -61,14 +61,14 @@ class Npy {
 template <class T>
 class NpyWriter {
  public:
-  /// Throws Error as AtomicFile, bad_shape.
+  /// Begins to write `path`, a buffer of 64 KiB on the heap. Throws Error as AtomicFile, and shape_overflow.
   NpyWriter(const std::filesystem::path& path, std::span<const Index> shape) : label_(path.string()), file_(path) {
     const TensorView view{"array", dtype_of<T>(), {}, {shape.begin(), shape.end()}, nullptr, 0, &label_};
     bytes_ = detail::checked_bits(view, 8 * sizeof(T)) / 8;
     file_.write(npy_header(npy_descr(dtype_of<T>(), label_), shape));
     bytes_ += file_.size();
   }
-  // Writes the next values, in row-major order. Throws Error write_failed; finish() counts them.
+  // Writes the next values. Throws Error write_failed; finish() counts them.
   void append(std::span<const T> values) { file_.write(std::as_bytes(values)); }
 
   /// Puts the file in its place; throws Error size_mismatch unless all of the shape's values were appended.
@@ -85,7 +85,7 @@ class NpyWriter {
   std::uint64_t bytes_ = 0;
 };
 
-/// Writes an array at once; throws as NpyWriter.
+/// Writes an array at once, n values for a shape of n; throws as NpyWriter.
 template <class T>
 void save_npy(const std::filesystem::path& path, const std::vector<Index>& shape, std::span<const T> values) {
   NpyWriter<T> writer(path, shape);

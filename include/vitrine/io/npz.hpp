@@ -2,8 +2,8 @@
 // deflated (numpy.savez_compressed).
 //   vt::Npz archive("maps.npz");                      archive.at("0/cross").to_vector<float>();
 //   vt::Npz packed("maps.npz", vt::zlib_inflate);     // with <vitrine/io/zlib.hpp>, which needs -lz
-//   vt::NpzWriter writer("maps.npz");                 writer.add("0/cross", {l, h, t, s}, std::span<const
-//   float>(values));  writer.finish();
+//   vt::NpzWriter writer("maps.npz");
+//   writer.add("0/cross", {layers, heads, rows, columns}, std::span<const float>(values));  writer.finish();
 #pragma once
 #include <algorithm>
 #include <cstddef>

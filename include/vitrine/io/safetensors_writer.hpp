@@ -33,10 +33,11 @@ namespace vitrine::inline VITRINE_ABI {
 inline void save_safetensors(const std::filesystem::path& path, std::span<const TensorView> tensors,
                              const std::map<std::string, std::string>& metadata = {});
 
-/// Collects views of tensors in the caller's memory, then writes them at once; the memory must live until finish().
+/// Collects views of tensors in the caller's memory, then writes them at once; the memory must live until finish(),
+/// which alone touches the file and throws Error.
 class SafeTensorsWriter {
  public:
-  // Writes to a temporary file beside `path`; the file appears at the end, whole.
+  // For a file at `path`, whole or not there.
   explicit SafeTensorsWriter(std::filesystem::path path) : path_(std::move(path)) {}
 
   std::map<std::string, std::string> metadata;

@@ -60,7 +60,7 @@ struct TensorView {
 
   /// The number of values: the product of the shape, 1 for rank 0.
   Index elements() const noexcept { return product(0); }
-  /// The first extent, 1 for rank 0; and the number of values behind each index of it.
+  /// The first extent, 1 for rank 0.
   Index rows() const noexcept { return shape.empty() ? 1 : shape.front(); }
   // Values in a row: the product of all extents but the first.
   Index row_elements() const noexcept { return product(1); }

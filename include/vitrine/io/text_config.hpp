@@ -1,5 +1,4 @@
-// config.json of Bert, DistilBert and Gpt2. Throws Error: config_mismatch for another model_type, config_bad_value, and
-// config_unsupported for a key that would change a result and is not honoured.
+// Hugging Face's config.json of Bert, DistilBert and Gpt2, by Transformers' names and defaults.
 #pragma once
 #include <string>
 #include <string_view>
@@ -9,7 +8,8 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
-// BERT's config.json. Throws Error: config_bad_value, config_unsupported.
+// BERT's config.json. Throws Error: config_mismatch for another model_type, config_bad_value, and config_unsupported
+// for a key that would change a result and is not honoured.
 TextEncoderConfig bert_config(const ConfigFile& file);
 // DistilBERT's, by its own names. Throws the same.
 TextEncoderConfig distilbert_config(const ConfigFile& file);

@@ -1,4 +1,5 @@
-// vocab.json: tokens and their ids, both ways; and words spelled as one token a character.
+// vocab.json, as Hugging Face's tokenizers write it: tokens and their ids, both ways; and words spelled as one token a
+// character.
 //
 //   const vt::Vocabulary vocabulary("examples/models/g2p/vocab.json");
 //   std::vector<vt::Index> ids = vocabulary.spell("radium");              // one for each letter, on the heap
@@ -16,11 +17,11 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
-// Tokens and their ids, from a vocab.json.
+// Tokens and their ids, from a vocab.json; both are on the heap.
 class Vocabulary {
  public:
-  /// Reads {"token": id, ...}. Throws Error: config_missing, config_not_json, bad_vocabulary (an id that is not a whole
-  /// number, is given twice, or leaves more than half of the ids below it unused).
+  /// Reads {"token": id, ...}, ids from 0 to 2^24. Throws Error: config_missing, config_not_json, file_unreadable,
+  /// bad_vocabulary (an id that is none, is given twice, or leaves more than half of the ids below it unused).
   explicit Vocabulary(const std::filesystem::path& path) : Vocabulary(ConfigFile(path)) {}
   explicit Vocabulary(const ConfigFile& file);
 
@@ -39,7 +40,7 @@ class Vocabulary {
   /// One id for each character of valid UTF-8. Throws Error unknown_symbol, which names the characters that are no
   /// token (ten at most).
   std::vector<Index> spell(std::string_view word) const;
-  /// The characters of a word.
+  /// The characters of a word, in UTF-8; a byte that is none stands for itself.
   static std::vector<std::string> characters(std::string_view word);
 
  private:

@@ -46,12 +46,13 @@ struct WordPieceOptions {
   std::vector<std::string> special = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
 };
 
-/// Immutable; copies share the vocabulary, and many threads may use one. Ids and texts are returned on the heap.
+/// Immutable; copies share the vocabulary, and many threads may use one. Ids and texts are returned on the heap. A text
+/// never fails but for memory: bytes that are not UTF-8 are left out.
 class WordPiece {
  public:
   /// A checkpoint folder, or a vocab.txt. tokenizer_config.json goes before tokenizer.json, as in Transformers. Throws
-  /// Error: file_missing, bad_vocabulary, config_not_json, config_bad_value, and config_unsupported for a tokenizer of
-  /// another kind.
+  /// Error: file_missing, file_unreadable, bad_vocabulary, config_not_json, config_bad_value, and config_unsupported
+  /// for a tokenizer of another kind.
   explicit WordPiece(const std::filesystem::path& path);
   /// Token i has id i; of equal ones the last is used, an empty one is none. Throws Error bad_vocabulary when the
   /// vocabulary lacks unknown, begin or end.
@@ -59,7 +60,6 @@ class WordPiece {
                      const std::string& file = "(memory)");
 
   /// begin, the pieces of the text, end; with max_length > 0 at most that many (at least 2), the text's end is cut off.
-  /// Bytes that are not UTF-8 are left out. Never fails but for memory.
   std::vector<Index> encode(std::string_view text, Index max_length = 0) const;
   /// The pieces of the text alone.
   std::vector<Index> pieces(std::string_view text) const;
@@ -77,7 +77,7 @@ class WordPiece {
   /// The rules that it goes by.
   const WordPieceOptions& options() const noexcept { return vocabulary_->options; }
 
-  /// Cleaned, spaced, decomposed and lower-cased: what is split into words.
+  /// Cleaned, spaced, decomposed and lower-cased, as the options ask: what is split into words.
   std::u32string normalize(std::string_view text) const;
 
  private:

@@ -1,4 +1,4 @@
-// zlib's inflate for npz.hpp. The only header that needs zlib: install zlib1g-dev, link with -lz.
+// zlib's inflate (RFC 1951) for npz.hpp. The only header that needs zlib: install zlib1g-dev, link with -lz.
 #pragma once
 #include <zlib.h>
 
@@ -9,8 +9,8 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
-/// Unpacks raw deflate data into exactly `out`; false if the data is damaged, cut off, or unpacks to another size.
-/// Allocates zlib's window.
+/// Unpacks raw deflate data into exactly `out`; false if the data is damaged, cut off, or unpacks to another size, or
+/// zlib has no memory for its state and window, all that it allocates. Never throws.
 inline bool zlib_inflate(std::span<const std::byte> in, std::span<std::byte> out) {
   constexpr std::size_t step = std::size_t{1} << 30;  // zlib counts in 32 bits
   z_stream stream = {};

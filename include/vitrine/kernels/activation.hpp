@@ -12,14 +12,15 @@
 
 namespace vitrine::inline VITRINE_ABI::kernels {
 
-// max(x, 0); -0 stays -0.
+// relu(x) = max(x, 0); -0 stays -0.
 template <class S>
 VITRINE_INLINE typename simd<S>::vec relu(typename simd<S>::vec x) {
   return simd<S>::max(simd<S>::zero(), x);
 }
 
-// x Phi(x), half of x (1 + erf(x / sqrt(2))), without its cancellation: max(x, 0) - |x| P(X > |x|), the last two in one
-// fma. The tail is 0 from 16 (40 in double) on; its factor stops there, or it would be 0 inf for x = inf.
+// gelu(x) = x Phi(x), half of x (1 + erf(x / sqrt(2))) (Hendrycks and Gimpel 2016), without its cancellation: max(x, 0)
+// - |x| P(X > |x|), the last two in one fma. The tail is 0 from 16 (40 in double) on; its factor stops there, or it
+// would be 0 inf for x = inf.
 template <class S>
 VITRINE_INLINE typename simd<S>::vec gelu(typename simd<S>::vec x) {
   using V = simd<S>;
@@ -29,8 +30,8 @@ VITRINE_INLINE typename simd<S>::vec gelu(typename simd<S>::vec x) {
   return V::fma(factor, tail, relu<S>(x));
 }
 
-// x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), as x / (1 + exp(-w)) where w = x (c1 + c2 x^2) is kept in two
-// parts.
+// gelu_tanh(x) = x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), as x / (1 + exp(-w)) where w = x (c1 + c2 x^2) is
+// kept in two parts.
 template <class S>
 VITRINE_INLINE typename simd<S>::vec gelu_tanh(typename simd<S>::vec x) {
   using V = simd<S>;
@@ -46,7 +47,7 @@ VITRINE_INLINE typename simd<S>::vec gelu_tanh(typename simd<S>::vec x) {
   return x / (V::set1(S(1)) + detail::exp_any<S, true>(w, w_rest));
 }
 
-// x / (1 + e^-x).
+// silu(x) = x / (1 + e^-x).
 template <class S>
 VITRINE_INLINE typename simd<S>::vec silu(typename simd<S>::vec x) {
   return x / (simd<S>::set1(S(1)) + exp<S>(detail::negative<S>(x)));

@@ -4,8 +4,8 @@
 //   exp_nonpositive<S>(x)   the same bits for x <= 0 and NaN in fewer instructions, for softmax
 //   erf<S>(x), tanh<S>(x), log<S>(x)    within 4 ulp
 //
-// Polynomials are minimax fits (relative error of the result); coefficients were rounded one at a time, the lowest
-// first.
+// x is a vector of `lanes` values. Nothing here allocates or fails. Polynomials are minimax fits (relative error of the
+// result); coefficients were rounded one at a time, the lowest first.
 #pragma once
 #include <vitrine/core/simd.hpp>
 
@@ -184,18 +184,18 @@ VITRINE_INLINE typename simd<S>::vec normal_tail(typename simd<S>::vec a) {
 
 }  // namespace detail
 
-// e^x: exp(0) = 1, exp(-inf) = +0, +inf from 88.7228394 (709.78271289338409) on, NaN for NaN.
+// exp(x) = e^x; exp(0) = 1, exp(-inf) = +0, +inf from 88.7228394 (709.78271289338409) on, NaN for NaN.
 template <class S>
 VITRINE_INLINE typename simd<S>::vec exp(typename simd<S>::vec x) {
   return detail::exp_any<S, false>(x, x);
 }
-// e^x for x <= 0 or NaN, equal bit for bit to exp; any other argument gives nonsense.
+// exp(x) = e^x for x <= 0 or NaN, equal bit for bit to exp; any other argument gives nonsense.
 template <class S>
 VITRINE_INLINE typename simd<S>::vec exp_nonpositive(typename simd<S>::vec x) {
   return detail::exp_nonpositive<S, false>(x, x);
 }
 
-// The error function; erf(-0) = -0.
+// The error function, erf(x) = 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x; erf(-0) = -0, NaN for NaN.
 template <class S>
 VITRINE_INLINE typename simd<S>::vec erf(typename simd<S>::vec x) {
   using V = simd<S>;
@@ -218,7 +218,7 @@ VITRINE_INLINE typename simd<S>::vec erf(typename simd<S>::vec x) {
   return V::select(V::lt(a, V::set1(S(0.75))), V::mul(x, factor), V::from_bits(V::bits(large) | sign));
 }
 
-// The hyperbolic tangent; tanh(-0) = -0.
+// The hyperbolic tangent, tanh(x) = 1 - 2 / (e^(2x) + 1); tanh(-0) = -0, NaN for NaN.
 template <class S>
 VITRINE_INLINE typename simd<S>::vec tanh(typename simd<S>::vec x) {
   using V = simd<S>;
@@ -240,8 +240,8 @@ VITRINE_INLINE typename simd<S>::vec tanh(typename simd<S>::vec x) {
   return V::from_bits(V::bits(V::select(V::lt(a, V::set1(S(0.55))), small, large)) | sign);
 }
 
-// The natural logarithm: log(0) = -inf, NaN below. With x = 2^n (1 + f) between sqrt(1/2) and sqrt(2), s = f / (2 + f)
-// and log(1 + f) = f - f^2 / 2 + s (f^2 / 2 + s^2 R(s^2)).
+// The natural logarithm: log(0) = -inf, NaN below and for NaN. With x = 2^n (1 + f) between sqrt(1/2) and sqrt(2), s =
+// f / (2 + f) and log(1 + f) = f - f^2 / 2 + s (f^2 / 2 + s^2 R(s^2)).
 template <class S>
 VITRINE_INLINE typename simd<S>::vec log(typename simd<S>::vec x) {
   using V = simd<S>;

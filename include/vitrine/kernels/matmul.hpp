@@ -2,8 +2,8 @@
 //
 //   multiply_tile<S, Rows, Panels>   the micro-kernel: Rows x (Panels * panel_width) accumulators in registers
 //   matmul(product, ...)             a block of rows by a range of panels, k blocked for the caches
-//   batched_matmul(...)              C[i] = act(alpha * A[i] * B[i] + bias) + residual, operands plain or packed,
-//   transposes by stride
+//
+// batched_matmul.hpp is on top. Nothing here allocates, fails or checks.
 //
 // Canonical order: every element is one chain, acc = +0; for k ascending acc = fma(a_k, b_k, acc), whatever the tile,
 // the block or the thread. Between blocks of k the accumulator is stored and reloaded. Speed comes from independent
@@ -46,9 +46,8 @@ inline constexpr Index copy_from = 256;  // depth below which nothing is copied
 // Values of the copy of so many rows.
 constexpr Index copy_size(Index rows) { return rows * copy_stride; }
 
-// Where the weights of the next tile but several stand, and how far to walk there for each step of k. A panel comes
-// from the third-level cache or memory once, while the one before it is multiplied: without this the first tile of each
-// waits.
+// Where the weights of the next panel stand, and how far to walk there for each step of k: they are asked for while
+// this one is multiplied. Without it the first tile of each panel waits for the third-level cache or memory.
 template <class S>
 struct Ahead {
   const S* from = nullptr;
@@ -129,7 +128,7 @@ VITRINE_NOINLINE void multiply_tile(const S* a, Index a_stride, const S* b, Inde
 // Panels that are multiplied together, so that few rows still make eight chains.
 constexpr int panels_at_once(Index rows) { return rows == 1 ? 4 : rows <= 3 ? 2 : 1; }
 
-// The micro-kernel for 1 ... tile_rows rows.
+// The micro-kernel for 1 ... tile_rows rows, and for 4 panels (of one row), 2 (of at most three) or 1.
 template <class S, int Panels = 1, int Rows = tile_rows>
 VITRINE_INLINE void multiply_rows(Index rows, const S* a, Index a_stride, const S* b, Index b_panel, Index b_step,
                                   Index depth, S* c, Index c_stride, bool add_to_c, Ahead<S> ahead,
@@ -205,9 +204,10 @@ void finish(const Product<S>& product, Index rows, Index columns, S* c, Index c_
 
 }  // namespace detail
 
-// Rows [0, rows) of the product by panels [first_panel, last_panel). Allocates nothing; touches no byte outside the
-// operands. With `copy`, a block of A is copied before many panels are multiplied with it: rows whose distance is a
-// multiple of 4096 bytes share the lines of the first-level cache (5 % at a width of 2048; the copy takes less than 1
+// Rows [0, rows) of the product by panels [first_panel, last_panel); alpha, bias, activation and residual come after
+// the last k, each rounded. Writes no byte outside c and `copy`, reads none outside the operands. With `copy`, a block
+// of A is copied before many panels are multiplied with it: rows whose distance is a multiple of 4096 bytes share the
+// lines of the first-level cache (5 % at a width of 2048; the copy takes less than 1
 // %).
 template <class S>
 void matmul(const Product<S>& product, Index rows, Index first_panel, Index last_panel) {

@@ -1,4 +1,4 @@
-// Panels: the order in which the right operand of every product is stored.
+// Panels: the order in which the right operand of every product is stored (Goto and van de Geijn 2008).
 //
 // A matrix B of N rows and K columns (PyTorch's (out_features, in_features)) becomes ceil(N / P) panels of P =
 // panel_width rows. In a panel the P values of one column k stand side by side, so that one step of the product is two
@@ -32,7 +32,8 @@ constexpr Index packed_size(Index rows, Index cols) {
   return panels<S>(rows) * panel_width<S> * cols;
 }
 
-// Where element (row, col) stands in the panels of a matrix with `cols` columns.
+// Where element (row, col) stands in the panels of a matrix with `cols` columns: (row / P * cols + col) * P + row mod
+// P.
 template <class S>
 constexpr Index packed_at(Index row, Index col, Index cols) {
   return row / panel_width<S> * panel_width<S> * cols + col * panel_width<S> + row % panel_width<S>;

@@ -1,5 +1,6 @@
-// The attention that every layer shares: projections, keys and values in the kernels' layout, heads dealt out to
-// threads. Internal; the public forms are MultiheadAttention and the layers.
+// The attention that every layer shares, softmax(Q_h K_h^T / sqrt(D) + mask) V_h (Vaswani et al. 2017): projections,
+// keys and values in the kernels' layout, heads dealt out to threads. Internal; the public forms are MultiheadAttention
+// and the layers. Takes its memory from an Arena; what is wrong is found before the parallel region.
 #pragma once
 #include <vitrine/layers/attention_figures.hpp>
 #include <vitrine/layers/parameter.hpp>
@@ -73,6 +74,7 @@ struct Attend {
   bool large() const { return sink.any() && sink.layout->per_layer * Index(sizeof(S)) > (Index{4} << 20); }
 };
 
+// What the kernel is told of one head of one sequence.
 template <class S>
 kernels::AttentionHead<S> head_of(const Attend<S>& call, Index b, Index h, Index heads) {
   const Index kv_b = b / call.sharing, kv_h = h / call.group;
@@ -105,6 +107,7 @@ kernels::AttentionHead<S> head_of(const Attend<S>& call, Index b, Index h, Index
   return head;
 }
 
+// One item is a chunk of query rows of one head; of all heads, in order, where their mean is kept.
 template <class S>
 void attend(Team& team, const Scratch<S>& scratch, const Attend<S>& call, Index heads) {
   if (call.sink.attend != nullptr) return call.sink.attend(team, scratch, call, heads);

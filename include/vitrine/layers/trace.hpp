@@ -56,7 +56,7 @@ class TraceView {
   Index length_of(Index b) const { return layout_ != nullptr ? layout_->rows(b) : rows_.length_of(b); }
   // W of sequence b: others than width() only in ragged maps.
   Index width_of(Index b) const { return layout_ != nullptr ? layout_->columns(b) : width_; }
-  // (T, W) of sequence b and head h.
+  // (T, W) of sequence b and head h, which must exist: not checked.
   Matrix matrix(Index b = 0, Index h = 0) const {
     const Index width = width_of(b);
     if (layout_ != nullptr)

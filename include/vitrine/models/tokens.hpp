@@ -1,4 +1,5 @@
-// Token ids in, rows of embeddings out: what every model that reads text begins with.
+// Token ids in, rows of embeddings out, x = norm(factor * table[id] + positions[t + offset]): what every model that
+// reads text begins with.
 //
 //   Tokens   a view of ids: (B, T) with padding, or ragged ones, sequence after sequence
 #pragma once
@@ -42,7 +43,7 @@ struct Tokens {
 
 namespace detail {
 
-// One side's embeddings: x = norm(factor * table[id] + positions[t + offset]), each step rounded.
+// One side's embeddings, each step rounded.
 template <class S>
 struct TokenEmbedding {
   const Parameter<S>*table = nullptr, *positions = nullptr;

@@ -1,4 +1,5 @@
-// What .cmake/undocumented.awk must report, in expected.txt line by line, and beside each what it must not.
+// What .cmake/undocumented.awk must report, in expected.txt line by line, and beside each what it must not; sources:
+// io/source.hpp.
 #pragma once
 
 namespace vitrine {
