@@ -54,6 +54,7 @@ TEST_CASE("rows can be written one by one; a wrong number of them leaves no file
   CHECK(error_of([&] {
           vt::save_npy<float>(scratch / "y.npy", {Index{1} << 40, Index{1} << 40}, {});
         }) == "shape_overflow");
+  CHECK(error_of([&] { vt::save_npy<float>(scratch / "y.npy", {-1}, std::vector<float>{1}); }) == "bad_shape");
   CHECK(scratch.files() == 1);
 }
 

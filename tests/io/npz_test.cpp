@@ -65,6 +65,7 @@ TEST_CASE("wrong sizes and names are refused and leave no file") {
     });
   };
   CHECK(with([&](auto& w) { w.template add<float>("a", {7}, six); }) == "size_mismatch");
+  CHECK(with([&](auto& w) { w.template add<float>("a", {-1, 6}, six); }) == "bad_shape");
   CHECK(with([&](auto& w) {
           w.template add<float>("a", {6}, six);
           w.template add<float>("a", {6}, six);

@@ -36,9 +36,8 @@ struct ViewerOptions {
       << 26;  ///< All maps of the page together (64 Mi, about 85 MB of file): above it the largest are reduced further.
 };
 
-/// The whole HTML file, a string on the heap; meanwhile its data are held once more. Rows with values
-/// that are not finite are marked as such. Throws std::invalid_argument for a weight below 0, for limits below 1, and
-/// as check.
+/// The whole HTML file, a string on the heap; meanwhile its data are held once more. Rows with values that are not
+/// finite are marked as such. Throws std::invalid_argument for a weight below 0, for limits below 1, and as check.
 inline std::string viewer_html(const Page& page, const ViewerOptions& options = {});
 
 /// Writes viewer_html's file, held in memory meanwhile; it is whole or not there. Throws Error file_not_created,

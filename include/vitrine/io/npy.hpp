@@ -61,7 +61,8 @@ class Npy {
 template <class T>
 class NpyWriter {
  public:
-  /// Begins to write `path`, a buffer of 64 KiB on the heap. Throws Error as AtomicFile, and shape_overflow.
+  /// Begins to write `path`, a buffer of 64 KiB on the heap. Throws Error as AtomicFile, bad_shape for a negative
+  /// extent, and shape_overflow.
   NpyWriter(const std::filesystem::path& path, std::span<const Index> shape) : label_(path.string()), file_(path) {
     const TensorView view{"array", dtype_of<T>(), {}, {shape.begin(), shape.end()}, nullptr, 0, &label_};
     bytes_ = detail::checked_bits(view, 8 * sizeof(T)) / 8;

@@ -77,8 +77,8 @@ class NpzWriter {
   explicit NpzWriter(const std::filesystem::path& path, bool always_zip64 = false)
       : label_(path.string()), file_(path), always_zip64_(always_zip64) {}
 
-  /// Writes an array of numbers or bool. Throws Error: size_mismatch, shape_overflow, duplicate_name, bad_usage (a
-  /// name over 65000 bytes), write_failed.
+  /// Writes an array of numbers or bool. Throws Error: size_mismatch, bad_shape, shape_overflow, duplicate_name,
+  /// bad_usage (a name over 65000 bytes), write_failed.
   template <class T>
   void add(const std::string& name, const std::vector<Index>& shape, std::span<const T> values) {
     const std::span<const T> pieces[] = {values};

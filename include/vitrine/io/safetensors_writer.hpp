@@ -92,8 +92,6 @@ inline void save_safetensors(const std::filesystem::path& path, std::span<const 
                   detail::concat("would have ", detail::in_quotes(tensor->name), " twice"));
     }
     if (tensor->dtype == DType::unknown) tensor->fail(LoadError::unknown_dtype, "has no type that can be written");
-    if (std::any_of(tensor->shape.begin(), tensor->shape.end(), [](Index extent) { return extent < 0; }))
-      tensor->fail(LoadError::bad_shape, "has a negative extent");
     detail::HeaderSax::Entry entry{*tensor, position, position + tensor->nbytes};
     detail::check_entry(entry, std::numeric_limits<std::uint64_t>::max(), file);
     text += detail::concat(text.size() > 1 ? "," : "", detail::json_text(tensor->name, file), ":{\"dtype\":\"",

@@ -165,14 +165,16 @@ void visit_dtype(DType dtype, Visitor visitor) {
   (std::make_index_sequence<static_cast<std::size_t>(DType::unknown)>());
 }
 
-/// The bits that a tensor of this shape needs, with `bits` for an element. Fails with shape_overflow if its bytes could
-/// not be addressed, also where a zero extent hides it: products of parts of a shape must fit too.
+/// The bits that a tensor of this shape needs, with `bits` for an element. Fails with bad_shape for a negative extent
+/// and with shape_overflow if its bytes could not be addressed, also where a zero extent hides it: products of parts of
+/// a shape must fit too.
 inline std::uint64_t checked_bits(const TensorView& view, std::uint64_t bits) {
   const std::uint64_t limit =
       static_cast<std::uint64_t>(std::numeric_limits<Index>::max()) / std::max<std::uint64_t>(bits, 64);
   std::uint64_t elements = 1;
   bool empty = false;
   for (const Index extent : view.shape) {
+    if (extent < 0) view.fail(LoadError::bad_shape, "has a negative extent");
     empty = empty || extent == 0;
     const auto factor = static_cast<std::uint64_t>(std::max<Index>(extent, 1));
     if (elements > limit / factor)

@@ -18,9 +18,9 @@ VITRINE_INLINE typename simd<S>::vec relu(typename simd<S>::vec x) {
   return simd<S>::max(simd<S>::zero(), x);
 }
 
-// gelu(x) = x Phi(x), half of x (1 + erf(x / sqrt(2))) (Hendrycks and Gimpel 2016), without its cancellation: max(x, 0)
-// - |x| P(X > |x|), the last two in one fma. The tail is 0 from 16 (40 in double) on; its factor stops there, or it
-// would be 0 inf for x = inf.
+// gelu(x) = x Phi(x), half of x (1 + erf(x / sqrt(2))) (Hendrycks and Gimpel 2016). Without its cancellation that is
+// max(x, 0) - |x| P(X > |x|), the last two in one fma. The tail is 0 from 16 (40 in double) on; its factor stops there,
+// or it would be 0 inf for x = inf.
 template <class S>
 VITRINE_INLINE typename simd<S>::vec gelu(typename simd<S>::vec x) {
   using V = simd<S>;

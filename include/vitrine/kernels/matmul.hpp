@@ -207,8 +207,7 @@ void finish(const Product<S>& product, Index rows, Index columns, S* c, Index c_
 // Rows [0, rows) of the product by panels [first_panel, last_panel); alpha, bias, activation and residual come after
 // the last k, each rounded. Writes no byte outside c and `copy`, reads none outside the operands. With `copy`, a block
 // of A is copied before many panels are multiplied with it: rows whose distance is a multiple of 4096 bytes share the
-// lines of the first-level cache (5 % at a width of 2048; the copy takes less than 1
-// %).
+// lines of the first-level cache (5 % at a width of 2048; the copy takes less than 1 %).
 template <class S>
 void matmul(const Product<S>& product, Index rows, Index first_panel, Index last_panel) {
   constexpr Index width = panel_width<S>;
