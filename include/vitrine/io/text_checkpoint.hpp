@@ -1,4 +1,5 @@
-// Bert, DistilBert and Gpt2 from a checkpoint folder: whose tensors our parameters are. Part of io/checkpoint.hpp.
+// Bert, DistilBert and Gpt2 from a Hugging Face checkpoint folder: whose tensors our parameters are. Part of
+// io/checkpoint.hpp.
 #pragma once
 #include <filesystem>
 #include <initializer_list>
