@@ -27,8 +27,8 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
-/// Copies share the models; many threads may use one. Ids and texts are returned on the heap. A text never
-/// fails but for memory.
+/// Copies share the models; many threads may use one. Ids and texts are returned on the heap. A text never fails but
+/// for memory.
 class MarianTokenizer {
  public:
   /// The ids of a text and, as many, the pieces that they stand for.
@@ -37,8 +37,9 @@ class MarianTokenizer {
     std::vector<std::string> pieces = {};
   };
 
-  /// Throws Error: config_missing, bad_vocabulary (also without </s> or <unk>), file_missing, file_unreadable for a
-  /// model that SentencePiece does not read, or would read past its end (io/detail/sentencepiece_file.hpp).
+  /// Throws Error: config_missing, config_not_json, bad_vocabulary (also without </s> or <unk>), file_missing,
+  /// file_unreadable for a model that SentencePiece does not read, or would read past its end
+  /// (io/detail/sentencepiece_file.hpp).
   explicit MarianTokenizer(const std::filesystem::path& folder);
 
   /// Ids of valid UTF-8 text, the end token included. Pieces that are not in the vocabulary become <unk>; what
