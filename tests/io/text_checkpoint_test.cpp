@@ -144,8 +144,6 @@ TEST_CASE("what would change a result and is not honoured is refused by name") {
   refused(bert, "pruned_heads", {{"0", {1}}}, static_cast<Bert*>(nullptr));
   refused(bert, "hidden_act", "tanh", static_cast<Bert*>(nullptr));
   refused(distilbert, "activation", "mish", static_cast<DistilBert*>(nullptr));
-  refused(gpt2, "scale_attn_weights", false, static_cast<Gpt2*>(nullptr));
-  refused(gpt2, "scale_attn_by_inverse_layer_idx", true, static_cast<Gpt2*>(nullptr));
   refused(gpt2, "add_cross_attention", true, static_cast<Gpt2*>(nullptr));
 }
 

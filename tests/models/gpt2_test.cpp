@@ -66,6 +66,24 @@ TEST_CASE("Gpt2: a sequence knows nothing of what follows it, of padding and of 
   }
 }
 
+TEST_CASE("Gpt2: scores without 1 / sqrt(D), and divided by the number of their layer") {
+  const auto scores = [](bool scaled, bool inverse) {
+    vt::Gpt2Config config = small();  // D = 4: all factors here are powers of two
+    config.scale_attn_weights = scaled, config.scale_attn_by_inverse_layer_idx = inverse;
+    vt::Gpt2<float> model(config);
+    REQUIRE(model.init(3) == vt::Status::ok);
+    const vt::Gpt2<float> copy = model;
+    return copy(vt::Tokens(ids, lengths), {}, vt::keep::scores).self_attn;
+  };
+  const auto ordinary = scores(true, false), whole = scores(false, false), inverse = scores(true, true),
+             both = scores(false, true);
+  CHECK(whole[0].scores(0, 1) == 2 * ordinary[0].scores(0, 1));
+  CHECK(inverse[0].scores(0, 1) == ordinary[0].scores(0, 1));  // so that layer 1 sees the same
+  CHECK(2 * inverse[1].scores(0, 1) == ordinary[1].scores(0, 1));
+  CHECK(inverse[1].matrix(0, 1) != ordinary[1].matrix(0, 1));
+  CHECK(both[0].scores(0, 1) == whole[0].scores(0, 1));
+}
+
 TEST_CASE("Gpt2: refusals name the value") {
   vt::Gpt2<float> model(small());
   vt::Workspace workspace(vt::heap());

@@ -80,8 +80,6 @@ inline TextEncoderConfig distilbert_config(const ConfigFile& file) {
 inline Gpt2Config gpt2_config(const ConfigFile& file) {
   using namespace detail;
   require_model_type(file, "gpt2");
-  file.require("scale_attn_weights", true, "attention without a scale");
-  file.require("scale_attn_by_inverse_layer_idx", false, "a scale of its own for each layer");
   file.require("add_cross_attention", false, "cross-attention");
   file.require("pruned_heads", nlohmann::json::object(), "layers with fewer heads than others");
   Gpt2Config c;
@@ -94,6 +92,8 @@ inline Gpt2Config gpt2_config(const ConfigFile& file) {
   c.activation_function = file.activation("activation_function", "gelu_new");
   c.layer_norm_epsilon = file.number("layer_norm_epsilon", c.layer_norm_epsilon);
   c.tie_word_embeddings = file.boolean("tie_word_embeddings", true);
+  c.scale_attn_weights = file.boolean("scale_attn_weights", true);
+  c.scale_attn_by_inverse_layer_idx = file.boolean("scale_attn_by_inverse_layer_idx", false);
   if (file.has("bos_token_id")) c.bos_token_id = file.integer("bos_token_id");
   if (const std::vector<Index> ends = file.ids("eos_token_id"); !ends.empty()) c.eos_token_id = ends.front();
   if (file.has("pad_token_id")) c.pad_token_id = file.integer("pad_token_id");

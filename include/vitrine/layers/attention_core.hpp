@@ -150,6 +150,7 @@ template <class S>
 struct AttentionCore {
   AttentionConfig config = {};
   Index embed = 0, heads = 0, width = 0, kdim = 0, vdim = 0;
+  S given_scale = S(0);  // of the scores, instead of 1 / sqrt(width)
   Parameter<S> in_proj, q_proj, k_proj, v_proj, in_bias, out_proj, out_bias, bias_k, bias_v;
 
   constexpr AttentionCore() = default;
@@ -176,7 +177,7 @@ struct AttentionCore {
   }
 
   constexpr Index extra() const { return Index(config.add_bias_kv) + Index(config.add_zero_attn); }
-  S scale() const { return S(1) / square_root(S(width)); }
+  S scale() const { return given_scale != S(0) ? given_scale : S(1) / square_root(S(width)); }
   constexpr typename Scratch<S>::Sizes sizes(Index keys) const {
     const Index deepest = embed > kdim ? (embed > vdim ? embed : vdim) : (kdim > vdim ? kdim : vdim);
     return {embed, 2 * embed, keys + extra(), width, deepest};

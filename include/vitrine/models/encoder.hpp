@@ -101,6 +101,8 @@ class Encoder : public Module<Encoder<S, D>, S> {
  private:
   template <class>
   friend class CausalSteps;
+  template <class>
+  friend class Gpt2;
   using Core = detail::EncoderLayerCore<S>;
   static constexpr Index count(const StackConfig& c) { return detail::agree(D.num_layers, c.num_layers); }
   detail::Layers<S, Core> layers() const noexcept {

@@ -20,6 +20,8 @@ struct Gpt2Config {
   Activation activation_function = Activation::gelu_tanh;
   double layer_norm_epsilon = 1e-5;
   bool tie_word_embeddings = true;
+  // Scores are q k / sqrt(D), without scale_attn_weights q k; by_inverse_layer_idx divides those of layer l by l + 1.
+  bool scale_attn_weights = true, scale_attn_by_inverse_layer_idx = false;
   Index bos_token_id = -1, eos_token_id = -1, pad_token_id = -1;
 };
 
@@ -64,6 +66,11 @@ class Gpt2 : public Module<Gpt2<S>, S> {
     words_ = detail::matrix_parameter<S>(c.vocab_size, c.n_embd);
     positions_.rows = c.n_positions, positions_.cols = c.n_embd;
     if (!c.tie_word_embeddings) lm_head_ = words_;
+    for (Index i = 0; i < encoder_.layers_.size(); ++i) {
+      auto& attention = encoder_.layers_.data()[i].self_attn;
+      if (!c.scale_attn_weights) attention.given_scale = S(1);
+      if (c.scale_attn_by_inverse_layer_idx) attention.given_scale = attention.scale() / S(i + 1);
+    }
   }
   // The configuration.
   const Gpt2Config& config() const noexcept { return config_; }
