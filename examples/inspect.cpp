@@ -2,8 +2,8 @@
 //   build/examples/inspect --model examples/models/g2p --maps attention.html radium vitrine
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
 #include <iostream>
+#include <sstream>
 #include <vitrine/vitrine.hpp>
 
 #include "inspect_models.hpp"
@@ -76,22 +76,18 @@ class Program {
       : options_(options),
         keep_(keep),
         model_(
-            models::open_model(options.model, options.format[0] == "jsonl", options.max_new_tokens, options.threads)) {
-    if (std::filesystem::path(options.maps).extension() == ".npz") archive_.emplace(options.maps);
-    if (options.target.empty()) return;
-    if (!model_->takes_targets())
+            models::open_model(options.model, options.format[0] == "jsonl", options.max_new_tokens, options.threads)),
+        input_(options.lines.empty() ? std::cin : given_, options.target) {
+    for (const std::string& one : options.lines) given_ << one << '\n';
+    if (!options.target.empty() && !model_->takes_targets())
       throw vt::Error(vt::LoadError::bad_usage, options.model, "is no model that takes a --target");
-    targets_.open(options.target, std::ios::binary);
-    if (!targets_) throw vt::Error(vt::LoadError::file_unreadable, options.target, "cannot be opened");
+    if (std::filesystem::path(options.maps).extension() == ".npz") archive_.emplace(options.maps);
   }
 
   int run() {
     if (options_.statistics[0] == "csv") std::fputs(inspect::statistics_header().c_str(), stdout);
-    std::string text;
-    bool too_long = false;
-    if (options_.lines.empty())
-      while (lines::read_line(std::cin, text, too_long)) line(text, too_long);
-    for (const std::string& one : options_.lines) line(one, one.size() > lines::longest_line);
+    while (input_.next()) line();
+    input_.check_end();
     if (archive_)
       archive_->finish();
     else if (!options_.maps.empty())
@@ -101,18 +97,12 @@ class Program {
   }
 
  private:
-  void line(const std::string& text, bool too_long) {
-    const lines::Line source = model_->read(text, too_long, count_);
-    lines::Line target;
-    if (targets_.is_open()) {
-      std::string given;
-      if (!lines::read_line(targets_, given, too_long))
-        throw vt::Error(vt::LoadError::bad_usage, options_.target,
-                        "has fewer lines than the input: line " + std::to_string(count_ + 1) + " is missing");
-      target = model_->read_target(given, too_long, count_);
-    }
+  void line() {
     const Index number = count_++;
-    const bool usable = source.usable() && target.error.empty() && (!targets_.is_open() || target.usable());
+    const lines::Line source = model_->read(input_.source.text, input_.source.too_long, number);
+    lines::Line target;
+    if (input_.has_targets()) target = model_->read_target(input_.target.text, input_.target.too_long, number);
+    const bool usable = source.usable() && target.error.empty() && (!input_.has_targets() || target.usable());
     for (const lines::Line* one : {&source, static_cast<const lines::Line*>(&target)}) {
       if (one->error.empty()) continue;
       ++unusable_;
@@ -138,7 +128,8 @@ class Program {
   Options options_;
   models::Keep keep_;
   std::unique_ptr<models::Model> model_;
-  std::ifstream targets_;
+  std::stringstream given_;  // lines of the command line
+  lines::Input input_;
   std::optional<vt::NpzWriter> archive_;
   std::vector<models::Inspected> kept_;
   Index count_ = 0, unusable_ = 0;

@@ -2,6 +2,7 @@
 #pragma once
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <istream>
 #include <optional>
 #include <stdexcept>
@@ -48,6 +49,53 @@ inline bool read_line(std::istream& in, std::string& line, bool& too_long) try {
   return true;
 } catch (const std::ios_base::failure& error) {
   throw std::runtime_error("the input cannot be read: " + error.code().message());
+}
+
+// The lines of a stream and, from a file, a target for each.
+class Input {
+ public:
+  struct Text {
+    std::string text = {};
+    bool too_long = false;
+  };
+  // No targets with an empty name of their file. Throws Error.
+  explicit Input(std::istream& stream, const std::string& targets = {}) : stream_(stream), file_(targets) {
+    if (targets.empty()) return;
+    targets_.open(targets, std::ios::binary);
+    if (!targets_) throw vt::Error(vt::LoadError::file_unreadable, targets, "cannot be opened");
+  }
+  bool has_targets() const { return targets_.is_open(); }
+  // The next line, and its target if there are any. False at the end of either.
+  bool next() {
+    if (ended_) return false;
+    const bool some = read_line(stream_, source.text, source.too_long);
+    const bool paired = has_targets() ? read_line(targets_, target.text, target.too_long) : some;
+    ended_ = !some || !paired;
+    if (!ended_) ++count_;
+    if (some != paired)
+      mismatch_ = some ? "has fewer lines than the input: line " + std::to_string(count_ + 1) + " is missing"
+                       : "has more lines than the input, which has " + std::to_string(count_);
+    return !ended_;
+  }
+  Text source = {}, target = {};
+  // Throws Error if one ended before the other; to be called when all that was read has been dealt with.
+  void check_end() const {
+    if (!mismatch_.empty()) throw vt::Error(vt::LoadError::bad_usage, file_, mismatch_);
+  }
+
+ private:
+  std::istream& stream_;
+  std::string file_, mismatch_;
+  std::ifstream targets_;
+  bool ended_ = false;
+  Index count_ = 0;
+};
+
+// A text that programs of lines can read as one: line breaks are shown as inspect::visible shows them.
+inline std::string on_one_line(const std::string& text) {
+  std::string out;
+  for (const char& c : text) out += c == '\n' || c == '\r' ? vt::inspect::visible({&c, 1}) : std::string(1, c);
+  return out;
 }
 
 inline bool blank(const std::string& line) { return line.find_first_not_of(" \t") == line.npos; }
@@ -111,10 +159,10 @@ class Reader {
   // Of the target's ids; a number where nothing names one.
   std::string token(Index id) const { return token(id, target_); }
   std::vector<std::string> tokens(const std::vector<Index>& ids) const { return tokens(ids, target_); }
-  // The text that SentencePiece makes of ids; else tokens without the end mark, with blanks between.
+  // The text that SentencePiece makes of ids; else tokens without the end mark, with blanks between. One line.
   std::string text(const std::vector<Index>& ids) const {
 #if VITRINE_SENTENCEPIECE
-    if (pieces_) return pieces_->decode(ids);
+    if (pieces_) return on_one_line(pieces_->decode(ids));
 #endif
     std::string out;
     for (Index id : ids) {
@@ -122,7 +170,7 @@ class Reader {
       if (!out.empty()) out += ' ';
       out += token(id);
     }
-    return out;
+    return on_one_line(out);
   }
   Index end() const { return end_; }
   bool json() const { return json_; }

@@ -60,12 +60,8 @@ class Program {
  public:
   explicit Program(const Options& options)
       : options_(options),
-        folder_(options.model, options.format[0] == "jsonl", options.max_new_tokens, options.threads) {
-    if (options.target != "greedy" && options.target != "source") {
-      targets_.open(options.target, std::ios::binary);
-      if (!targets_) throw vt::Error(vt::LoadError::file_unreadable, options.target, "cannot be opened");
-    }
-  }
+        folder_(options.model, options.format[0] == "jsonl", options.max_new_tokens, options.threads),
+        input_(std::cin, options.target == "greedy" || options.target == "source" ? "" : options.target) {}
 
   // A row for each line.
   int rows() {
@@ -256,37 +252,24 @@ class Program {
     ++unusable_;
     std::fprintf(stderr, "score_heads: %s:%td: %s\n", where, line.number + 1, line.error.c_str());
   }
-  // A line of stdin and, if there is such a file, of the targets. False at the end.
-  bool next(std::string& source, bool& source_too_long, std::string& target, bool& target_too_long) {
-    if (!mismatch_.empty()) return false;
-    const bool some = lines::read_line(std::cin, source, source_too_long);
-    if (!targets_.is_open() || lines::read_line(targets_, target, target_too_long) == some) return some;
-    mismatch_ = "has " + std::string(some ? "fewer" : "more") + " lines than the input: line " +
-                std::to_string(lines_ + 1) + " is missing " + (some ? "there" : "in the input");
-    return false;
-  }
   void skip() {
-    std::string source, target;
-    bool source_too_long = false, target_too_long = false;
     say_farewell();
     reading = 1;  // nothing is written meanwhile; after a Ctrl-C the same --skip goes on
     for (; lines_ < options_.skip; ++lines_)
-      if (!next(source, source_too_long, target, target_too_long)) break;
+      if (!input_.next()) break;
     reading = 0;
   }
   // The next lines of the pool. False when there are none.
   bool read(Pool& pool) {
     pool = {};
-    std::string source, target;
-    bool source_too_long = false, target_too_long = false;
     say_farewell();
     reading = 1;
     if (stopped != 0) return reading = 0, false;
-    while (Index(pool.sources.size()) < options_.batch && next(source, source_too_long, target, target_too_long)) {
-      pool.sources.push_back(folder_.reader().read(source, source_too_long, lines_));
+    while (Index(pool.sources.size()) < options_.batch && input_.next()) {
+      pool.sources.push_back(folder_.reader().read(input_.source.text, input_.source.too_long, lines_));
       report(pool.sources.back(), "stdin");
-      if (targets_.is_open()) {
-        lines::Line line = folder_.reader().read_target(target, target_too_long, lines_);
+      if (input_.has_targets()) {
+        lines::Line line = folder_.reader().read_target(input_.target.text, input_.target.too_long, lines_);
         report(line, options_.target.c_str());
         if (!line.usable()) pool.sources.back().ids.clear();
         pool.targets.push_back(std::move(line.ids));
@@ -295,7 +278,7 @@ class Program {
     }
     reading = 0;
     if (!pool.sources.empty()) return true;
-    if (!mismatch_.empty()) throw vt::Error(vt::LoadError::bad_usage, options_.target, mismatch_);
+    input_.check_end();
     return false;
   }
   Pool found_greedily(const Pool& pool) {
@@ -372,8 +355,7 @@ class Program {
 
   Options options_;
   Seq2SeqFolder folder_;
-  std::ifstream targets_;
-  std::string mismatch_;  // of the numbers of lines; an error once the rows before it are written
+  lines::Input input_;
   Index lines_ = 0, unusable_ = 0;
 };
 

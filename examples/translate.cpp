@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <fstream>
 #include <iostream>
 #include <memory>
 #include <numeric>
@@ -26,7 +25,8 @@ class Program {
   explicit Program(const Options& options)
       : options_(options),
         folder_(options.model, options.format[0] == "jsonl", options.max_new_tokens, options.threads),
-        config_(folder_.config()) {
+        config_(folder_.config()),
+        input_(std::cin, options.score) {
     const auto given = vt::read_generation_config(options.model);
     config_.num_beams = options.beams > 0 ? options.beams : given.num_beams;
     config_.num_return_sequences = std::max<Index>(options.n_best, 1);
@@ -36,28 +36,18 @@ class Program {
     if (options.layer != "auto")
       choose(number<Index>("--layer", options.layer, 0, 4095), number<Index>("--head", options.head, 0, 4095));
     if (std::filesystem::path(options.maps).extension() == ".npz") archive_.emplace(options.maps);
-    if (!options.score.empty()) {
-      targets_.open(options.score, std::ios::binary);
-      if (!targets_) throw vt::Error(vt::LoadError::file_unreadable, options.score, "cannot be opened");
-    }
   }
 
   int run() {
     const bool interactive = isatty(STDIN_FILENO) != 0,
                watched = isatty(STDERR_FILENO) != 0 && !interactive && !options_.step;
-    std::string text;
-    bool too_long = false, more = true, short_of_targets = false;
-    while (more) {
+    for (bool more = true; more;) {
       std::vector<lines::Line> sources, targets;
-      while (sources.size() < (interactive ? 1 : 512) && (more = lines::read_line(std::cin, text, too_long))) {
-        sources.push_back(folder_.reader().read(text, too_long, lines_));
+      while (sources.size() < (interactive ? 1 : 512) && (more = input_.next())) {
+        sources.push_back(folder_.reader().read(input_.source.text, input_.source.too_long, lines_));
         report(sources.back(), "");
-        if (!options_.score.empty()) {
-          if (!lines::read_line(targets_, text, too_long)) {  // the lines before are written first
-            sources.pop_back(), more = false, short_of_targets = true;
-            break;
-          }
-          targets.push_back(folder_.reader().read_target(text, too_long, lines_));
+        if (input_.has_targets()) {
+          targets.push_back(folder_.reader().read_target(input_.target.text, input_.target.too_long, lines_));
           report(targets.back(), "target ");
           if (!targets.back().usable()) sources.back().ids.clear();
         }
@@ -70,9 +60,7 @@ class Program {
       if (watched) std::fprintf(stderr, "\r%td lines", lines_);
     }
     if (watched) std::fputc('\n', stderr);
-    if (short_of_targets) throw vt::Error(vt::LoadError::bad_usage, options_.score, "has fewer lines than the input");
-    if (!options_.score.empty() && lines::read_line(targets_, text, too_long))
-      throw vt::Error(vt::LoadError::bad_usage, options_.score, "has more lines than the input");
+    input_.check_end();
     if (archive_) archive_->finish();
     if (!archive_ && !options_.maps.empty()) {
       std::sort(examples_.begin(), examples_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
@@ -189,9 +177,9 @@ class Program {
   Options options_;
   Seq2SeqFolder folder_;
   vt::GenerationConfig config_;
+  lines::Input input_;
   Head head_;
   Index lines_ = 0, unusable_ = 0;
-  std::ifstream targets_;
   std::optional<vt::NpzWriter> archive_;
   std::vector<std::pair<Index, inspect::Example>> examples_;
   std::vector<std::unique_ptr<Scored>> held_;

@@ -45,7 +45,11 @@ status=0
 run --target "$scratch/short" <"$scratch/words" >"$scratch/rows" || status=$?
 check "the rows before it are whole" [ "$(wc -l <"$scratch/rows")" = 120 ]
 check "fewer targets than lines" [ $status = 2 ]
-check "the missing line is named" says "line 120"
+check "the missing line is named" says "line 120 is missing"
+status=0
+run --target "$scratch/references" <"$scratch/short" >"$scratch/rows" || status=$?
+check "more targets than lines" [ $status = 2 ]
+check "the input's lines are named" says "has more lines than the input, which has 119"
 
 # Ctrl-C while it waits for lines: 60 of 120 lines have come.
 mkfifo "$scratch/fifo"

@@ -77,11 +77,21 @@ forced=$(lines 'radium\n\nax\n' --score "$scratch/targets" --word-scores)
 free=$(lines 'radium\n\nax\n' --word-scores)
 [ "$(cut -d= -f2 <<<"$forced")" = "$(cut -d= -f2 <<<"$free")" ] || fail "scores: $forced and $free"
 lines 'radium\n' --score "$scratch/targets" >/dev/null; [ $? -eq 2 ] || fail "more targets than lines"
+says 'more targets than lines' 'has more lines than the input, which has 1'
 out=$(lines 'a\nb\nc\nd\n' --score "$scratch/targets"); [ $? -eq 2 ] || fail "fewer targets than lines"
+says 'fewer targets than lines' 'has fewer lines than the input: line 4 is missing'
 [ "$(wc -l <<<"$out")" = 3 ] || fail "the lines that have targets are scored first: $out"
 [ "$(lines 'ax\n\n' --n-best 3 | grep -c '^1 |||$')" = 3 ] || fail "as many lines for a blank one"
 [ "$(printf '\n{"ids": [5, 3, 0]}\n' | "$program" --model $model --input-format jsonl --n-best 2 2>/dev/null | cut -c1-6 | tr '\n' '|')" = '||{"ids"|{"ids"|' ] ||
   fail "blank lines among JSON"
+
+# a token that holds line breaks: still one line out for one line in, here and as JSON
+mkdir "$scratch/broken"
+for file in config.json generation_config.json model.safetensors; do ln -s "$PWD/$model/$file" "$scratch/broken"; done
+sed 's/"AE"/"A\\r\\nE"/' $model/vocab.json >"$scratch/broken/vocab.json"
+[ "$(echo ax | "$program" --model "$scratch/broken" 2>/dev/null)" = 'A␍⏎E K S' ] || fail "a token with line breaks"
+[ "$(echo '{"ids": [3, 26, 0]}' | "$program" --model "$scratch/broken" --input-format jsonl 2>/dev/null | wc -l)" = 1 ] ||
+  fail "JSON of a token with line breaks"
 
 # JSON lines: ids in, ids out, one object a line
 out=$(printf '{"ids": [20, 3, 6, 0]}\n\n{"ids": [3, 999]}\nnot json\n' | "$program" --model $model --input-format jsonl 2>"$scratch/err"); code=$?
