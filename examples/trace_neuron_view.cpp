@@ -1,5 +1,5 @@
 // What a weight is made of: queries and keys of every head of a trained model, for a neuron view.
-//   trace_neuron_view FILE.npz|FILE.json [WORD]
+//   build/examples/trace_neuron_view [--model FOLDER] FILE.npz|FILE.json [WORD]
 // npz: 0/encoder_self, 0/encoder_self.queries, 0/encoder_self.keys (layers, heads, T, T or D), and the same of
 // decoder_self and cross. json: BertViz's neuron view of the encoder (window.bertviz_params of its page).
 #include <vitrine/vitrine.hpp>
@@ -12,15 +12,25 @@
 #include <cstdio>
 #include <map>
 
+#include "option_table.hpp"
+
 using vt::Index;
 
 int main(int argc, char** argv) try {
-  if (argc != 2 && argc != 3) return std::fprintf(stderr, "usage: trace_neuron_view FILE.npz|FILE.json [WORD]\n"), 2;
+  std::string model_folder = "examples/models/g2p";
+  std::vector<std::string> given;
+  OptionTable table("trace_neuron_view", "[--model FOLDER] FILE.npz|FILE.json [WORD]",
+                    "Writes queries and keys of every head as the model spells the word, radium if there is none.\n",
+                    "Exit: 0, or 2 for a letter that the model does not know or a file that cannot be had.\n");
+  table.text("--model", "FOLDER", "a Marian model with one token a letter; default: examples/models/g2p", model_folder);
+  table.others(given);
+  if (const auto status = table.parse(argc, argv)) return *status;
+  if (given.empty() || given.size() > 2) return table.wrong("it takes a file, and at most one word");
   std::fprintf(stderr, "%s\n", vt::build_info().data());
-  const std::filesystem::path file = argv[1], folder = "examples/models/g2p";
+  const std::filesystem::path file = given[0], folder = model_folder;
   const auto model = vt::load_model<vt::Marian<float>>(folder);
   const vt::Vocabulary vocabulary(folder / "vocab.json");
-  std::vector<Index> letters = vocabulary.spell(argc == 3 ? argv[2] : "radium");
+  std::vector<Index> letters = vocabulary.spell(given.size() == 2 ? given[1] : "radium");
   letters.push_back(vocabulary.find("</s>"));
   vt::Workspace workspace(vt::heap());
   const auto config = vt::read_generation_config(folder);

@@ -91,6 +91,15 @@ TEST_CASE("export: what was not kept is left out, and said") {
   CHECK(scratch.files() == 1);
 }
 
+TEST_CASE("export: an npz of a decoder alone has the labels of both sides of its maps") {
+  const Scratch scratch;
+  Pass pass;
+  const auto scored = pass.run(keep::weights.only({.which = Which::self}));
+  save_maps(scratch / "maps.npz", {.examples = {seq2seq_example(scored.result, 0, source, target)}});
+  const Npz archive(scratch / "maps.npz");
+  CHECK(archive.names() == std::vector<std::string>{"0/decoder_self", "0/decoder_self.key_tokens", "0/target_tokens"});
+}
+
 TEST_CASE("export: labels of the decoder: queries are what was made, keys what was read") {
   Pass pass;
   const auto scored = pass.run(keep::weights);

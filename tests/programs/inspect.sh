@@ -41,6 +41,17 @@ for one in bert_0:encoder distilbert_0:encoder gpt2_0:decoder bart_0:cross maria
   check "${one%:*} has maps of ${one#*:}" grep -q "^0,${one#*:},0,0," "$scratch/csv"
 done
 
+if python3 -c 'import numpy' 2>/dev/null; then
+  echo '{"ids": [5, 6], "tokens": ["a", "b"]}' >"$scratch/two"
+  run tests/golden/models/gpt2_0 --input-format jsonl --maps "$scratch/gpt2.npz" <"$scratch/two"
+  check "an npz of GPT-2 has labels of rows and columns" python3 - "$scratch/gpt2.npz" <<'END'
+import sys, numpy
+maps = numpy.load(sys.argv[1])
+assert sorted(maps) == ["0/decoder_self", "0/decoder_self.key_tokens", "0/target_tokens"], sorted(maps)
+assert maps["0/decoder_self.key_tokens"].tolist() == maps["0/target_tokens"].tolist() == ["a", "b"]
+END
+fi
+
 status=0
 printf 'radium\n\nb4d\nvitrine\n' | run $model --statistics csv --kinds cross --layers 0 --heads 0 >"$scratch/csv" || status=$?
 check "an unusable line ends in 2" [ $status = 2 ]
@@ -59,5 +70,7 @@ check "what to do is said" says "--input-format jsonl"
 check "targets where there are none" exits 2 --model tests/golden/models/gpt2_0 --input-format jsonl --target "$scratch/targets"
 check "fewer targets than lines" exits 2 --model $model --target "$scratch/targets" a b c
 check "the line is named" says "line 3 is missing"
+check "more targets than lines" exits 2 --model $model --target "$scratch/targets" a
+check "the difference is named" says "has more lines than the input, which has 1"
 check "a folder that cannot be written" exits 2 --model $model --maps "$scratch/nowhere/x.npz" radium
 finish

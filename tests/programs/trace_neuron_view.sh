@@ -22,6 +22,11 @@ assert view["left_text"] == [*"vitrine", "</s>"]
 assert np.array(view["queries"]).shape == np.array(view["keys"]).shape == (3, 4, 8, 32)
 END
 fi
+from_elsewhere() { (cd "$scratch" && exits 0 --model "$root/$model" elsewhere.npz); }
+root=$PWD
+check "from anywhere" from_elsewhere
+check "the same file" cmp -s "$scratch/elsewhere.npz" "$scratch/vectors.npz"
+check "--help" exits 0 --help
 check "no argument" exits 2
 check "a letter that the model does not know" exits 2 "$scratch/x.npz" 'na~ve'
 check "a folder that is not there" exits 2 "$scratch/nowhere/x.npz"

@@ -3,7 +3,8 @@
 //   save_maps("maps.npz", page);      or maps.html (the viewer), or maps.json (BertViz's model view, one object a line)
 //   statistics_csv(page)              figures of every head
 // Members of an npz, N being the example's number: N/encoder_self, N/decoder_self, N/cross (layers, heads, T, S),
-// N/source_tokens, N/target_tokens; where maps were left out, N/cross.layers and N/cross.heads say which are there.
+// N/source_tokens, N/target_tokens; where maps were left out, N/cross.layers and N/cross.heads say which are there; of
+// a decoder alone, N/decoder_self.key_tokens are what its columns stand for.
 #pragma once
 #include <filesystem>
 #include <span>
@@ -155,7 +156,7 @@ Example seq2seq_example(const TransformerResult<K, S>& result, Index b, const st
 
 inline void add_maps(NpzWriter& writer, Index number, const Example& example) {
   const std::string prefix = std::to_string(number) + "/";
-  const std::vector<std::string>*source = nullptr, *target = nullptr;
+  const std::vector<std::string>*source = nullptr, *target = nullptr, *read = nullptr;
   for (const MapGroup& group : example.groups) {
     check(group);
     const detail::KeptMaps kept = detail::kept_maps(group);
@@ -176,11 +177,12 @@ inline void add_maps(NpzWriter& writer, Index number, const Example& example) {
       };
       list(".layers", kept.layers), list(".heads", kept.heads);
     }
-    if (group.kind != "decoder") source = &group.key_tokens;
+    (group.kind == "decoder" ? read : source) = &group.key_tokens;
     if (group.kind != "encoder") target = &group.query_tokens;
   }
   if (source != nullptr) writer.add_strings(prefix + "source_tokens", *source);
   if (target != nullptr) writer.add_strings(prefix + "target_tokens", *target);
+  if (source == nullptr && read != nullptr) writer.add_strings(prefix + "decoder_self.key_tokens", *read);
 }
 
 inline void save_maps(const std::filesystem::path& path, const Page& page) {
