@@ -58,8 +58,13 @@ macro(vitrine_find_hosted)
   endif()
 endmacro()
 
-# Looks for OpenMP as `choice` (AUTO, ON, OFF) says; vitrine_openmp_FOUND tells whether to link it.
+# Looks for OpenMP as `choice` says: AUTO, ON, OFF, or ON and OFF as CMake spells them too (1, 0, yes, no, ...).
+# vitrine_openmp_FOUND tells whether to link it.
 macro(vitrine_find_openmp choice)
+  string(TOUPPER "${choice}" vitrine_choice)
+  if(NOT "${choice}" STREQUAL "AUTO" AND NOT vitrine_choice MATCHES "^(ON|OFF|1|0|TRUE|FALSE|YES|NO|Y|N)$")
+    message(FATAL_ERROR "VITRINE_OPENMP is \"${choice}\"; it can be AUTO, ON or OFF.")
+  endif()
   set(vitrine_openmp_FOUND FALSE)
   if("${choice}" STREQUAL "AUTO" OR "${choice}")
     vitrine_note_targets(OpenMP::OpenMP_CXX)

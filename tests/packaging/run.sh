@@ -78,6 +78,18 @@ openmp_on_missing() {
   refuses cmake -S "$source_dir" -B "$work/on" -DVITRINE_DEVELOPER_MODE=OFF -DVITRINE_OPENMP=ON -DCMAKE_DISABLE_FIND_PACKAGE_OpenMP=ON &&
     cmake -S "$source_dir" -B "$work/auto" -DVITRINE_DEVELOPER_MODE=OFF -DCMAKE_DISABLE_FIND_PACKAGE_OpenMP=ON
 }
+openmp_choice() {  # AUTO, ON and OFF, and nothing else: in the tree, in the package, in meson
+  local value sentence said
+  install "$work/choice" -DVITRINE_OPENMP=no || return 1
+  for value in maybe auto ''; do
+    sentence="VITRINE_OPENMP is \"$value\"; it can be AUTO, ON or OFF."
+    ! said=$(cmake -S "$source_dir" -B "$work/choice/tree" -DVITRINE_DEVELOPER_MODE=OFF "-DVITRINE_OPENMP=$value" 2>&1) &&
+      grep -F "$sentence" <<<"$said" || { echo "$said"; return 1; }
+    ! said=$(consume find_package "$work/choice/found" -DCMAKE_PREFIX_PATH="$work/choice/moved" "-DVITRINE_OPENMP=$value" 2>&1) &&
+      grep -F "$sentence" <<<"$said" || { echo "$said"; return 1; }
+  done
+  refuses meson setup "$work/choice/meson" "$source_dir" -Ddeveloper_mode=disabled -Dopenmp=maybe
+}
 pkg_config() {
   local flags
   install "$work/pc" && export PKG_CONFIG_PATH=$work/pc/moved/share/pkgconfig && test "$(pkg-config --modversion vitrine)" = "$version" &&
@@ -107,7 +119,7 @@ meson_subproject() {
 }
 
 all=(find_package find_package_openmp find_package_version install_without_eigen copied_eigen add_subdirectory fetch_content
-  openmp_off openmp_on_missing pkg_config plain_include meson_dependency meson_subproject)
+  openmp_off openmp_on_missing openmp_choice pkg_config plain_include meson_dependency meson_subproject)
 [ "${1:-}" != --list ] || { printf '%s\n' "${all[@]}"; exit 0; }
 passed=0 failed=0
 for way in "${@:-${all[@]}}"; do
