@@ -35,6 +35,7 @@ void check_steps(Index past, int threads) {
   const auto ids = some_ids(40);
   const auto whole = model(vt::Tokens(std::span<const Index>(ids)));
   vt::Workspace workspace(vt::heap(), threads);
+  workspace.parallel_from(0);
   vt::CausalSteps<S> steps(model, workspace);
   vt::EncoderResult<vt::DefaultKeep, S> read;
   REQUIRE(steps.begin_into(read, std::span<const Index>(ids).first(std::size_t(past)), vt::keep::weights) ==
@@ -65,7 +66,8 @@ TEST_CASE("steps of Gpt2 give the bits of one pass over all ids") {
 TEST_CASE("beams of Gpt2 go on from their parents") {
   const auto model = small<float>();
   const auto ids = some_ids(9);
-  vt::Workspace workspace(vt::heap());
+  vt::Workspace workspace(vt::heap(), 3);
+  workspace.parallel_from(0);
   vt::CausalSteps<float> steps(model, workspace, {.max_length = 12, .beams = 3});
   steps.begin(ids);
   std::vector<std::vector<Index>> beams(3, ids);

@@ -128,7 +128,7 @@ import resource, subprocess, sys
 program, source = sys.argv[1:]
 code = subprocess.call([program, '-std=c++20', '-O2', '-march=native', '-Iinclude', '-isystem', '/usr/include/eigen3', '-c', source, '-o', '/dev/null'])
 used = resource.getrusage(resource.RUSAGE_CHILDREN)
-print(f'{program}: EncoderLayer<float> compiles in {used.ru_utime + used.ru_stime:.1f} s (aim: 6) and {used.ru_maxrss / 1024:.0f} MB', file=sys.stderr)
+print(f'figure: {program}: EncoderLayer<float> compiles in {used.ru_utime + used.ru_stime:.1f} s (aim: 6) and {used.ru_maxrss / 1024:.0f} MB', file=sys.stderr)
 if code != 0: print(f'EncoderLayer<float> does not compile with {program}')
 if used.ru_maxrss > 700 * 1024: print(f'{program} takes over 700 MB for EncoderLayer<float>')
 END

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <fstream>
 #include <string>
 #include <vitrine/io/atomic_file.hpp>
 
@@ -119,14 +120,27 @@ TEST_CASE("a read-only folder is refused, and stays as it was") {
 }
 
 #if defined(__linux__)
+namespace {
+
+// In a process of its own: may it mount something now? An ordinary user may in a user namespace, where the system lets them.
+bool may_mount() {
+  const std::string user = std::to_string(::geteuid()), group = std::to_string(::getegid());
+  if (::unshare(CLONE_NEWNS) != 0) {
+    if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return false;
+    std::ofstream("/proc/self/setgroups") << "deny";
+    std::ofstream("/proc/self/uid_map") << user << ' ' << user << " 1";
+    std::ofstream("/proc/self/gid_map") << group << ' ' << group << " 1";
+  }
+  return ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+}
+
+}  // namespace
+
 TEST_CASE("a full disk leaves the old file and nothing else") {
   const Scratch scratch;
   const pid_t child = ::fork();
   if (child == 0) {
-    const bool mounted = ::unshare(CLONE_NEWNS) == 0 &&
-                         ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
-                         ::mount("none", scratch.folder.c_str(), "tmpfs", 0, "size=256k") == 0;
-    if (!mounted) ::_exit(77);
+    if (!may_mount() || ::mount("none", scratch.folder.c_str(), "tmpfs", 0, "size=256k") != 0) ::_exit(77);
     const auto write = [&](std::size_t bytes, std::string* message = nullptr) {
       return error_of(
           [&] {
@@ -146,7 +160,7 @@ TEST_CASE("a full disk leaves the old file and nothing else") {
   int status = -1;
   REQUIRE(::waitpid(child, &status, 0) == child);
   if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
-    MESSAGE("skipped: this user may not mount a small disk");
+    MESSAGE("skipped: nobody may mount a small disk here; /dev/full and a limit on file sizes stand in for it below");
   } else {
     CHECK(status == 0);
   }

@@ -92,6 +92,7 @@ TEST_CASE("Bert: padding, neighbours, threads and what is kept change no bit") {
   vt::BertResult<vt::keep::Nothing, float> reused;
   for (int threads : {1, 2, 3}) {
     vt::Workspace workspace(vt::heap(), threads);
+    workspace.parallel_from(0);
     for (int call = 0; call < 2; ++call) {
       REQUIRE(model.forward_into(reused, workspace, vt::Tokens(ids, lengths), {.token_types = types},
                                  vt::keep::nothing) == vt::Status::ok);

@@ -59,6 +59,7 @@ TEST_CASE("Gpt2: a sequence knows nothing of what follows it, of padding and of 
   vt::Gpt2Result<vt::keep::Nothing, float> reused;
   for (int threads : {1, 2, 3}) {
     vt::Workspace workspace(vt::heap(), threads);
+    workspace.parallel_from(0);
     for (int call = 0; call < 2; ++call) {
       REQUIRE(model.forward_into(reused, workspace, vt::Tokens(ids, lengths), {}, vt::keep::nothing) == vt::Status::ok);
       CHECK(reused.output.matrix(1) == ragged.output.matrix(1));
