@@ -122,7 +122,8 @@ TEST_CASE("a read-only folder is refused, and stays as it was") {
 #if defined(__linux__)
 namespace {
 
-// In a process of its own: may it mount something now? An ordinary user may in a user namespace, where the system lets them.
+// In a process of its own: may it mount something now? An ordinary user may in a user namespace, where the system lets
+// them.
 bool may_mount() {
   const std::string user = std::to_string(::geteuid()), group = std::to_string(::getegid());
   if (::unshare(CLONE_NEWNS) != 0) {
