@@ -4,6 +4,13 @@
 # Builds unit.cpp in the ways below and links them all into one program, in both orders: each must print what it prints in a
 # program of its own. No two may share a weak symbol, ours or std::'s or Eigen's: the linker would keep one of the two, and a
 # machine without AVX-512 might then run the other's. Then the same of a std:: symbol of the test's own, which must be found.
+#
+# generate, io and inspect (hosted.cpp, not linked) share no symbol with our or Eigen's name in it either. But they take and
+# return std::vector and std::string, read JSON by nlohmann's classes and keep files in std::shared_ptr: the members of
+# std::vector<long>, std::string and nlohmann::json have names that do not depend on us or on the flags, every unit that uses
+# such a type has them, with or without our headers, and no header can hide them (not a namespace of ours, as the types are
+# std's; not -fvisibility, which acts within a library). A program for several kinds of machine compiles what loads and
+# generates once, for the least of them; core to models, where the time goes, may be compiled for each.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 compiler=${1:-c++}
@@ -58,6 +65,15 @@ for i in "${!names[@]}"; do
     [ -z "$found" ] || { printf '%s and %s share:\n%s\n' "${names[$i]}" "${names[$j]}" "$found"; failed=1; }
   done
 done
+
+# The hosted tiers; of two units of the same flags such symbols are found.
+ours() { shared "$1" "$2" | grep -E 'vitrine|Eigen' || true; }
+printf '%s\0' '' -march=native | xargs -0 -n 1 -P "$(nproc)" bash -c '
+  "$compiler" -std=c++20 -O1 $1 -Iinclude -isystem /usr/include/eigen3 -c tests/units/hosted.cpp -o "$folder/hosted$1.o"' _ ||
+  { echo "hosted.cpp does not compile"; exit 1; }
+found=$(ours "$folder/hosted.o" "$folder/hosted-march=native.o")
+[ -z "$found" ] || { printf 'generate, io or inspect share:\n%s\n' "$found"; failed=1; }
+[ -n "$(ours "$folder/hosted.o" "$folder/hosted.o")" ] || { echo "shared symbols of the hosted tiers are not found"; failed=1; }
 
 # Proof that this can fail.
 for kind in '' -march=native; do
