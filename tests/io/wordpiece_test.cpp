@@ -4,6 +4,7 @@ TEST_CASE("WordPiece is not tested without utf8proc (Debian, Ubuntu: package lib
 #else
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <random>
 #include <string>
 #include <vector>
 #include <vitrine/io/wordpiece.hpp>
@@ -58,6 +59,46 @@ TEST_CASE("a word of 100 characters is looked up, one of 101 is unknown") {
   const vt::WordPiece tokenizer(tokens);
   CHECK(tokenizer.pieces(std::string(100, 'i')).size() == 100);
   CHECK(text_of(tokenizer, tokenizer.pieces(std::string(101, 'i'))) == "[UNK]");
+}
+
+// A hash of each candidate took time with the word's length cubed here.
+TEST_CASE("the longest piece from the left, with pieces within pieces, as long as they and words may be") {
+  std::mt19937 random(1);
+  const auto draw = [&](unsigned below) { return unsigned(random() % below); };
+  const auto letters = [&](unsigned most) {
+    std::string text;
+    for (unsigned i = 1 + draw(most); i > 0; --i) text += draw(3) == 0 ? 'b' : 'a';
+    return text;
+  };
+  for (int round = 0; round < 200; ++round) {
+    std::vector<std::string> tokens = {"[UNK]", "[CLS]", "[SEP]"};
+    for (int i = 0; i < 12; ++i) tokens.push_back((draw(2) == 0 ? "" : "##") + letters(6));
+    const vt::WordPiece tokenizer(tokens);
+    for (int i = 0; i < 10; ++i) {
+      const std::string word = letters(20);
+      std::vector<Index> naive;
+      for (std::size_t first = 0, last = 0; first < word.size(); first = last) {
+        Index id = -1;
+        for (last = word.size(); last > first && id < 0; last -= id < 0)
+          for (std::size_t t = tokens.size(); t-- > 3 && id < 0;)
+            if (tokens[t] == (first == 0 ? "" : "##") + word.substr(first, last - first)) id = Index(t);
+        naive.push_back(id);
+        if (id < 0) {
+          naive = {0};
+          break;
+        }
+      }
+      CAPTURE(word);
+      CHECK(tokenizer.pieces(word) == naive);
+    }
+  }
+  vt::WordPieceOptions options;
+  options.max_word_length = 1 << 20;
+  std::vector<std::string> tokens = {"[UNK]", "[CLS]", "[SEP]", "a", "##a", "##" + std::string(100000, 'a') + "b"};
+  for (int i = 0; i < 40; ++i) tokens.push_back("##b" + std::to_string(i));  // enough for a table to hash
+  const std::vector<Index> ids = vt::WordPiece(tokens, options).pieces(std::string(100000, 'a'));
+  CHECK(ids.size() == 100000);
+  CHECK(ids.back() == 4);
 }
 
 TEST_CASE("max_length cuts the text's end, never the marks") {

@@ -17,13 +17,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <initializer_list>
+#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <type_traits>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 #include <vitrine/io/config.hpp>
@@ -81,14 +81,27 @@ class WordPiece {
   std::u32string normalize(std::string_view text) const;
 
  private:
-  // The keys of both maps are views into the tokens.
+  // Pieces in order, each a view into the tokens and with the longest other piece that it begins with: what a text
+  // begins with is found by one search and a walk along these, however long pieces and words are.
+  struct Piece {
+    std::string_view text;
+    Index id, prefix = -1;
+  };
+  struct Pieces {
+    std::vector<Piece> sorted;
+    void add(std::string_view text, Index id) { sorted.push_back({text, id}); }
+    void sort();
+    // The longest piece that `text` begins with, null if there is none.
+    const Piece* beginning(std::string_view text) const noexcept;
+    // The id of the piece `text`, -1 if it is none.
+    Index id(std::string_view text) const noexcept;
+  };
   struct Vocabulary {
     std::vector<std::string> tokens;
     WordPieceOptions options;
-    std::unordered_map<std::string_view, Index> whole, continued;
+    Pieces whole, continued;
     std::vector<std::pair<std::string, Index> > special;
     Index unknown = -1, begin = -1, end = -1;
-    std::size_t longest = 0;  // token, in bytes
   };
   void build(std::vector<std::string> tokens, WordPieceOptions options, const std::string& file);
   void add_text(std::string_view text, std::vector<Index>& ids) const;
@@ -224,26 +237,24 @@ inline void WordPiece::build(std::vector<std::string> tokens, WordPieceOptions o
   auto made = std::make_shared<Vocabulary>();
   made->tokens = std::move(tokens), made->options = std::move(options);
   Vocabulary& v = *made;
-  v.whole.reserve(v.tokens.size());
   for (std::size_t i = 0; i < v.tokens.size(); ++i) {
     const std::string_view token = v.tokens[i];
     if (token.empty()) continue;
-    v.whole[token] = Index(i);
-    v.longest = std::max(v.longest, token.size());
+    v.whole.add(token, Index(i));
     if (token.starts_with(v.options.continuation) && token.size() > v.options.continuation.size())
-      v.continued[token.substr(v.options.continuation.size())] = Index(i);
+      v.continued.add(token.substr(v.options.continuation.size()), Index(i));
   }
+  v.whole.sort(), v.continued.sort();
   const auto need = [&](const std::string& name) {
-    const auto found = v.whole.find(name);
-    if (found == v.whole.end())
+    const Index id = v.whole.id(name);
+    if (id < 0)
       throw Error(LoadError::bad_vocabulary, file,
                   detail::concat("the vocabulary of ", v.tokens.size(), " tokens has no ", detail::in_quotes(name)));
-    return found->second;
+    return id;
   };
   v.unknown = need(v.options.unknown), v.begin = need(v.options.begin), v.end = need(v.options.end);
   for (const std::string& name : v.options.special)
-    if (const auto found = v.whole.find(name); found != v.whole.end() && !name.empty())
-      v.special.emplace_back(name, found->second);
+    if (const Index id = v.whole.id(name); id >= 0) v.special.emplace_back(name, id);
   vocabulary_ = std::move(made);
 }
 
@@ -252,46 +263,58 @@ inline const std::string& WordPiece::token(Index id) const noexcept {
   return id >= 0 && id < size() ? vocabulary_->tokens[std::size_t(id)] : none;
 }
 
-inline Index WordPiece::id(std::string_view token) const noexcept {
-  const auto found = vocabulary_->whole.find(token);
-  return found == vocabulary_->whole.end() ? -1 : found->second;
-}
+inline Index WordPiece::id(std::string_view token) const noexcept { return vocabulary_->whole.id(token); }
 
 inline std::u32string WordPiece::normalize(std::string_view text) const {
   const WordPieceOptions& o = vocabulary_->options;
   return detail::normalize(text, {o.lower_case, o.strip_accents, o.clean_text, o.split_cjk});
 }
 
+inline void WordPiece::Pieces::sort() {
+  std::stable_sort(sorted.begin(), sorted.end(), [](const Piece& a, const Piece& b) { return a.text < b.text; });
+  const auto later = std::unique(sorted.rbegin(), sorted.rend(), [](auto& a, auto& b) { return a.text == b.text; });
+  sorted.erase(sorted.begin(), later.base());  // of several with one text the last counts
+  Index open = -1;
+  for (Piece& piece : sorted) {  // what begins a piece stands before it
+    while (open >= 0 && !piece.text.starts_with(sorted[std::size_t(open)].text))
+      open = sorted[std::size_t(open)].prefix;
+    piece.prefix = open;
+    open = &piece - sorted.data();
+  }
+}
+
+inline const WordPiece::Piece* WordPiece::Pieces::beginning(std::string_view text) const noexcept {
+  const auto behind = std::upper_bound(sorted.begin(), sorted.end(), text,
+                                       [](std::string_view a, const Piece& b) { return a < b.text; });
+  // Whatever `text` begins with, the piece in front of its place begins with too.
+  const std::string_view nearest = behind == sorted.begin() ? std::string_view() : behind[-1].text;
+  const auto common = std::mismatch(nearest.begin(), nearest.end(), text.begin(), text.end()).first - nearest.begin();
+  Index i = behind - sorted.begin() - 1;
+  while (i >= 0 && std::ssize(sorted[std::size_t(i)].text) > common) i = sorted[std::size_t(i)].prefix;
+  return i < 0 ? nullptr : &sorted[std::size_t(i)];
+}
+
+inline Index WordPiece::Pieces::id(std::string_view text) const noexcept {
+  const Piece* piece = beginning(text);
+  return piece != nullptr && piece->text == text ? piece->id : -1;
+}
+
 inline void WordPiece::add_word(std::u32string_view word, std::vector<Index>& ids) const {
   const Vocabulary& v = *vocabulary_;
-  std::string bytes;
-  std::vector<std::size_t> ends = {0};  // of each character
-  for (const char32_t c : word) {
-    detail::append_utf8(bytes, c);
-    ends.push_back(bytes.size());
-  }
   const std::size_t before = ids.size();
-  const bool too_long = Index(word.size()) > v.options.max_word_length;
-  for (std::size_t first = 0; first < word.size();) {
-    const auto& pieces = first == 0 ? v.whole : v.continued;
-    std::size_t last = first;  // no piece is longer than the longest
-    if (!too_long)
-      last = std::size_t(std::upper_bound(ends.begin() + std::ptrdiff_t(first), ends.end(), ends[first] + v.longest) -
-                         ends.begin()) -
-             1;
-    for (; last > first; --last) {
-      const auto found = pieces.find(std::string_view(bytes).substr(ends[first], ends[last] - ends[first]));
-      if (found == pieces.end()) continue;
-      ids.push_back(found->second);
+  std::string bytes;
+  if (Index(word.size()) <= v.options.max_word_length)
+    for (const char32_t c : word) detail::append_utf8(bytes, c);
+  for (std::string_view rest = bytes; !rest.empty();) {
+    const Piece* piece = (rest.size() == bytes.size() ? v.whole : v.continued).beginning(rest);
+    if (piece == nullptr) {  // one piece that is not there makes the whole word unknown
+      ids.resize(before);
       break;
     }
-    if (last == first) {  // one piece that is not there makes the whole word unknown
-      ids.resize(before);
-      ids.push_back(v.unknown);
-      return;
-    }
-    first = last;
+    ids.push_back(piece->id);
+    rest.remove_prefix(piece->text.size());
   }
+  if (ids.size() == before) ids.push_back(v.unknown);
 }
 
 inline void WordPiece::add_text(std::string_view text, std::vector<Index>& ids) const {
