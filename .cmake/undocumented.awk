@@ -128,7 +128,9 @@ description { described = described " " words_of($0) }
   if (!public || this_kind == "friend" || this_name ~ /^~/) next
   if (this_name == plain && (this_arguments ~ /^\(\)/ || this_arguments ~ ("^\\((const )?" plain "(< [A-Za-z, ]+ >)? &&?[a-z]*\\)"))) next
   if (this_arguments ~ /detail::/) next
-  if (this_arguments ~ /=(default|delete)/ || this_name == "operator=" || this_arguments ~ /->/) next
+  if (this_arguments ~ /=(default|delete)/ || this_name == "operator=") next
+  if (this_arguments ~ /->/ && this_answers !~ /auto/) next  # a deduction guide
+  if (this_arguments ~ /->/) { this_answers = this_arguments; sub(/.*-> */, "", this_answers) }
   ++members
   name[members] = this_name; kind[members] = this_kind; place[members] = this_place; arguments[members] = this_arguments
   answers[members] = this_answers; first[members] = this_first; last[members] = this_last

@@ -10,10 +10,10 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <vector>
+#include <vitrine/io/config.hpp>
 #include <vitrine/io/load.hpp>
 #include <vitrine/vitrine.hpp>
 
@@ -116,13 +116,13 @@ struct Case {
       throw vt::Error(vt::LoadError::config_unsupported, file.file(),
                       "its metadata names no module that vitrine has: " + vt::detail::in_quotes(text("module")));
     config = text("config");
-    const nlohmann::json call = vt::detail::parse_config(text("call"), file.file());
+    const vt::ConfigFile call(text("call"), file.file());
     const std::string name_of = kind->name;
     if (name_of == "MultiheadAttention") {
       const auto options = vt::read_config<vt::AttentionConfig>(config, file.file());
       heads = options.num_heads;
       extra_keys = Index(options.add_bias_kv) + Index(options.add_zero_attn);
-      self_attention = call.value("self_attention", false);
+      self_attention = call.boolean("self_attention", false);
     } else if (name_of == "Transformer") {
       heads = vt::read_config<vt::TransformerConfig>(config, file.file()).nhead;
     } else if (name_of == "Encoder" || name_of == "Decoder") {
@@ -131,34 +131,41 @@ struct Case {
       heads = vt::read_config<vt::LayerConfig>(config, file.file()).nhead;
     }
     std::set<std::string> known;
+    const auto must = [](const vt::TensorView& view, bool right, const char* shape) {
+      if (!right || std::count(view.shape.begin(), view.shape.end(), 0) > 0)
+        view.fail(vt::LoadError::shape_mismatch, std::string("must have the shape ") + shape + ", no extent 0");
+    };
+    const std::vector<Index>& first = file.at(std::string("input.") + kind->inputs[0]).shape;
     for (const char* name : kind->inputs) {
       const vt::TensorView& view = file.at(std::string("input.") + name);
-      if (view.shape.size() != 3) view.fail(vt::LoadError::shape_mismatch, "must have the shape (B, T, E)");
+      must(view, view.shape.size() == 3, "(B, T, E)");
+      if (self_attention ? view.shape != first : view.shape[0] != first[0])
+        view.fail(
+            vt::LoadError::shape_mismatch,
+            std::string(self_attention ? "has another shape" : "has another batch") + " than input." + kind->inputs[0]);
       Input<S>& input = inputs[name];
       input.batch = view.shape[0], input.length = view.shape[1], input.width = view.shape[2];
       input.values = view.to_vector<S>();
       input.real.assign(std::size_t(input.batch), input.length);
       known.insert(view.name);
     }
-    for (Index b = 0; b < inputs.begin()->second.batch; ++b) batches.push_back(b);
+    for (Index b = 0; b < first[0]; ++b) batches.push_back(b);
     for (const Kind::MaskNames& names : kind->masks) {
       MaskInput<S>& mask = masks.emplace_back();
       if (const vt::TensorView* view = file.find(std::string("input.") + names.matrix)) {
         const std::size_t rank = view->shape.size();
-        if (rank != 2 && rank != 3)
-          view->fail(vt::LoadError::shape_mismatch, "must have the shape (T, S) or (B * H, T, S)");
+        must(*view, rank == 2 || rank == 3, "(T, S) or (B * H, T, S)");
         mask.planes = rank == 2 ? 1 : view->shape[0];
         mask.rows = view->shape[rank - 2], mask.columns = view->shape[rank - 1];
         if (view->dtype == vt::DType::BOOL)
           mask.ignore = view->to_vector<std::uint8_t>();
         else
           mask.bias = view->to_vector<S>();
-        mask.matrix_is_causal = call.value(std::string(names.matrix) + "_kind", "") == "causal" && rank == 2;
+        mask.matrix_is_causal = rank == 2 && call.text((std::string(names.matrix) + "_kind").c_str(), "") == "causal";
         known.insert(view->name);
       }
       if (const vt::TensorView* view = file.find(std::string("input.") + names.padding)) {
-        if (view->shape.size() != 2 || view->dtype != vt::DType::BOOL)
-          view->fail(vt::LoadError::shape_mismatch, "must be BOOL of the shape (B, S)");
+        must(*view, view->shape.size() == 2 && view->dtype == vt::DType::BOOL, "(B, S), of BOOL");
         mask.ignore_keys = view->to_vector<std::uint8_t>();
         mask.key_batch = view->shape[0], mask.key_length = view->shape[1];
         known.insert(view->name);

@@ -4,6 +4,7 @@
 # Builds unit.cpp in the ways below and links them all into one program, in both orders: each must print what it prints in a
 # program of its own. No two may share a weak symbol, ours or std::'s or Eigen's: the linker would keep one of the two, and a
 # machine without AVX-512 might then run the other's. Then the same of a std:: symbol of the test's own, which must be found.
+# From -O1 on: without optimisation the smallest functions of Eigen's expressions are not inlined and would be shared.
 #
 # generate, io and inspect (hosted.cpp, not linked) share no symbol with our or Eigen's name in it either. But they take and
 # return std::vector and std::string, read JSON by nlohmann's classes and keep files in std::shared_ptr: the members of

@@ -10,6 +10,9 @@ struct NoComment {
 using NoAlias = int;
 inline constexpr int no_constant = 1;
 void no_comment();
+auto no_comment_behind(int value) -> Status;
+// Does something.
+auto no_code_behind(int value) -> Status;
 
 // An overload's comment is enough,
 void overloaded();
