@@ -120,6 +120,12 @@ TEST_CASE("special tokens stand for themselves wherever they are") {
   const vt::WordPiece tokenizer(small);
   CHECK(text_of(tokenizer, tokenizer.pieces("run[MASK]run [SEP]")) == "run [MASK] run [SEP]");
   CHECK(text_of(tokenizer, tokenizer.pieces("[mask]")) == "[UNK] [UNK] [UNK]");
+  vt::WordPieceOptions options;
+  options.special = {"[PAD]", "[PAD", "[PAD]un"};  // of several in one place the longest
+  std::vector<std::string> tokens = small;
+  tokens.insert(tokens.end(), {"[PAD", "[PAD]un"});
+  CHECK(text_of(vt::WordPiece(tokens, options), vt::WordPiece(tokens, options).pieces("[PAD]unrun[PAD]run")) ==
+        "[PAD]un run [PAD] run");
 }
 
 TEST_CASE("bytes that are not UTF-8 are left out") {
@@ -146,6 +152,7 @@ TEST_CASE("ids and names") {
   CHECK(tokenizer.size() == Index(small.size()));
   CHECK(tokenizer.id("run") == 8);
   CHECK(tokenizer.id("walk") == -1);
+  CHECK(tokenizer.id("runs") == -1);  // begins with a piece
   CHECK(tokenizer.token(8) == "run");
   CHECK(tokenizer.token(-1).empty());
   CHECK(tokenizer.token(99).empty());
@@ -195,6 +202,15 @@ TEST_CASE("a folder with vocab.txt and tokenizer_config.json, or with tokenizer.
     json["model"]["vocab"]["far"] = -1;
     scratch.write("tokenizer.json", json.dump());
     CHECK(error_of([&] { vt::WordPiece{folder}; }) == "bad_vocabulary");
+    json["model"]["vocab"]["far"] = "16";
+    scratch.write("tokenizer.json", json.dump());
+    CHECK(error_of([&] { vt::WordPiece{folder}; }) == "bad_vocabulary");
+    json["model"]["vocab"].erase("far");
+    for (const char* added : {R"([{"id": 4}])", R"([{"content": "[MASK]"}])", "[4]"}) {
+      json["added_tokens"] = nlohmann::json::parse(added);
+      scratch.write("tokenizer.json", json.dump());
+      CHECK(error_of([&] { vt::WordPiece{folder}; }) == "bad_vocabulary");
+    }
   }
 }
 
