@@ -98,7 +98,7 @@ class Program {
 
  private:
   void line() {
-    const Index number = count_++;
+    const Index number = input_.number();
     const lines::Line source = model_->read(input_.source.text, input_.source.too_long, number);
     lines::Line target;
     if (input_.has_targets()) target = model_->read_target(input_.target.text, input_.target.too_long, number);
@@ -132,7 +132,7 @@ class Program {
   lines::Input input_;
   std::optional<vt::NpzWriter> archive_;
   std::vector<models::Inspected> kept_;
-  Index count_ = 0, unusable_ = 0;
+  Index unusable_ = 0;
 };
 
 }  // namespace

@@ -78,6 +78,8 @@ class Input {
     return !ended_;
   }
   Text source = {}, target = {};
+  // Of the line that next() has found last, from 0.
+  Index number() const { return count_ - 1; }
   // Throws Error if one ended before the other; to be called when all that was read has been dealt with.
   void check_end() const {
     if (!mismatch_.empty()) throw vt::Error(vt::LoadError::bad_usage, file_, mismatch_);

@@ -44,20 +44,19 @@ class Program {
     for (bool more = true; more;) {
       std::vector<lines::Line> sources, targets;
       while (sources.size() < (interactive ? 1 : 512) && (more = input_.next())) {
-        sources.push_back(folder_.reader().read(input_.source.text, input_.source.too_long, lines_));
+        sources.push_back(folder_.reader().read(input_.source.text, input_.source.too_long, input_.number()));
         report(sources.back(), "");
         if (input_.has_targets()) {
-          targets.push_back(folder_.reader().read_target(input_.target.text, input_.target.too_long, lines_));
+          targets.push_back(folder_.reader().read_target(input_.target.text, input_.target.too_long, input_.number()));
           report(targets.back(), "target ");
           if (!targets.back().usable()) sources.back().ids.clear();
         }
-        ++lines_;
       }
       if (options_.step)
         step(sources);
       else
         chunk(sources, targets);
-      if (watched) std::fprintf(stderr, "\r%td lines", lines_);
+      if (watched) std::fprintf(stderr, "\r%td lines", input_.number() + 1);
     }
     if (watched) std::fputc('\n', stderr);
     input_.check_end();
@@ -179,7 +178,7 @@ class Program {
   vt::GenerationConfig config_;
   lines::Input input_;
   Head head_;
-  Index lines_ = 0, unusable_ = 0;
+  Index unusable_ = 0;
   std::optional<vt::NpzWriter> archive_;
   std::vector<std::pair<Index, inspect::Example>> examples_;
   std::vector<std::unique_ptr<Scored>> held_;
