@@ -5,7 +5,9 @@
 #include <random>
 #include <string>
 #include <vector>
+#include <vitrine/io/load.hpp>
 #include <vitrine/io/safetensors.hpp>
+#include <vitrine/layers/layer_norm.hpp>
 
 #include "../io/scratch.hpp"
 #include "allocation.hpp"
@@ -64,6 +66,19 @@ TEST_CASE("a type that nobody knows is an error on access, not on opening") {
     CHECK(file.at("a").dtype_name == dtype);
     CHECK(error_of([&] { file.at("a").to_vector<float>(); }) == "unknown_dtype");
   }
+}
+
+TEST_CASE("a type's name reaches no terminal as it is, however long") {  // found by the fuzzer: DEL in a layer's type
+  const std::string dtype = "\"F3\x7f\\n\\u009b" + attack::repeat("x", 100000) + '"';
+  const std::string bytes = attack::file(R"({"weight":{"dtype":)" + dtype + R"(,"shape":[4],"data_offsets":[0,16]},)" +
+                                             R"("bias":{"dtype":"F32","shape":[4],"data_offsets":[16,32]}})",
+                                         32);
+  const vt::SafeTensors file(std::as_bytes(std::span(bytes)), "file");
+  vt::LayerNorm<float> norm(4);
+  std::string message;
+  CHECK(error_of([&] { vt::load(norm, file); }, &message) == "wrong_dtype");
+  CHECK(message.find(R"("weight": "F3\x7f\x0a\xc2\x9bxxx)") != std::string::npos);
+  CHECK(message.size() < 1000);
 }
 
 TEST_CASE("a file cut off anywhere is refused") {

@@ -31,3 +31,8 @@ TEST_CASE("text from a file reaches no terminal unescaped") {
   CHECK(vt::detail::in_quotes("a\x1b[31m\"\\\n") == "\"a\\x1b[31m\\x22\\x5c\\x0a\"");
   CHECK(vt::detail::in_quotes(std::string(1000, 'x')).size() == 160 + 5);
 }
+
+TEST_CASE("a message is one line without controls, whatever a file's name or a sentence holds") {
+  const vt::Error error(vt::LoadError::file_missing, "a\nb\xc3\xa4\x1b[2J", "is\x7f not \xc2\x9bthere \xc2\xa0\\ \xc2");
+  CHECK(std::string(error.message()) == "a\\x0ab\xc3\xa4\\x1b[2J: is\\x7f not \\xc2\\x9bthere \xc2\xa0\\ \xc2");
+}

@@ -1,6 +1,6 @@
 // Errors of everything that reads or writes files: one exception type, one code for each kind of rejection.
 //   try { vt::SafeTensors file("model.safetensors"); } catch (const vt::Error& e) { e.code(); e.what(); }
-// what() is one line: the code's name, the file, then a sentence with the actual values.
+// what() is one line that a terminal may show: the code's name, the file, then a sentence with the actual values.
 #pragma once
 #include <charconv>
 #include <concepts>
@@ -38,7 +38,7 @@ const char* name(LoadError code) noexcept;
 /// Thrown by everything in io/: a code to test, and a line to show that starts with the code's name and the file.
 class Error : public std::runtime_error {
  public:
-  // The line is "CODE: FILE: SENTENCE".
+  // The line is "CODE: FILE: SENTENCE"; a control character in a file's name or a sentence becomes \xNN.
   Error(LoadError code, std::string_view file, std::string_view sentence);
   // The reason, to be tested.
   LoadError code() const noexcept { return code_; }
@@ -51,19 +51,32 @@ class Error : public std::runtime_error {
 
 namespace detail {
 
+/// `text` with every byte at which hidden(text, index) holds as \xNN.
+template <class Hidden>
+std::string escaped(std::string_view text, Hidden hidden) {
+  constexpr char digits[] = "0123456789abcdef";
+  std::string result;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (hidden(text, i))
+      result.append("\\x").append(1, digits[byte >> 4]).append(1, digits[byte & 15]);
+    else
+      result += text[i];
+  }
+  return result;
+}
 /// Text from a file made fit for a terminal: in quotes, control and non-ASCII bytes as \xNN, at most 160 bytes of it.
 inline std::string in_quotes(std::string_view text) {
-  constexpr char digits[] = "0123456789abcdef";
-  std::string result = "\"";
-  for (const char c : text.substr(0, 160)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte < 0x7f && c != '"' && c != '\\') {
-      result += c;
-    } else {
-      result.append("\\x").append(1, digits[byte >> 4]).append(1, digits[byte & 15]);
-    }
-  }
-  return result.append(text.size() > 160 ? "...\"" : "\"");
+  const auto hidden = [](std::string_view all, std::size_t i) {
+    return all[i] < 0x20 || all[i] > 0x7e || all[i] == '"' || all[i] == '\\';
+  };
+  return "\"" + escaped(text.substr(0, 160), hidden) + (text.size() > 160 ? "...\"" : "\"");
+}
+/// Is this a byte of a control character of UTF-8 text: U+0000 to U+001F, U+007F to U+009F?
+inline bool is_control(std::string_view text, std::size_t i) {
+  const auto byte = [&](std::size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0u; };
+  const auto upper = [&](std::size_t at) { return byte(at) == 0xc2 && byte(at + 1) >= 0x80 && byte(at + 1) < 0xa0; };
+  return byte(i) < 0x20 || byte(i) == 0x7f || upper(i) || (i > 0 && upper(i - 1));
 }
 
 /// One argument of concat: text, or a number as text.
@@ -93,7 +106,9 @@ std::string concat(const Parts&... parts) {
 }  // namespace detail
 
 inline Error::Error(LoadError code, std::string_view file, std::string_view sentence)
-    : std::runtime_error(detail::concat(vitrine::name(code), ": ", file, ": ", sentence)), code_(code) {}
+    : std::runtime_error(
+          detail::escaped(detail::concat(vitrine::name(code), ": ", file, ": ", sentence), detail::is_control)),
+      code_(code) {}
 
 inline const char* name(LoadError code) noexcept {
   switch (code) {

@@ -195,7 +195,7 @@ void load_parts(std::vector<LoadPart<S>>& parts, const Memory* memory, const Saf
       if (view->shape != shape || !divides)
         shapes.add(prefix, name, concat(" ", shape_text(view->shape), " instead of ", shape_text(shape)));
       else if (!is_floating(view->dtype))
-        types.add(prefix, name, concat(" ", view->dtype_name));
+        types.add(prefix, name, concat(": ", in_quotes(view->dtype_name)));
     }
   }
   for (const auto& [second, first] : options.tied) {
