@@ -81,6 +81,9 @@ class Program {
     for (const std::string& one : options.lines) given_ << one << '\n';
     if (!options.target.empty() && !model_->takes_targets())
       throw vt::Error(vt::LoadError::bad_usage, options.model, "is no model that takes a --target");
+    const std::string only = model_->only_kind();
+    if (!only.empty() && std::find(options.kinds.begin(), options.kinds.end(), only) == options.kinds.end())
+      throw vt::Error(vt::LoadError::bad_usage, options.model, "has attention of kind " + only + " only: see --kinds");
     if (std::filesystem::path(options.maps).extension() == ".npz") archive_.emplace(options.maps);
   }
 

@@ -35,6 +35,8 @@ class Model {
   // Only for models that take a target.
   virtual lines::Line read_target(const std::string&, bool, Index) const { return {}; }
   virtual bool takes_targets() const { return false; }
+  // The one kind of attention of a model that is a single stack; empty: all three.
+  virtual std::string only_kind() const { return {}; }
   // The maps of one line; `target` is empty where none was given.
   virtual Inspected look(const lines::Line& line, const lines::Line& target, const Keep& keep) = 0;
 };
@@ -148,6 +150,7 @@ class OneStack : public Model {
   lines::Line read(const std::string& text, bool too_long, Index number) const override {
     return reader_.read(text, too_long, number);
   }
+  std::string only_kind() const override { return kind_; }
   Inspected look(const lines::Line& line, const lines::Line&, const Keep& keep) override {
     using Result = decltype(std::declval<const M&>()(vt::Tokens(), typename M::Masks(), keep));
     auto result = std::make_shared<Result>();

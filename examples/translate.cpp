@@ -88,6 +88,19 @@ class Program {
     if (!head_.known()) head_ = aligning_head(folder_, options_.model, config_, sources, targets);
   }
 
+  // On the first lines as they stand in the input: what is computed together must not matter.
+  void choose_by_first(const std::vector<lines::Line>& sources, const std::vector<lines::Line>& targets) {
+    lines::Packed first;
+    std::vector<std::vector<Index>> given;
+    for (std::size_t i = 0; i < sources.size() && first.lengths.size() < 32; ++i) {
+      if (!sources[i].usable()) continue;
+      first.add(sources[i].ids);
+      if (!targets.empty()) given.push_back(targets[i].ids);
+    }
+    if (first.lengths.empty()) return;
+    choose_head(first.tokens(), targets.empty() ? folder_.greedy(first.tokens()) : given);
+  }
+
   // The maps of each line as they grow, then the line out.
   void step(const std::vector<lines::Line>& sources) {
     for (const lines::Line& source : sources) {
@@ -104,6 +117,7 @@ class Program {
 
   void chunk(const std::vector<lines::Line>& sources, const std::vector<lines::Line>& targets) {
     const bool listed = options_.n_best > 0;
+    if (!options_.alignments.empty() && !head_.known()) choose_by_first(sources, targets);
     const Index n_best = config_.num_return_sequences;
     std::vector<std::string> out(sources.size());
     for (std::size_t i = 0; i < sources.size(); ++i)
@@ -137,7 +151,6 @@ class Program {
       targets.push_back(one.ids), shown.push_back(one.ids);
       if (options_.drop_end && config_.is_end(one.ids.back()) && one.ids.size() > 1) shown.back().pop_back();
     }
-    if (aligned) choose_head(tokens, targets);
     std::unique_ptr<Scored> maps;
     if (aligned || mapped)
       maps =
@@ -158,8 +171,9 @@ class Program {
           options_.score.empty() ? double(found[b].score) : std::accumulate(log_probs.begin(), log_probs.end(), 0.0);
       Output one{line.number, targets[b], score, log_probs, ""};
       if (aligned)
-        one.alignment = alignment(options_, maps->result.cross_attn[head_.layer].matrix(Index(b), head_.head),
-                                  line.tokens, target, config_.is_end(shown[b].back()));
+        one.alignment =
+            alignment(options_, maps->result.cross_attn[head_.layer].matrix(Index(b), head_.head), line.tokens, target,
+                      config_.is_end(shown[b].back()), folder_.is_end(line.ids.back()));
       out[batch[b]] += formatted(options_, folder_.reader(), one);
       if (!mapped) continue;
       const Index number = line.number * config_.num_return_sequences + k;

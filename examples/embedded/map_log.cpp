@@ -114,7 +114,7 @@ int page(const std::string& log, const std::string& out) {
     for (const map_log::Map& map : result.maps)
       if (std::find(kinds.begin(), kinds.end(), map.kind) == kinds.end()) kinds.push_back(map.kind);
     for (const std::string& kind : kinds) {
-      inspect::MapGroup group{.kind = kind == "encoder_self" ? "encoder" : kind};
+      inspect::MapGroup group{.kind = kind.ends_with("_self") ? kind.substr(0, kind.size() - 5) : kind};
       for (const map_log::Map& map : result.maps) {
         if (map.kind != kind) continue;
         const auto named = [&](long count) {

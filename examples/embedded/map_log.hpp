@@ -91,6 +91,8 @@ inline std::vector<Result> read(std::istream& in) {
       fail("the firmware says: " + word);
     } else if (word == "end") {
       inside = false;
+    } else {
+      fail("no such line: " + word);
     }
   }
   if (inside) fail("the log ends before \"vt end\"");

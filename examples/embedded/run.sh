@@ -17,6 +17,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
+[[ $word =~ ^[a-z\']{1,15}$ ]] || die "WORD must be 1 to 15 small letters: the firmware's encoder has room for 15 and the end mark"
 
 need_embedded() {
   need_toolchain

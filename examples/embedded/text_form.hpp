@@ -1,10 +1,10 @@
 // A result as text for a serial port: one line a row, each with a check sum, readable by eye and by map_log.
 //
-//   vt begin r a d i u m*5a                   the tokens, or row numbers
-//   vt output 6 128*01                        rows, columns; then one line a row
+//   vt begin r a d i u m*43                   the tokens, or row numbers
+//   vt output 6 128*30                        rows, columns; then one line a row
 //   vt 0.1250000 -1.5000000 ...*33
-//   vt map self_attn 2 0 6 6*45               kind, layer, head, rows, columns; then one line a row
-//   vt end*2b
+//   vt map self_attn 2 0 6 6*30               kind, layer, head, rows, columns; then one line a row
+//   vt end*4d
 //
 // Seven digits after the point. The sum is the exclusive or of all characters from "vt" on before the star, as NMEA has
 // it. A line that does not begin with "vt " is somebody else's. No heap, no printf, no double.

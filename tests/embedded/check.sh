@@ -39,8 +39,10 @@ headers() {
   for compiler in "g++" "g++ -ffreestanding" "clang++-14 -ffreestanding" "i686-linux-gnu-g++" "clang++-14 --target=i686-linux-gnu" \
     "aarch64-linux-gnu-g++" "arm-none-eabi-g++ -mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16" \
     "arm-none-eabi-g++ -mcpu=cortex-m0 -mthumb"; do
-    command -v "${compiler%% *}" >/dev/null || continue
-    [[ $compiler != *=i686* ]] || [ -e /usr/i686-linux-gnu/include ] || continue
+    if ! command -v "${compiler%% *}" >/dev/null || { [[ $compiler == *=i686* ]] && [ ! -e /usr/i686-linux-gnu/include ]; }; then
+      [ "${CI:-}" != true ] || { echo "missing: $compiler"; failed=1; }  # CI has them all
+      continue
+    fi
     read -ra command <<<"$compiler"
     ways=$((ways + 1))
     errors=$("${command[@]}" "${include[@]}" -fsyntax-only -fno-exceptions -fno-rtti -Wall -Wextra -Werror -x c++ - <<<"$all" 2>&1) && continue

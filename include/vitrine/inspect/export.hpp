@@ -194,7 +194,16 @@ inline void save_maps(const std::filesystem::path& path, const Page& page) {
     save_viewer(path, page);
   } else if (path.extension() == ".json") {
     AtomicFile file(path);
-    for (const Example& example : page.examples) file.write(bertviz_model_view(example.groups) + "\n");
+    for (const Example& example : page.examples) {
+      BertvizOptions options;
+      if (!example.groups.empty()) {
+        check(example.groups[0]);
+        const detail::KeptMaps kept = detail::kept_maps(example.groups[0]);
+        options.include_layers.assign(kept.layers.begin(), kept.layers.end());
+        options.include_heads.assign(kept.heads.begin(), kept.heads.end());
+      }
+      file.write(bertviz_model_view(example.groups, options) + "\n");
+    }
     file.commit();
   } else {
     throw Error(LoadError::bad_usage, path.string(), "maps are written to .npz, .html or .json files");

@@ -54,7 +54,15 @@ RowMajor<S> roll_layer(const M& attention, const RowMajor<S>& rolled, S residual
   RowMajor<S> mixed = (S(1) - residual) * attention;
   mixed.diagonal().array() += residual;
   if (rolled.size() == 0) return mixed;
-  return mixed * rolled;
+  // From a row's first to its last weight that is not 0, as keep::rollout does: padded rows may hold anything.
+  RowMajor<S> product(length, rolled.cols());
+  for (Index i = 0; i < length; ++i) {
+    Index first = 0, end = length;
+    while (end > 0 && mixed(i, end - 1) == S(0)) --end;
+    while (first < end && mixed(i, first) == S(0)) ++first;
+    product.row(i).noalias() = mixed.row(i).segment(first, end - first) * rolled.middleRows(first, end - first);
+  }
+  return product;
 }
 
 template <class S>

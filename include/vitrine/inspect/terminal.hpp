@@ -118,19 +118,22 @@ inline std::string terminal_heatmap(const float* map, Index query_count, Index k
                              : options.scale == Scale::row
                                  ? "its row's largest weight"
                                  : "the largest weight, " + detail::percent(static_cast<double>(largest));
-    out += margin;
     if (coloured) {
-      out += "0 ";
+      out += margin + "0 ";
       for (int k = 0; k <= 8; ++k) out += detail::painted(" ", k / 8.0, options);
       out += " " + full + "\n";
     } else {
       static constexpr std::string_view limits[] = {" <6%  ", " <25%  ", " <50%  ", " <75%  ", " to 100% of "};
-      for (int k = 0; k < 5; ++k) out += std::string(detail::shade_text(k, options.unicode)) + std::string(limits[k]);
-      out += full + "\n";
+      std::string legend = margin;
+      for (int k = 0; k < 5; ++k)
+        legend += std::string(detail::shade_text(k, options.unicode)) + std::string(limits[k]);
+      out += shorten(legend + full, options.width) + "\n";
     }
     if (small.row_step > 1 || small.column_step > 1) {
-      out += margin + "reduced: each cell is the largest weight of " + std::to_string(small.row_step) + " x " +
-             std::to_string(small.column_step) + " (queries x keys)\n";
+      out += shorten(margin + "reduced: each cell is the largest weight of " + std::to_string(small.row_step) + " x " +
+                         std::to_string(small.column_step) + " (queries x keys)",
+                     options.width) +
+             "\n";
     }
   }
   return out;

@@ -109,7 +109,7 @@ inline Words words_of(const std::vector<std::string>& tokens, Subwords marks) {
           begins = false, stays_open = !drop_back("</w>");
           break;
         case Subwords::byte_level:
-          begins = drop_front("Ġ"), stays_open = true;
+          begins = drop_front("Ġ") || text.starts_with("Ċ"), stays_open = !text.ends_with("Ċ");  // a line break
           break;
       }
     }

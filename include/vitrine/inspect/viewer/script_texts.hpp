@@ -131,6 +131,7 @@ function show() {
 function chooseHead(layer, head) {
   state.layer = layer;
   state.head = head;
+  chooseGroup.mean = isMean(currentGroup());
   show();
 }
 
@@ -164,13 +165,16 @@ function chooseGroup(index) {
   state.group = index;
   const group = groups[index];
   Object.assign(state, {row: null, column: null, hover: null, zoom: null});
-  const mayStay = state.layer < group.layers && state.head <= group.heads && (state.head === group.heads ? group.heads > 1 : isKept(group, state.layer, state.head));
+  if (chooseGroup.mean) state.head = group.heads;  // the mean stays the mean, whatever number of heads there is
+  const mayStay = state.layer < group.layers && (chooseGroup.mean ? group.heads > 1 && group.kept.some(k => Math.floor(k / group.heads) === state.layer)
+    : state.head < group.heads && isKept(group, state.layer, state.head));
   if ((!mayStay || !chooseGroup.seen) && group.kept.length) {
     const slot = sharpest(group);
     state.layer = Math.floor(group.kept[slot] / group.heads);
     state.head = group.kept[slot] % group.heads;
   }
   chooseGroup.seen = true;
+  chooseGroup.mean = isMean(group);
   const tabs = byId('tabs'), hadFocus = tabs.contains(document.activeElement);
   tabs.replaceChildren(...groups.map(({kind}, k) => {
     const tab = make('button', kind);

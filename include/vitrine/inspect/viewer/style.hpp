@@ -29,7 +29,7 @@ body { margin: 0; background: var(--page); color: var(--ink); font: 15px/1.45 sy
 header, main, footer { max-width: 1500px; margin: 0 auto; padding: 0 16px; }
 header { display: flex; flex-wrap: wrap; align-items: center; gap: 8px 16px; padding-top: 14px; padding-bottom: 12px; }
 h1 { font-size: 19px; margin: 0; overflow-wrap: anywhere; }
-h2 { font-size: 15px; margin: 0; }
+h2 { font-size: 15px; margin: 0; overflow-wrap: anywhere; }
 .push { flex: 1; }
 main { display: grid; grid-template-columns: minmax(0, 5fr) minmax(0, 7fr); gap: 14px; align-items: start; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 12px 14px; box-shadow: var(--shadow); min-width: 0; }
