@@ -25,37 +25,44 @@ struct Head {
   }
 };
 
-// The head whose rows have the largest weights on these targets, end marks left out; `largest`: their mean.
-inline Head surest_head(Seq2SeqFolder& folder, const vt::GenerationConfig& config, const vt::Tokens& sources,
-                        const std::vector<std::vector<Index>>& targets, double& largest) {
-  const auto scored = vt::score(folder.model(), folder.workspace(), sources, targets, config,
-                                vt::keep::weights.only({.which = vt::Which::cross}));
-  const auto& cross = scored.result.cross_attn;
-  Head best;
-  largest = -1;
-  for (Index layer = 0; layer < cross.layers(); ++layer)
-    for (Index head = 0; head < cross.heads(); ++head) {
-      double sum = 0;
-      Index rows = 0;
-      for (Index b = 0; b < cross.batch(); ++b) {
-        const auto map = cross[layer].matrix(b, head);
-        for (Index t = 0; t + 1 < map.rows() && map.cols() > 1; ++t, ++rows)
-          sum += double(map.row(t).head(map.cols() - 1).maxCoeff());
-      }
-      sum /= double(std::max<Index>(rows, 1));
-      if (sum > largest) largest = sum, best = {layer, head};
-    }
-  return best;
+// The head whose rows have the largest weights on the first 32 lines as they stand in the input, with these targets or,
+// without any, what greedy search finds; end marks left out. `largest`: their mean.
+inline Head surest_head(Seq2SeqFolder& folder, const std::vector<lines::Line>& sources,
+                        const std::vector<lines::Line>& targets, double& largest) {
+  std::vector<const std::vector<Index>*> given;
+  std::vector<std::vector<Index>> wanted;
+  for (std::size_t i = 0; i < sources.size() && given.size() < 32; ++i) {
+    if (!sources[i].usable()) continue;
+    given.push_back(&sources[i].ids);
+    wanted.push_back(targets.empty() ? folder.greedy(vt::Tokens(sources[i].ids))[0] : targets[i].ids);
+  }
+  const Index heads = folder.heads(), all = folder.layers() * heads;
+  std::vector<double> sums(std::size_t(all), 0.0);
+  Index rows = 0;
+  folder.force(given, wanted, vt::keep::weights.only({.which = vt::Which::cross}), {},
+               [&](std::size_t i, const auto& scored, Index b) {
+                 const Index words = Index(wanted[i].size()) - (folder.is_end(wanted[i].back()) ? 1 : 0);
+                 const Index keys = Index(given[i]->size()) - (folder.is_end(given[i]->back()) ? 1 : 0);
+                 if (keys == 0) return;
+                 rows += words;
+                 for (Index h = 0; h < all; ++h) {
+                   const auto map = scored.result.cross_attn[h / heads].matrix(b, h % heads);
+                   for (Index t = 0; t < words; ++t) sums[std::size_t(h)] += double(map.row(t).head(keys).maxCoeff());
+                 }
+               });
+  const auto best = std::max_element(sums.begin(), sums.end());
+  largest = *best / double(std::max<Index>(rows, 1));
+  return {(best - sums.begin()) / heads, (best - sums.begin()) % heads};
 }
 
-// Measured on words.tsv where the folder of a spelling model has it, else the surest on these targets; says on stderr
+// Measured on words.tsv where the folder of a spelling model has it, else the surest on these lines; says on stderr
 // which and why.
-inline Head aligning_head(Seq2SeqFolder& folder, const std::filesystem::path& path, const vt::GenerationConfig& config,
-                          const vt::Tokens& sources, const std::vector<std::vector<Index>>& targets) {
+inline Head aligning_head(Seq2SeqFolder& folder, const std::filesystem::path& path,
+                          const std::vector<lines::Line>& sources, const std::vector<lines::Line>& targets) {
   std::error_code failed;
   if (std::filesystem::exists(path / "words.tsv", failed) && folder.reader().vocabulary()) {
-    const auto measured = letters::measure(folder.model(), folder.workspace(), *folder.reader().vocabulary(), config,
-                                           letters::read_pairs(path / "words.tsv"));
+    const auto measured = letters::measure(folder.model(), folder.workspace(), *folder.reader().vocabulary(),
+                                           folder.config(), letters::read_pairs(path / "words.tsv"));
     const letters::HeadMeasure best = measured.best();
     std::fprintf(
         stderr,
@@ -64,7 +71,7 @@ inline Head aligning_head(Seq2SeqFolder& folder, const std::filesystem::path& pa
     return {best.layer, best.head};
   }
   double largest = 0;
-  const Head best = surest_head(folder, config, sources, targets, largest);
+  const Head best = surest_head(folder, sources, targets, largest);
   std::fprintf(stderr, "alignments: layer %td, head %td (its rows' largest weights are the largest: %.2f on average)\n",
                best.layer, best.head, largest);
   return best;

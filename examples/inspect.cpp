@@ -84,6 +84,8 @@ class Program {
     const std::string only = model_->only_kind();
     if (!only.empty() && std::find(options.kinds.begin(), options.kinds.end(), only) == options.kinds.end())
       throw vt::Error(vt::LoadError::bad_usage, options.model, "has attention of kind " + only + " only: see --kinds");
+    if (!only.empty() && options.max_new_tokens > 0)
+      throw vt::Error(vt::LoadError::bad_usage, options.model, "generates nothing here: leave --max-new-tokens out");
     if (std::filesystem::path(options.maps).extension() == ".npz") archive_.emplace(options.maps);
   }
 

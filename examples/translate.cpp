@@ -84,21 +84,10 @@ class Program {
              " heads, from 0");
     head_ = {layer, head};
   }
-  void choose_head(const vt::Tokens& sources, const std::vector<std::vector<Index>>& targets) {
-    if (!head_.known()) head_ = aligning_head(folder_, options_.model, config_, sources, targets);
-  }
-
-  // On the first lines as they stand in the input: what is computed together must not matter.
-  void choose_by_first(const std::vector<lines::Line>& sources, const std::vector<lines::Line>& targets) {
-    lines::Packed first;
-    std::vector<std::vector<Index>> given;
-    for (std::size_t i = 0; i < sources.size() && first.lengths.size() < 32; ++i) {
-      if (!sources[i].usable()) continue;
-      first.add(sources[i].ids);
-      if (!targets.empty()) given.push_back(targets[i].ids);
-    }
-    if (first.lengths.empty()) return;
-    choose_head(first.tokens(), targets.empty() ? folder_.greedy(first.tokens()) : given);
+  // From the first chunk that has lines, before they are sorted into batches.
+  void choose_head(const std::vector<lines::Line>& sources, const std::vector<lines::Line>& targets) {
+    const bool any = std::any_of(sources.begin(), sources.end(), [](const lines::Line& one) { return one.usable(); });
+    if (!head_.known() && any) head_ = aligning_head(folder_, options_.model, sources, targets);
   }
 
   // The maps of each line as they grow, then the line out.
@@ -106,8 +95,7 @@ class Program {
     for (const lines::Line& source : sources) {
       std::vector<Index> ids;
       if (source.usable()) {
-        const vt::Tokens tokens(source.ids);
-        if (!head_.known()) choose_head(tokens, folder_.greedy(tokens));
+        choose_head({source}, {});
         ids = frames::step(folder_, folder_.config(), source, head_);
       }
       std::printf("%s\n", folder_.reader().text(ids).c_str());
@@ -117,7 +105,7 @@ class Program {
 
   void chunk(const std::vector<lines::Line>& sources, const std::vector<lines::Line>& targets) {
     const bool listed = options_.n_best > 0;
-    if (!options_.alignments.empty() && !head_.known()) choose_by_first(sources, targets);
+    if (!options_.alignments.empty()) choose_head(sources, targets);
     const Index n_best = config_.num_return_sequences;
     std::vector<std::string> out(sources.size());
     for (std::size_t i = 0; i < sources.size(); ++i)

@@ -64,7 +64,9 @@ inline OptionTable option_table(Options& o) {
              "all maps of the Nth line out, from 0: .npz, written as lines are done; .html or .json\n"
              "(BertViz), held until the end",
              o.maps);
-  table.toggle("--step", "greedy search with the map of that layer and head drawn after every token", o.step);
+  table.toggle("--step",
+               "greedy search with the map of that layer and head drawn after every token, then the line out as text",
+               o.step);
   table.toggle("--drop-end", "maps and soft alignments without the end mark's row", o.drop_end);
   table.number("--batch-tokens", "2048: source tokens computed together; changes no result", o.batch_tokens, 1,
                1 << 20);
@@ -96,11 +98,17 @@ inline void check_options(Options& o) {
   if (o.threshold == 0) refuse("--alignments takes a threshold above 0");  // as Marian
   if (!o.maps.empty() && !inspect::can_save_maps(o.maps)) refuse("--maps writes .npz, .html or .json, not " + o.maps);
   if ((o.layer == "auto") != (o.head == "auto")) refuse("--layer and --head go together");
-  if (!o.score.empty() && (o.beams > 0 || o.n_best > 0))
-    refuse("--score searches nothing: leave --beams and --n-best out");
-  if (o.step &&
-      (o.beams > 0 || o.n_best > 0 || o.word_scores || !o.score.empty() || !o.alignments.empty() || !o.maps.empty()))
-    refuse("--step only draws: leave --beams, --n-best, --score, --word-scores, --alignments and --maps out");
+  if (!o.score.empty() && (o.beams > 0 || o.n_best > 0 || !o.length_penalty.empty()))
+    refuse("--score searches nothing: leave --beams, --n-best and --length-penalty out");
+  if (o.step && (o.beams > 0 || o.n_best > 0 || o.word_scores || !o.score.empty() || !o.alignments.empty() ||
+                 !o.maps.empty() || !o.length_penalty.empty()))
+    refuse(
+        "--step only draws: leave --beams, --n-best, --length-penalty, --score, --word-scores, --alignments and --maps "
+        "out");
+  if (o.alignments.empty() && o.merge_words) refuse("--merge-words is for --alignments");
+  if (o.alignments.empty() && o.maps.empty() && o.drop_end) refuse("--drop-end is for --alignments and --maps");
+  if (o.alignments.empty() && !o.step && o.layer != "auto")
+    refuse("--layer and --head are for --alignments and --step");
   if (o.n_best > 0 && o.beams == 0) o.beams = o.n_best;
 }
 

@@ -89,7 +89,7 @@ TEST_CASE_TEMPLATE("rollout on the fly: the one from kept maps and the paper's",
   CHECK(encoder.result_bytes({2, 70}, keep::rollout) == sizeof(S) * (2 * 70 * width + 2 * 2 * 70 * 70));
 }
 
-TEST_CASE("rollout on the fly: what a later token or padding holds does not matter") {
+TEST_CASE("rollout: what a later token or padding holds does not matter") {
   Encoder<float> encoder({.layer = {.d_model = 8, .nhead = 2, .dim_feedforward = 16}, .num_layers = 3});
   throw_if_failed(encoder.init(7));
   std::vector<float> x(40 * 8);
@@ -107,6 +107,9 @@ TEST_CASE("rollout on the fly: what a later token or padding holds does not matt
       same = same && alone.self_attn.matrix(0)(i, j) == padded.self_attn.matrix(0)(i, j);
     }
   CHECK(same);
+  const auto maps = encoder({x.data(), 1, 40, 8}, {.src_mask = key_lengths(lengths)});
+  const auto kept = inspect::rollout(maps.self_attn, 0);
+  CHECK((kept.topRows(20) - padded.self_attn.matrix(0).topRows(20)).cwiseAbs().maxCoeff() <= 1e-6f);
 }
 
 TEST_CASE("rollout on the fly: what it cannot do is refused by name") {

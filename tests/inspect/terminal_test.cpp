@@ -87,6 +87,27 @@ TEST_CASE("terminal: any labels, any size") {
   CHECK(lines_of(terminal_heatmap(&one, 1, 1, {}, {}))[1] == "0  ██  0 1");
 }
 
+TEST_CASE("terminal: no line is wider than the terminal") {  // --step counts the lines that it draws over
+  const std::vector<std::string> long_labels(40, "internationale");
+  const std::vector<float> map(1600, 0.5f);
+  for (const Index width : {50, 60, 79, 140})
+    for (const bool unicode : {true, false})
+      for (const auto colour : {TerminalColour::none, TerminalColour::indexed}) {
+        CAPTURE(width);
+        CAPTURE(unicode);
+        TerminalOptions options;
+        options.width = width, options.height = 20, options.unicode = unicode, options.colour = colour;
+        const std::string text = terminal_heatmap(map.data(), 40, 40, long_labels, long_labels, options);
+        CHECK((unicode || is_ascii(text)));
+        CHECK(text.find("reduced") != std::string::npos);
+        for (std::string line : lines_of(text)) {
+          for (std::size_t at; (at = line.find('\x1b')) != std::string::npos;)  // colours take no room
+            line.erase(at, line.find('m', at) + 1 - at);
+          CHECK(display_width(line) <= width);
+        }
+      }
+}
+
 TEST_CASE("terminal: a mark stays on its letter where a label runs downwards") {
   const std::vector<float> map(20, 0.5f);
   const std::vector<std::string> labels(10, "xe\u0301yzzz");

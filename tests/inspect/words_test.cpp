@@ -24,6 +24,8 @@ TEST_CASE("words: each tokenizer's marks") {
   check({"ge@@", "gan@@", "gen", "ist", "</s>"}, Subwords::bpe, {"gegangen", "ist", "</s>"}, {0, 0, 0, 1, 2});
   check({"low", "er</w>", "new</w>", "</s>"}, Subwords::end_of_word, {"lower", "new", "</s>"}, {0, 0, 1, 2});
   check({"The", "Ġwor", "ld", "<|endoftext|>"}, Subwords::byte_level, {"The", "world", "<|endoftext|>"}, {0, 1, 1, 2});
+  check({"Ġwor", "ld", "!", "Ċ", "The", "re", "Ġis"}, Subwords::byte_level, {"world!", "Ċ", "There", "is"},
+        {0, 0, 0, 1, 2, 2, 3});
   check({"a", "b", "</s>"}, Subwords::none, {"a", "b", "</s>"}, {0, 1, 2});
   CHECK(words_of(Texts{}).count() == 0);
   CHECK(words_of({"▁a", "b"}, Subwords::none).texts == Texts{"▁a", "b"});

@@ -34,6 +34,9 @@ run $model --maps "$scratch/page.html" --title 'two <words>' radium vitrine
 check "the page" grep -q "<title>two &lt;words&gt;</title>" "$scratch/page.html"
 run $model --maps "$scratch/bertviz.json" radium
 check "BertViz" [ "$(head -c 32 "$scratch/bertviz.json")" = '{"attention":[{"name":"Cross","a' ]
+run $model --maps "$scratch/some.json" --layers 0,2 --heads 3 radium
+check "BertViz, of some layers and heads" grep -qF '"include_heads":[3]' "$scratch/some.json"
+check "both of the layers" grep -qF '"include_layers":[0,2]' "$scratch/some.json"
 
 for one in bert_0:encoder distilbert_0:encoder gpt2_0:decoder bart_0:cross marian_0:cross; do
   echo '{"ids": [5, 6, 7, 8], "tokens": ["a", "b", "c", "</script>"]}' |
@@ -68,6 +71,9 @@ check "it is said" says "a head that the model does not have"
 check "text for a tokenizer that is not there" exits 2 --model tests/golden/models/gpt2_0 hello
 check "what to do is said" says "--input-format jsonl"
 check "targets where there are none" exits 2 --model tests/golden/models/gpt2_0 --input-format jsonl --target "$scratch/targets"
+check "a kind of attention that a model has not" exits 2 --model tests/golden/models/bert_0 --input-format jsonl --kinds cross
+check "what it has is said" says "of kind encoder only"
+check "a length for what generates nothing" exits 2 --model tests/golden/models/bert_0 --input-format jsonl --max-new-tokens 3
 check "fewer targets than lines" exits 2 --model $model --target "$scratch/targets" a b c
 check "the line is named" says "line 3 is missing"
 check "more targets than lines" exits 2 --model $model --target "$scratch/targets" a

@@ -39,7 +39,7 @@ out=$({ echo ax; head -c 3000000 /dev/zero | tr '\0' a; echo; echo ax; } | "$pro
 says 'an over-long line' 'line 2: is longer than 1048576 bytes'
 
 for option in --beams=0 '--beams 0' '--beams x' '--n-best 3 --beams 2' '--alignments weak' '--alignments 0' '--maps x.png' '--layer 1' \
-  '--layer 3 --head 0' '--nonsense' '--model nowhere' '--max-new-tokens 1000' '--score nowhere' '--input-format xml' '--beams'; do
+  '--layer 3 --head 0 --alignments hard' '--layer 1 --head 0' --merge-words --drop-end '--score /dev/null --length-penalty 2' '--nonsense' '--model nowhere' '--max-new-tokens 1000' '--score nowhere' '--input-format xml' '--beams'; do
   # shellcheck disable=SC2086
   echo ax | "$program" --model $model $option >"$scratch/out" 2>"$scratch/err"
   code=$?
@@ -70,6 +70,19 @@ for options in "--word-scores" "--word-scores --score $scratch/target"; do  # th
     fail "--drop-end $options"
 done
 [ "$(lines 'ax\n' --alignments hard --layer 0 --head 2)" != "$(lines 'ax\n' --alignments hard)" ] || fail "a head by number"
+
+# a source without an end mark keeps its last token
+printf '{"ids": [20, 3, 6, 11, 23, 15]}\n' | "$program" --model $model --input-format jsonl --alignments pharaoh >"$scratch/out" 2>/dev/null
+printf '{"ids": [20, 3, 6, 11, 23, 15]}\n' | "$program" --model $model --input-format jsonl --alignments hard >"$scratch/hard" 2>/dev/null
+grep -q ' 5-5 ' "$scratch/out" && grep -q ' 5-5 ' "$scratch/hard" || fail "pharaoh without an end mark: $(cat "$scratch/out" "$scratch/hard")"
+
+# the head that nobody named is chosen by the first lines, however they are computed
+awk 'BEGIN {srand(1); for (i = 0; i < 200; ++i) {printf "{\"ids\": ["; n = 1 + int(rand() * 12); for (j = 0; j < n; ++j) printf "%d, ", 3 + int(rand() * 20); print "0]}"}}' >"$scratch/many"
+for tokens in 1 16 64 2048; do
+  "$program" --model tests/golden/models/marian_0 --input-format jsonl --max-new-tokens 8 --alignments hard --batch-tokens $tokens <"$scratch/many" 2>"$scratch/err" | md5sum
+  grep '^alignments:' "$scratch/err"
+done | sort | uniq -c >"$scratch/same"
+[ "$(wc -l <"$scratch/same")" = 2 ] || fail "the chosen head depends on the batches: $(cat "$scratch/same")"
 
 # teacher forcing gives the scores that the search had, and takes blank lines
 printf 'R EY D IY AH M\n\nAE K S\n' >"$scratch/targets"
@@ -132,7 +145,7 @@ if script -qec true /dev/null >/dev/null 2>&1; then  # a terminal of its own can
   TERM=xterm script -qec "'$program' --model $model --step --layer 1 --head 1 <'$scratch/in'" /dev/null >"$scratch/out"
   [ "$(grep -c $'\x1b''\[[345]A'$'\x1b''\[J' "$scratch/out")" = 3 ] || fail "--step on a terminal: $(cat -v "$scratch/out")"
 fi
-for option in '--beams 4' '--alignments hard' '--maps x.npz' --word-scores; do
+for option in '--beams 4' '--alignments hard' '--maps x.npz' '--length-penalty 1' --word-scores --merge-words --drop-end; do
   # shellcheck disable=SC2086
   expect "--step $option" 2 '' 'ax' --step $option
 done

@@ -23,6 +23,16 @@ inline std::string terminal_heatmap(const float* map, Index query_count, Index k
 
 // ---- implementation
 
+namespace detail {
+
+/// At most `columns` wide; what is cut off ends in one sign more.
+inline std::string fitted(const std::string& text, Index columns, const TerminalOptions& options) {
+  if (options.unicode || display_width(text) <= columns) return shorten(text, columns);
+  return columns > 0 ? text.substr(0, static_cast<std::size_t>(columns) - 1) + "~" : "";
+}
+
+}  // namespace detail
+
 inline std::string terminal_heatmap(const float* map, Index query_count, Index key_count,
                                     const std::vector<std::string>& query_labels,
                                     const std::vector<std::string>& key_labels, const TerminalOptions& options) {
@@ -86,10 +96,10 @@ inline std::string terminal_heatmap(const float* map, Index query_count, Index k
   }
 
   for (Index i = 0; i < small.rows; ++i) {
-    std::string text =
-        detail::pad(shorten(detail::label_of(query_labels, i * small.row_step, options.unicode), label_width),
-                    label_width) +
-        "  ";
+    std::string text = detail::pad(detail::fitted(detail::label_of(query_labels, i * small.row_step, options.unicode),
+                                                  label_width, options),
+                                   label_width) +
+                       "  ";
     const float* row = small.values.data() + i * small.columns;
     const Index best = detail::strongest(row, small.columns);
     const float full = options.scale == Scale::one ? 1.0f : options.scale == Scale::row ? row[best] : largest;
@@ -107,8 +117,8 @@ inline std::string terminal_heatmap(const float* map, Index query_count, Index k
     }
     if (options.strongest && row[best] > 0) {
       const std::string label = detail::label_of(key_labels, best * small.column_step, options.unicode);
-      text += (dense ? "  " : " ") + detail::pad(shorten(label, 16), std::min<Index>(longest_key, 16)) + " " +
-              detail::percent(static_cast<double>(row[best]));
+      text += (dense ? "  " : " ") + detail::pad(detail::fitted(label, 16, options), std::min<Index>(longest_key, 16)) +
+              " " + detail::percent(static_cast<double>(row[best]));
     }
     out += text.substr(0, text.find_last_not_of(' ') + 1) + "\n";
   }
@@ -121,19 +131,20 @@ inline std::string terminal_heatmap(const float* map, Index query_count, Index k
     if (coloured) {
       out += margin + "0 ";
       for (int k = 0; k <= 8; ++k) out += detail::painted(" ", k / 8.0, options);
-      out += " " + full + "\n";
+      const Index left = options.width - static_cast<Index>(margin.size()) - 12;
+      out += " " + detail::fitted(full, std::max<Index>(left, 0), options) + "\n";
     } else {
       static constexpr std::string_view limits[] = {" <6%  ", " <25%  ", " <50%  ", " <75%  ", " to 100% of "};
       std::string legend = margin;
       for (int k = 0; k < 5; ++k)
         legend += std::string(detail::shade_text(k, options.unicode)) + std::string(limits[k]);
-      out += shorten(legend + full, options.width) + "\n";
+      out += detail::fitted(legend + full, options.width, options) + "\n";
     }
     if (small.row_step > 1 || small.column_step > 1) {
-      out += shorten(margin + "reduced: each cell is the largest weight of " + std::to_string(small.row_step) + " x " +
-                         std::to_string(small.column_step) + " (queries x keys)",
-                     options.width) +
-             "\n";
+      const std::string reduced = margin + "reduced: each cell is the largest weight of " +
+                                  std::to_string(small.row_step) + " x " + std::to_string(small.column_step) +
+                                  " (queries x keys)";
+      out += detail::fitted(reduced, options.width, options) + "\n";
     }
   }
   return out;

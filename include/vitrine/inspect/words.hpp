@@ -20,7 +20,7 @@ enum class Subwords {
   wordpiece,      ///< A leading "##" continues one.
   bpe,            ///< A trailing "@@" is continued by the next token.
   end_of_word,    ///< A trailing "</w>" ends a word.
-  byte_level,     ///< A leading "Ġ" begins a word (GPT-2).
+  byte_level,  ///< A leading "Ġ" begins a word, a line break "Ċ" parts two; bytes stay GPT-2's letters ("Ã©" is é).
 };
 
 /// The words that tokens make. Marks such as </s>, <pad>, [CLS] and <|endoftext|> are words of their own.
