@@ -1,7 +1,7 @@
 // What a serial port said, as a page, against another log, or as this machine would say it.
 //   map_log page LOG OUT.html            the viewer's page: one file, no network
 //   map_log compare LOG OTHER            the largest difference of all numbers
-//   map_log reference g2p FOLDER WORD    the text form from this machine's dynamic model; or: reference d64
+//   map_log reference g2p FOLDER WORD    the text form from this machine's dynamic model; or: d64_nothing, d64_weights
 #include <vitrine/vitrine.hpp>
 
 #include <vitrine/inspect/viewer.hpp>
@@ -20,11 +20,12 @@ namespace {
 using vt::Index;
 
 constexpr const char* usage =
-    "usage: map_log page LOG OUT.html | compare LOG OTHER | reference g2p FOLDER WORD | reference d64\n"
+    "usage: map_log page LOG OUT.html | compare LOG OTHER\n"
+    "               | reference g2p FOLDER WORD | reference d64_nothing | reference d64_weights\n"
     "page       writes the attention maps of a log as one HTML file that needs no network\n"
     "compare    prints the largest difference between the numbers of two logs; exit 1 above 1e-5\n"
-    "reference  prints what the firmware should: examples/embedded/g2p_encoder.cpp or d64.cpp\n"
-    "Exit: 0; 1 when logs differ; 2 for bad usage, or a log that is damaged.\n";
+    "reference  prints what the firmware should: examples/embedded/g2p_encoder.cpp, or d64.cpp without or with maps\n"
+    "Exit: 0; 1 when logs differ; 2 for bad usage, a log that is damaged, or logs of other results or other maps.\n";
 
 struct Print {
   void operator()(char c) const { std::putchar(c); }
@@ -63,12 +64,12 @@ int reference_g2p(const std::string& folder, const std::string& word) {
   return 0;
 }
 
-int reference_d64() {
+int reference_d64(Index heads) {
   vt::Encoder<float> model({.layer = {.d_model = 64, .nhead = 4, .dim_feedforward = 128}, .num_layers = 2});
   vt::throw_if_failed(model.init(7));
   std::vector<float> x(32 * 64);
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = d64_input(std::ptrdiff_t(i));
-  print({}, model(vt::Sequences<float>(x.data(), 1, 32, 64)), 1, 4);
+  print({}, model(vt::Sequences<float>(x.data(), 1, 32, 64)), 1, heads);
   return 0;
 }
 
@@ -83,7 +84,7 @@ double difference(const map_log::Matrix& a, const map_log::Matrix& b) {
   }
   return most;
 }
-// Of all results; a log without maps is compared by its output.
+// Of all results, which must have the same maps in the same order.
 int compare(const std::string& path, const std::string& other_path) {
   const auto all = map_log::read(path), others = map_log::read(other_path);
   if (all.size() != others.size()) throw std::runtime_error("the logs have different numbers of results");
@@ -91,10 +92,17 @@ int compare(const std::string& path, const std::string& other_path) {
   std::size_t compared = 0;
   for (std::size_t i = 0; i < all.size(); ++i) {
     output = worse(output, difference(all[i].output, others[i].output));
-    for (const map_log::Map& map : all[i].maps)
-      for (const map_log::Map& twin : others[i].maps)
-        if (twin.kind == map.kind && twin.layer == map.layer && twin.head == map.head)
-          maps = worse(maps, difference(map.matrix, twin.matrix)), ++compared;
+    const std::size_t count = all[i].maps.size(), other_count = others[i].maps.size();
+    if (count != other_count)
+      throw std::runtime_error("result " + std::to_string(i + 1) + " has " + std::to_string(count) + " maps in " +
+                               path + " and " + std::to_string(other_count) + " in " + other_path);
+    for (std::size_t j = 0; j < count; ++j, ++compared) {
+      const map_log::Map &map = all[i].maps[j], &twin = others[i].maps[j];
+      if (map.kind != twin.kind || map.layer != twin.layer || map.head != twin.head)
+        throw std::runtime_error("map " + std::to_string(j + 1) + " of result " + std::to_string(i + 1) +
+                                 " is of another kind, layer or head in " + other_path);
+      maps = worse(maps, difference(map.matrix, twin.matrix));
+    }
     if (all[i].output.values.empty()) throw std::runtime_error("a result without an output");
   }
   std::printf("{\"output_difference\": %.3g, \"map_difference\": %.3g, \"maps_compared\": %zu}\n", output, maps,
@@ -152,7 +160,8 @@ int main(int count, char** arguments) {
     if (words.size() == 3 && words[0] == "page") return page(words[1], words[2]);
     if (words.size() == 3 && words[0] == "compare") return compare(words[1], words[2]);
     if (words.size() == 4 && words[0] == "reference" && words[1] == "g2p") return reference_g2p(words[2], words[3]);
-    if (words.size() == 2 && words[0] == "reference" && words[1] == "d64") return reference_d64();
+    if (words == std::vector<std::string>{"reference", "d64_nothing"}) return reference_d64(0);
+    if (words == std::vector<std::string>{"reference", "d64_weights"}) return reference_d64(4);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "map_log: %s\n", error.what());
     return 2;

@@ -28,8 +28,8 @@ struct Result {
   long instructions = 0, stack = 0;
 };
 
-// Throws std::runtime_error with the line's number: a check sum that is wrong, a row too few or too short, an end that
-// is missing.
+// Throws std::runtime_error with the line's number: a check sum that is wrong, a row too few or too short, a line that
+// is none of these, an end that is missing.
 inline std::vector<Result> read(std::istream& in) {
   std::vector<Result> results;
   Matrix* open = nullptr;
@@ -68,6 +68,7 @@ inline std::vector<Result> read(std::istream& in) {
       open = &m;
     };
     if (word == "begin") {
+      if (inside) fail("begin before the end of another result");
       results.emplace_back();
       inside = true, open = nullptr;
       while (words >> word) results.back().tokens.push_back(word);

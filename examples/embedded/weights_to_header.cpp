@@ -1,5 +1,5 @@
 // A checkpoint as C++ source for firmware: aligned constexpr arrays, and a model that is a constant in flash.
-//   build/examples/weights_to_header CHECKPOINT OUT.hpp --d_model N --nhead N --dim_feedforward N --max_length N [...]
+//   build/examples/embedded/weights_to_header CHECKPOINT OUT.hpp --d_model N --nhead N [OPTION...]
 // The header has namespace NAME with `Model` (vt::Encoder or vt::Decoder of these sizes), the constant `model`, and
 // `bind(Model&)` for a model of your own. See --help and examples/embedded/README.md.
 #include <vitrine/vitrine.hpp>
@@ -7,11 +7,15 @@
 #include <vitrine/io/checkpoint.hpp>
 #include <vitrine/io/load.hpp>
 
+#include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <limits>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace {
@@ -22,6 +26,7 @@ constexpr const char* usage =
     "usage: weights_to_header CHECKPOINT OUT.hpp --d_model N --nhead N --dim_feedforward N --max_length N [option...]\n"
     "Writes a checkpoint (.safetensors, or a folder that has one) as a header of aligned constexpr arrays.\n"
     "CHECKPOINT may be init:SEED, PyTorch's initialisation: sizes can be measured before anything is trained.\n"
+    "Numbers N are whole, at most 1048576.\n"
     "  --module encoder|decoder   encoder\n"
     "  --num_layers N             1\n"
     "  --max_memory_length N      of a decoder; max_length\n"
@@ -33,13 +38,12 @@ constexpr const char* usage =
     "  --panel N                  the target's panel width, 0: plain. Lanes of a vector times two: 4 without vectors\n"
     "                             (Cortex-M), 8 for aarch64 and SSE2, 16 for AVX, 32 for AVX-512; or host: as this "
     "program; 4\n"
-    "  --name NAME                of the namespace; weights\n"
+    "  --name NAME                of the namespace, which may be nested: a::b; weights\n"
     "Exit: 0, or 2 for a bad option, an unreadable file, or a checkpoint that does not fit the declared sizes.\n";
 
 struct Options {
   std::string checkpoint, out, module = "encoder", prefix, names = "pytorch", name = "weights";
   vt::StackConfig config = {.layer = {.dim_feedforward = vt::Dynamic}, .num_layers = 1};
-  std::string eps = "1e-5";
   Index max_length = 0, max_memory_length = 0, panel = 4;
 };
 
@@ -49,11 +53,32 @@ struct Options {
 }
 
 Index whole_number(const std::string& text, const std::string& option) {
+  constexpr long most = 1 << 20;
   char* end = nullptr;
   const long value = std::strtol(text.c_str(), &end, 10);
-  if (text.empty() || *end != 0 || value < 0 || value > 1 << 20)
-    refuse(option + " must be a whole number, not " + text);
+  if (text.empty() || *end != 0 || value < 0 || value > most)
+    refuse(option + " must be a whole number from 0 to " + std::to_string(most) + ", not \"" + text + "\"");
   return value;
+}
+
+// A name that C++ takes for a namespace: identifiers of plain letters, joined by "::".
+bool is_namespace(const std::string& name) {
+  constexpr std::string_view keywords =
+      " alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t char32_t class "
+      "compl concept const consteval constexpr constinit const_cast continue co_await co_return co_yield decltype "
+      "default delete do double dynamic_cast else enum explicit export extern false float for friend goto if inline "
+      "int long mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected public register "
+      "reinterpret_cast requires return short signed sizeof static static_assert static_cast struct switch template "
+      "this thread_local throw true try typedef typeid typename union unsigned using virtual void volatile wchar_t "
+      "while xor xor_eq ";
+  const std::size_t joint = name.find("::");
+  const std::string first = name.substr(0, joint);
+  const bool identifier =
+      !first.empty() && (first[0] < '0' || first[0] > '9') && std::all_of(first.begin(), first.end(), [](char c) {
+        return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+      });
+  return identifier && keywords.find(" " + first + " ") == keywords.npos &&
+         (joint == name.npos || is_namespace(name.substr(joint + 2)));
 }
 
 Options read_options(int count, char** arguments) {
@@ -83,6 +108,7 @@ Options read_options(int count, char** arguments) {
       o.max_length = number();
     } else if (option == "--max_memory_length") {
       o.max_memory_length = number();
+      if (o.max_memory_length == 0) refuse("--max_memory_length must be positive");
     } else if (option == "--activation") {
       const std::string name = value();
       if (!vt::parse_activation(name.c_str(), o.config.layer.activation)) refuse("there is no activation " + name);
@@ -91,10 +117,12 @@ Options read_options(int count, char** arguments) {
     } else if (option == "--final_norm") {
       o.config.final_norm = true;
     } else if (option == "--layer_norm_eps") {
-      o.eps = value();
+      const std::string eps = value();
       char* end = nullptr;
-      o.config.layer.layer_norm_eps = std::strtod(o.eps.c_str(), &end);
-      if (*end != 0 || !(o.config.layer.layer_norm_eps > 0)) refuse("--layer_norm_eps must be a positive number");
+      const double epsilon = std::strtod(eps.c_str(), &end);
+      if (*end != 0 || !(epsilon > 0) || epsilon > double(std::numeric_limits<float>::max()))
+        refuse("--layer_norm_eps must be a positive finite number, not \"" + eps + "\"");
+      o.config.layer.layer_norm_eps = epsilon;
     } else if (option == "--prefix") {
       o.prefix = value();
     } else if (option == "--names") {
@@ -116,6 +144,12 @@ Options read_options(int count, char** arguments) {
   if (o.names != "pytorch" && o.names != "marian") refuse("--names must be pytorch or marian");
   if (o.panel != 0 && (o.panel < 2 || (o.panel & (o.panel - 1)) != 0)) refuse("--panel must be 0 or a power of two");
   if (o.max_length <= 0) refuse("--max_length must be positive");
+  if (o.max_memory_length > 0 && o.module == "encoder")
+    refuse("--max_memory_length is of a decoder; an encoder has no memory");
+  if (o.checkpoint.starts_with("init:") && (o.names != "pytorch" || !o.prefix.empty()))
+    refuse("init:SEED has no tensors and no tables: --names and --prefix are of a checkpoint");
+  if (!is_namespace(o.name))
+    refuse("--name must be a C++ identifier and no keyword, or such joined by ::, not \"" + o.name + "\"");
   return o;
 }
 
@@ -231,6 +265,8 @@ void write(const Options& o) {
   const vt::LayerConfig& layer = o.config.layer;
   const std::string kind = o.module == "encoder" ? "Encoder" : "Decoder";
   const auto text = [](Index value) { return std::to_string(value); };
+  char eps[32] = {};
+  std::to_chars(eps, eps + sizeof eps - 1, layer.layer_norm_eps);
   Header header;
   header.text =
       "// Written by weights_to_header from " + o.checkpoint.substr(o.checkpoint.rfind('/') + 1) +
@@ -242,7 +278,7 @@ void write(const Options& o) {
       ", .num_layers = " + text(o.config.num_layers) + ", .max_length = " + text(o.max_length) +
       (o.module == "decoder" && o.max_memory_length > 0 ? ", .max_memory_length = " + text(o.max_memory_length) : "") +
       "};\nusing Model = vitrine::" + kind + "<float, dims>;\ninline constexpr vitrine::StackConfig config{.layer = {" +
-      ".activation = vitrine::Activation::" + vt::name(layer.activation) + ", .layer_norm_eps = " + o.eps +
+      ".activation = vitrine::Activation::" + vt::name(layer.activation) + ", .layer_norm_eps = " + eps +
       ", .norm_first = " + (layer.norm_first ? "true" : "false") + "}, .num_layers = " + text(o.config.num_layers) +
       ", .final_norm = " + (o.config.final_norm ? "true" : "false") + "};\n";
   if (o.panel != 0)
