@@ -21,7 +21,7 @@ namespace inspect = vt::inspect;
 
 struct Options {
   std::string model, target = "greedy", auc;
-  std::vector<std::string> format = {"text"}, scores = {"coverage", "confidence", "entropy", "distraction"};
+  std::vector<std::string> format = {"text"}, scores = {};  // none given: all
   Index batch = 64, skip = 0, threads = 0, max_new_tokens = 0;
   bool mean = false, ablate = false;
 };
@@ -296,7 +296,15 @@ class Program {
     if (options_.target == "greedy") {
       pool.targets = found_greedily(pool).targets;
     } else {
-      for (const lines::Line& line : pool.sources) pool.targets.push_back(line.ids);
+      for (lines::Line& line : pool.sources) {
+        const Index vocab = folder_.model().vocab_size();
+        if (std::any_of(line.ids.begin(), line.ids.end(), [&](Index id) { return id >= vocab; })) {
+          line.error = "has an id beyond the target's vocabulary of " + std::to_string(vocab);
+          line.ids.clear();
+          report(line, options_.auc.empty() ? "stdin" : options_.auc.c_str());
+        }
+        pool.targets.push_back(line.ids);
+      }
     }
   }
   // f(i, scored, b) for every usable line of the pool.
@@ -342,6 +350,10 @@ class Program {
     write_out(out);
     const auto mistakes = std::count(wrong.begin(), wrong.end(), true);
     std::fprintf(stderr, "%zu lines, of which greedy search gets %td wrong\n", count, mistakes);
+    if (mistakes == 0 || std::size_t(mistakes) == count) {
+      std::fprintf(stderr, "all of one kind: there is no area under a curve\n");
+      return unusable_ > 0 ? 2 : 0;
+    }
     std::fprintf(stderr, "the best head on odd lines, and what it is worth on even lines:\n");
     for (const auto& [score, choice] : best) {
       const Name& name = all[choice.second];
@@ -397,6 +409,13 @@ int main(int count, char** arguments) {
   if (!options.auc.empty() &&
       (options.format[0] != "text" || (options.target != "greedy" && options.target != "source")))
     return table.wrong("--auc takes text, and greedy or source as the target");
+  if (!options.auc.empty() && options.skip > 0)
+    return table.wrong("--auc takes all lines of its file: leave --skip out");
+  if (options.ablate && (options.mean || !options.scores.empty()))
+    return table.wrong("--ablate computes no scores: leave --mean and --score out");
+  if (options.max_new_tokens > 0 && options.auc.empty() && options.target != "greedy")
+    return table.wrong("nothing is searched with --target: leave --max-new-tokens out");
+  if (options.scores.empty()) options.scores = {"coverage", "confidence", "entropy", "distraction"};
   std::fprintf(stderr, "%s\n", vt::build_info().data());
   std::ios::sync_with_stdio(false);
   try {

@@ -127,17 +127,19 @@ class Program {
       }
     }
     for (const std::string& text : out) std::fwrite(text.data(), 1, text.size(), stdout);
-    std::fflush(stdout);
+    if (std::fflush(stdout) != 0) refuse("stdout cannot be written");
   }
 
-  // The k-th hypotheses of one batch.
+  bool ended(const std::vector<Index>& ids) const { return !ids.empty() && config_.is_end(ids.back()); }
+
+  // The k-th hypotheses of one batch; a search that found fewer than were asked for has some without ids.
   void write(const std::vector<lines::Line>& sources, const std::vector<std::size_t>& batch, const vt::Tokens& tokens,
              std::vector<vt::Hypothesis<float>>& found, Index k, std::vector<std::string>& out) {
     const bool aligned = !options_.alignments.empty(), mapped = !options_.maps.empty();
     std::vector<std::vector<Index>> targets, shown;  // shown: what maps have rows for
     for (const auto& one : found) {
       targets.push_back(one.ids), shown.push_back(one.ids);
-      if (options_.drop_end && config_.is_end(one.ids.back()) && one.ids.size() > 1) shown.back().pop_back();
+      if (options_.drop_end && ended(one.ids) && one.ids.size() > 1) shown.back().pop_back();
     }
     std::unique_ptr<Scored> maps;
     if (aligned || mapped)
@@ -159,9 +161,8 @@ class Program {
           options_.score.empty() ? double(found[b].score) : std::accumulate(log_probs.begin(), log_probs.end(), 0.0);
       Output one{line.number, targets[b], score, log_probs, ""};
       if (aligned)
-        one.alignment =
-            alignment(options_, maps->result.cross_attn[head_.layer].matrix(Index(b), head_.head), line.tokens, target,
-                      config_.is_end(shown[b].back()), folder_.is_end(line.ids.back()));
+        one.alignment = alignment(options_, maps->result.cross_attn[head_.layer].matrix(Index(b), head_.head),
+                                  line.tokens, target, ended(shown[b]), ended(line.ids));
       out[batch[b]] += formatted(options_, folder_.reader(), one);
       if (!mapped) continue;
       const Index number = line.number * config_.num_return_sequences + k;

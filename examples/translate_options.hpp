@@ -98,8 +98,8 @@ inline void check_options(Options& o) {
   if (o.threshold == 0) refuse("--alignments takes a threshold above 0");  // as Marian
   if (!o.maps.empty() && !inspect::can_save_maps(o.maps)) refuse("--maps writes .npz, .html or .json, not " + o.maps);
   if ((o.layer == "auto") != (o.head == "auto")) refuse("--layer and --head go together");
-  if (!o.score.empty() && (o.beams > 0 || o.n_best > 0 || !o.length_penalty.empty()))
-    refuse("--score searches nothing: leave --beams, --n-best and --length-penalty out");
+  if (!o.score.empty() && (o.beams > 0 || o.n_best > 0 || o.max_new_tokens > 0 || !o.length_penalty.empty()))
+    refuse("--score searches nothing: leave --beams, --n-best, --max-new-tokens and --length-penalty out");
   if (o.step && (o.beams > 0 || o.n_best > 0 || o.word_scores || !o.score.empty() || !o.alignments.empty() ||
                  !o.maps.empty() || !o.length_penalty.empty()))
     refuse(

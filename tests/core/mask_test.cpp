@@ -121,5 +121,20 @@ TEST_CASE("parts of every kind join in any order, scalar type or not") {
   CHECK((vt::key_lengths(lengths) & twice).duplicate);
   CHECK((vt::Mask<float>(twice) & vt::key_bias(bias, 1, 2)).duplicate);
   CHECK((vt::key_bias(bias, 1, 2) & vt::Mask<float>(none)).no_data);
+  // A window takes the causal offset; one of its own beside another one is an error, in either order.
+  const Index offsets[] = {1, 2}, others[] = {1, 3};
+  for (const vt::BasicMask& wrong :
+       {vt::causal(1) & vt::window(2, 0, 3), vt::window(2, 0, 3) & vt::causal(),
+        vt::window(2, 0, 3) & vt::causal(offsets), vt::causal(3) & vt::window(2, 0, offsets),
+        vt::window(2, 0, others) & vt::causal(offsets)}) {
+    CHECK(wrong.two_offsets);
+    CHECK(vt::check_mask<float>(wrong & vt::key_lengths(lengths), 2, 1, 2, 4).sentence ==
+          std::string("causal and window were joined with two different offsets"));
+  }
+  for (const vt::BasicMask& right : {vt::causal(3) & vt::window(2, 0), vt::window(2, 0, 3) & vt::causal(3),
+                                     vt::causal(offsets) & vt::window(2, 0, offsets)}) {
+    CHECK_FALSE(right.two_offsets);
+    CHECK(vt::check_mask<float>(right, 2, 1, 2, 4) == vt::Status::ok);
+  }
   CHECK_FALSE(vt::key_flags(static_cast<const bool*>(nullptr), 1, 0).no_data);  // no keys need no flags
 }

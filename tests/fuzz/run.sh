@@ -25,7 +25,7 @@ fuzz() {
     "${CXX:-clang++-14}" -std=c++20 -O1 -g1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -D_GLIBCXX_ASSERTIONS \
       -Iinclude -isystem /usr/include/eigen3 -DVITRINE_FUZZ_TARGET="fuzz_$target" \
       tests/fuzz/libfuzzer.cpp "tests/fuzz/$target.cpp" -o "$build/$target" "${libraries[@]}" &&
-      "$build/$target" -max_total_time="$seconds" -timeout=10 -malloc_limit_mb=64 -rss_limit_mb=1024 -max_len=4096 \
+      "$build/$target" ${SEED:+-seed="$SEED"} -max_total_time="$seconds" -timeout=10 -malloc_limit_mb=64 -rss_limit_mb=1024 -max_len=4096 \
         -dict=tests/fuzz/words.dict -artifact_prefix="$build/findings/$target-" -print_final_stats=1 \
         "$build/corpus/$target" "tests/fuzz/corpus/$target"
   } >"$log" 2>&1 || { tail -n 60 "$log"; echo "FAILED  $target"; return; }

@@ -67,6 +67,8 @@ TEST_CASE("rules on scores, as Transformers' processors have them") {
   g = {}, g.eos_token_ids = {1, 3}, g.min_new_tokens = 2;
   CHECK(ruled(g, {4, 2}) == std::vector<float>{1, forbidden, 3, forbidden, 5});
   CHECK(ruled(g, {4, 2, 2})[1] == 2);
+  g.min_length = 9;  // min_new_tokens comes first
+  CHECK(ruled(g, {4, 2, 2})[1] == 2);
   g = {}, g.forced_bos_token_id = 2;
   CHECK(ruled(g, {4}) == std::vector<float>{forbidden, forbidden, 0, forbidden, forbidden});
   CHECK(ruled(g, {4, 2})[0] == 1);
@@ -219,4 +221,19 @@ TEST_CASE("what generation refuses") {
   CHECK_THROWS_AS((void)vt::score(model, workspace, source, {{3, 23}}, options()), vt::StatusError);
   CHECK_THROWS_AS((void)vt::score(model, workspace, source, {{3, -1}}, options()), vt::StatusError);
   CHECK(vt::generate(model, workspace, vt::Tokens(ids.data(), 0, 0), options()).empty());
+
+  // Logits that are not finite, in both searches.
+  auto broken = random_model(7);
+  broken.mutable_parameters([](const char* name, vt::Parameter<float>& p) {
+    if (std::string_view(name) == "final_logits_bias")
+      const_cast<float*>(p.values.data())[5] = std::numeric_limits<float>::quiet_NaN();
+  });
+  for (const Index beams : {1, 3}) {
+    auto g = options();
+    g.num_beams = beams;
+    CHECK_NOTHROW((void)vt::generate(model, workspace, source, g));
+    CHECK_THROWS_WITH_AS((void)vt::generate(broken, workspace, source, g),
+                         "vitrine: the model's logits are not finite: there is nothing to choose by [not_supported]",
+                         vt::StatusError);
+  }
 }

@@ -97,6 +97,11 @@ TEST_CASE("scores: nothing attended to, equal rows, nothing to average") {
   map.resize(2, 3), map.setConstant(1.0f / 3);
   CHECK(scores::distraction(map) == -1);
   CHECK(scores::entropy(map) == doctest::Approx(std::log(3.0)).epsilon(1e-6));
+  map(1, 1) = std::numeric_limits<float>::quiet_NaN();  // says so, whatever else there is
+  CHECK(is_nan(scores::coverage(map, 3)));
+  CHECK(is_nan(scores::confidence(map, 2, 3)));
+  CHECK(is_nan(scores::entropy(map)));
+  CHECK(is_nan(scores::distraction(map)));
   CHECK(is_nan(scores::coverage(map, 0)));
   CHECK(is_nan(scores::confidence(map, 0, 2)));
   CHECK(is_nan(scores::entropy(RowMajor<float>(0, 3))));

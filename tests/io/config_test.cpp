@@ -106,6 +106,7 @@ TEST_CASE("Marian's and Bart's config.json") {
   std::string message;
   CHECK(refusal("") == "no error");
   CHECK(refusal("\"normalize_before\": false, \"static_position_embeddings\": true") == "no error");
+  CHECK(refusal("\"eos_token_id\": [3, 4]") == "no error");
   CHECK(refusal("\"normalize_before\": true", "marian", &message) == "config_unsupported");
   CHECK(message.find("normalize_before") != message.npos);
   CHECK(refusal("\"static_position_embeddings\": false") == "config_unsupported");
@@ -143,8 +144,11 @@ TEST_CASE("generation options") {
   CHECK(g.forced_bos_token_id == 4);
   CHECK(g.renormalize_logits);
   const vt::GenerationConfig empty = vt::generation_config(config("{}"));
-  CHECK(empty.limit() == 20);  // Transformers' default
+  CHECK(empty.limit() == 21);  // Transformers' default: 20 new tokens behind the prompt
+  CHECK(empty.limit(30) == 50);
   CHECK(empty.num_beams == 1);
+  CHECK(vt::generation_config(config(R"({"min_length": 5, "min_new_tokens": 0})")).min_length == 0);  // it comes first
+  CHECK(vt::generation_config(config(R"({"min_length": 5})")).min_length == 5);
   std::string message;
   for (const char* option :
        {"\"do_sample\": true", "\"repetition_penalty\": 1.2", "\"encoder_repetition_penalty\": 2",

@@ -127,6 +127,7 @@ names() {
     exists "$kind" "$name" "$page" || { echo "$page:$line: there is no $kind $name"; failed=1; }
   done <"$names"
   echo "${#all[@]} pages, $count names"
+  [ $count -gt 0 ] || failed=1
   return $failed
 }
 

@@ -53,7 +53,7 @@ check "the input's lines are named" says "has more lines than the input, which h
 
 # Ctrl-C while it waits for lines: 60 of 120 lines have come.
 mkfifo "$scratch/fifo"
-(head -60 "$scratch/words"; exec sleep 20) >"$scratch/fifo" &
+(head -60 "$scratch/words"; exec sleep 200) >"$scratch/fifo" &
 feeder=$!
 "$under_test" --model $model --batch 20 <"$scratch/fifo" >"$scratch/part" 2>"$scratch/stderr" &
 running=$!
@@ -85,6 +85,9 @@ if [ -r /proc/self/status ] && ! grep -q __asan_init "$under_test"; then  # a sa
 fi
 
 run --ablate <"$scratch/words" >"$scratch/ablated"
+check "no scores beside it" exits 2 --model $model --ablate --mean
+check "nor some of them" exits 2 --model $model --ablate --score entropy
+check "a length without a search" exits 2 --model $model --target source --max-new-tokens 3
 check "36 heads are switched off" [ "$(wc -l <"$scratch/ablated")" = 37 ]
 check "the same with other batches" cmp -s "$scratch/ablated" <(run --ablate --batch 17 --threads 1 <"$scratch/words")
 head -120 $model/words.tsv >"$scratch/pairs"

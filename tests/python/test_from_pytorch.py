@@ -42,6 +42,8 @@ PROGRAM = (
     BUILT if os.path.exists(BUILT) or "VITRINE_RUN_MODULE" in os.environ else os.path.join(HERE, "naive_run_module.py")
 )
 CONVERTER = os.path.join(ROOT, "examples", "python", "to_safetensors.py")
+# What runs with `#!/usr/bin/env python3` (the twin) finds this Python's modules.
+os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
 warnings.filterwarnings("ignore", message=".*(enable_nested_tensor|mismatched|nested tensors).*")
 
 

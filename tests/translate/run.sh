@@ -6,6 +6,7 @@ model=examples/models/g2p
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 failed=0
+under=$(realpath "$program") full=$PWD/$model
 
 fail() { printf 'FAILED: %s\n' "$*"; failed=1; }
 # expect NAME STATUS OUTPUT INPUT OPTION...: stdout and exit status; stderr stays in $scratch/err
@@ -39,7 +40,7 @@ out=$({ echo ax; head -c 3000000 /dev/zero | tr '\0' a; echo; echo ax; } | "$pro
 says 'an over-long line' 'line 2: is longer than 1048576 bytes'
 
 for option in --beams=0 '--beams 0' '--beams x' '--n-best 3 --beams 2' '--alignments weak' '--alignments 0' '--maps x.png' '--layer 1' \
-  '--layer 3 --head 0 --alignments hard' '--layer 1 --head 0' --merge-words --drop-end '--score /dev/null --length-penalty 2' '--nonsense' '--model nowhere' '--max-new-tokens 1000' '--score nowhere' '--input-format xml' '--beams'; do
+  '--layer 3 --head 0 --alignments hard' '--layer 1 --head 0' --merge-words --drop-end '--score /dev/null --length-penalty 2' '--score /dev/null --max-new-tokens 2' '--nonsense' '--model nowhere' '--max-new-tokens 1000' '--score nowhere' '--input-format xml' '--beams'; do
   # shellcheck disable=SC2086
   echo ax | "$program" --model $model $option >"$scratch/out" 2>"$scratch/err"
   code=$?
@@ -75,6 +76,16 @@ done
 printf '{"ids": [20, 3, 6, 11, 23, 15]}\n' | "$program" --model $model --input-format jsonl --alignments pharaoh >"$scratch/out" 2>/dev/null
 printf '{"ids": [20, 3, 6, 11, 23, 15]}\n' | "$program" --model $model --input-format jsonl --alignments hard >"$scratch/hard" 2>/dev/null
 grep -q ' 5-5 ' "$scratch/out" && grep -q ' 5-5 ' "$scratch/hard" || fail "pharaoh without an end mark: $(cat "$scratch/out" "$scratch/hard")"
+
+# a search that finds fewer hypotheses than asked for, since the end is forced
+for options in '--alignments hard' '--alignments soft' '--alignments pharaoh' '--maps x.html --drop-end' '--input-format jsonl'; do
+  line=ax
+  [[ $options != *jsonl ]] || line='{"ids": [3, 26, 0]}'
+  # shellcheck disable=SC2086
+  (cd "$scratch" && echo "$line" | "$under" --model "$full" --beams 4 --n-best 4 --max-new-tokens 1 $options >"$scratch/out" 2>"$scratch/err")
+  code=$?
+  [ $code -eq 0 ] && [ "$(wc -l <"$scratch/out")" = 4 ] || fail "few hypotheses, $options: exit $code"
+done
 
 # the head that nobody named is chosen by the first lines, however they are computed
 awk 'BEGIN {srand(1); for (i = 0; i < 200; ++i) {printf "{\"ids\": ["; n = 1 + int(rand() * 12); for (j = 0; j < n; ++j) printf "%d, ", 3 + int(rand() * 20); print "0]}"}}' >"$scratch/many"

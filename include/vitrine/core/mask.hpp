@@ -2,8 +2,9 @@
 // stored for causal, window or lengths.
 //
 //   causal(offset), (offsets)       key j is seen by query i if j <= i + offset; one offset, or one for each sequence
-//   window(left, right)             i + offset - left <= j <= i + offset + right, with the causal offset or one of its
-//                                   own (window(left, right, offset) or offsets); unlimited: no bound
+//   window(left, right)             i + offset - left <= j <= i + offset + right, with the causal offset or, without
+//                                   causal, one of its own (window(left, right, offset) or offsets); unlimited: no
+//                                   bound
 //   key_lengths(lengths)            sequence b has lengths[b] keys
 //   key_flags(flags, B, S)          flags[b][j] true: key j may be seen
 //   keep_matrix(keep, T, S), (keep, B, H, T, S)     true: may be seen; an extent of 1 broadcasts
@@ -98,7 +99,8 @@ constexpr S minus_infinity() {
 // The kinds that know no scalar type.
 struct BasicMask {
   bool is_causal = false, is_window = false, has_lengths = false, duplicate = false;
-  bool no_data = false;  // a maker was given a null pointer: an error of the call, never an absent mask
+  bool no_data = false;      // a maker was given a null pointer: an error of the call, never an absent mask
+  bool two_offsets = false;  // causal and window were joined, each with an offset of its own: an error of the call
   Index offset = 0, left = unlimited, right = unlimited;
   std::span<const Index> offsets = {}, lengths = {};  // offsets: of each sequence, instead of the one
   detail::FlagView key_keep = {}, keep = {};
@@ -124,6 +126,12 @@ inline void join(BasicMask& x, const BasicMask& y) {
   x.duplicate = x.duplicate || y.duplicate || (x.is_causal && y.is_causal) || (x.is_window && y.is_window) ||
                 (x.has_lengths && y.has_lengths) || (x.key_keep.data && y.key_keep.data) ||
                 (x.keep.data && y.keep.data);
+  const auto differ = [](const BasicMask& window, const BasicMask& causal) {
+    return window.is_window && !window.is_causal && causal.is_causal &&
+           (window.offset != 0 || !window.offsets.empty()) &&
+           (window.offset != causal.offset || window.offsets.data() != causal.offsets.data());
+  };
+  x.two_offsets = x.two_offsets || y.two_offsets || differ(x, y) || differ(y, x);
   if (y.is_causal || (y.is_window && !x.is_causal)) x.offset = y.offset, x.offsets = y.offsets;
   if (y.is_causal) x.is_causal = true;
   if (y.is_window) x.is_window = true, x.left = y.left, x.right = y.right;
@@ -360,6 +368,7 @@ template <class S>
 Status check_mask(const Mask<S>& mask, Index batch, Index heads, Index length, Index memory_length) {
   if (mask.no_data) return {Status::bad_mask, "a mask has no data"};
   if (mask.duplicate) return {Status::bad_mask, "two masks of one kind were joined by &"};
+  if (mask.two_offsets) return {Status::bad_mask, "causal and window were joined with two different offsets"};
   if (mask.is_window && (mask.left < unlimited || mask.right < unlimited))
     return {Status::bad_mask, "a window's bounds are at least 0, or vt::unlimited",
             mask.left < mask.right ? mask.left : mask.right};

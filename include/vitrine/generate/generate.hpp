@@ -24,8 +24,10 @@
 #if VITRINE_EXCEPTIONS
 namespace vitrine::inline VITRINE_ABI {
 
-// num_return_sequences hypotheses for each source, best first. num_beams 1 is greedy search; then the rules apply to
-// the logits. Sources are computed without padding; finished ones leave the batch. Throws StatusError.
+// num_return_sequences hypotheses for each source, best first; where a search finds fewer, the last have no ids and a
+// score near -1e9, as in Transformers. num_beams 1 is greedy search; then the rules apply to the logits. Sources are
+// computed without padding; finished ones leave the batch. Throws StatusError, not_supported also for logits that are
+// not finite.
 template <class S>
 std::vector<std::vector<Hypothesis<S>>> generate(const Seq2Seq<S>& model, Workspace& workspace, const Tokens& sources,
                                                  const GenerationConfig& config);

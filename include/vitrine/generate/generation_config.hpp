@@ -16,8 +16,9 @@ enum class EarlyStopping : std::uint8_t { no, yes, never };
 // unset.
 struct GenerationConfig {
   Index num_beams = 1, num_return_sequences = 1;
-  // Lengths count the start token; max_new_tokens and min_new_tokens (0: unset) do not, and come before the others.
-  Index max_length = 20, max_new_tokens = 0, min_length = 0, min_new_tokens = 0;
+  // Lengths count the start token; max_new_tokens and min_new_tokens do not, and come before the others. 0: unset;
+  // without a longest length there may be 20 new tokens.
+  Index max_length = 0, max_new_tokens = 0, min_length = 0, min_new_tokens = 0;
   double length_penalty = 1.0;
   EarlyStopping early_stopping = EarlyStopping::no;
   Index no_repeat_ngram_size = 0;
@@ -27,7 +28,9 @@ struct GenerationConfig {
   bool renormalize_logits = false;
 
   // The longest sequence in ids, `prompt` of them included.
-  Index limit(Index prompt = 1) const { return max_new_tokens > 0 ? prompt + max_new_tokens : max_length; }
+  Index limit(Index prompt = 1) const {
+    return max_new_tokens > 0 ? prompt + max_new_tokens : max_length != 0 ? max_length : prompt + 20;
+  }
   // The id is one of the ends.
   bool is_end(Index id) const {
     for (Index end : eos_token_ids)

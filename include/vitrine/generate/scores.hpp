@@ -18,7 +18,7 @@ struct LogNorm {
   // log p of the value x.
   S operator()(S x) const { return (x - max) - log_sum; }
 };
-// Of n > 0 values; touches nothing outside them.
+// Of n > 0 values; touches nothing outside them. log_sum is NaN if one of them is NaN or +inf, or all are -inf.
 template <class S>
 LogNorm<S> log_norm(const S* x, Index n) {
   using V = simd<S>;
@@ -97,7 +97,7 @@ void apply_rules(const GenerationConfig& g, std::span<const Index> sequence, Ind
     if (before <= sequence.size() && std::equal(word.begin(), word.end() - 1, sequence.end() - std::ptrdiff_t(before)))
       ban(word.back());
   }
-  if (length < g.min_length || length - prompt < g.min_new_tokens)
+  if (length < (g.min_new_tokens > 0 ? prompt + g.min_new_tokens : g.min_length))
     for (Index id : g.eos_token_ids) ban(id);
   if (g.forced_bos_token_id >= 0 && length == 1) only(g.forced_bos_token_id);
   if (g.forced_eos_token_id >= 0 && length == g.limit(prompt) - 1) only(g.forced_eos_token_id);

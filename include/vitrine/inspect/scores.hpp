@@ -64,7 +64,7 @@ double coverage(const M& map, Index source_tokens) {
   for (Index j = 0; j < source_tokens; ++j) {
     double received = 0;
     for (Index i = 0; i < Index(map.rows()); ++i) received += static_cast<double>(map(i, j));
-    sum -= kernels::log((received < 1 ? received : 1.0) + 1e-8);
+    sum -= kernels::log((received >= 1 ? 1.0 : received) + 1e-8);  // NaN stays NaN
   }
   return detail::mean_of(sum, source_tokens);
 }
@@ -75,7 +75,7 @@ double confidence(const M& map, Index target_tokens, Index source_tokens) {
   for (Index i = 0; i < target_tokens; ++i) {
     double largest = 0;
     for (Index j = 0; j < source_tokens; ++j)
-      if (const auto weight = static_cast<double>(map(i, j)); weight > largest) largest = weight;
+      if (const auto weight = static_cast<double>(map(i, j)); weight > largest || weight != weight) largest = weight;
     sum += largest;
   }
   return detail::mean_of(sum, target_tokens);
@@ -86,7 +86,7 @@ double entropy(const M& map) {
   double sum = 0;
   for (Index i = 0; i < Index(map.rows()); ++i)
     for (Index j = 0; j < Index(map.cols()); ++j)
-      if (const auto weight = static_cast<double>(map(i, j)); weight > 0) sum -= weight * kernels::log(weight);
+      if (const auto weight = static_cast<double>(map(i, j)); !(weight <= 0)) sum -= weight * kernels::log(weight);
   return detail::mean_of(sum, Index(map.rows()));
 }
 
@@ -103,7 +103,7 @@ double distraction(const M& map) {
     }
     second *= mean, fourth *= mean;
     // Below that, the differences are the rounding of equal weights.
-    sum -= second > 1e-12 * mean * mean ? fourth / (second * second) : 1.0;
+    sum -= second <= 1e-12 * mean * mean ? 1.0 : fourth / (second * second);
   }
   return detail::mean_of(sum, Index(map.rows()));
 }

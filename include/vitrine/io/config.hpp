@@ -239,7 +239,8 @@ inline Seq2SeqConfig seq2seq_config(const ConfigFile& file, std::string_view mod
   const bool bart = model_type == "bart";
   const auto id = [&](const char* key, Index otherwise) { return file.integer(key, otherwise, 0); };
   c.pad_token_id = id("pad_token_id", bart ? 1 : 58100);
-  c.eos_token_id = id("eos_token_id", bart ? 2 : 0);
+  const std::vector<Index> ends = file.ids("eos_token_id");  // a search's ends are GenerationConfig's
+  c.eos_token_id = !ends.empty() ? ends.front() : bart ? 2 : 0;
   c.bos_token_id = id("bos_token_id", 0);
   c.decoder_start_token_id = id("decoder_start_token_id", bart ? 2 : c.pad_token_id);
   return c;
@@ -273,7 +274,10 @@ inline GenerationConfig generation_config(const ConfigFile& file, GenerationConf
   g.max_length = file.integer("max_length", g.max_length, 1);
   if (file.has("max_new_tokens")) g.max_new_tokens = file.integer("max_new_tokens", {}, 1);
   g.min_length = file.integer("min_length", g.min_length);
-  if (file.has("min_new_tokens")) g.min_new_tokens = file.integer("min_new_tokens", {});
+  if (file.has("min_new_tokens")) {
+    g.min_new_tokens = file.integer("min_new_tokens", {});
+    if (g.min_new_tokens == 0) g.min_length = 0;  // it comes before min_length, as in Transformers
+  }
   g.length_penalty = file.number("length_penalty", g.length_penalty);
   g.no_repeat_ngram_size = file.integer("no_repeat_ngram_size", g.no_repeat_ngram_size);
   g.renormalize_logits = file.boolean("renormalize_logits", g.renormalize_logits);

@@ -18,6 +18,12 @@ inline double power(double x, double p) {
   return p == 0.0 ? 1.0 : kernels::exp(mul(p, kernels::log(x)));
 }
 
+template <class S>
+void check_logits(const LogNorm<S>& norm) {
+  if (norm.log_sum != norm.log_sum)
+    throw_if_failed({Status::not_supported, "the model's logits are not finite: there is nothing to choose by"});
+}
+
 // Both searches start from steps that have begun and have read all of `start` but its last id; every source starts
 // alike. The maps of all steps go to `kept`.
 template <class S, class Steps, class K, class R>
@@ -40,6 +46,7 @@ std::vector<std::vector<Found<S>>> greedy(Steps& steps, Index sources, std::span
       const auto source = std::size_t(running[i]);
       S* const logits = step.output.data() + Index(i) * vocab;
       const LogNorm<S> norm = log_norm(logits, vocab);
+      check_logits(norm);
       original.assign(logits, logits + vocab);
       apply_rules<S>(config, sequences[source], prompt, {logits, std::size_t(vocab)});
       const Index id = argmax(logits, vocab);
@@ -175,6 +182,7 @@ std::vector<std::vector<Found<S>>> beam_search(Steps& steps, Index sources, std:
       for (Index i = 0; i < beams; ++i) {
         const auto& beam = groups[g].running[std::size_t(i)];
         norms[std::size_t(i)] = log_softmax(logits + i * vocab, vocab, scores.data());
+        check_logits(norms[std::size_t(i)]);
         apply_rules<S>(config, beam.ids, prompt, scores);
         best.offer_all(scores.data(), vocab, beam.score, i * vocab);
       }
