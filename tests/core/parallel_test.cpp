@@ -152,7 +152,7 @@ TEST_CASE("a forked child computes serially, and the same") {
   const pid_t child = fork();
   REQUIRE(child >= 0);
   if (child == 0) {
-    alarm(20);
+    alarm(200);
     _exit(support::same(forward().output, expected.output) ? 0 : 1);
   }
   int status = -1;

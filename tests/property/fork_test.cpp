@@ -37,7 +37,7 @@ int in_a_child(F f) {
   const pid_t child = fork();
   REQUIRE(child >= 0);
   if (child == 0) {
-    alarm(20);
+    alarm(200);
     _exit(f());
   }
   int status = -1;
@@ -89,7 +89,7 @@ TEST_CASE("a child forked inside a parallel region of the caller computes") {
   {
     const pid_t child = fork();
     if (child == 0) {
-      alarm(20);
+      alarm(200);
       vt::EncoderResult<vt::DefaultKeep, float> r;
       vt::Workspace workspace(vt::heap(), 4);
       const bool ok = layer.forward_into(r, workspace, {input().data(), 2, 300, 32}) == vt::Status::ok;
