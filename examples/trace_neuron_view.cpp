@@ -26,8 +26,11 @@ int main(int argc, char** argv) try {
   table.others(given);
   if (const auto status = table.parse(argc, argv)) return *status;
   if (given.empty() || given.size() > 2) return table.wrong("it takes a file, and at most one word");
+  const std::filesystem::path file = given[0];
+  if (file.extension() != ".npz" && file.extension() != ".json")
+    return table.wrong("it writes .npz or .json files, not " + given[0]);
   std::fprintf(stderr, "%s\n", vt::build_info().data());
-  const std::filesystem::path file = given[0], folder = model_folder;
+  const std::filesystem::path folder = model_folder;
   const auto model = vt::load_model<vt::Marian<float>>(folder);
   const vt::Vocabulary vocabulary(folder / "vocab.json");
   std::vector<Index> letters = vocabulary.spell(given.size() == 2 ? given[1] : "radium");

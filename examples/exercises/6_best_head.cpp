@@ -70,7 +70,8 @@ int check() {
     const std::string counted = "for " + chosen + " you count a share of " + text(got.share) + ", expected " +
                                 text(share) + " of " + std::to_string(measured.phonemes) + " phonemes";
     if (got.share > 1) wrong(counted + ": a share is hits over phonemes, not the number of hits");
-    if (got.share == 0) wrong(counted + ": nothing is counted yet");
+    if (got.share == 0)
+      wrong(counted + ": nothing is counted yet, or whole numbers are divided: 2 / 3 is 0, 2.0 / 3 is not");
     wrong(counted + ": does the inner loop go over letters, and is every phoneme of every word counted once?");
   }
   if (share < best)

@@ -72,12 +72,14 @@ def main():
                 page = os.path.join(folder, view + ".html")
                 write_page(page, view, params)
                 browser.open(page, 900, 700)
-                browser.run("new Promise(done => setTimeout(done, 800))")
-                found = browser.run("""({layers: [...document.querySelectorAll('#layer option')].map(option => option.value), layer: document.querySelector('#layer').value,
+                look = """({layers: [...document.querySelectorAll('#layer option')].map(option => option.value), layer: document.querySelector('#layer').value,
                     head: document.querySelector('#att_head').value,
                     texts: [...document.querySelectorAll('#vis text')].filter(text => text.textContent.trim()).length, lines: document.querySelectorAll('#vis line').length,
-                    drawings: document.querySelectorAll('#vis .attn_background').length})""")
-                passed = not browser.problems and found["lines"] > 50 and all(found[key] == value for key, value in wanted.items())
+                    drawings: document.querySelectorAll('#vis .attn_background').length})"""
+                drawn = browser.wait(f"""Object.entries({json.dumps(wanted)}).every(([key, value]) => JSON.stringify(({look})[key]) === JSON.stringify(value)) &&
+                    document.querySelectorAll('#vis line').length > 50""")
+                found = browser.run(look)
+                passed = drawn and not browser.problems and all(found[key] == value for key, value in wanted.items())
                 failed += not passed
                 print(f"{view}: {'accepted' if passed else 'FAILED'}: {found} {browser.problems}")
                 if arguments.shots:

@@ -203,6 +203,20 @@ int main(int count, char** arguments) {
     tabs.examples[0].groups.push_back(
         group_of("group " + std::to_string(k), {"a", "b"}, {"c", "d", "e"}, 1, 2, 20 + k));
   save(folder, "tabs", tabs);
+  // Eight heads and four, a layer without maps, a group without any, a very long name.
+  const std::vector<std::string> three = {"a", "b", "c"};
+  const auto some = [&](std::string kind, Index heads, std::uint64_t seed, auto... kept) {
+    std::vector<Index> missing;
+    for (Index k = 0; k < 2 * heads; ++k)
+      if (sizeof...(kept) > 0 && ((k != kept) && ...)) missing.push_back(k);
+    return group_of(std::move(kind), three, three, 2, heads, seed, missing);
+  };
+  save(folder, "uneven",
+       {"uneven",
+        {{"all",
+          {some("eight", 8, 40), some("four", 4, 41), some("eight again", 8, 42, 5), some("nothing", 4, 43, -1),
+           some(std::string(200, 'w'), 2, 44)}},
+         {"of one layer", {some("eight", 8, 45, 2)}}}});
   save(folder, "large",
        {"12 x 12 x 512 x 512", {{"512 tokens", {group_of("encoder", numbered(512), numbered(512), 12, 12, 11)}}}});
   save(folder, "reduced",

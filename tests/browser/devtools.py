@@ -9,6 +9,7 @@ import time
 
 import websocket  # Debian and PyPI: websocket-client
 
+LIMIT = 120  # seconds that anything is waited for: a busy machine is no failure
 KEYS = {"ArrowUp": 38, "ArrowDown": 40, "ArrowLeft": 37, "ArrowRight": 39, "Escape": 27, "Tab": 9, "Enter": 13, "End": 35, "Home": 36}
 
 
@@ -26,13 +27,7 @@ class Browser:
             [program, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-extensions",
              "--disable-background-networking", "--remote-debugging-port=0", f"--user-data-dir={self.folder}", "--remote-allow-origins=*", "about:blank"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        port_file = os.path.join(self.folder, "DevToolsActivePort")
-        for _ in range(300):
-            if os.path.exists(port_file) and os.path.getsize(port_file) > 10:
-                break
-            time.sleep(0.1)
-        port, path = open(port_file).read().split()
-        self.socket = websocket.create_connection(f"ws://127.0.0.1:{port}{path}", timeout=120)
+        self.socket = self.connect()
         self.number, self.session, self.events = 0, None, []
         self.requests, self.problems = [], []
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
@@ -40,13 +35,30 @@ class Browser:
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(domain + ".enable")
 
+    def connect(self):
+        """Chromium says in a file where it listens; it may be absent, half written, or ahead of who listens."""
+        start = time.time()
+        while True:
+            try:
+                with open(os.path.join(self.folder, "DevToolsActivePort"), encoding="ascii") as file:
+                    port, path = file.read().split()
+                return websocket.create_connection(f"ws://127.0.0.1:{port}{path}", timeout=LIMIT)
+            except (OSError, ValueError, websocket.WebSocketException) as error:
+                if self.process.poll() is not None or time.time() - start > LIMIT:
+                    self.process.kill()
+                    raise RuntimeError(f"Chromium does not answer: exit {self.process.poll()}, {error}") from error
+            time.sleep(0.1)
+
     def close(self):
         try:
             self.session = None
             self.call("Browser.close")
         except (websocket.WebSocketException, OSError):
             pass
-        self.process.wait(timeout=20)
+        try:
+            self.process.wait(timeout=LIMIT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def note(self, message):
@@ -85,7 +97,16 @@ class Browser:
             raise RuntimeError(json.dumps(answer["exceptionDetails"])[:600])
         return answer["result"].get("value")
 
+    def wait(self, expression):
+        """Whether the expression becomes true before the page complains or the time is over; then what follows from it is drawn."""
+        start = time.time()
+        while not (found := self.run(expression)) and not self.problems and time.time() - start < LIMIT:
+            time.sleep(0.05)
+        self.settle()
+        return bool(found)
+
     def settle(self):
+        """Until what was begun is drawn: frames, however long each of them takes."""
         self.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 30))))")
 
     def open(self, path, width=1200, height=900, dark=False):
@@ -98,10 +119,11 @@ class Browser:
         self.call("Page.navigate", url=path if "://" in path else "file://" + os.path.abspath(path))
         while self.run("document.documentElement?.dataset.ready") != "yes":
             time.sleep(0.02)
-            if time.time() - start > 60:
-                raise RuntimeError(f"{path} is not ready after 60 s: {self.problems}")
+            if time.time() - start > LIMIT:
+                raise RuntimeError(f"{path} is not ready after {LIMIT} s: {self.problems}")
+        seconds = time.time() - start
         self.settle()
-        return time.time() - start
+        return seconds
 
     def shot(self, path):
         """The whole page, in a window that is tall enough for it."""

@@ -191,8 +191,7 @@ def check_mouse(browser, page):
     browser.run("scroller.scrollIntoView({block: 'end'})")
     x, y = cell_point(browser, 2, 2)
     browser.mouse("mouseWheel", x, y, deltaX=0, deltaY=-120, modifiers=2)
-    browser.settle()
-    check(browser.run("heat.layout(currentGroup()).cell") > size, "Ctrl and the wheel zoom")
+    check(browser.wait(f"heat.layout(currentGroup()).cell > {size}"), "Ctrl and the wheel zoom")
     dark = browser.run("isDark()")
     browser.click_on("#theme")
     check(browser.run("isDark()") != dark, "the theme turns")
@@ -267,6 +266,8 @@ def check_hostile(browser, page):
     tokens = browser.run("currentGroup().queries")
     check(tokens[0] == "</script><script>window.hostile=1</script>" and tokens[7] == "nul\0nul" and tokens[8] == "\ufffd\ufffd\ufffd(", f"tokens arrive whole: {tokens[:9]}")
     check(tokens[5] == "👩‍👩‍👧‍👦🏳️‍🌈" and tokens[3] == "שלום עולם", "emoji and right-to-left arrive whole")
+    for mark in "\u061c\u200e\u200f\u202a\u202e\u2066\u2069":
+        check(browser.run(f"visible('a{mark}b')") == "a\ufffdb", f"the direction mark {ord(mark):x} is shown as a sign")
     browser.run("choose(0, 1)")
     browser.settle()
     check(browser.run("document.querySelector('#readout .token').textContent") == "</script><script>window.hostile=1</script>", "a token is shown as text")
@@ -280,12 +281,8 @@ def check_hostile(browser, page):
 
 def check_large(browser, page, folder):
     seconds = browser.open(page.path)
-    print(f"12 x 12 x 512 x 512: {os.path.getsize(page.path) / 1e6:.1f} MB, ready after {seconds:.2f} s")
-    check(seconds < 10, f"the large page opens in {seconds} s")
-    browser.run("""new Promise(done => { const start = performance.now(); (function wait() {
-        const left = document.querySelectorAll('#grid button:not([data-painted])').length;
-        left && performance.now() - start < 30000 ? setTimeout(wait, 50) : done(left); })(); })""")
-    check(browser.run("document.querySelectorAll('#grid button:not([data-painted])').length") == 0, "all small maps are painted")
+    print(f"figure: 12 x 12 x 512 x 512: {os.path.getsize(page.path) / 1e6:.1f} MB, ready after {seconds:.2f} s")
+    check(browser.wait("document.querySelectorAll('#grid button:not([data-painted])').length === 0"), "all small maps are painted")
     for view, zoom in (("heat", 14), ("heat", "null"), ("lines", "null")):
         times, frames, drawn = browser.run(f"""(async () => {{
             state.lift = true; chooseHead(2, 3); chooseView('{view}'); state.zoom = {zoom}; drawNow();
@@ -299,8 +296,7 @@ def check_large(browser, page, folder):
               frames.push(now - before); before = now;
             }}
             return [times.sort(rising), frames.sort(rising), drawn]; }})()""")
-        print(f"  scrolling {view} (zoom {zoom}): {times[30]:.1f} ms of script a frame; a frame each {frames[30]:.1f} ms, the longest {frames[-1]:.1f} ms")
-        check(times[30] < 50, f"scrolling {view} takes {times[30]:.1f} ms of script a frame")
+        print(f"figure: scrolling {view} (zoom {zoom}): {times[30]:.1f} ms of script a frame; a frame each {frames[30]:.1f} ms, the longest {frames[-1]:.1f} ms")
         # What a frame of lines takes depends on the machine that draws, and on their number: 512 x 512 took seconds.
         check(view == "heat" or 50 < drawn <= browser.run("MOST_LINES") == 2048, f"{drawn} lines in one picture")
     check(browser.run("byId('fewer').hidden ? '' : byId('fewer').textContent").startswith("Of each query only the 4 strongest lines"), "fewer lines, and the page says so")
@@ -318,6 +314,48 @@ def check_large(browser, page, folder):
     browser.run("state.zoom = 20; drawNow()")
     check_values(browser, page, "large, zoomed", 6)
     clean(browser, page, "large")
+
+
+def check_uneven(browser, page):
+    """Groups with other numbers of heads, with a layer of which nothing is kept, with nothing kept: no map is shown that is not there."""
+    browser.open(page.path)
+    where = "[byId('where').textContent, byId('detail').hidden]"
+
+    def go(key, wanted):
+        browser.press(key)
+        found = browser.run(where)
+        check(found == wanted, f"uneven: after {key}: {found}, not {wanted}")
+        check(wanted[1] or browser.run("chosenMap(currentGroup()).largest > 0"), f"uneven: after {key}: a map of zeros")
+
+    lone = ["eight again · layer 0 · head 5", False]  # the one map kept there
+    mean = ["eight · layer 1 · mean of heads", False]
+    browser.run("chooseHead(1, 8)")
+    check(browser.run(where) == mean, "uneven: the mean")
+    go("2", ["four · layer 1 · mean of heads", False])
+    go("1", mean)
+    go("4", [mean[0], True])  # nothing is kept at all, and nothing of it is shown
+    go("1", mean)
+    go("3", lone)
+    browser.run("chooseGroup(0); chooseHead(1, 8)")
+    go("n", ["eight · layer 0 · head 2", False])
+    go("p", ["eight · layer 0 · head 2", False])
+    browser.run("chooseHead(0, 4)")
+    browser.press("2")
+    sharpest = browser.run("currentGroup().kept[sharpest(currentGroup())]")
+    check(browser.run(where) == [f"four · layer {sharpest // 4} · head {sharpest % 4}", False], "uneven: head 4 of 8 does not become the mean of 4")
+    browser.run("chooseGroup(0); chooseHead(0, 4)")
+    browser.press("4")
+    browser.press("1")
+    check(browser.run(where) == ["eight · layer 0 · head 4", False], "uneven: nor on the way through a tab without maps")
+    clean(browser, page, "uneven")
+
+    browser.open(page.path, 400, 800)
+    for group in range(5):
+        browser.run(f"chooseGroup({group})")
+        browser.settle()
+        check(browser.run("document.documentElement.scrollWidth <= innerWidth"), f"uneven: tab {group} makes the page wider than a window of 400 px")
+    check(browser.run("currentGroup().kind.length") == 200, "the last tab has the long name")
+    clean(browser, page, "uneven at 400 px")
 
 
 def check_special(browser, folder, shots):
@@ -349,6 +387,8 @@ def check_special(browser, folder, shots):
     browser.press("p")
     check(browser.run("[state.example, byId('tabs').children.length, byId('statistics').hidden]") == [0, 12, False], "and back")
     clean(browser, page, "tabs")
+
+    check_uneven(browser, Page(folder, "uneven"))
 
     page = Page(folder, "broken")
     browser.open(page.path)
@@ -384,8 +424,8 @@ def check_special(browser, folder, shots):
         file.write(f"<!doctype html><meta charset=utf-8><html data-ready=yes><iframe id=one style='width:100%;height:560px;border:0' srcdoc=\"{text}\"></iframe>"
                    f"<iframe sandbox='allow-scripts' style='width:100%;height:560px;border:0' srcdoc=\"{text}\"></iframe>")
     browser.open(notebook, 900, 1200)
-    browser.run("new Promise(done => setTimeout(done, 700))")
-    check(browser.run("one.contentDocument.documentElement.dataset.ready") == "yes", "works inside a frame")
+    # The document is complete when both frames are; into the sandboxed one it cannot look.
+    check(browser.wait("document.readyState === 'complete' && one.contentDocument.documentElement.dataset.ready === 'yes'"), "works inside a frame")
     check(browser.problems == [], f"in a frame: {browser.problems}")
     if shots:
         browser.shot(os.path.join(shots, "notebook.png"))

@@ -68,12 +68,13 @@ TEST_CASE("text: what a terminal shows") {
   CHECK(visible(std::string("\0\x1b[31m", 6)) == "␀␛[31m");
   CHECK(visible("\u202egnp") == "�gnp");
   CHECK(visible("a\x7f") == "a␡");
-  for (const char* unseen : {"\u0085", "\u200b", "\u200e", "\u200f", "\u2028", "\u2029", "\u2066", "\u2069"})
+  for (const char* unseen : {"\u0085", "\u061c", "\u200b", "\u200e", "\u200f", "\u2028", "\u2029", "\u2066", "\u2069"})
     CHECK(visible(unseen) == "�");
   CHECK(visible("▁the") == "▁the");
   CHECK(display_width("abc") == 3);
   CHECK(display_width("語か") == 4);
   CHECK(display_width("e\u0301") == 1);
+  CHECK(display_width("a\u061cb") == 2);
   CHECK(display_width("👍") == 2);
   CHECK(display_width("ŋ ə") == 3);
   CHECK(display_width("שלום") == 4);

@@ -28,6 +28,9 @@ check "from anywhere" from_elsewhere
 check "the same file" cmp -s "$scratch/elsewhere.npz" "$scratch/vectors.npz"
 check "--help" exits 0 --help
 check "no argument" exits 2
+check "another kind of file" exits 2 "$scratch/vectors.txt"
+check "it is said" says "it writes .npz or .json files, not $scratch/vectors.txt"
+check "and nothing is written" [ ! -e "$scratch/vectors.txt" ]
 check "a letter that the model does not know" exits 2 "$scratch/x.npz" 'na~ve'
 check "a folder that is not there" exits 2 "$scratch/nowhere/x.npz"
 finish

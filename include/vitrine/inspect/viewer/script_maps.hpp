@@ -10,9 +10,10 @@ inline constexpr std::string_view script_maps = R"js(
 const byId = id => document.getElementById(id);
 const page = JSON.parse(byId('data').textContent);
 
-// What is shown. row and column: the chosen query and key (null: none); hover: the same for the pointer.
+// What is shown. mean: that of the layer's heads, and `head` is their number; row and column: the chosen query and key (null: none); hover: the same for
+// the pointer.
 const state = {
-  example: 0, group: 0, layer: 0, head: 0, view: 'heat', zoom: null, scale: 'map', lift: false,
+  example: 0, group: 0, layer: 0, head: 0, mean: false, view: 'heat', zoom: null, scale: 'map', lift: false,
   row: null, column: null, hover: null,
 };
 const currentGroup = () => page.examples[state.example]?.groups[state.group];
@@ -20,7 +21,7 @@ const currentGroup = () => page.examples[state.example]?.groups[state.group];
 // ---- texts: tokens are shown with textContent or on a canvas only, and never change the line or its direction
 function visible(text) {
   if (text === '') return '∅';
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu, sign => {
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu, sign => {
     const code = sign.codePointAt(0);
     if (code === 10) return '⏎';
     if (code < 32) return String.fromCodePoint(0x2400 + code);
@@ -57,7 +58,6 @@ let decodedBytes = 0;
 const headIndex = (group, layer, head) => layer * group.heads + head;
 const slotOf = (group, layer, head) => group.slots[headIndex(group, layer, head)];
 const isKept = (group, layer, head) => slotOf(group, layer, head) >= 0;
-const isMean = group => state.head === group.heads;
 const isReduced = group => group.rowStep * group.columnStep > 1;
 
 // Weights that row i has in the page; the others are 0.

@@ -120,7 +120,7 @@ const figuresTitle = figures => `: entropy ${figureText(figures[0])}, distance $
 function showFigures(group) {
   const list = byId('figures');
   list.replaceChildren();
-  if (isMean(group)) return;
+  if (state.mean) return;
   const figures = figuresOf(group, state.layer, state.head);
   FIGURES.forEach(([, name, meaning], k) => {
     const pair = make('div');

@@ -103,7 +103,7 @@ function show() {
     byId('overview-hint').textContent = group ? 'No map of this kind was kept.' : 'There is nothing to show.';
     return;
   }
-  const head = isMean(group) ? 'mean of heads' : `head ${state.head}`;
+  const head = state.mean ? 'mean of heads' : `head ${state.head}`;
   byId('where').textContent = `${group.kind} · layer ${state.layer} · ${head}`;
   picture.setAttribute('aria-label', `${state.view === 'heat' ? 'heatmap' : 'lines'}, ${group.kind}, layer ${state.layer}, ${head}`);
   byId('view-heat').setAttribute('aria-pressed', state.view === 'heat');
@@ -131,7 +131,7 @@ function show() {
 function chooseHead(layer, head) {
   state.layer = layer;
   state.head = head;
-  chooseGroup.mean = isMean(currentGroup());
+  state.mean = head === currentGroup().heads;
   show();
 }
 
@@ -165,16 +165,16 @@ function chooseGroup(index) {
   state.group = index;
   const group = groups[index];
   Object.assign(state, {row: null, column: null, hover: null, zoom: null});
-  if (chooseGroup.mean) state.head = group.heads;  // the mean stays the mean, whatever number of heads there is
-  const mayStay = state.layer < group.layers && (chooseGroup.mean ? group.heads > 1 && group.kept.some(k => Math.floor(k / group.heads) === state.layer)
+  if (state.mean) state.head = group.heads;  // whatever number of heads there is
+  const mayStay = state.layer < group.layers && (state.mean ? group.heads > 1 && group.kept.some(k => Math.floor(k / group.heads) === state.layer)
     : state.head < group.heads && isKept(group, state.layer, state.head));
   if ((!mayStay || !chooseGroup.seen) && group.kept.length) {
     const slot = sharpest(group);
     state.layer = Math.floor(group.kept[slot] / group.heads);
     state.head = group.kept[slot] % group.heads;
+    state.mean = false;
   }
   chooseGroup.seen = true;
-  chooseGroup.mean = isMean(group);
   const tabs = byId('tabs'), hadFocus = tabs.contains(document.activeElement);
   tabs.replaceChildren(...groups.map(({kind}, k) => {
     const tab = make('button', kind);
