@@ -115,6 +115,7 @@ class Program {
     }
     if (!usable) return;
     models::Inspected inspected = model_->look(source, target, keep_);
+    inspected.example.number = number;
     if (options_.statistics[0] == "csv")
       std::fputs(inspect::statistics_rows(number, inspected.example).c_str(), stdout);
     else if (options_.statistics[0] == "text")

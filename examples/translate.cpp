@@ -62,9 +62,8 @@ class Program {
     input_.check_end();
     if (archive_) archive_->finish();
     if (!archive_ && !options_.maps.empty()) {
-      std::sort(examples_.begin(), examples_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-      inspect::Page page{.title = options_.model};
-      for (auto& [number, example] : examples_) page.examples.push_back(std::move(example));
+      std::sort(examples_.begin(), examples_.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
+      const inspect::Page page{.title = options_.model, .examples = std::move(examples_)};
       inspect::save_maps(options_.maps, page);
     }
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) refuse("stdout cannot be written");
@@ -165,13 +164,13 @@ class Program {
                                   line.tokens, target, ended(shown[b]), ended(line.ids));
       out[batch[b]] += formatted(options_, folder_.reader(), one);
       if (!mapped) continue;
-      const Index number = line.number * config_.num_return_sequences + k;
       auto example =
           inspect::seq2seq_example(maps->result, Index(b), line.tokens, target, folder_.reader().text(shown[b]));
+      example.number = line.number * config_.num_return_sequences + k;
       if (archive_)
-        inspect::add_maps(*archive_, number, example);
+        inspect::add_maps(*archive_, example.number, example);
       else
-        examples_.emplace_back(number, std::move(example));
+        examples_.push_back(std::move(example));
     }
     if (mapped && !archive_) held_.push_back(std::move(maps));  // the examples are views of it
   }
@@ -183,7 +182,7 @@ class Program {
   Head head_;
   Index unusable_ = 0;
   std::optional<vt::NpzWriter> archive_;
-  std::vector<std::pair<Index, inspect::Example>> examples_;
+  std::vector<inspect::Example> examples_;
   std::vector<std::unique_ptr<Scored>> held_;
 };
 

@@ -216,7 +216,7 @@ int main(int count, char** arguments) {
         {{"all",
           {some("eight", 8, 40), some("four", 4, 41), some("eight again", 8, 42, 5), some("nothing", 4, 43, -1),
            some(std::string(200, 'w'), 2, 44)}},
-         {"of one layer", {some("eight", 8, 45, 2)}}}});
+         {"of one layer", {some("eight", 8, 45, 2)}, 3}}});
   save(folder, "large",
        {"12 x 12 x 512 x 512", {{"512 tokens", {group_of("encoder", numbered(512), numbered(512), 12, 12, 11)}}}});
   save(folder, "reduced",

@@ -327,6 +327,7 @@ def check_uneven(browser, page):
         check(found == wanted, f"uneven: after {key}: {found}, not {wanted}")
         check(wanted[1] or browser.run("chosenMap(currentGroup()).largest > 0"), f"uneven: after {key}: a map of zeros")
 
+    check(browser.run("[...byId('example').options].map(option => option.text)") == ["0 all", "3 of one layer"], "uneven: examples keep their numbers")
     lone = ["eight again · layer 0 · head 5", False]  # the one map kept there
     mean = ["eight · layer 1 · mean of heads", False]
     browser.run("chooseHead(1, 8)")

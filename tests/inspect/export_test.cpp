@@ -68,6 +68,22 @@ TEST_CASE("export: an npz has the contract's members, and the maps themselves") 
   CHECK(decoder.shape == std::vector<Index>{3, 4, 2, 2});
 }
 
+TEST_CASE("export: an example keeps the number it was given, in every kind of file") {
+  const Scratch scratch;
+  Pass pass;
+  const auto scored = pass.run(keep::weights.only({.which = Which::cross}));
+  Page page{.examples = {seq2seq_example(scored.result, 0, source, target),
+                         seq2seq_example(scored.result, 1, {"d", "</s>"}, {"y", "z", "</s>"})}};
+  page.examples[1].number = 7;
+  save_maps(scratch / "maps.npz", page);
+  CHECK(Npz(scratch / "maps.npz").names() == std::vector<std::string>{"0/cross", "0/source_tokens", "0/target_tokens",
+                                                                      "7/cross", "7/source_tokens", "7/target_tokens"});
+  const std::string csv = statistics_csv(page);
+  CHECK(csv.find("\n7,cross,0,0,") != csv.npos);
+  CHECK(csv.find("\n1,") == csv.npos);
+  CHECK(viewer_html(page).find("\"numbers\":[0,7]") != std::string::npos);
+}
+
 TEST_CASE("export: what was not kept is left out, and said") {
   const Scratch scratch;
   Pass pass;

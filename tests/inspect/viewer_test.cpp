@@ -290,6 +290,7 @@ TEST_CASE("viewer: hostile texts stay texts") {
   const auto data = nlohmann::json::parse(element(html, "data"));
   CHECK(data["title"] == evil);
   CHECK(data["titles"][0] == evil);
+  CHECK(data["numbers"] == nlohmann::json::array({0}));
   const auto group = unpacked(html)[0];
   CHECK(group.shape["kind"] == evil);
   CHECK(group.queries[0] == evil);

@@ -60,6 +60,8 @@ printf 'radium\n\nb4d\nvitrine\n' | run $model --statistics csv --kinds cross --
 check "an unusable line ends in 2" [ $status = 2 ]
 check "the others are done, and keep their numbers" [ "$(cut -d, -f1 "$scratch/csv" | tr '\n' ' ')" = "example 0 3 " ]
 check "it is named" says "line 3"
+printf 'radium\n\nb4d\nvitrine\n' | run $model --maps "$scratch/gaps.html"
+check "the page has the same numbers" grep -qF '"numbers":[0,3]' "$scratch/gaps.html"
 check "no words" [ -z "$(run $model --statistics text </dev/null)" ]
 
 check "--help" exits 0 --help

@@ -130,6 +130,8 @@ for form in npz html json; do
 done
 lines 'radium\nax\n' --maps "$scratch/alone.npz" --batch-tokens 1 --threads 1 >/dev/null
 cmp -s "$scratch/maps.npz" "$scratch/alone.npz" || fail "maps differ with the batch"
+lines 'radium\n\nax\n' --maps "$scratch/gaps.html" >/dev/null
+grep -qF '"numbers":[0,2]' "$scratch/gaps.html" || fail "the page does not number its examples by lines"
 cut -f1 $model/words.tsv | head -100 >"$scratch/words"
 one=$("$program" --model $model --beams 2 --word-scores <"$scratch/words" 2>/dev/null | md5sum)
 two=$("$program" --model $model --beams 2 --word-scores --batch-tokens 40 --threads 1 <"$scratch/words" 2>/dev/null | md5sum)

@@ -188,7 +188,7 @@ inline void add_maps(NpzWriter& writer, Index number, const Example& example) {
 inline void save_maps(const std::filesystem::path& path, const Page& page) {
   if (path.extension() == ".npz") {
     NpzWriter writer(path);
-    for (std::size_t i = 0; i < page.examples.size(); ++i) add_maps(writer, Index(i), page.examples[i]);
+    for (std::size_t i = 0; i < page.examples.size(); ++i) add_maps(writer, page.number(i), page.examples[i]);
     writer.finish();
   } else if (path.extension() == ".html") {
     save_viewer(path, page);
@@ -232,7 +232,7 @@ inline std::string statistics_rows(Index number, const Example& example) {
 
 inline std::string statistics_csv(const Page& page) {
   std::string out = statistics_header();
-  for (std::size_t i = 0; i < page.examples.size(); ++i) out += statistics_rows(Index(i), page.examples[i]);
+  for (std::size_t i = 0; i < page.examples.size(); ++i) out += statistics_rows(page.number(i), page.examples[i]);
   return out;
 }
 

@@ -39,12 +39,18 @@ struct MapGroup {
 struct Example {
   std::string title = {};
   std::vector<MapGroup> groups = {};
+  Index number = -1;  ///< What it is called in every kind of file, e.g. its line; below 0: its place in the page.
 };
 
 /// What one viewer shows.
 struct Page {
   std::string title = "attention";
   std::vector<Example> examples = {};
+
+  // The number of the i-th example.
+  Index number(std::size_t i) const noexcept {
+    return examples[i].number < 0 ? static_cast<Index>(i) : examples[i].number;
+  }
 };
 
 /// Figures of one map, each the mean over its rows (Clark et al. 2019; distance: Vig and Belinkov 2019). Entropy in

@@ -259,7 +259,11 @@ inline std::string viewer_html(const Page& page, const ViewerOptions& options) {
 
   detail::Description description;
   description.maps.reserve(static_cast<std::size_t>(detail::kept_weights(page, side)) / 4 * 5 + 65536);
-  for (const Example& example : page.examples) description.append(example, side);
+  std::string numbers;
+  for (std::size_t i = 0; i < page.examples.size(); ++i) {
+    numbers.append(i == 0 ? "" : ",").append(std::to_string(page.number(i)));
+    description.append(page.examples[i], side);
+  }
   description.finish();
 
   std::string json = "{\"title\":" + json_string(page.title) + ",\"ramps\":{";
@@ -271,7 +275,7 @@ inline std::string viewer_html(const Page& page, const ViewerOptions& options) {
   json.append("},\"digits\":").append(json_string(base85_digits)).append(",\"side\":").append(std::to_string(side));
   json.append(",\"texts\":[").append(description.texts.text());
   json.append("],\"shapes\":[").append(description.shapes.text());
-  json.append("],\"titles\":[").append(description.titles);
+  json.append("],\"titles\":[").append(description.titles).append("],\"numbers\":[").append(numbers);
   json.append("],\"examples\":\"").append(description.examples).append("\"}");
   return viewer::assemble(page.title, options.theme, json, description.maps);
 }

@@ -125,8 +125,8 @@ document.addEventListener('keydown', event => {
 
 // ---- begin
 byId('title').textContent = visible(page.title).replaceAll('␣', ' ');
-byId('example').append(...page.examples.map(({title}, k) => {
-  const option = make('option', `${k}  ${visible(title).replaceAll('␣', ' ')}`);
+byId('example').append(...page.examples.map(({title, number}, k) => {
+  const option = make('option', `${number}  ${visible(title).replaceAll('␣', ' ')}`);
   option.value = k;
   return option;
 }));

@@ -93,7 +93,7 @@ page.examples = (() => {
       start += group.headBytes * group.kept.length;
       return group;
     });
-    return {title, groups};
+    return {title, number: page.numbers[e], groups};
   });
 })();
 
