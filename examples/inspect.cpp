@@ -36,20 +36,8 @@ bool parse_set(const std::string& text, vt::IndexSet& set) {
   return true;
 }
 
-// Tokens may hold anything, what a terminal obeys too; the blanks between them stay.
-std::string shown_title(const std::string& title) {
-  std::string out;
-  for (std::size_t begin = 0; begin < title.size();) {
-    const std::size_t end = std::min(title.find(' ', begin), title.size());
-    if (end > begin) out += inspect::visible(std::string_view(title).substr(begin, end - begin));
-    if (end < title.size()) out += ' ';
-    begin = end + 1;
-  }
-  return out;
-}
-
 std::string statistics_table(const inspect::Example& example) {
-  std::string out = shown_title(example.title) + "\n";
+  std::string out = inspect::visible(example.title, " ") + "\n";  // tokens may hold anything
   char line[160];
   std::snprintf(line, sizeof line, "  %-8s %5s %4s %8s %7s %6s %8s %6s %6s %6s %8s\n", "kind", "layer", "head",
                 "entropy", "largest", "same", "previous", "next", "first", "last", "distance");

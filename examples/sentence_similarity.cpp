@@ -107,7 +107,7 @@ void run(const Options& options) {
   }
   for (Index i = 0; i < vectors.rows(); ++i) {
     for (Index j = 0; j < vectors.rows(); ++j) std::printf("%7.3f", double(vectors.row(i).dot(vectors.row(j))));
-    std::printf("   %s\n", options.sentences[std::size_t(i)].c_str());
+    std::printf("   %s\n", vt::inspect::visible(options.sentences[std::size_t(i)], " ").c_str());
   }
   if (sentences.empty()) return;
 

@@ -65,6 +65,7 @@ TEST_CASE("text: XML") {
 TEST_CASE("text: what a terminal shows") {
   CHECK(visible("") == "∅");
   CHECK(visible("a b\nc") == "a␣b⏎c");
+  CHECK(visible("a b\x1b", " ") == "a b␛");
   CHECK(visible(std::string("\0\x1b[31m", 6)) == "␀␛[31m");
   CHECK(visible("\u202egnp") == "�gnp");
   CHECK(visible("a\x7f") == "a␡");

@@ -32,8 +32,8 @@ std::string json_strings(const std::vector<std::string>& texts);
 std::string xml_text(std::string_view text);
 
 /// Text on one line of a terminal: controls, line breaks and direction marks as one visible sign each, a blank as
-/// U+2423, "" as "∅".
-std::string visible(std::string_view text);
+/// `blank`, "" as "∅".
+std::string visible(std::string_view text, std::string_view blank = "␣");
 
 /// Columns that text takes on a terminal: 2 for East Asian wide characters (Unicode's UAX 11) and emoji, 0 for
 /// combining marks.
@@ -134,7 +134,7 @@ inline std::string xml_text(std::string_view text) {
   return out;
 }
 
-inline std::string visible(std::string_view text) {
+inline std::string visible(std::string_view text, std::string_view blank) {
   if (text.empty()) return "∅";
   std::string out;
   for (std::size_t at = 0; at < text.size();) {
@@ -146,7 +146,7 @@ inline std::string visible(std::string_view text) {
     else if (point < 0x20)
       append_utf8(out, 0x2400 + point);
     else if (point == ' ')
-      out += "␣";
+      out += blank;
     else if (point == 0x7f)
       out += "␡";
     else if (direction || (point >= 0x80 && point < 0xa0) || point == 0x200b || point == 0x2028 || point == 0x2029)
