@@ -162,7 +162,8 @@ int main(int count, char** arguments) {
   if (!options.maps.empty() && !inspect::can_save_maps(options.maps))
     return table.wrong("--maps writes .npz, .html or .json files, not " + options.maps);
   if (options.statistics[0].empty()) options.statistics[0] = options.maps.empty() ? "text" : "none";
-  if (!options.title.empty() && options.maps.empty()) return table.wrong("--title is of the page: --maps FILE.html");
+  if (!options.title.empty() && std::filesystem::path(options.maps).extension() != ".html")
+    return table.wrong("--title is of the page: --maps FILE.html");
   if (!options.target.empty() && options.max_new_tokens > 0)
     return table.wrong("nothing is searched with --target: leave --max-new-tokens out");
   vt::Selection selection{.which = vt::Which::none, .layers = {}, .heads = {}};

@@ -298,8 +298,9 @@ class Program {
     } else {
       for (lines::Line& line : pool.sources) {
         const Index vocab = folder_.model().vocab_size();
-        if (std::any_of(line.ids.begin(), line.ids.end(), [&](Index id) { return id >= vocab; })) {
-          line.error = "has an id beyond the target's vocabulary of " + std::to_string(vocab);
+        const auto beyond = std::find_if(line.ids.begin(), line.ids.end(), [&](Index id) { return id >= vocab; });
+        if (beyond != line.ids.end()) {
+          line.error = "has the id " + std::to_string(*beyond) + "; the model's targets have " + std::to_string(vocab);
           line.ids.clear();
           report(line, options_.auc.empty() ? "stdin" : options_.auc.c_str());
         }
@@ -350,8 +351,11 @@ class Program {
     write_out(out);
     const auto mistakes = std::count(wrong.begin(), wrong.end(), true);
     std::fprintf(stderr, "%zu lines, of which greedy search gets %td wrong\n", count, mistakes);
-    if (mistakes == 0 || std::size_t(mistakes) == count) {
-      std::fprintf(stderr, "all of one kind: there is no area under a curve\n");
+    for (const std::size_t first : {std::size_t(0), std::size_t(1)}) {
+      std::size_t lines = 0, mistaken = 0;
+      for (std::size_t i = first; i < count; i += 2) ++lines, mistaken += wrong[i] ? 1 : 0;
+      if (mistaken > 0 && mistaken < lines) continue;
+      std::fprintf(stderr, "the %s lines are all of one kind: no head is chosen\n", first == 0 ? "odd" : "even");
       return unusable_ > 0 ? 2 : 0;
     }
     std::fprintf(stderr, "the best head on odd lines, and what it is worth on even lines:\n");

@@ -68,6 +68,7 @@ inline std::vector<Index> step(Seq2SeqFolder& folder, const vt::GenerationConfig
     const auto row = next.cross_attn[head.layer].matrix(0, head.head);
     map.insert(map.end(), row.data(), row.data() + columns);
     float* const logits = next.output.data();
+    vt::detail::check_logits(vt::log_norm(logits, next.output.width()));
     vt::apply_rules<float>(config, ids, 1, {logits, std::size_t(next.output.width())});
     ids.push_back(vt::argmax(logits, next.output.width()));
     tokens.push_back(folder.reader().token(ids.back()));

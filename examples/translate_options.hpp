@@ -57,7 +57,7 @@ inline OptionTable option_table(Options& o) {
   table.toggle("--merge-words", "alignments between words instead of subwords", o.merge_words);
   table.text("--layer", "L",
              "the cross-attention that aligns, from 0; auto: measured on words.tsv where the folder has\n"
-             "it, else the head that is surest of itself on the first lines",
+             "it, else the head that is surest of itself on the first lines (of typed lines: the first)",
              o.layer);
   table.text("--head", "H", "the same", o.head);
   table.text("--maps", "FILE",
@@ -67,7 +67,7 @@ inline OptionTable option_table(Options& o) {
   table.toggle("--step",
                "greedy search with the map of that layer and head drawn after every token, then the line out as text",
                o.step);
-  table.toggle("--drop-end", "maps and soft alignments without the end mark's row", o.drop_end);
+  table.toggle("--drop-end", "maps and alignments without the end mark's row", o.drop_end);
   table.number("--batch-tokens", "2048: source tokens computed together; changes no result", o.batch_tokens, 1,
                1 << 20);
   table.number("--threads", "0: all processors", o.threads, 0, 999);
@@ -106,7 +106,8 @@ inline void check_options(Options& o) {
         "--step only draws: leave --beams, --n-best, --length-penalty, --score, --word-scores, --alignments and --maps "
         "out");
   if (o.alignments.empty() && o.merge_words) refuse("--merge-words is for --alignments");
-  if (o.alignments.empty() && o.maps.empty() && o.drop_end) refuse("--drop-end is for --alignments and --maps");
+  if ((o.alignments.empty() || o.alignments == "pharaoh") && o.maps.empty() && o.drop_end)
+    refuse("--drop-end is for --maps and --alignments, of which pharaoh has no end marks");
   if (o.alignments.empty() && !o.step && o.layer != "auto")
     refuse("--layer and --head are for --alignments and --step");
   if (o.n_best > 0 && o.beams == 0) o.beams = o.n_best;

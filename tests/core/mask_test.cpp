@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <string>
 
 namespace vt = vitrine;
 using vt::Index;
@@ -126,10 +127,11 @@ TEST_CASE("parts of every kind join in any order, scalar type or not") {
   for (const vt::BasicMask& wrong :
        {vt::causal(1) & vt::window(2, 0, 3), vt::window(2, 0, 3) & vt::causal(),
         vt::window(2, 0, 3) & vt::causal(offsets), vt::causal(3) & vt::window(2, 0, offsets),
+        vt::causal(std::span(offsets).first(1)) & vt::window(2, 0, offsets),
         vt::window(2, 0, others) & vt::causal(offsets)}) {
     CHECK(wrong.two_offsets);
     CHECK(vt::check_mask<float>(wrong & vt::key_lengths(lengths), 2, 1, 2, 4).sentence ==
-          std::string("causal and window were joined with two different offsets"));
+          std::string("causal and window were joined, each with offsets of its own"));
   }
   for (const vt::BasicMask& right : {vt::causal(3) & vt::window(2, 0), vt::window(2, 0, 3) & vt::causal(3),
                                      vt::causal(offsets) & vt::window(2, 0, offsets)}) {

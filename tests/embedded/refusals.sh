@@ -61,6 +61,8 @@ damage 's/^vt map encoder_self 1 2/v map encoder_self 1 2/'  # the reader takes 
 refused ': no such line: 0.' "$map_log" compare "$damaged" "$weights"
 damage 's/^vt map encoder_self 1 2/vt amp encoder_self 1 2/'  # with the same check sum
 refused ': no such line: amp' "$map_log" compare "$damaged" "$weights"
+damage 's/^vt map encoder_self 1 2/vt \x1b\x1bamp encoder_self 1 2/'  # two of a kind change no check sum
+refused 'no such line: \x1b\x1bamp' "$map_log" compare "$damaged" "$weights"
 damage 's/^vt map encoder_self 1 2/vt mp encoder_self 1 2/'
 refused 'the check sum is wrong' "$map_log" compare "$damaged" "$weights"
 { sed 's/^vt end/v end/' "$weights" && cat "$weights"; } >"$damaged"

@@ -2,6 +2,7 @@
 # libFuzzer (clang 14, address and undefined behaviour) over everything that parses files, as many targets at a time as
 # there are processors.
 #   tests/fuzz/run.sh [SECONDS] [TARGET...]      60 seconds for each target; e.g. tests/fuzz/run.sh 3600 safetensors
+#   SEED=1 tests/fuzz/run.sh                     from this seed instead of a random one, as CI does
 # What it learns stays in build/fuzz/corpus; a finding in build/fuzz/findings, named and with its stack: it becomes a file
 # of tests/fuzz/corpus/TARGET, which the ordinary tests replay. The last line is "N passed, M failed".
 set -euo pipefail

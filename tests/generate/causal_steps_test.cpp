@@ -138,6 +138,18 @@ TEST_CASE("beam search with Gpt2 finds the best of all continuations when it is 
   CHECK(found[0].score == doctest::Approx(best).epsilon(1e-12));
 }
 
+TEST_CASE("without a length 20 ids are made, or as many as there are positions for") {
+  const auto model = small<float>();
+  vt::Workspace workspace(vt::heap());
+  const auto made = [&](Index prompt) { return vt::generate(model, workspace, some_ids(prompt), {})[0].ids.size(); };
+  CHECK(made(1) == 20);
+  CHECK(made(20) == 20);
+  CHECK(made(25) == 15);
+  CHECK(made(39) == 1);
+  CHECK(made(40) == 1);
+  CHECK_THROWS_AS((void)vt::generate(model, workspace, some_ids(41), {}), vt::StatusError);
+}
+
 TEST_CASE("Gpt2 steps and generation refuse what makes no sense") {
   const auto model = small<float>();
   vt::Workspace workspace(vt::heap());

@@ -208,6 +208,7 @@ TEST_CASE("what generation refuses") {
   refused([](auto& g) { g.num_return_sequences = 0; });
   refused([](auto& g) { g.min_length = -1; });
   refused([](auto& g) { g.min_new_tokens = -1; });
+  refused([](auto& g) { g.max_new_tokens = -3; });
   refused([](auto& g) { g.no_repeat_ngram_size = -1; });
   refused([](auto& g) { g.eos_token_ids = {-1}; });
   refused([](auto& g) { g.decoder_start_token_id = -1; });

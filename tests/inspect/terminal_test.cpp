@@ -90,7 +90,7 @@ TEST_CASE("terminal: any labels, any size") {
 TEST_CASE("terminal: no line is wider than the terminal") {  // --step counts the lines that it draws over
   const std::vector<std::string> long_labels(40, "internationale");
   const std::vector<float> map(1600, 0.5f);
-  for (const Index width : {50, 60, 79, 140})
+  for (const Index width : {22, 24, 31, 40, 50, 60, 79, 140})
     for (const bool unicode : {true, false})
       for (const auto colour : {TerminalColour::none, TerminalColour::indexed}) {
         CAPTURE(width);

@@ -57,7 +57,7 @@ mkfifo "$scratch/fifo"
 feeder=$!
 "$under_test" --model $model --batch 20 <"$scratch/fifo" >"$scratch/part" 2>"$scratch/stderr" &
 running=$!
-for _ in $(seq 300); do [ "$(wc -l <"$scratch/part")" = 61 ] && break; sleep 0.1; done
+for _ in $(seq 1500); do [ "$(wc -l 2>/dev/null <"$scratch/part")" = 61 ] && break; sleep 0.1; done
 kill -INT $running
 status=0
 wait $running || status=$?
@@ -93,6 +93,12 @@ check "the same with other batches" cmp -s "$scratch/ablated" <(run --ablate --b
 head -120 $model/words.tsv >"$scratch/pairs"
 program --model $model --auc "$scratch/pairs" --mean >"$scratch/auc"
 check "a row for each score, the baseline and the length" [ "$(wc -l <"$scratch/auc")" = 7 ]
+check "an area needs both kinds in each half" says "the best head on odd lines"
+printf 'radium\tR EY D IY AH M\nax\tZZ\n' >"$scratch/two"
+program --model $model --auc "$scratch/two" >"$scratch/none"
+check "else no head is chosen" says "the odd lines are all of one kind: no head is chosen"
+check "--auc takes all lines" exits 2 --model $model --auc "$scratch/two" --skip 1
+program --model $model --auc "$scratch/pairs" --mean >"$scratch/auc"
 check "wrong words are counted" says "greedy search gets"
 
 check "--help" exits 0 --help

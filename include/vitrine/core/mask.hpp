@@ -129,7 +129,8 @@ inline void join(BasicMask& x, const BasicMask& y) {
   const auto differ = [](const BasicMask& window, const BasicMask& causal) {
     return window.is_window && !window.is_causal && causal.is_causal &&
            (window.offset != 0 || !window.offsets.empty()) &&
-           (window.offset != causal.offset || window.offsets.data() != causal.offsets.data());
+           (window.offset != causal.offset || window.offsets.data() != causal.offsets.data() ||
+            window.offsets.size() != causal.offsets.size());
   };
   x.two_offsets = x.two_offsets || y.two_offsets || differ(x, y) || differ(y, x);
   if (y.is_causal || (y.is_window && !x.is_causal)) x.offset = y.offset, x.offsets = y.offsets;
@@ -368,7 +369,7 @@ template <class S>
 Status check_mask(const Mask<S>& mask, Index batch, Index heads, Index length, Index memory_length) {
   if (mask.no_data) return {Status::bad_mask, "a mask has no data"};
   if (mask.duplicate) return {Status::bad_mask, "two masks of one kind were joined by &"};
-  if (mask.two_offsets) return {Status::bad_mask, "causal and window were joined with two different offsets"};
+  if (mask.two_offsets) return {Status::bad_mask, "causal and window were joined, each with offsets of its own"};
   if (mask.is_window && (mask.left < unlimited || mask.right < unlimited))
     return {Status::bad_mask, "a window's bounds are at least 0, or vt::unlimited",
             mask.left < mask.right ? mask.left : mask.right};

@@ -88,7 +88,7 @@ class Team {
 
   // Waits until all threads of the team are here. Spins, then yields.
   void barrier() noexcept {
-    if (nobody_else()) return;
+    if (!others || state_ == nullptr) return;
     const int generation = state_->generation.load(std::memory_order_acquire);
     if (state_->waiting.fetch_add(1, std::memory_order_acq_rel) + 1 == threads_) {
       state_->waiting.store(0, std::memory_order_relaxed);
@@ -101,7 +101,7 @@ class Team {
   // f(item) for each of 0 ... items - 1, on whichever thread comes first; then all wait.
   template <class F>
   void for_each(Index items, F&& f) {
-    if (nobody_else()) {
+    if (!others || state_ == nullptr) {
       for (Index item = 0; item < items; ++item) f(item);
       return;
     }
@@ -117,7 +117,7 @@ class Team {
   // waits for a turn that has not begun.
   template <class F>
   void in_turn(Index groups, Index turns, F&& f) {
-    if (nobody_else()) {
+    if (!others || state_ == nullptr) {
       for (Index group = 0; group < groups; ++group)
         for (Index turn = 0; turn < turns; ++turn) f(group, turn, [] {});
       return;
@@ -168,14 +168,8 @@ class Team {
   }
 
  private:
-  // Without OpenMP this is known when compiling, and no atomic operation is linked: a Cortex-M0 has none.
-  constexpr bool nobody_else() const noexcept {
-#if VITRINE_OPENMP
-    return state_ == nullptr;
-#else
-    return true;
-#endif
-  }
+  // Without OpenMP there never are, at any optimisation, and no atomic operation is linked: a Cortex-M0 has none.
+  static constexpr bool others = VITRINE_OPENMP != 0;
   template <class F>
   static void wait_until(F&& done) noexcept {
     for (int spins = 0; !done(); ++spins) {

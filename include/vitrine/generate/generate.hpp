@@ -12,6 +12,7 @@
 // chosen few afterwards costs one more pass; to keep the maps of a search costs the memory for those of all its beams.
 // What is returned is on the heap, maps and other tensors in the model's Memory.
 #pragma once
+#include <algorithm>
 #include <utility>
 #include <vector>
 #include <vitrine/generate/causal_steps.hpp>
@@ -116,6 +117,12 @@ std::vector<S> log_probs_of(const std::vector<Index>& ids, const S* logits, Inde
   }
   return values;
 }
+// Without a length a search makes 20 new tokens, and no more than the model has positions for.
+inline GenerationConfig with_length(GenerationConfig config, Index prompt, Index positions) {
+  if (config.max_new_tokens == 0 && config.max_length == 0)
+    config.max_length = std::max(std::min(config.limit(prompt), positions), prompt + 1);
+  return config;
+}
 inline void check_targets(const std::vector<std::vector<Index>>& targets, Index vocab) {
   for (const std::vector<Index>& target : targets)
     for (Index id : target)
@@ -127,7 +134,8 @@ inline void check_targets(const std::vector<std::vector<Index>>& targets, Index 
 
 template <class S>
 std::vector<std::vector<Hypothesis<S>>> generate(const Seq2Seq<S>& model, Workspace& workspace, const Tokens& sources,
-                                                 const GenerationConfig& config) {
+                                                 const GenerationConfig& given) {
+  const GenerationConfig config = detail::with_length(given, 1, model.max_length());
   detail::check_generation(config, model.vocab_size());
   if (sources.batch == 0) return {};
   DecodingSteps<S> steps(model, workspace, {.max_length = config.limit() - 1, .beams = config.num_beams});
@@ -140,7 +148,8 @@ std::vector<std::vector<Hypothesis<S>>> generate(const Seq2Seq<S>& model, Worksp
 
 template <class S, class K>
 Generated<K, S> generate(const Seq2Seq<S>& model, Workspace& workspace, const Tokens& sources,
-                         const GenerationConfig& config, const K& keep, EndRow end) {
+                         const GenerationConfig& given, const K& keep, EndRow end) {
+  const GenerationConfig config = detail::with_length(given, 1, model.max_length());
   detail::check_generation(config, model.vocab_size());
   Generated<K, S> result;
   if (sources.batch == 0) return result;
@@ -179,9 +188,10 @@ std::vector<Hypothesis<S>> generate(const Gpt2<S>& model, Workspace& workspace, 
 
 template <class S, class K>
 std::vector<CausalHypothesis<K, S>> generate(const Gpt2<S>& model, Workspace& workspace, std::span<const Index> prompt,
-                                             const GenerationConfig& config, const K& keep, EndRow end) {
+                                             const GenerationConfig& given, const K& keep, EndRow end) {
   if (prompt.empty()) throw_if_failed({Status::bad_shape, "a prompt has no ids", 0, 1});
   const Index past = Index(prompt.size()) - 1;
+  const GenerationConfig config = detail::with_length(given, past + 1, model.max_length());
   throw_if_failed(check(config, model.vocab_size(), past + 1));
   CausalSteps<S> steps(model, workspace, {.max_length = config.limit(past + 1) - 1, .beams = config.num_beams});
   EncoderResult<K, S> read;

@@ -17,7 +17,7 @@ enum class EarlyStopping : std::uint8_t { no, yes, never };
 struct GenerationConfig {
   Index num_beams = 1, num_return_sequences = 1;
   // Lengths count the start token; max_new_tokens and min_new_tokens do not, and come before the others. 0: unset;
-  // without a longest length there may be 20 new tokens.
+  // without a longest length there may be 20 new tokens, or as many as there are positions for.
   Index max_length = 0, max_new_tokens = 0, min_length = 0, min_new_tokens = 0;
   double length_penalty = 1.0;
   EarlyStopping early_stopping = EarlyStopping::no;
@@ -49,8 +49,9 @@ inline Status check(const GenerationConfig& g, Index vocab_size, Index prompt = 
             g.num_beams};
   if (g.limit(prompt) <= prompt)
     return {Status::bad_config, "max_length leaves no room for a token", g.limit(prompt), prompt + 1};
-  if (g.min_length < 0 || g.min_new_tokens < 0 || g.no_repeat_ngram_size < 0)
-    return {Status::bad_config, "min_length, min_new_tokens and no_repeat_ngram_size must not be negative"};
+  if (g.max_new_tokens < 0 || g.min_length < 0 || g.min_new_tokens < 0 || g.no_repeat_ngram_size < 0)
+    return {Status::bad_config,
+            "max_new_tokens, min_length, min_new_tokens and no_repeat_ngram_size must not be negative"};
   const auto known = [&](Index id) { return id >= 0 && id < vocab_size; };
   for (Index id : {g.pad_token_id, g.forced_bos_token_id, g.forced_eos_token_id})
     if (id >= vocab_size) return {Status::bad_config, "a special id is not in the vocabulary", id, vocab_size};

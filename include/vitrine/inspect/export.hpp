@@ -97,7 +97,7 @@ inline KeptMaps kept_maps(const MapGroup& group) {
   for (std::size_t head = 0; head < heads.size(); ++head)
     if (heads[head]) kept.heads.push_back(Index(head));
   if (count != kept.layers.size() * kept.heads.size())
-    throw std::invalid_argument("npz: the kept maps of \"" + group.kind + "\" are not the same heads in every layer");
+    throw std::invalid_argument("the kept maps of \"" + group.kind + "\" are not the same heads in every layer");
   return kept;
 }
 

@@ -39,7 +39,7 @@ struct MapGroup {
 struct Example {
   std::string title = {};
   std::vector<MapGroup> groups = {};
-  Index number = -1;  ///< What it is called in every kind of file, e.g. its line; below 0: its place in the page.
+  Index number = -1;  ///< Its name in .npz, .html and CSV, e.g. its line; below 0: its place. All or none of a page.
 };
 
 /// What one viewer shows.

@@ -25,7 +25,7 @@ inline std::string terminal_heatmap(const float* map, Index query_count, Index k
 
 namespace detail {
 
-/// At most `columns` wide; what is cut off ends in one sign more.
+/// At most `columns` wide; what is cut off ends in a sign that says so.
 inline std::string fitted(const std::string& text, Index columns, const TerminalOptions& options) {
   if (options.unicode || display_width(text) <= columns) return shorten(text, columns);
   return columns > 0 ? text.substr(0, static_cast<std::size_t>(columns) - 1) + "~" : "";
@@ -47,8 +47,13 @@ inline std::string terminal_heatmap(const float* map, Index query_count, Index k
   Index tail_width = 0;
   for (Index j = 0; j < key_count; ++j)
     longest_key = std::max(longest_key, display_width(detail::label_of(key_labels, j, options.unicode)));
-  if (options.strongest) tail_width = std::min<Index>(longest_key, 16) + 7;
-  const Index room = std::max<Index>(options.width - label_width - 2 - tail_width, 8);
+  // On a narrow terminal the strongest key goes first, then labels become shorter.
+  const Index least = 8;
+  bool strongest = options.strongest;
+  if (strongest) tail_width = std::min<Index>(longest_key, 16) + 7;
+  if (options.width - label_width - 2 - tail_width < least) strongest = false, tail_width = 0;
+  label_width = std::clamp<Index>(options.width - 2 - least, 1, label_width);
+  const Index room = std::max<Index>(options.width - label_width - 2 - tail_width, least);
   // Cells: labels stand above their column when four columns are enough, else they run downwards; without room, one
   // column a cell.
   Index cell = std::clamp<Index>(longest_key <= 4 ? longest_key : 2, 2, 4) + 1;
@@ -115,7 +120,7 @@ inline std::string terminal_heatmap(const float* map, Index query_count, Index k
         text += level == 0 ? detail::pad(sign, cell) : detail::pad(detail::repeat(sign, block), cell);
       }
     }
-    if (options.strongest && row[best] > 0) {
+    if (strongest && row[best] > 0) {
       const std::string label = detail::label_of(key_labels, best * small.column_step, options.unicode);
       text += (dense ? "  " : " ") + detail::pad(detail::fitted(label, 16, options), std::min<Index>(longest_key, 16)) +
               " " + detail::percent(static_cast<double>(row[best]));
@@ -128,12 +133,12 @@ inline std::string terminal_heatmap(const float* map, Index query_count, Index k
                              : options.scale == Scale::row
                                  ? "its row's largest weight"
                                  : "the largest weight, " + detail::percent(static_cast<double>(largest));
-    if (coloured) {
+    const Index left = options.width - static_cast<Index>(margin.size()) - 12;  // beside the scale of colours
+    if (coloured && left >= 0) {
       out += margin + "0 ";
       for (int k = 0; k <= 8; ++k) out += detail::painted(" ", k / 8.0, options);
-      const Index left = options.width - static_cast<Index>(margin.size()) - 12;
-      out += " " + detail::fitted(full, std::max<Index>(left, 0), options) + "\n";
-    } else {
+      out += " " + detail::fitted(full, left, options) + "\n";
+    } else if (!coloured) {
       static constexpr std::string_view limits[] = {" <6%  ", " <25%  ", " <50%  ", " <75%  ", " to 100% of "};
       std::string legend = margin;
       for (int k = 0; k < 5; ++k)

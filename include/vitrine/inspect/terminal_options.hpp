@@ -24,12 +24,12 @@ enum class TerminalColour : std::uint8_t { none, indexed /* 256 colours */, full
 // How pictures of text look.
 struct TerminalOptions {
   TerminalColour colour = TerminalColour::none;
-  bool unicode = true;        ///< false: ASCII only (labels keep their bytes).
+  bool unicode = true;        ///< false: ASCII only, in labels too.
   Theme theme = Theme::dark;  ///< Background that the colours are made for.
   Scale scale = Scale::map;
-  Index width = 100;      ///< Columns. A wider map shows the largest weight of neighbouring keys.
+  Index width = 100;      ///< Columns, 11 at least. A wider map shows the largest weight of neighbouring keys.
   Index height = 60;      ///< Rows of the map. A longer one shows the largest weight of neighbouring queries.
-  bool strongest = true;  ///< Heatmap: each row ends with its strongest key and weight.
+  bool strongest = true;  ///< Heatmap: each row ends with its strongest key and weight, where there is room.
   bool weights = true;    ///< Alignment: a line with the linked weights in percent.
   bool legend = true;     ///< Heatmap: a last line that explains the shades.
 };

@@ -82,7 +82,7 @@ class Gpt2 : public Module<Gpt2<S>, S> {
   Index vocab_size() const noexcept { return words_.rows; }
 
   // Allocates only to grow result and workspace. bad_shape names an id or a length that the model does not have;
-  // bad_mask also for another causal(); otherwise as Encoder.
+  // bad_mask also for another causal(), or a window with offsets of its own; otherwise as Encoder.
   template <class K = DefaultKeep, class F = NoTrace>
   Status forward_into(Gpt2Result<K, S>& result, Workspace& workspace, const Tokens& tokens, const Masks& masks = {},
                       const K& keep = {}, F&& trace = {}) const noexcept {
