@@ -38,7 +38,7 @@ add_library(vitrine_instances STATIC "${CMAKE_CURRENT_SOURCE_DIR}/.cmake/instanc
 target_link_libraries(vitrine_instances PRIVATE vitrine_own)
 set_target_properties(vitrine_instances PROPERTIES CXX_EXTENSIONS OFF)
 
-# utf8proc, for io/wordpiece.hpp: programs that include it are left out when it is missing.
+# utf8proc, for text/wordpiece.hpp: programs that include it are left out when it is missing.
 find_path(VITRINE_UTF8PROC_INCLUDE_DIR utf8proc.h)
 find_library(VITRINE_UTF8PROC_LIBRARY utf8proc)
 mark_as_advanced(VITRINE_UTF8PROC_INCLUDE_DIR VITRINE_UTF8PROC_LIBRARY)
@@ -47,7 +47,7 @@ if(VITRINE_UTF8PROC_INCLUDE_DIR AND VITRINE_UTF8PROC_LIBRARY)
   target_include_directories(vitrine_common SYSTEM INTERFACE "${VITRINE_UTF8PROC_INCLUDE_DIR}")
 endif()
 
-# SentencePiece, for io/marian_tokenizer.hpp: without it programs read MarianMT's text as ids only.
+# SentencePiece, for text/marian_tokenizer.hpp: without it programs read MarianMT's text as ids only.
 find_path(VITRINE_SENTENCEPIECE_INCLUDE_DIR sentencepiece_processor.h)
 find_library(VITRINE_SENTENCEPIECE_LIBRARY sentencepiece)
 mark_as_advanced(VITRINE_SENTENCEPIECE_INCLUDE_DIR VITRINE_SENTENCEPIECE_LIBRARY)
@@ -61,7 +61,7 @@ endif()
 # One program from one source, NAME.cpp, in the present folder of the build.
 function(vitrine_program source)
   cmake_path(GET source STEM name)
-  file(STRINGS "${source}" needs_utf8proc REGEX "vitrine/io/wordpiece.hpp")
+  file(STRINGS "${source}" needs_utf8proc REGEX "vitrine/text/wordpiece.hpp")
   if(needs_utf8proc AND NOT VITRINE_UTF8PROC_LIBRARY)
     message(STATUS "vitrine: utf8proc is missing (Debian, Ubuntu: package libutf8proc-dev), so ${name} is not built")
     return()

@@ -2,7 +2,7 @@
 #pragma once
 #include <vitrine/core/activation_kind.hpp>
 #include <vitrine/core/dims.hpp>
-#include <vitrine/layers/parameter.hpp>
+#include <vitrine/run/parameter.hpp>
 
 #include <cmath>
 #include <limits>

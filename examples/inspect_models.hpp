@@ -11,7 +11,7 @@
 #include <vitrine/models/distilbert.hpp>
 #include <vitrine/models/gpt2.hpp>
 #if __has_include(<utf8proc.h>)
-#include <vitrine/io/wordpiece.hpp>
+#include <vitrine/text/wordpiece.hpp>
 #endif
 
 #include "seq2seq_folder.hpp"

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 #include <vitrine/generate/generate.hpp>
-#include <vitrine/io/vocabulary.hpp>
+#include <vitrine/text/vocabulary.hpp>
 
 namespace letters {
 

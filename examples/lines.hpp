@@ -10,9 +10,9 @@
 #include <vector>
 #include <vitrine/generate/generate.hpp>
 #include <vitrine/inspect/text.hpp>
-#include <vitrine/io/vocabulary.hpp>
+#include <vitrine/text/vocabulary.hpp>
 #if VITRINE_SENTENCEPIECE
-#include <vitrine/io/marian_tokenizer.hpp>
+#include <vitrine/text/marian_tokenizer.hpp>
 #endif
 
 namespace lines {

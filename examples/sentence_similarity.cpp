@@ -6,7 +6,7 @@
 #include <vitrine/inspect/viewer.hpp>
 #include <vitrine/io/checkpoint.hpp>
 #include <vitrine/io/npy.hpp>
-#include <vitrine/io/wordpiece.hpp>
+#include <vitrine/text/wordpiece.hpp>
 
 #include <chrono>
 #include <cstdio>

@@ -7,7 +7,7 @@
 #include <vitrine/generate/generate.hpp>
 #include <vitrine/inspect/export.hpp>
 #include <vitrine/io/checkpoint.hpp>
-#include <vitrine/io/vocabulary.hpp>
+#include <vitrine/text/vocabulary.hpp>
 
 #include <cstdio>
 #include <map>

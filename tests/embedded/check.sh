@@ -35,7 +35,7 @@ no_heap() {
 # Each header alone is what tests/headers/check.sh alone sees to, with both compilers; here all of them, for each kind.
 headers() {
   local all failed=0 ways=0 errors compiler
-  all=$(find include/vitrine/{core,kernels,layers,models} -name '*.hpp' | sort | sed 's|^include/\(.*\)|#include <\1>|')
+  all=$(find include/vitrine/{core,kernels,run,layers,models} -name '*.hpp' | sort | sed 's|^include/\(.*\)|#include <\1>|')
   for compiler in "g++" "g++ -ffreestanding" "clang++-14 -ffreestanding" "i686-linux-gnu-g++" "clang++-14 --target=i686-linux-gnu" \
     "aarch64-linux-gnu-g++" "arm-none-eabi-g++ -mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16" \
     "arm-none-eabi-g++ -mcpu=cortex-m0 -mthumb"; do

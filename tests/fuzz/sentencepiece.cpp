@@ -1,11 +1,11 @@
 #include <algorithm>
 #include <string>
-#include <vitrine/io/detail/sentencepiece_file.hpp>
+#include <vitrine/text/detail/sentencepiece_file.hpp>
 
 #include "../io/scratch.hpp"
 #include "targets.hpp"
 #if VITRINE_SENTENCEPIECE
-#include <vitrine/io/marian_tokenizer.hpp>
+#include <vitrine/text/marian_tokenizer.hpp>
 #endif
 
 namespace vt = vitrine;

@@ -1,9 +1,9 @@
-#include <vitrine/io/vocabulary.hpp>
+#include <vitrine/text/vocabulary.hpp>
 
 #include "../io/scratch.hpp"
 #include "targets.hpp"
 #if __has_include(<utf8proc.h>)
-#include <vitrine/io/wordpiece.hpp>
+#include <vitrine/text/wordpiece.hpp>
 #endif
 
 namespace vt = vitrine;

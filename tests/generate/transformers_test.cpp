@@ -6,7 +6,7 @@
 #include <vector>
 #include <vitrine/generate/generate.hpp>
 #include <vitrine/io/checkpoint.hpp>
-#include <vitrine/io/vocabulary.hpp>
+#include <vitrine/text/vocabulary.hpp>
 
 namespace vt = vitrine;
 using vt::Index;

@@ -13,12 +13,12 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 headers() { find include/vitrine -name '*.hpp' | sort; }
 
-# vitrine.hpp is of models' tier. io and inspect are hosted: anything may lie below them, nothing of the rest above.
+# vitrine.hpp is of models' tier. io, text, corpus and inspect are hosted: anything may lie below them, nothing of the rest above.
 tier_rank() {
-  case $1 in core) echo 0 ;; kernels) echo 1 ;; layers) echo 2 ;; models | vitrine.hpp) echo 3 ;;
-    generate) echo 4 ;; io) echo 5 ;; inspect) echo 6 ;; *) echo "unknown" ;; esac
+  case $1 in core) echo 0 ;; kernels) echo 1 ;; run) echo 2 ;; layers) echo 3 ;; models | vitrine.hpp) echo 4 ;;
+    generate) echo 5 ;; io) echo 6 ;; text) echo 7 ;; corpus) echo 8 ;; inspect) echo 9 ;; *) echo "unknown" ;; esac
 }
-free_of_heap='^(core|kernels|layers|models|vitrine\.hpp)$'
+free_of_heap='^(core|kernels|run|layers|models|vitrine\.hpp)$'
 
 tiers() {
   local header tier other rank name reached
@@ -73,7 +73,7 @@ alone() {
   local program=${1:-${CXX:-c++}}
   export -f compile_alone
   headers | xargs -P "$(nproc)" -I{} bash -c 'compile_alone "$@"' _ {} "$program" 2>&1 || return
-  headers | grep -E '^include/vitrine/(core|kernels|layers|models|vitrine\.hpp)' |
+  headers | grep -E '^include/vitrine/(core|kernels|run|layers|models|vitrine\.hpp)' |
     xargs -P "$(nproc)" -I{} bash -c 'compile_alone "$@"' _ {} "$program" -fno-exceptions -fno-rtti 2>&1
 }
 

@@ -6,9 +6,9 @@
 #include <chrono>
 #include <string>
 #include <vitrine/io/checkpoint.hpp>
-#include <vitrine/io/vocabulary.hpp>
+#include <vitrine/text/vocabulary.hpp>
 #if __has_include(<utf8proc.h>)
-#include <vitrine/io/wordpiece.hpp>
+#include <vitrine/text/wordpiece.hpp>
 #endif
 
 #include "../io/scratch.hpp"

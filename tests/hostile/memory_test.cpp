@@ -9,7 +9,7 @@
 #include <vitrine/io/npz.hpp>
 #include <vitrine/layers/encoder_layer.hpp>
 #if __has_include(<utf8proc.h>)
-#include <vitrine/io/wordpiece.hpp>
+#include <vitrine/text/wordpiece.hpp>
 #endif
 
 #include "../io/scratch.hpp"

@@ -1,8 +1,8 @@
-#include <vitrine/layers/decoder_call.hpp>
 #include <vitrine/layers/decoder_layer.hpp>
 #include <vitrine/layers/encoder_layer.hpp>
-#include <vitrine/layers/layer_call.hpp>
-#include <vitrine/layers/run.hpp>
+#include <vitrine/run/decoder_call.hpp>
+#include <vitrine/run/encoder_call.hpp>
+#include <vitrine/run/lane.hpp>
 
 #include "../support/support.hpp"
 

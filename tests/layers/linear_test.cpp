@@ -3,10 +3,10 @@
 #include <vitrine/layers/feed_forward.hpp>
 #include <vitrine/layers/layer_norm.hpp>
 #include <vitrine/layers/linear.hpp>
-#include <vitrine/layers/module.hpp>
-#include <vitrine/layers/parameter.hpp>
 #include <vitrine/layers/positional_encoding.hpp>
-#include <vitrine/layers/random.hpp>
+#include <vitrine/run/module.hpp>
+#include <vitrine/run/parameter.hpp>
+#include <vitrine/run/random.hpp>
 
 #include "../support/support.hpp"
 

@@ -99,7 +99,7 @@ struct MapSink {
   const MapLayout* layout = nullptr;
   Index layer = 0;
   // Of what stores no map: its values, where those of the layer before stand (a rollout), and the function that
-  // computes them (layers/attention_figures.hpp). Null for maps.
+  // computes them (run/attention_figures.hpp). Null for maps.
   S* figures = nullptr;
   const S* before = nullptr;
   Index top = 0;

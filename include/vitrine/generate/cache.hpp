@@ -5,7 +5,7 @@
 // and nothing is ever packed again. Keys and values of the encoder's output are computed once, one place for each
 // source, which consecutive hypotheses (beams) share.
 #pragma once
-#include <vitrine/layers/attention_core.hpp>
+#include <vitrine/run/attention_core.hpp>
 
 namespace vitrine::inline VITRINE_ABI {
 

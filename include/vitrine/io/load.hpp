@@ -19,7 +19,7 @@
 #include <vitrine/io/module_config.hpp>
 #include <vitrine/io/safetensors.hpp>
 #include <vitrine/io/safetensors_writer.hpp>
-#include <vitrine/layers/module.hpp>
+#include <vitrine/run/module.hpp>
 
 namespace vitrine::inline VITRINE_ABI {
 

@@ -9,9 +9,9 @@
 //       layer(tgt, memory, {.tgt_mask = vt::causal(), .memory_mask = vt::key_lengths(lengths)});
 //   self_attn.matrix(b, h): T x T       cross_attn.matrix(b, h): T x S
 #pragma once
-#include <vitrine/layers/attention_core.hpp>
-#include <vitrine/layers/decoder_call.hpp>
 #include <vitrine/layers/feed_forward.hpp>
+#include <vitrine/run/attention_core.hpp>
+#include <vitrine/run/decoder_call.hpp>
 
 namespace vitrine::inline VITRINE_ABI {
 

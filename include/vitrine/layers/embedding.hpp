@@ -1,8 +1,8 @@
 // Embedding: rows of a table by number; nn.Embedding. The table may be the panels of a tied output projection.
 #pragma once
 #include <vitrine/core/heap.hpp>
-#include <vitrine/layers/module.hpp>
-#include <vitrine/layers/run.hpp>
+#include <vitrine/run/lane.hpp>
+#include <vitrine/run/module.hpp>
 
 namespace vitrine::inline VITRINE_ABI {
 

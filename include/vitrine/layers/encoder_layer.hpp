@@ -6,10 +6,10 @@
 //   vt::EncoderLayer<float> layer({.d_model = 512, .nhead = 8});
 //   auto [output, self_attn, cross_attn] = layer(x, {.src_mask = vt::causal()});    self_attn.matrix(b, h): T x T
 #pragma once
-#include <vitrine/layers/attention_core.hpp>
 #include <vitrine/layers/feed_forward.hpp>
-#include <vitrine/layers/layer_call.hpp>
 #include <vitrine/layers/layer_norm.hpp>
+#include <vitrine/run/attention_core.hpp>
+#include <vitrine/run/encoder_call.hpp>
 
 namespace vitrine::inline VITRINE_ABI {
 

@@ -1,9 +1,9 @@
 // FeedForward: linear2(act(linear1(x))), each row for itself (Vaswani et al. 2017, section 3.3).
 #pragma once
 #include <vitrine/core/heap.hpp>
-#include <vitrine/layers/module.hpp>
-#include <vitrine/layers/run.hpp>
-#include <vitrine/layers/trace.hpp>
+#include <vitrine/run/lane.hpp>
+#include <vitrine/run/module.hpp>
+#include <vitrine/run/trace.hpp>
 
 namespace vitrine::inline VITRINE_ABI {
 

@@ -3,8 +3,8 @@
 #pragma once
 #include <vitrine/core/heap.hpp>
 #include <vitrine/kernels/layer_norm.hpp>
-#include <vitrine/layers/module.hpp>
-#include <vitrine/layers/run.hpp>
+#include <vitrine/run/lane.hpp>
+#include <vitrine/run/module.hpp>
 
 namespace vitrine::inline VITRINE_ABI {
 

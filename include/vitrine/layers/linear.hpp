@@ -1,8 +1,8 @@
 // Linear: y = x W^T + b; nn.Linear with weight (out_features, in_features).
 #pragma once
 #include <vitrine/core/heap.hpp>
-#include <vitrine/layers/module.hpp>
-#include <vitrine/layers/run.hpp>
+#include <vitrine/run/lane.hpp>
+#include <vitrine/run/module.hpp>
 
 namespace vitrine::inline VITRINE_ABI {
 

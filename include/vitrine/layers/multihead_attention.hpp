@@ -6,8 +6,8 @@
 //   auto r = mha(query, key, value);                 r.cross_attn.matrix(b, h): T x S
 // A map has one more column with add_bias_kv, and one more with add_zero_attn.
 #pragma once
-#include <vitrine/layers/attention_core.hpp>
-#include <vitrine/layers/layer_call.hpp>
+#include <vitrine/run/attention_core.hpp>
+#include <vitrine/run/encoder_call.hpp>
 
 namespace vitrine::inline VITRINE_ABI {
 

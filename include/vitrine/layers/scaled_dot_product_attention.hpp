@@ -7,8 +7,8 @@
 //   auto r = vt::scaled_dot_product_attention(q, k, v, {.mask = vt::causal()});
 //   r.output.matrix(b): T x (H * Dv);   r.weights.matrix(b, h): T x S
 #pragma once
-#include <vitrine/layers/attention_core.hpp>
-#include <vitrine/layers/layer_call.hpp>
+#include <vitrine/run/attention_core.hpp>
+#include <vitrine/run/encoder_call.hpp>
 
 namespace vitrine::inline VITRINE_ABI {
 

@@ -1,7 +1,7 @@
 // The layers of a stack: N of them inside the object, or any number from a Memory. Internal.
 #pragma once
 #include <vitrine/core/memory.hpp>
-#include <vitrine/layers/layer_call.hpp>
+#include <vitrine/run/encoder_call.hpp>
 
 #include <new>
 

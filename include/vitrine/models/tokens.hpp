@@ -5,8 +5,8 @@
 #pragma once
 #include <vitrine/core/views.hpp>
 #include <vitrine/layers/embedding.hpp>
-#include <vitrine/layers/layer_call.hpp>
 #include <vitrine/layers/positional_encoding.hpp>
+#include <vitrine/run/encoder_call.hpp>
 
 namespace vitrine::inline VITRINE_ABI {
 

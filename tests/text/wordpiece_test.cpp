@@ -7,9 +7,9 @@ TEST_CASE("WordPiece is not tested without utf8proc (Debian, Ubuntu: package lib
 #include <random>
 #include <string>
 #include <vector>
-#include <vitrine/io/wordpiece.hpp>
+#include <vitrine/text/wordpiece.hpp>
 
-#include "scratch.hpp"
+#include "../io/scratch.hpp"
 
 namespace vt = vitrine;
 using vt::Index;
@@ -30,7 +30,7 @@ std::string text_of(const vt::WordPiece& tokenizer, const std::vector<Index>& id
 // Made by wordpiece_reference.py from Transformers' BertTokenizerFast. The vocabulary holds only the pieces that occur:
 // without longer ones the longest match stays what it was.
 TEST_CASE("1,200 lines give the reference tokenizer's ids") {
-  std::ifstream stream("tests/io/wordpiece_reference.json");
+  std::ifstream stream("tests/text/wordpiece_reference.json");
   const nlohmann::json reference = nlohmann::json::parse(stream);
   std::vector<std::string> tokens(30522);
   for (const auto& [id, name] : reference.at("tokens").items()) tokens[std::stoul(id)] = name;

@@ -8,8 +8,8 @@
 // Loading from a file is vt::load (io/load.hpp). A layer is immutable once loaded, cheap to copy, and const to call.
 #pragma once
 #include <vitrine/core/status.hpp>
-#include <vitrine/layers/parameter.hpp>
-#include <vitrine/layers/random.hpp>
+#include <vitrine/run/parameter.hpp>
+#include <vitrine/run/random.hpp>
 
 namespace vitrine::inline VITRINE_ABI {
 

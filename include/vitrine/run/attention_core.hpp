@@ -2,10 +2,10 @@
 // keys and values in the kernels' layout, heads dealt out to threads. Internal; the public forms are MultiheadAttention
 // and the layers. Takes its memory from an Arena; what is wrong is found before the parallel region.
 #pragma once
-#include <vitrine/layers/attention_figures.hpp>
-#include <vitrine/layers/parameter.hpp>
-#include <vitrine/layers/run.hpp>
-#include <vitrine/layers/trace.hpp>
+#include <vitrine/run/attention_figures.hpp>
+#include <vitrine/run/lane.hpp>
+#include <vitrine/run/parameter.hpp>
+#include <vitrine/run/trace.hpp>
 
 namespace vitrine::inline VITRINE_ABI::detail {
 

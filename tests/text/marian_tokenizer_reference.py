@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A small SentencePiece model, and what Transformers' MarianTokenizer makes of lines with it.
 
-    python3 tests/io/marian_tokenizer_reference.py      writes tests/io/marian_tokenizer/ (transformers, sentencepiece)
+    python3 tests/text/marian_tokenizer_reference.py      writes tests/text/marian_tokenizer/ (transformers, sentencepiece)
 
 expect.json: {"lines": [[text, [id...]]...], "decoded": [[[id...], text]...]}; expect_separate.json the same with
 separate_vocab.json as target_vocab.json ("targets": as lines), as Transformers' separate_vocabs makes them.

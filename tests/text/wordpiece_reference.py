@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Lines of text of every kind, and what Transformers' BERT tokenizer makes of them.
 
-    python3 tests/io/wordpiece_reference.py MODEL_FOLDER > tests/io/wordpiece_reference.json
+    python3 tests/text/wordpiece_reference.py MODEL_FOLDER > tests/text/wordpiece_reference.json
 
 {"tokens": {id: name}, "lines": [[text, [id...]]...]}; only the tokens that occur are listed. Longest pieces first, so
-the others change nothing. Characters are of Unicode 8 and before but for emoji (io/wordpiece.hpp says why).
+the others change nothing. Characters are of Unicode 8 and before but for emoji (text/wordpiece.hpp says why).
 """
 
 import json

@@ -22,8 +22,8 @@
 #pragma once
 #include <vitrine/core/eigen.hpp>
 #include <vitrine/core/maps.hpp>
-#include <vitrine/layers/parameter.hpp>
-#include <vitrine/layers/run.hpp>
+#include <vitrine/run/lane.hpp>
+#include <vitrine/run/parameter.hpp>
 
 #include <string_view>
 

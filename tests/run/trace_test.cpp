@@ -1,4 +1,4 @@
-#include <vitrine/layers/trace.hpp>
+#include <vitrine/run/trace.hpp>
 
 #include <algorithm>
 #include <utility>

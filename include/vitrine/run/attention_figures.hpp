@@ -3,7 +3,7 @@
 #pragma once
 #include <vitrine/core/statistics.hpp>
 #include <vitrine/kernels/rollout.hpp>
-#include <vitrine/layers/run.hpp>
+#include <vitrine/run/lane.hpp>
 
 namespace vitrine::inline VITRINE_ABI::detail {
 

@@ -2,9 +2,9 @@
 
 #include <cstdint>
 #include <string>
-#include <vitrine/io/detail/sentencepiece_file.hpp>
+#include <vitrine/text/detail/sentencepiece_file.hpp>
 
-#include "scratch.hpp"
+#include "../io/scratch.hpp"
 #include "sentencepiece_bytes.hpp"
 
 namespace vt = vitrine;
@@ -12,7 +12,7 @@ using vt::detail::checked_sentencepiece;
 
 TEST_CASE("a trained model passes as it is") {
   for (const char* name : {"source.spm", "target.spm"}) {
-    const std::string model = read_text(std::string("tests/io/marian_tokenizer/") + name);
+    const std::string model = read_text(std::string("tests/text/marian_tokenizer/") + name);
     CHECK(model.size() > 200'000);
     CHECK(checked_sentencepiece(model, name) == model);
   }

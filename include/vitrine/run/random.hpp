@@ -1,6 +1,6 @@
 // The generator behind init(seed): the same numbers on every platform, and PyTorch's initial distributions.
 #pragma once
-#include <vitrine/layers/parameter.hpp>
+#include <vitrine/run/parameter.hpp>
 
 namespace vitrine::inline VITRINE_ABI::detail {
 

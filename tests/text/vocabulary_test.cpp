@@ -1,9 +1,9 @@
 #include <doctest/doctest.h>
 
 #include <string>
-#include <vitrine/io/vocabulary.hpp>
+#include <vitrine/text/vocabulary.hpp>
 
-#include "scratch.hpp"
+#include "../io/scratch.hpp"
 
 namespace vt = vitrine;
 using vt::Index;

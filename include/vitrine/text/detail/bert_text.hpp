@@ -1,5 +1,5 @@
 // Text as BERT's WordPiece takes it: cleaned, spaced, decomposed and lower-cased, then cut into words, by the rules of
-// Hugging Face's BertNormalizer and BertPreTokenizer. Part of io/wordpiece.hpp, and alone in knowing utf8proc.
+// Hugging Face's BertNormalizer and BertPreTokenizer. Part of text/wordpiece.hpp, and alone in knowing utf8proc.
 #pragma once
 #include <utf8proc.h>
 

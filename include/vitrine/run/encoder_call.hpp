@@ -2,11 +2,11 @@
 // Internal.
 #pragma once
 #include <vitrine/core/heap.hpp>
-#include <vitrine/layers/attention_core.hpp>
 #include <vitrine/layers/layer_norm.hpp>
-#include <vitrine/layers/module.hpp>
-#include <vitrine/layers/run.hpp>
-#include <vitrine/layers/trace.hpp>
+#include <vitrine/run/attention_core.hpp>
+#include <vitrine/run/lane.hpp>
+#include <vitrine/run/module.hpp>
+#include <vitrine/run/trace.hpp>
 
 namespace vitrine::inline VITRINE_ABI::detail {
 

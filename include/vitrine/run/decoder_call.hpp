@@ -1,7 +1,7 @@
 // The frame of a decoder call. Shared by DecoderLayer, Decoder and the decoding steps. Internal but for DecoderMasks.
 #pragma once
-#include <vitrine/layers/attention_core.hpp>
-#include <vitrine/layers/layer_call.hpp>
+#include <vitrine/run/attention_core.hpp>
+#include <vitrine/run/encoder_call.hpp>
 
 namespace vitrine::inline VITRINE_ABI {
 

@@ -9,7 +9,7 @@
 #pragma once
 #include <vitrine/core/config.hpp>
 #if !__has_include(<sentencepiece_processor.h>)
-#error "vitrine: io/marian_tokenizer.hpp needs SentencePiece (Debian, Ubuntu: package libsentencepiece-dev)"
+#error "vitrine: text/marian_tokenizer.hpp needs SentencePiece (Debian, Ubuntu: package libsentencepiece-dev)"
 #else
 #include <sentencepiece_processor.h>
 
@@ -20,10 +20,10 @@
 #include <string_view>
 #include <utility>
 #include <vector>
-#include <vitrine/io/detail/sentencepiece_file.hpp>
 #include <vitrine/io/error.hpp>
 #include <vitrine/io/mapped_file.hpp>
-#include <vitrine/io/vocabulary.hpp>
+#include <vitrine/text/detail/sentencepiece_file.hpp>
+#include <vitrine/text/vocabulary.hpp>
 
 namespace vitrine::inline VITRINE_ABI {
 
@@ -39,7 +39,7 @@ class MarianTokenizer {
 
   /// Throws Error: config_missing, config_not_json, bad_vocabulary (also without </s> or <unk>), file_missing,
   /// file_unreadable for a model that SentencePiece does not read, or would read past its end
-  /// (io/detail/sentencepiece_file.hpp).
+  /// (text/detail/sentencepiece_file.hpp).
   explicit MarianTokenizer(const std::filesystem::path& folder);
 
   /// Ids of valid UTF-8 text, the end token included. Pieces that are not in the vocabulary become <unk>; what

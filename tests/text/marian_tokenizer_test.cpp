@@ -4,9 +4,9 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
-#include <vitrine/io/marian_tokenizer.hpp>
+#include <vitrine/text/marian_tokenizer.hpp>
 
-#include "scratch.hpp"
+#include "../io/scratch.hpp"
 #include "sentencepiece_bytes.hpp"
 
 namespace vt = vitrine;
@@ -15,7 +15,7 @@ using vt::Index;
 
 namespace {
 
-const fs::path folder = "tests/io/marian_tokenizer";
+const fs::path folder = "tests/text/marian_tokenizer";
 
 // What Transformers' MarianTokenizer says (marian_tokenizer_reference.py).
 void check_expected(const vt::MarianTokenizer& tokenizer, const char* file) {

@@ -11,7 +11,7 @@
 // -lutf8proc.
 #pragma once
 #if !__has_include(<utf8proc.h>)
-#error "vitrine: io/wordpiece.hpp needs utf8proc (Debian, Ubuntu: package libutf8proc-dev)"
+#error "vitrine: text/wordpiece.hpp needs utf8proc (Debian, Ubuntu: package libutf8proc-dev)"
 #else
 #include <algorithm>
 #include <cstdint>
@@ -27,10 +27,10 @@
 #include <utility>
 #include <vector>
 #include <vitrine/io/config.hpp>
-#include <vitrine/io/detail/bert_text.hpp>
 #include <vitrine/io/detail/utf8.hpp>
 #include <vitrine/io/error.hpp>
 #include <vitrine/io/mapped_file.hpp>
+#include <vitrine/text/detail/bert_text.hpp>
 
 namespace vitrine::inline VITRINE_ABI {
 
