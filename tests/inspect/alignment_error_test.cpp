@@ -36,6 +36,16 @@ TEST_CASE("alignment error: Och and Ney's rate, precision and recall") {
   CHECK(missed.rate() == 1);
 }
 
+TEST_CASE("alignment error: a sure link is possible also where a list of the possible ones leaves it out") {
+  const GoldLinks gold{.sure = {{0, 0}, {1, 1}}, .possible = {{2, 2}}};
+  AlignmentErrors errors;
+  errors.add({{0, 0}, {2, 2}, {3, 3}}, gold);
+  CHECK(errors.hit_sure == 1);
+  CHECK(errors.hit_possible == 2);
+  CHECK(errors.precision() == doctest::Approx(2.0 / 3));
+  CHECK(errors.rate() == doctest::Approx(1 - (1.0 + 2.0) / (3 + 2)));
+}
+
 TEST_CASE("alignment error: the head that aligns best, and the most confident one") {
   HeadSearch<AlignmentErrors> search(2, 3);
   for (int layer = 0; layer < 2; ++layer)

@@ -61,6 +61,24 @@ TEST_CASE("bertviz: model view of an encoder and a decoder") {
   CHECK(Json::parse(bertviz_model_view({group_of("cross")}, options))["attention"][0]["name"] == "Cross");
 }
 
+TEST_CASE("bertviz: BertViz's order of tabs, and what it shows of tokens") {
+  MapGroup cross = group_of("cross");
+  cross.query_tokens = {"Ġthe", "▁a▁b", "▁"};
+  cross.key_tokens = {"low</w>", "</w>Ġ</w>"};
+  const std::vector<MapGroup> groups = {group_of("more"), cross, group_of("encoder"), group_of("decoder"),
+                                        group_of("again")};
+  for (const Json& params : {Json::parse(bertviz_head_view(groups, {.include_layers = {0}})),
+                             Json::parse(bertviz_model_view(groups, {.include_layers = {0}}))}) {
+    std::vector<std::string> names;
+    for (const Json& group : params["attention"]) names.push_back(group["name"]);
+    CHECK(names == std::vector<std::string>{"Encoder", "Decoder", "Cross", "More", "Again"});
+    // format_special_chars of bertviz 1.4.1 on the same lists.
+    CHECK(params["attention"][2]["left_text"] == Json::array({" the", " a b", " "}));
+    CHECK(params["attention"][2]["right_text"] == Json::array({"low", " "}));
+    CHECK(params["attention"][0]["left_text"] == Json::array({"a", "</script>", "c"}));
+  }
+}
+
 TEST_CASE("bertviz: what its schema cannot say is refused") {
   CHECK_THROWS_AS(bertviz_head_view({}), std::invalid_argument);
   CHECK_THROWS_WITH(
@@ -72,7 +90,18 @@ TEST_CASE("bertviz: what its schema cannot say is refused") {
                     "bertviz: there is no layer 7 (of 3)");
   MapGroup other = group_of("cross");
   other.heads = 1;
-  CHECK_THROWS_AS(bertviz_model_view({group_of("encoder"), other}), std::invalid_argument);
+  for (const bool first : {true, false}) {  // whichever has fewer
+    const std::vector<MapGroup> unequal =
+        first ? std::vector{other, group_of("encoder")} : std::vector{group_of("encoder"), other};
+    const std::string sentence =
+        std::string("bertviz: all groups need the same layers and heads; ") +
+        (first ? "\"encoder\" has 3 x 2, \"cross\" has 3 x 1" : "\"cross\" has 3 x 1, \"encoder\" has 3 x 2");
+    CHECK_THROWS_WITH(bertviz_head_view(unequal, {.include_layers = {0}}), sentence.c_str());
+    CHECK_THROWS_WITH(bertviz_model_view(unequal, {.include_layers = {0}, .include_heads = {0}}), sentence.c_str());
+  }
+  other.heads = 2, other.layers = 2;
+  CHECK_THROWS_WITH(bertviz_head_view({group_of("encoder"), other}, {.include_layers = {0}}),
+                    "bertviz: all groups need the same layers and heads; \"cross\" has 2 x 2, \"encoder\" has 3 x 2");
   weights[3] = std::numeric_limits<float>::quiet_NaN();
   CHECK_THROWS_AS(bertviz_head_view({group_of("encoder")}, {.include_layers = {0}}), std::invalid_argument);
   weights[3] = 0.5f;

@@ -13,5 +13,8 @@ TEST_CASE("csv: fields are quoted where they must be, and numbers come back as t
   CHECK(row.add(static_cast<double>(0.1f)).add(1e-30).add(std::numeric_limits<double>::quiet_NaN()).add(1.0).take() ==
         "0.100000001,1e-30,,1\n");
   CHECK(row.take() == "\n");
+  // Each of what must be quoted, alone: a lone CR ends a row for a reader, too.
+  CHECK(row.add("a\rb").add("a\nb").add("a,b").add("a\"b").add("\r").take() ==
+        "\"a\rb\",\"a\nb\",\"a,b\",\"a\"\"b\",\"\r\"\n");
   CHECK(row.add_empty().add_empty().add_empty().take() == ",,\n");
 }

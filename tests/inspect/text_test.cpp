@@ -52,6 +52,10 @@ TEST_CASE("text: JSON reads back equal and holds nothing that HTML acts on") {
     CHECK(json.find_first_of("<>&\n\r") == std::string::npos);
     CHECK(json.find('\0') == std::string::npos);
   }
+  // JavaScript's line ends beside \n and \r, each alone: no text for a <script> holds them as they are.
+  CHECK(json_string("a\u2028b") == "\"a\\u2028b\"");
+  CHECK(json_string("a\u2029b") == "\"a\\u2029b\"");
+  CHECK(json_string("\u2027\u202a") == "\"\u2027\u202a\"");
   CHECK(nlohmann::json::parse(json_string("a\xff")).get<std::string>() == "a\ufffd");
   CHECK(nlohmann::json::parse(json_strings(texts)).get<std::vector<std::string>>() == texts);
   CHECK(json_strings({}) == "[]");

@@ -8,6 +8,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 #include <vitrine/inspect/viewer.hpp>
 #include <vitrine/inspect/viewer_page.hpp>
@@ -187,6 +188,23 @@ TEST_CASE("viewer: a causal map is stored without what it cannot see") {
   CHECK(groups[0].shape["causal"] == false);
   check_weights(groups[0].weights[0], causal, 6);
   check_weights(groups[0].weights[1], almost, 6);
+}
+
+TEST_CASE("viewer: one weight right of the diagonal, wherever it stands, is kept") {
+  for (const auto& [rows, columns] : {std::pair<Index, Index>{4, 4}, {3, 5}, {5, 3}, {1, 2}}) {
+    for (Index i = 0; i < rows; ++i) {
+      for (Index j = i + 1; j < columns; ++j) {
+        CAPTURE(i);
+        CAPTURE(j);
+        std::vector<float> map(static_cast<std::size_t>(rows * columns));
+        for (Index row = 0; row < rows; ++row) map[static_cast<std::size_t>(row * columns)] = 0.5f;
+        map[static_cast<std::size_t>(i * columns + j)] = 0.25f;
+        const auto group = unpacked(viewer_html(page_of({map}, rows, columns)))[0];
+        CHECK(group.shape["causal"] == false);
+        check_weights(group.weights[0], map, columns);
+      }
+    }
+  }
 }
 
 TEST_CASE("viewer: the file is small") {

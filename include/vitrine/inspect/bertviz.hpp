@@ -4,9 +4,13 @@
 #pragma once
 #include <algorithm>
 #include <cstddef>
+#include <functional>
+#include <iterator>
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 #include <vitrine/core/config.hpp>
 #include <vitrine/inspect/page.hpp>
@@ -24,10 +28,11 @@ struct BertvizOptions {
   std::vector<Index> include_heads = {};   ///< Model view: heads to write; empty: all.
 };
 
-/// Params of head_view. Groups "encoder", "decoder", "cross" get BertViz's names (left = query tokens, right = key
-/// tokens); a single group that is not "cross" has the name null. Throws std::invalid_argument when a map to write was
-/// not kept, no group is given, groups differ in layers or heads, `layer` or a head does not exist, or a weight is not
-/// finite: BertViz has no way to say these.
+/// Params of head_view. Groups "encoder", "decoder", "cross" get BertViz's names and its order, before all others (left
+/// = query tokens, right = key tokens); a single group that is not "cross" has the name null. Tokens are shown as
+/// BertViz does: Ġ and ▁ are blanks, </w> is nothing. Throws std::invalid_argument when a map to write was not kept, no
+/// group is given, groups differ in layers or heads, `layer` or a head does not exist, or a weight is not finite:
+/// BertViz has no way to say these.
 inline std::string bertviz_head_view(const std::vector<MapGroup>& groups, const BertvizOptions& options = {});
 
 /// Params of model_view; the same rules, and throws the same. All three return a string on the heap.
@@ -88,11 +93,33 @@ inline void append_bertviz_map(std::string& out, const MapGroup& group, Index la
   out += ']';
 }
 
+/// Tokens as BertViz's format_special_chars shows them.
+inline std::string bertviz_tokens(std::vector<std::string> tokens) {
+  constexpr std::pair<std::string_view, std::string_view> shown_as[] = {{"Ġ", " "}, {"▁", " "}, {"</w>", ""}};
+  for (std::string& token : tokens) {
+    for (const auto& [mark, text] : shown_as) {
+      for (std::size_t at = 0; (at = token.find(mark, at)) != token.npos; at += text.size())
+        token.replace(at, mark.size(), text);
+    }
+  }
+  return json_strings(tokens);
+}
+
+/// The groups in BertViz's order of tabs: encoder, decoder, cross, then all others as they came.
+inline std::vector<std::reference_wrapper<const MapGroup>> bertviz_order(const std::vector<MapGroup>& groups) {
+  constexpr std::string_view kinds[] = {"encoder", "decoder", "cross"};
+  std::vector<std::reference_wrapper<const MapGroup>> out(groups.begin(), groups.end());
+  const auto place = [&](const MapGroup& group) { return std::find(std::begin(kinds), std::end(kinds), group.kind); };
+  std::stable_sort(out.begin(), out.end(),
+                   [&](const MapGroup& one, const MapGroup& other) { return place(one) < place(other); });
+  return out;
+}
+
 /// The list "attention": one object for each group.
 inline std::string bertviz_attention(const std::vector<MapGroup>& groups, const std::vector<Index>& layers,
                                      const std::vector<Index>& heads) {
   std::string out = "[";
-  for (const MapGroup& group : groups) {
+  for (const MapGroup& group : bertviz_order(groups)) {
     const bool alone = groups.size() == 1 && group.kind != "cross";
     std::string name = group.kind;
     if (!name.empty() && name[0] >= 'a' && name[0] <= 'z') name[0] = static_cast<char>(name[0] - 'a' + 'A');
@@ -105,8 +132,8 @@ inline std::string bertviz_attention(const std::vector<MapGroup>& groups, const 
       }
       out += ']';
     }
-    out += "],\"left_text\":" + json_strings(group.query_tokens) + ",\"right_text\":" + json_strings(group.key_tokens) +
-           "}";
+    out += "],\"left_text\":" + bertviz_tokens(group.query_tokens) +
+           ",\"right_text\":" + bertviz_tokens(group.key_tokens) + "}";
   }
   return out + "]";
 }
