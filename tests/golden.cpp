@@ -1,6 +1,7 @@
 // golden PATH...: runs every golden case under the files and folders, in float and double. A line for each tensor that
 // differs, with its largest error and the tolerance; the last line is "N passed, M failed" (a case counts once for each
-// scalar). Exit 0: all passed, 1: some failed, 2: bad usage, nothing to run, or a file that cannot be read.
+// scalar, a folder of a tokenizer once). Exit 0: all passed, 1: some failed, 2: bad usage, nothing to run, or a file
+// that cannot be read.
 #include <algorithm>
 #include <cstdio>
 #include <exception>
@@ -14,6 +15,9 @@
 #if __has_include("golden/model_golden.hpp")
 #include "golden/model_golden.hpp"
 #endif
+#if __has_include("golden/tokenizer_golden.hpp")
+#include "golden/tokenizer_golden.hpp"
+#endif
 
 namespace {
 
@@ -23,6 +27,23 @@ constexpr const char* usage =
     "usage: golden PATH...   (files and folders of golden cases: tests/golden, examples/models/g2p)\n"
     "Runs each in float and double; prints a line for each tensor that differs, then \"N passed, M failed\".\n"
     "Exit: 0 all passed, 1 some failed, 2 bad usage, nothing to run, or a file that cannot be read.\n";
+
+bool is_tokenizer(const fs::path& path) { return fs::exists(path / "expect.jsonl"); }
+
+void run_tokenizer(const fs::path& path, golden::Report& report, bool& unreadable) {
+  report.begin(path.string(), "tokenizer");
+  try {
+#if __has_include("golden/tokenizer_golden.hpp")
+    golden::run_tokenizer_case(path, report);
+#else
+    throw std::runtime_error("golden was built without tests/golden/tokenizer_golden.hpp");
+#endif
+  } catch (const std::exception& error) {
+    if (dynamic_cast<const vitrine::Error*>(&error) != nullptr) unreadable = true;
+    report.fail(error.what());
+  }
+  report.finish();
+}
 
 template <class S>
 void run_one(const fs::path& path, golden::Report& report, bool& unreadable) {
@@ -46,9 +67,9 @@ void run_one(const fs::path& path, golden::Report& report, bool& unreadable) {
   }
 }
 
-// A folder with a config.json is one case; any other holds cases.
+// A folder with a config.json or an expect.jsonl is one case; any other holds cases.
 void collect(const fs::path& path, std::vector<fs::path>& cases) {
-  if (!fs::is_directory(path) || fs::exists(path / "config.json")) {
+  if (!fs::is_directory(path) || fs::exists(path / "config.json") || is_tokenizer(path)) {
     cases.push_back(path);
     return;
   }
@@ -80,6 +101,10 @@ int main(int count, char** arguments) {
   golden::Report report;
   bool unreadable = false;
   for (const fs::path& path : cases) {
+    if (is_tokenizer(path)) {
+      run_tokenizer(path, report, unreadable);
+      continue;
+    }
     run_one<float>(path, report, unreadable);
     run_one<double>(path, report, unreadable);
   }

@@ -18,7 +18,8 @@ done
 need_tests() {
   need_toolchain
   need doctest-dev doctest header doctest/doctest.h
-  need libutf8proc-dev "utf8proc, for WordPiece" header utf8proc.h
+  need libutf8proc-dev "utf8proc, for tokenizers" header utf8proc.h
+  need libpcre2-dev "PCRE2, for tokenizers" header pcre2.h
 }
 
 install_missing need_tests

@@ -20,7 +20,7 @@ fuzz() {
   local target=$1 log=$build/$1.log
   mkdir -p "$build/corpus/$target" "$build/findings"
   [ -d "tests/fuzz/corpus/$target" ] || { echo "FAILED  no such target: $target (tests/fuzz/corpus has them)"; return; }
-  local libraries=(-lz -lutf8proc)
+  local libraries=(-lz -lutf8proc -lpcre2-8)
   [ "$target" != sentencepiece ] || libraries+=(-DVITRINE_SENTENCEPIECE=1 -lsentencepiece)
   {
     "${CXX:-clang++-14}" -std=c++20 -O1 -g1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -D_GLIBCXX_ASSERTIONS \

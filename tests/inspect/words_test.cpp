@@ -24,11 +24,39 @@ TEST_CASE("words: each tokenizer's marks") {
   check({"ge@@", "gan@@", "gen", "ist", "</s>"}, Subwords::bpe, {"gegangen", "ist", "</s>"}, {0, 0, 0, 1, 2});
   check({"low", "er</w>", "new</w>", "</s>"}, Subwords::end_of_word, {"lower", "new", "</s>"}, {0, 0, 1, 2});
   check({"The", "Ġwor", "ld", "<|endoftext|>"}, Subwords::byte_level, {"The", "world", "<|endoftext|>"}, {0, 1, 1, 2});
-  check({"Ġwor", "ld", "!", "Ċ", "The", "re", "Ġis"}, Subwords::byte_level, {"world!", "Ċ", "There", "is"},
-        {0, 0, 0, 1, 2, 2, 3});
+  check({"Ġwor", "ld", "!", "Ċ", "The", "re", "Ġis"}, Subwords::byte_level, {"world!", "There", "is"},
+        {0, 0, 0, 1, 1, 1, 2});
+  check({"<s>", "un", "bel", "iev", "able", "</s>"}, Subwords::byte_level, {"<s>", "unbelievable", "</s>"},
+        {0, 1, 1, 1, 1, 2});
   check({"a", "b", "</s>"}, Subwords::none, {"a", "b", "</s>"}, {0, 1, 2});
   CHECK(words_of(Texts{}).count() == 0);
   CHECK(words_of({"▁a", "b"}, Subwords::none).texts == Texts{"▁a", "b"});
+}
+
+// The words are those of text.split().
+TEST_CASE("words: blanks alone open no word") {
+  const auto check = [](const Texts& tokens, const Texts& texts, const Numbers& of_token) {
+    CAPTURE(tokens[0]);
+    const Words words = words_of(tokens);
+    CHECK(words.texts == texts);
+    CHECK(words.of_token == of_token);
+  };
+  check({"▁", "▁b"}, {"b"}, {0, 0});
+  check({"▁a", "▁", "</s>"}, {"a", "</s>"}, {0, 0, 1});
+  check({"<s>", "Ġa", "Ġ", "Ġb", "</s>"}, {"<s>", "a", "b", "</s>"}, {0, 1, 2, 2, 3});
+  check({"Hello", "ĉ", "world", "Ġx"}, {"Hello", "world", "x"}, {0, 1, 1, 2});
+  check({"▁", "</s>"}, {"</s>"}, {0, 0});
+  check({"</s>", "▁"}, {"</s>"}, {0, 0});
+  check({"▁"}, {""}, {0});
+  check({"a!Ċ", "b", "Ġc", "ĊĊ"}, {"a!", "b", "c"}, {0, 1, 2, 2});
+  check({"▁▁▁if", "▁x", "e▁", "y"}, {"if", "xe", "y"}, {0, 1, 1, 2});
+}
+
+TEST_CASE("words: no single token decides which marks a text has") {
+  CHECK(subwords_of({"##", "##x", "Ġheading"}) == Subwords::byte_level);
+  CHECK(subwords_of({"a@@", "▁b"}) == Subwords::sentencepiece);
+  CHECK(subwords_of({"a", "x@@", "##b"}) == Subwords::bpe);
+  CHECK(subwords_of({"<s>", "</s>"}) == Subwords::none);
 }
 
 TEST_CASE("words: what looks like a mark but is none continues its word") {

@@ -2,7 +2,9 @@
 //   const auto source = words_of(source_tokens), target = words_of(target_tokens);
 //   merge_words(map, target, source)        between words: rows still sum to 1
 //   merge_links(links, target, source)      two words are linked when any of their subwords are
-// The marks are those of SentencePiece, BERT's WordPiece, subword-nmt (Sennrich et al. 2016) and GPT-2.
+// The marks are those of SentencePiece, BERT's WordPiece, subword-nmt (Sennrich et al. 2016) and GPT-2. Words are what
+// blanks part; a token of blanks alone belongs to the word behind it, or to the last. Where there is a tokenizer, it
+// says which marks its tokens carry (text/tokenizer.hpp).
 #pragma once
 #include <algorithm>
 #include <string>
@@ -10,18 +12,11 @@
 #include <vector>
 #include <vitrine/core/eigen.hpp>
 #include <vitrine/inspect/alignment.hpp>
+#include <vitrine/text/subwords.hpp>
 
 namespace vitrine::inline VITRINE_ABI::inspect {
 
-/// How a tokenizer marks the subwords of a word.
-enum class Subwords {
-  none,           ///< Every token is a word.
-  sentencepiece,  ///< A leading "▁" begins a word.
-  wordpiece,      ///< A leading "##" continues one.
-  bpe,            ///< A trailing "@@" is continued by the next token.
-  end_of_word,    ///< A trailing "</w>" ends a word.
-  byte_level,  ///< A leading "Ġ" begins a word, a line break "Ċ" parts two; bytes stay GPT-2's letters ("Ã©" is é).
-};
+using vitrine::Subwords;
 
 /// The words that tokens make. Marks such as </s>, <pad>, [CLS] and <|endoftext|> are words of their own.
 struct Words {
@@ -31,7 +26,8 @@ struct Words {
   Index count() const noexcept { return static_cast<Index>(texts.size()); }
 };
 
-/// The marks that the tokens carry; none when there are none.
+/// The marks that the tokens carry, all of them looked at: those of SentencePiece and of bytes before those that plain
+/// text may hold. Tokens without a mark between <s> and </s> are one word of bytes' (RoBERTa, BART); else none.
 Subwords subwords_of(const std::vector<std::string>& tokens);
 
 /// The words of the tokens, by the given marks or by those that they carry.
@@ -61,63 +57,112 @@ inline bool is_mark(std::string_view token) {
   return (first == '<' && last == '>') || (first == '[' && last == ']') ||
          (token.starts_with(">>") && token.ends_with("<<"));
 }
+/// Does it begin with a tab, a line break or a blank, as GPT-2's letters have them?
+inline bool begins_with_blank_letter(std::string_view token) {
+  return token.starts_with("Ġ") || token.starts_with("Ċ") || token.starts_with("ĉ") || token.starts_with("č") ||
+         token.starts_with("ċ") || token.starts_with("Č");
+}
 
 }  // namespace detail
 
 inline Subwords subwords_of(const std::vector<std::string>& tokens) {
+  bool has[6] = {};
+  const auto found = [&](Subwords marks) -> bool& { return has[static_cast<int>(marks)]; };
   for (const std::string& token : tokens) {
     if (detail::is_mark(token)) continue;
-    if (token.starts_with("▁")) return Subwords::sentencepiece;
-    if (token.starts_with("##") && token.size() > 2) return Subwords::wordpiece;
-    if (token.ends_with("@@") && token.size() > 2) return Subwords::bpe;
-    if (token.ends_with("</w>")) return Subwords::end_of_word;
-    if (token.starts_with("Ġ")) return Subwords::byte_level;
+    found(Subwords::sentencepiece) |= token.starts_with("▁");
+    found(Subwords::byte_level) |= detail::begins_with_blank_letter(token);
+    found(Subwords::end_of_word) |= token.ends_with("</w>");
+    found(Subwords::bpe) |= token.ends_with("@@") && token.size() > 2;
+    found(Subwords::wordpiece) |= token.starts_with("##") && token.size() > 2;
   }
-  return Subwords::none;
+  for (const Subwords marks :
+       {Subwords::sentencepiece, Subwords::byte_level, Subwords::end_of_word, Subwords::bpe, Subwords::wordpiece})
+    if (found(marks)) return marks;
+  const bool framed = tokens.size() > 2 && tokens.front() == "<s>" && tokens.back() == "</s>";
+  return framed ? Subwords::byte_level : Subwords::none;
 }
+
+namespace detail {
+
+/// A token without its marks, and what they say.
+struct Unmarked {
+  std::string_view text;
+  bool begins = true;       // a word
+  bool stays_open = false;  // the next token may continue the word
+};
+
+inline bool drop_front(std::string_view& text, std::string_view mark) {
+  const bool has = text.starts_with(mark);
+  if (has) text.remove_prefix(mark.size());
+  return has;
+}
+inline bool drop_back(std::string_view& text, std::string_view mark) {
+  const bool has = text.ends_with(mark);
+  if (has) text.remove_suffix(mark.size());
+  return has;
+}
+
+/// Without blanks at its ends, which all have as many bytes as `mark`.
+template <class IsBlank>
+Unmarked without_blanks(std::string_view token, std::size_t size, IsBlank blank) {
+  Unmarked made{token, false, true};
+  for (; blank(made.text); made.begins = true) made.text.remove_prefix(size);
+  for (; made.text.size() >= size && blank(made.text.substr(made.text.size() - size)); made.stays_open = false)
+    made.text.remove_suffix(size);
+  return made;
+}
+
+inline Unmarked unmarked(std::string_view token, Subwords marks) {
+  Unmarked made{token};
+  if (is_mark(token)) return made;
+  switch (marks) {
+    case Subwords::none:
+      break;
+    case Subwords::sentencepiece:
+      return without_blanks(token, 3, [](std::string_view text) { return text.starts_with("▁"); });
+    case Subwords::byte_level:
+      return without_blanks(token, 2, begins_with_blank_letter);
+    case Subwords::wordpiece:
+      made.begins = !drop_front(made.text, "##"), made.stays_open = true;
+      break;
+    case Subwords::bpe:
+      made.begins = false, made.stays_open = drop_back(made.text, "@@");
+      break;
+    case Subwords::end_of_word:
+      made.begins = false, made.stays_open = !drop_back(made.text, "</w>");
+      break;
+  }
+  return made;
+}
+
+}  // namespace detail
 
 inline Words words_of(const std::vector<std::string>& tokens, Subwords marks) {
   Words words;
-  bool open = false;  // the next token may continue the last word
+  bool open = false;         // the next token may continue the last word
+  bool last_is_mark = true;  // </s> and its like take no blanks from behind
+  std::size_t blanks = 0;    // tokens of blanks alone, which wait for their word
+  const auto give_blanks = [&] {
+    words.of_token.insert(words.of_token.end(), blanks, words.count() - 1);
+    blanks = 0;
+  };
   for (const std::string& token : tokens) {
-    std::string_view text = token;
-    bool begins = true, stays_open = false;
-    const auto drop_front = [&](std::string_view mark) {
-      const bool has = text.starts_with(mark);
-      if (has) text.remove_prefix(mark.size());
-      return has;
-    };
-    const auto drop_back = [&](std::string_view mark) {
-      const bool has = text.ends_with(mark);
-      if (has) text.remove_suffix(mark.size());
-      return has;
-    };
-    if (!detail::is_mark(token)) {
-      switch (marks) {
-        case Subwords::none:
-          break;
-        case Subwords::sentencepiece:
-          begins = drop_front("▁"), stays_open = true;
-          break;
-        case Subwords::wordpiece:
-          begins = !drop_front("##"), stays_open = true;
-          break;
-        case Subwords::bpe:
-          begins = false, stays_open = drop_back("@@");
-          break;
-        case Subwords::end_of_word:
-          begins = false, stays_open = !drop_back("</w>");
-          break;
-        case Subwords::byte_level:
-          begins = drop_front("Ġ") || text.starts_with("Ċ"), stays_open = !text.ends_with("Ċ");  // a line break
-          break;
-      }
+    const detail::Unmarked part = detail::unmarked(token, marks);
+    if (part.text.empty() && part.begins && !token.empty()) {
+      ++blanks, open = false;
+      continue;
     }
-    if (begins || !open) words.texts.emplace_back();
-    words.texts.back() += text;
+    const bool is_mark = detail::is_mark(token);
+    if (is_mark && !last_is_mark) give_blanks();
+    if (part.begins || !open) words.texts.emplace_back();
+    words.texts.back() += part.text;
+    give_blanks();
     words.of_token.push_back(words.count() - 1);
-    open = stays_open;
+    open = part.stays_open, last_is_mark = is_mark;
   }
+  if (blanks > 0 && words.texts.empty()) words.texts.emplace_back();
+  give_blanks();
   return words;
 }
 

@@ -1,51 +1,22 @@
 // Text as BERT's WordPiece takes it: cleaned, spaced, decomposed and lower-cased, then cut into words, by the rules of
-// Hugging Face's BertNormalizer and BertPreTokenizer. Part of text/wordpiece.hpp, and alone in knowing utf8proc.
+// Hugging Face's BertNormalizer and BertPreTokenizer. Part of text/wordpiece.hpp.
 #pragma once
 #include <utf8proc.h>
 
 #include <algorithm>
 #include <cstddef>
-#include <initializer_list>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vitrine/core/config.hpp>
 #include <vitrine/io/detail/utf8.hpp>
+#include <vitrine/text/detail/unicode.hpp>
 
 namespace vitrine::inline VITRINE_ABI::detail {
 
 /// Which of its steps normalize does.
-struct BertNormalizer {
+struct BertRules {
   bool lower_case, strip_accents, clean_text, split_cjk;
 };
-
-inline utf8proc_category_t category(char32_t c) { return utf8proc_category(utf8proc_int32_t(c)); }
-inline bool is_in(char32_t c, std::initializer_list<std::pair<char32_t, char32_t> > ranges) {
-  return std::any_of(ranges.begin(), ranges.end(), [&](const auto& r) { return c >= r.first && c <= r.second; });
-}
-inline bool is_space(char32_t c) {
-  return is_in(c, {{0x09, 0x0d}, {0x20, 0x20}, {0x85, 0x85}}) ||
-         (c >= 0xa0 && category(c) >= UTF8PROC_CATEGORY_ZS && category(c) <= UTF8PROC_CATEGORY_ZP);
-}
-inline bool is_control(char32_t c) {
-  if (c == '\t' || c == '\n' || c == '\r') return false;
-  const utf8proc_category_t kind = category(c);
-  return kind == UTF8PROC_CATEGORY_CC || kind == UTF8PROC_CATEGORY_CF || kind == UTF8PROC_CATEGORY_CO;
-}
-inline bool is_punctuation(char32_t c) {
-  if (c < 0x80) return is_in(c, {{33, 47}, {58, 64}, {91, 96}, {123, 126}});
-  return category(c) >= UTF8PROC_CATEGORY_PC && category(c) <= UTF8PROC_CATEGORY_PO;
-}
-inline bool is_cjk(char32_t c) {
-  return is_in(c, {{0x4e00, 0x9fff},
-                   {0x3400, 0x4dbf},
-                   {0x20000, 0x2a6df},
-                   {0x2a700, 0x2b73f},
-                   {0x2b740, 0x2b81f},
-                   {0x2b920, 0x2ceaf},
-                   {0xf900, 0xfaff},
-                   {0x2f800, 0x2fa1f}});
-}
 
 /// Normalization form D without its nonspacing marks.
 inline std::u32string without_accents(const std::u32string& text) {
@@ -71,17 +42,11 @@ inline std::u32string without_accents(const std::u32string& text) {
   return out;
 }
 
-inline void append_utf8(std::string& out, char32_t c) {
-  utf8proc_uint8_t bytes[4];
-  const utf8proc_ssize_t count = utf8proc_encode_char(utf8proc_int32_t(c), bytes);
-  for (utf8proc_ssize_t i = 0; i < count; ++i) out += static_cast<char>(bytes[i]);
-}
-
 /// What is cut into words.
-inline std::u32string normalize(std::string_view text, const BertNormalizer& rules) {
+inline std::u32string normalize(std::string_view text, const BertRules& rules) {
   std::u32string out;
   for (const char32_t c : decode_utf8(text)) {
-    if (rules.clean_text && (c == 0xfffd || is_control(c))) continue;
+    if (rules.clean_text && (c == 0xfffd || is_control_character(c))) continue;
     const char32_t kept = rules.clean_text && is_space(c) ? U' ' : c;
     if (rules.split_cjk && is_cjk(kept))
       out.append(1, U' ').append(1, kept).append(1, U' ');
@@ -91,12 +56,7 @@ inline std::u32string normalize(std::string_view text, const BertNormalizer& rul
   if (rules.strip_accents) out = without_accents(out);
   if (!rules.lower_case) return out;
   std::u32string lower;
-  for (const char32_t c : out) {
-    if (c == 0x130)
-      lower += U"i\u0307";  // the one letter that becomes two
-    else
-      lower += char32_t(utf8proc_tolower(utf8proc_int32_t(c)));
-  }
+  for (const char32_t c : out) append_lower(lower, c);
   return lower;
 }
 

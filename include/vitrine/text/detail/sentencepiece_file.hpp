@@ -56,6 +56,7 @@ class SentencePieceCheck {
  public:
   explicit SentencePieceCheck(std::string_view file) : file_(file) {}
   void model(std::string_view all);
+  void character_map(std::string_view map) const;
 
  private:
   // Darts and BPE descend by recursion, a level for each byte of a piece: 2 MB of stack are enough. Newer
@@ -77,7 +78,6 @@ class SentencePieceCheck {
   }
   void piece(std::string_view message);
   void nested_symbols();
-  void character_map(std::string_view map) const;
 
   std::string_view file_;
   std::vector<std::string_view> symbols_ = {};  // the user-defined pieces
