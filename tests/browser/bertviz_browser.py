@@ -65,7 +65,7 @@ def main():
         browser = Browser(find_chromium())
         try:
             # layers in the list, tokens of both sides drawn; a model view has a small drawing for 4 layers x 3 heads
-            for view, wanted in (("head_view", {"layers": ["1", "2", "3"], "layer": "2", "texts": 19}), ("model_view", {"drawings": 12}),
+            for view, wanted in (("head_view", {"layers": ["1", "2", "3"], "layer": "2", "texts": 20}), ("model_view", {"drawings": 12}),
                                  ("neuron_view", {"layers": ["0", "1", "2", "3"], "layer": "2", "head": "1"})):
                 with open(os.path.join(folder, view + ".json"), encoding="utf-8") as file:
                     params = file.read()

@@ -217,6 +217,16 @@ int main(int count, char** arguments) {
           {some("eight", 8, 40), some("four", 4, 41), some("eight again", 8, 42, 5), some("nothing", 4, 43, -1),
            some(std::string(200, 'w'), 2, 44)}},
          {"of one layer", {some("eight", 8, 45, 2)}, 3}}});
+  // Sixty tokens that look back at all others about alike, as an untrained decoder does; and a single one.
+  Page causal{"a causal map", {{"sixty tokens", {group_of("decoder", numbered(60), numbered(60), 2, 2, 47)}}}};
+  auto even = std::make_shared<std::vector<float>>(60 * 60);
+  for (Index i = 0; i < 60; ++i)
+    for (Index j = 0; j <= i; ++j) (*even)[static_cast<std::size_t>(60 * i + j)] = 1 / static_cast<float>(i + 1);
+  causal.examples[0].groups[0].map = [even, maps = causal.examples[0].groups[0].map](Index layer, Index head) {
+    return layer == 0 && head == 0 ? even->data() : maps(layer, head);
+  };
+  save(folder, "causal", causal);
+  save(folder, "one", {"one token", {{"one", {group_of("decoder", {"Hallo"}, {"Hallo"}, 2, 2, 48)}}}});
   save(folder, "large",
        {"12 x 12 x 512 x 512", {{"512 tokens", {group_of("encoder", numbered(512), numbered(512), 12, 12, 11)}}}});
   save(folder, "reduced",

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The viewer in headless Chromium: looks, values, mouse, keys, hostile tokens, large pages.
+"""The viewer in headless Chromium: looks, values, mouse, keys, sentences, files, addresses, comparing, searching, hostile tokens, large pages.
 
     viewer_browser.py DEMO_PAGES [--shots FOLDER]
 
@@ -7,17 +7,21 @@ DEMO_PAGES is the program built from demo_pages.cpp. Exit 0: all passed; 1: a ch
 """
 import argparse
 import array
+import csv
 import html
 import json
 import math
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
+import time
+import xml.etree.ElementTree
 
 try:
-    from devtools import Browser, find_chromium
+    from devtools import LIMIT, Browser, find_chromium
 except ImportError as error:
     print(f"skipped: {error} (pip install websocket-client, or Debian's python3-websocket)")
     sys.exit(77)
@@ -197,7 +201,7 @@ def check_mouse(browser, page):
     check(browser.run("isDark()") != dark, "the theme turns")
     browser.click_on("#example-after")
     check(browser.run("[state.example, currentGroup().queries.length]") == [1, 7], "the next example")
-    browser.click_on("summary")
+    check(browser.run("byId('table-details').open"), "the figures of all heads are shown where there is room")
     browser.click_on("th:nth-child(4) button")
     check(browser.run("[...document.querySelectorAll('tbody tr')].map(row => row.children[3].textContent)") ==
           sorted(browser.run("[...document.querySelectorAll('tbody tr')].map(row => row.children[3].textContent)"), reverse=True), "the table sorts")
@@ -252,6 +256,207 @@ def check_keys(browser, page):
     check(browser.run("document.activeElement.closest('tr') === document.querySelector('tr.chosen') && document.activeElement.ariaCurrent === 'true'"),
           "Enter on a row of the table shows its head")
     clean(browser, page, "keys")
+
+
+COLOURS = "(steps => [...pane.sentence.querySelectorAll(`[data-side=${steps}] .token`)].map(one => one.style.background))"
+
+
+def colours_of(browser, expression, count):
+    """What `expression`, a step for each k, has as colours, as the style of an element would say."""
+    return browser.run(f"""(() => {{ const probe = make('span');
+        return Array.from({{length: {count}}}, (_, k) => {{ probe.style.background = palette().names[{expression}]; return probe.style.background; }}); }})()""")
+
+
+def check_sentence(browser, page):
+    """The sentences above the map: keys have the colours of the chosen query's weights, queries those of the chosen key's."""
+    browser.open(page.path, 1280, 900)
+    rows, columns = browser.run("[currentGroup().rows, currentGroup().columns]")
+    texts = browser.run("[...pane.sentence.querySelectorAll('.token')].map(one => one.textContent)")
+    check(texts == browser.run("[...currentGroup().queries, ...currentGroup().keys].map(visible)"), "both sentences stand there whole")
+    mean = "Math.round(255 * received(currentGroup(), chosenMap(currentGroup()))[k] / currentGroup().rows / chosenMap(currentGroup()).largest)"
+    check(browser.run(COLOURS + "('key')") == colours_of(browser, mean, columns), "without a choice keys have the colour of their mean weight")
+    received = browser.run("[...received(currentGroup(), chosenMap(currentGroup()))]")
+    for j in range(columns):
+        true = sum(page.row(browser, i)[j] for i in range(rows))
+        check(abs(received[j] - true) <= sum(max(page.row(browser, i)) for i in range(rows)) / 255, f"key {j} receives {received[j]}, truly {true}")
+    for i in (3, 0, rows - 1):
+        browser.run(f"choose({i}, null)")
+        browser.settle()
+        check(browser.run(COLOURS + "('key')") == colours_of(browser, f"stepAt(currentGroup(), chosenMap(currentGroup()), {i}, k)", columns), f"query {i} colours the keys")
+        check(browser.run("[...pane.sentence.querySelectorAll('.marked')].map(one => [one.parentNode.dataset.side, one.dataset.k])") == [["query", str(i)]], f"query {i} is marked")
+        check(set(browser.run(COLOURS + "('query')")) == {""}, "and no query has a colour")
+    browser.run("choose(null, 2)")
+    browser.settle()
+    check(browser.run(COLOURS + "('query')") == colours_of(browser, "stepAt(currentGroup(), chosenMap(currentGroup()), k, 2)", rows), "a key colours the queries")
+    browser.run("choose(null, null)")
+    browser.click_on("#pane [data-side=query] .token:nth-child(6)")
+    check(browser.run("[state.row, state.column]") == [5, None], "a click on a query of the sentence holds it")
+    browser.click_on("#pane [data-side=key] .token:nth-child(4)")
+    check(browser.run("[state.row, state.column]") == [5, 3], "a key then names the pair")
+    value = float(browser.run("byId('readout').dataset.value"))
+    check(abs(value - page.row(browser, 5)[3]) <= max(page.row(browser, 5)) / 255, f"whose weight is shown: {value}")
+    clean(browser, page, "sentence")
+
+
+def check_export(browser, page, folder):
+    browser.open(page.path, 1280, 900)
+    browser.run("chooseHead(1, 2); choose(3, 4)")
+    browser.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=folder)
+    name = os.path.join(folder, "anhydride_cross_layer_1_head_2.")
+    for ending in ("svg", "png", "csv"):
+        browser.click_on(f"#save-{ending}")
+        start = time.time()
+        while not os.path.exists(name + ending) and time.time() - start < LIMIT:
+            time.sleep(0.05)
+    with open(name + "csv", encoding="utf-8", newline="") as file:
+        table = list(csv.reader(file))
+    keys = browser.run("currentGroup().keys.map((text, k) => `${k} ${text}`)")
+    check(table[0] == ["query"] + keys and len(table) == 10, f"CSV begins with the keys: {table[0]}")
+    for i, (query, *weights) in enumerate(table[1:]):
+        row = page.row(browser, i)
+        check(query == browser.run(f"`{i} ${{currentGroup().queries[{i}]}}`"), f"CSV: {query}")
+        check(all(abs(float(a) - b) <= max(row) / 255 for a, b in zip(weights, row)) and len(weights) == len(row), f"CSV: row {i}: {weights}")
+    with open(name + "png", "rb") as file:
+        check(file.read(8) == b"\x89PNG\r\n\x1a\n", "PNG is one")
+    for view in ("heat", "lines"):
+        browser.run(f"chooseView('{view}')")
+        tree = xml.etree.ElementTree.fromstring(browser.run("mapSvg()"))
+        texts = [node.text for node in tree.iter("{http://www.w3.org/2000/svg}text")]
+        check(texts[0] == "anhydride · cross · layer 1 · head 2" and set(keys) <= set(texts) and "3 AY" in texts, f"SVG ({view}) names what it shows: {texts}")
+    with open(name + "svg", encoding="utf-8") as file:
+        text = file.read()
+        frame = re.search(r"translate\((\S+) (\S+)\) scale\((\S+)\)", text)
+    browser.run("chooseView('heat')")
+    check(text == browser.run("mapSvg()"), "the saved SVG is that picture")
+    left, top, cell = map(float, frame.groups())
+    wrong = browser.run(f"""(async () => {{
+        const picture = await createImageBitmap(await mapPng()), canvas = new OffscreenCanvas(picture.width, picture.height), context = canvas.getContext('2d', {{willReadFrequently: true}});
+        context.drawImage(picture, 0, 0);
+        const group = currentGroup(), map = chosenMap(group), wrong = [];
+        for (let i = 0; i < group.rows; ++i) for (let j = 0; j < group.columns; ++j) {{
+          const [r, g, b] = context.getImageData(2 * ({left} + (j + 0.5) * {cell}), 2 * ({top} + (i + 0.5) * {cell}), 1, 1).data;
+          const found = '#' + [r, g, b].map(part => part.toString(16).padStart(2, '0')).join('');
+          if (found !== palette().names[stepAt(group, map, i, j)]) wrong.push([i, j, found]);
+        }}
+        return wrong; }})()""")
+    check(wrong == [], f"SVG and PNG have the page's colours: {wrong[:5]}")
+    check(browser.problems == [], f"export: {browser.problems}")
+
+
+def check_address(browser, page):
+    browser.open(page.path)
+    check(browser.run("location.hash").startswith("#example=0&tab=cross&layer="), "the address says what is shown")
+    browser.run("chooseExample(2); chooseGroup(2); chooseHead(3, 4); choose(4, 2); chooseView('lines')")
+    address = browser.run("location.hash")
+    check(address == "#example=2&tab=decoder&layer=3&head=mean&query=4&key=2&view=lines" == browser.run("byId('link').getAttribute('href')"), f"all of it: {address}")
+    shown = "[state.example, state.group, state.layer, state.head, state.mean, state.row, state.column, state.view, byId('where').textContent]"
+    before = browser.run(shown)
+    browser.open(page.path + address)
+    check(browser.run(shown) == before == [2, 2, 3, 4, True, 4, 2, "lines", "decoder · layer 3 · mean of heads"], f"the address leads there: {browser.run(shown)}")
+    browser.run("location.hash = '#example=1&tab=cross&layer=2&head=1'")
+    check(browser.wait("byId('where').textContent === 'cross · layer 2 · head 1'"), "and so does a change of it")
+    for odd in ("example=99&tab=cross", "example=0&tab=none&layer=77&head=-1&query=1e9&key=x", "%E0%A4%A", "example=0&example2=88", "example=<img src=x>"):
+        browser.open(page.path + "#" + odd)
+        check(browser.run("!byId('detail').hidden && shownPanes().length === 1"), f"the address {odd} shows what there is")
+        check(browser.problems == [], f"the address {odd}: {browser.problems}")
+    clean(browser, page, "address")
+
+
+def check_compare(browser, page):
+    browser.open(page.path, 1280, 900)
+    browser.run("chooseHead(1, 2)")
+    browser.click_on("#compare")
+    browser.click_on('#grid [data-layer="2"][data-head="1"]')
+    captions = "shownPanes().map(one => one.caption.textContent)"
+    check(browser.run(captions) == ["anhydride · cross · layer 1 · head 2", "anhydride · cross · layer 2 · head 1"], f"two heads: {browser.run(captions)}")
+    browser.run("scroller.scrollIntoView({block: 'end'})")
+    browser.click(*cell_point(browser, 3, 4))
+    second = page.row(browser, 3)[4]
+    first = browser.run("panes[0].shown.layer === 1") and browser.run("within(panes[0], () => valueAt(currentGroup(), chosenMap(currentGroup()), 3, 4))")
+    shown = browser.run("[...document.querySelectorAll('#readout b')].map(node => Number(node.textContent))")
+    check(len(shown) == 2 and abs(shown[0] - second) < 1 / 255 and abs(shown[1] - first) < 1e-3, f"both weights of a pair are shown: {shown}")
+    check(browser.run("shownPanes().every(one => one.sentence.querySelectorAll('.marked').length === 2)"), "it is marked in both")
+    browser.click_on("#pane .caption")
+    check(browser.run("[byId('where').textContent, document.querySelector('#grid [aria-pressed=true]').title.slice(0, 15)]") == ["cross · layer 1 · head 2", "layer 1, head 2"],
+          "a click on the other picture makes it the chosen one")
+    browser.click_on("#example-after")
+    check(browser.run(captions) == ["boxes · cross · layer 1 · head 2", "anhydride · cross · layer 2 · head 1"], f"two examples: {browser.run(captions)}")
+    browser.run("choose(6, null); within(panes[1], () => { state.hover = {row: 8, column: 9, pane}; drawNow(); })")  # no such cell in the first
+    check(browser.run("byId('readout').textContent").startswith("query 8"), "a cell that only one of them has")
+    browser.run("state.hover = null; drawNow()")
+    address = browser.run("location.hash")
+    browser.open(page.path + address, 1280, 900)
+    check(browser.run(captions) == ["boxes · cross · layer 1 · head 2", "anhydride · cross · layer 2 · head 1"] and browser.run("state.row") == 6, f"the address keeps both: {address}")
+    check(browser.run("document.documentElement.scrollWidth <= innerWidth"), "two pictures find room at 1280 pixels")
+    for view in ("lines", "heat"):
+        browser.run(f"chooseView('{view}')")
+        check(browser.run("shownPanes().every(one => one.picture.clientWidth === one.scroller.clientWidth && one.picture.clientHeight > 200)"), f"both are drawn ({view})")
+    browser.press("c")
+    check(browser.run("[shownPanes().length, byId('where').textContent]") == [1, "cross · layer 1 · head 2"], "the chosen one stays")
+    clean(browser, page, "compare")
+    browser.open(page.path + address, 400, 800)
+    check(browser.run("document.documentElement.scrollWidth <= innerWidth"), "and below one another at 400")
+
+
+def check_search(browser, page, sentence):
+    browser.open(page.path)
+    found = "[byId('found').textContent, state.example, currentGroup().kind, state.row, state.column]"
+
+    def look(word, *presses):
+        browser.run("byId('search').value = ''; byId('search').focus()")
+        browser.call("Input.insertText", text=word)
+        browser.settle()
+        for key in presses:
+            browser.press(*key)
+        return browser.run(found)
+
+    check(look("RAD") == ["1 of 1", 2, "cross", None, 0], f"letters of a word: {browser.run(found)}")
+    check(look("s", ("Enter",)) == ["2 of 8", 0, "cross", None, 9], f"Enter goes on: {browser.run(found)}")
+    browser.press("Enter", True)
+    check(browser.run(found)[0] == "1 of 8", "Shift + Enter goes back")
+    check(look("no such word")[0] == "not found", "what is nowhere")
+    browser.press("Escape")
+    browser.press("/")
+    check(browser.run("document.activeElement.id") == "search", "a slash begins a search")
+    clean(browser, page, "search")
+    browser.open(sentence.path)
+    check(look("tired") == ["1 of 1", 0, "encoder", 13, None], f"a word: {browser.run(found)}")
+    check(look("the street") == ["1 of 1", 0, "encoder", 7, None], f"two: {browser.run(found)}")
+    clean(browser, sentence, "search in a sentence")
+
+
+def check_room(browser, folder):
+    """At 1280 pixels nothing stands empty; sixty tokens' lines can be seen."""
+    for name in ("words", "sentence", "causal", "one"):
+        page = Page(folder, name)
+        browser.open(page.path, 1280, 900)
+        empty = browser.run("""['overview', 'grid', 'figures', 'readout', 'strongest', 'statistics'].filter(id => !byId(id).textContent.trim())
+            .concat([...document.querySelectorAll('tbody, .sentence .tokens:not([hidden] *)')].filter(node => !node.textContent.trim()).map(node => node.className || node.tagName))""")
+        check(empty == [], f"{name}: empty at 1280 pixels: {empty}")
+        wide = browser.run("[...document.querySelectorAll('.card, .table-frame')].filter(node => node.scrollWidth > node.clientWidth).map(node => node.id || node.className)")
+        check(wide == [], f"{name}: wider than their place at 1280 pixels: {wide}")
+        if name != "one":
+            ends = browser.run("[byId('side').lastElementChild, byId('detail')].map(node => node.getBoundingClientRect().bottom)")
+            check(min(ends) > 660, f"{name}: a column ends at {ends} of 900")
+        clean(browser, page, f"{name} at 1280")
+    page = Page(folder, "causal")
+    for dark in (False, True):
+        browser.open(page.path, 1280, 900, dark)
+        browser.run("chooseHead(0, 0); chooseView('lines')")
+        browser.settle()
+        pale = browser.run("""(() => {
+            const group = currentGroup(), {left, row, top} = lines.layout(group), copy = new OffscreenCanvas(picture.width, picture.height), pale = [];
+            const context = copy.getContext('2d', {willReadFrequently: true});
+            context.drawImage(picture, 0, 0);
+            const [, ...card] = /(..)(..)(..)/.exec(cssColour('card')).map(part => parseInt(part, 16));
+            for (let i = 0; top + (i + 1) * row < picture.clientHeight; ++i) {
+              const [r, g, b, a] = context.getImageData(left + 12, top + (i + 0.5) * row, 1, 1).data, shown = [r, g, b].map((part, k) => (part * a + card[k] * (255 - a)) / 255);
+              if (Math.max(...shown.map((part, k) => Math.abs(part - card[k]))) < 24) pale.push(i);
+            }
+            return pale; })()""")
+        check(pale == [], f"lines of a causal map of 60 tokens cannot be seen: {pale}")
+        drawn = browser.run("(() => { const counts = new Array(60).fill(0), group = currentGroup(); lines.forEach(group, chosenMap(group), {row: null, column: null}, 0, 60, i => ++counts[i]); return counts; })()")
+        check(drawn == [min(i + 1, 34) for i in range(60)], f"lines of each query: {drawn}")
 
 
 def check_hostile(browser, page):
@@ -370,6 +575,11 @@ def check_special(browser, folder, shots):
     for j in range(0, 550, 13):
         value, true = browser.run(f"valueAt(currentGroup(), mapOf(currentGroup(), state.layer, state.head), 200, {j})"), max(largest[0][j], largest[1][j])
         check(abs(value - true) <= max(map(max, largest)) / 255, f"reduced: block (200, {j}) shows {value}, is {true}")
+    browser.run("choose(200, null)")
+    browser.settle()
+    check(browser.run("""[...document.querySelectorAll('#pane .tokens')].every(box => [...box.children].some(one => (one.classList.contains('marked') ||
+        stepAt(currentGroup(), chosenMap(currentGroup()), 200, Number(one.dataset.k)) > 200) && one.offsetTop >= box.scrollTop && one.offsetTop < box.scrollTop + box.clientHeight))"""),
+          "in a long sentence the chosen token is in sight, and what it looks at")
     browser.run("choose(null, 3)")
     browser.settle()
     check("receives most from query" in browser.run("byId('readout').textContent"), "reduced: blocks are not added up")
@@ -463,6 +673,12 @@ def main():
                 check_values(browser, page, name + " at 400 px")
             check_mouse(browser, Page(folder, "words"))
             check_keys(browser, Page(folder, "words"))
+            check_sentence(browser, Page(folder, "words"))
+            check_export(browser, Page(folder, "words"), folder)
+            check_address(browser, Page(folder, "words"))
+            check_compare(browser, Page(folder, "words"))
+            check_search(browser, Page(folder, "words"), Page(folder, "sentence"))
+            check_room(browser, folder)
             check_hostile(browser, Page(folder, "hostile"))
             check_special(browser, folder, arguments.shots)
             check_large(browser, Page(folder, "large"), folder)

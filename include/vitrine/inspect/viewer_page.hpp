@@ -9,10 +9,13 @@
 #include <vitrine/inspect/text.hpp>
 #include <vitrine/inspect/viewer/body.hpp>
 #include <vitrine/inspect/viewer/script_events.hpp>
+#include <vitrine/inspect/viewer/script_export.hpp>
 #include <vitrine/inspect/viewer/script_heatmap.hpp>
 #include <vitrine/inspect/viewer/script_lines.hpp>
 #include <vitrine/inspect/viewer/script_maps.hpp>
 #include <vitrine/inspect/viewer/script_overview.hpp>
+#include <vitrine/inspect/viewer/script_search.hpp>
+#include <vitrine/inspect/viewer/script_sentence.hpp>
 #include <vitrine/inspect/viewer/script_texts.hpp>
 #include <vitrine/inspect/viewer/style.hpp>
 
@@ -22,8 +25,8 @@ namespace vitrine::inline VITRINE_ABI::inspect::viewer {
 /// in base 85. Any bytes may stand in `title`.
 inline std::string assemble(std::string_view title, Theme theme, std::string_view json, std::string_view maps) {
   std::string script;
-  for (const std::string_view part :
-       {script_maps, script_heatmap, script_lines, script_overview, script_texts, script_events})
+  for (const std::string_view part : {script_maps, script_heatmap, script_lines, script_overview, script_sentence,
+                                      script_texts, script_export, script_search, script_events})
     script += part;
   const std::string_view start_theme = theme == Theme::dark    ? " data-theme=\"dark\""
                                        : theme == Theme::light ? " data-theme=\"light\""

@@ -7,10 +7,8 @@
 namespace vitrine::inline VITRINE_ABI::inspect::viewer {
 
 inline constexpr std::string_view script_heatmap = R"js(
-const scroller = byId('scroller'), sizer = byId('sizer'), picture = byId('picture');
-const ink = picture.getContext('2d');
 const font = (size, weight = '') => `${weight} ${size}px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif`;
-const mostHeight = () => Math.min(760, Math.max(280, Math.round(innerHeight * 0.74)));
+const mostHeight = () => Math.min(760, Math.max(280, Math.round(innerHeight * 0.62)));
 
 // Text cut to a width in pixels.
 function fitted(text, width) {
@@ -56,16 +54,13 @@ function frame(contentWidth, contentHeight) {
 }
 
 const heat = {
-  part: document.createElement('canvas'),
-  partName: '',
-
   // Sizes in pixels: margins for the labels, one cell.
   layout(group) {
     const width = scroller.clientWidth, height = mostHeight();
     const left = Math.min(labelWidth(group, 'query', true) + 14, Math.max(64, width * 0.3), 150);
     const tokenWidth = labelWidth(group, 'key', false);
     const top = Math.min(labelWidth(group, 'key', true) + 14, 116);
-    const fit = Math.min(46, (width - left - 2) / group.columns, (height - top - 9) / group.rows);
+    const fit = Math.min(60 + Math.max(0, 60 - 8 * Math.max(group.rows, group.columns)), (width - left - 2) / group.columns, (height - top - 9) / group.rows);
     let cell = state.zoom ?? (fit >= 3 ? Math.floor(fit * 2) / 2 : fit);
     const upright = tokenWidth + 6 <= cell;
     const layout = {left, top: upright ? 38 : top, cell, fit, upright};
@@ -90,8 +85,8 @@ const heat = {
     part.left -= part.left % block;
     part.top -= part.top % block;
     const name = [map.name, part.left, part.right, part.top, part.bottom, block, state.scale, state.lift, isDark()].join();
-    if (name !== this.partName) paint(this.part, group, map, part, block, block);
-    this.partName = name;
+    if (name !== pane.partName) paint(pane.part, group, map, part, block, block);
+    pane.partName = name;
 
     const x = j => left + j * cell - scrollX, y = i => top + i * cell - scrollY;
     ink.save();
@@ -99,7 +94,7 @@ const heat = {
     ink.rect(left, top, width - left, height - top);
     ink.clip();
     ink.imageSmoothingEnabled = false;
-    ink.drawImage(this.part, x(part.left), y(part.top), this.part.width * block * cell, this.part.height * block * cell);
+    ink.drawImage(pane.part, x(part.left), y(part.top), pane.part.width * block * cell, pane.part.height * block * cell);
     if (cell >= 8) this.drawGaps(part, x, y, cell);
     if (cell >= 30) this.drawValues(group, map, part, x, y, cell);
     this.drawMarks(group, x, y, cell);
@@ -124,14 +119,14 @@ const heat = {
       for (let j = part.left; j < part.right; ++j) {
         const value = valueAt(group, map, i, j), step = stepAt(group, map, i, j);
         if (value < 0.005) continue;
-        ink.fillStyle = step > 255 || (isDark() ? step > 130 : step < 110) ? '#10141d' : '#ffffff';
+        ink.fillStyle = inkOn(step);
         ink.fillText(Number.isNaN(value) ? '?' : value >= 0.995 ? '1' : value.toFixed(2).slice(1), x(j) + cell / 2, y(i) + cell / 2 + 1);
       }
     }
   },
 
   drawMarks(group, x, y, cell) {
-    const chosen = state.hover ?? state;
+    const chosen = pointed(group), held = clipped(group, state);
     ink.strokeStyle = cssColour('accent');
     const wide = Math.max(cell, 2);
     ink.lineWidth = 1;
@@ -139,14 +134,14 @@ const heat = {
     if (chosen.column !== null) ink.strokeRect(x(chosen.column) - 0.5, y(0) - 0.5, wide + 1, group.rows * cell + 1);
     ink.lineWidth = 2.5;
     if (chosen.row !== null && chosen.column !== null) ink.strokeRect(x(chosen.column), y(chosen.row), wide, wide);
-    if (state.hover && state.row !== null && state.column !== null) {
+    if (state.hover && held.row !== null && held.column !== null) {
       ink.lineWidth = 1.5;
-      ink.strokeRect(x(state.column), y(state.row), wide, wide);
+      ink.strokeRect(x(held.column), y(held.row), wide, wide);
     }
   },
 
   drawLabels(group, part, layout, x, y, width, height) {
-    const {left, top, cell, upright} = layout, chosen = state.hover ?? state;
+    const {left, top, cell, upright} = layout, chosen = pointed(group);
     const every = Math.max(1, Math.ceil(14 / cell));
     const strong = cssColour('accent'), plain = cssColour('ink'), quiet = cssColour('quiet'), card = cssColour('card');
     ink.textBaseline = 'middle';
@@ -228,8 +223,9 @@ const heat = {
   show(group) {  // scrolls the chosen cell into view
     const {left, top, cell} = this.layout(group);
     const into = (at, offset, shown, margin) => at < offset ? at : at + cell > offset + shown - margin ? at + cell - shown + margin : offset;
-    if (state.row !== null) scroller.scrollTop = into(state.row * cell, scroller.scrollTop, scroller.clientHeight, top + 2);
-    if (state.column !== null) scroller.scrollLeft = into(state.column * cell, scroller.scrollLeft, scroller.clientWidth, left + 2);
+    const {row, column} = clipped(group, state);
+    if (row !== null) scroller.scrollTop = into(row * cell, scroller.scrollTop, scroller.clientHeight, top + 2);
+    if (column !== null) scroller.scrollLeft = into(column * cell, scroller.scrollLeft, scroller.clientWidth, left + 2);
   },
 };
 )js";

@@ -26,7 +26,7 @@ const lines = {
     const {height} = frame(1, top + Math.max(group.rows, group.columns) * row + 8);
     const scrollY = scroller.scrollTop, y = k => top + (k + 0.5) * row - scrollY;
     const first = Math.max(0, Math.floor((scrollY - top) / row)), end = Math.ceil((scrollY + height - top) / row);
-    const chosen = state.hover && (state.hover.row !== null || state.hover.column !== null) ? state.hover : state;
+    const chosen = pointed(group);
 
     ink.save();
     ink.beginPath();
@@ -63,41 +63,53 @@ const lines = {
     });
   },
 
-  // Lines in 16 classes of strength, weak ones first; those with both ends out of sight are left out.
-  drawLines(group, map, chosen, layout, y, first, end) {
-    const {left, right} = layout, middle = (left + right) / 2, classes = Array.from({length: 16}, () => null);
-    const add = (i, j) => {
+  // Calls add(i, j, strength class 0 to 15) for every line with an end from `first` on and before `end`.
+  forEach(group, map, chosen, first, end, add) {
+    const one = (i, j) => {
       const step = stepAt(group, map, i, j);
-      if (step < 10) return;
-      const path = classes[Math.min(15, step >> 4)] ??= new Path2D();
-      path.moveTo(left, y(i));
-      path.bezierCurveTo(middle, y(i), middle, y(j), right, y(j));
-      ++this.drawn;
+      if (step >= 10) add(i, j, Math.min(15, step >> 4));
     };
-    this.drawn = 0;
     const isSeen = k => k >= first && k < end;
-    const one = chosen.row !== null || chosen.column !== null, strongest = one || !this.isLimited(group) ? null : this.strongest(group, map);
+    const strongest = chosen.row !== null || chosen.column !== null || !this.isLimited(group) ? null : this.strongest(group, map);
     const rows = chosen.row !== null ? [chosen.row] : Array.from({length: group.rows}, (_, i) => i);
     for (const i of rows) {
       if (chosen.row === null && chosen.column !== null) {
-        add(i, chosen.column);
+        one(i, chosen.column);
         continue;
       }
       const all = isSeen(i);
       if (strongest) {
-        for (const j of strongest[i]) if (all || isSeen(j)) add(i, j);
+        for (const j of strongest[i]) if (all || isSeen(j)) one(i, j);
         continue;
       }
       const from = all ? 0 : Math.min(first, group.columns), to = all ? group.columns : Math.min(end, group.columns);
-      for (let j = from; j < to; ++j) add(i, j);
+      for (let j = from; j < to; ++j) one(i, j);
     }
-    const colours = palette().names;
+  },
+
+  // How lines of a strength class look; those of one token are thicker.
+  look(k, {row, column}) {
+    const strength = (k + 0.5) / 16, one = row !== null || column !== null;
+    return {
+      colour: palette().names[Math.min(255, Math.round(70 + 185 * strength))], opacity: one ? Math.min(1, 0.35 + strength) : 0.15 + 0.85 * strength,
+      width: 0.6 + (one ? 5 : 3.2) * strength,
+    };
+  },
+
+  // Lines by their class of strength, weak ones first; those with both ends out of sight are left out.
+  drawLines(group, map, chosen, layout, y, first, end) {
+    const {left, right} = layout, middle = (left + right) / 2, classes = Array.from({length: 16}, () => null);
+    this.drawn = 0;
+    this.forEach(group, map, chosen, first, end, (i, j, k) => {
+      const path = classes[k] ??= new Path2D();
+      path.moveTo(left, y(i));
+      path.bezierCurveTo(middle, y(i), middle, y(j), right, y(j));
+      ++this.drawn;
+    });
     classes.forEach((path, k) => {
       if (!path) return;
-      const strength = (k + 0.5) / 16;
-      ink.strokeStyle = colours[Math.min(255, Math.round(70 + 185 * strength))];
-      ink.globalAlpha = one ? Math.min(1, 0.35 + strength) : 0.15 + 0.85 * strength;
-      ink.lineWidth = 0.6 + (one ? 5 : 3.2) * strength;
+      const {colour, opacity, width} = this.look(k, chosen);
+      Object.assign(ink, {strokeStyle: colour, globalAlpha: opacity, lineWidth: width});
       ink.stroke(path);
     });
     ink.globalAlpha = 1;
@@ -118,7 +130,7 @@ const lines = {
         ink.fillStyle = colours[step];
         const boxLeft = isQuery ? leftEdge + 2 : right + 2, boxRight = isQuery ? left - 2 : rightEdge - 2;
         ink.fillRect(boxLeft, y(k) - row / 2 + 1, boxRight - boxLeft, row - 2);
-        colour = (isDark() ? step > 130 : step < 110) || step > 255 ? '#10141d' : '#ffffff';
+        colour = inkOn(step);
       }
       if (marked) {
         ink.strokeStyle = strong;
@@ -149,7 +161,7 @@ const lines = {
     if (pointX <= left) return k < group.rows ? {row: k, column: null} : null;
     if (pointX >= right) {
       if (k >= group.columns) return null;
-      return {row: state.row, column: k};  // with a query held, pointing at a key names that pair
+      return {row: clipped(group, state).row, column: k};  // with a query held, pointing at a key names that pair
     }
     return null;
   },
@@ -160,7 +172,7 @@ const lines = {
   },
 
   show(group) {
-    const {row, top} = this.layout(group), k = state.row ?? state.column;
+    const {row, top} = this.layout(group), chosen = clipped(group, state), k = chosen.row ?? chosen.column;
     if (k === null) return;
     const at = k * row;
     if (at < scroller.scrollTop) scroller.scrollTop = at;

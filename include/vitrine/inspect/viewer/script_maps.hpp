@@ -10,13 +10,36 @@ inline constexpr std::string_view script_maps = R"js(
 const byId = id => document.getElementById(id);
 const page = JSON.parse(byId('data').textContent);
 
-// What is shown. mean: that of the layer's heads, and `head` is their number; row and column: the chosen query and key (null: none); hover: the same for
-// the pointer.
+// Two pictures, the second for comparing. What each shows: mean is that of the layer's heads, and `head` is then their number.
+const panes = ['pane', 'pane-2'].map(id => {
+  const node = byId(id), find = name => node.querySelector('.' + name), picture = find('picture');
+  return {
+    node, picture, scroller: find('scroller'), sizer: find('sizer'), caption: find('caption'), sentence: find('sentence'), ink: picture.getContext('2d'),
+    part: document.createElement('canvas'), partName: '', shown: {example: 0, group: 0, layer: 0, head: 0, mean: false},
+  };
+});
+let pane, scroller, sizer, picture, ink;  // those of the picture that tabs, heads and keys are about, or that is being drawn
+const usePane = one => { pane = one; ({scroller, sizer, picture, ink} = one); };
+usePane(panes[0]);
+function within(one, work) {
+  const before = pane;
+  usePane(one);
+  try { return work(); } finally { usePane(before); }
+}
+const shownPanes = () => panes.filter(one => !one.node.hidden);
+
+// row and column: the chosen query and key (null: none) of both pictures; hover: the same for the pointer. Lines lift small weights unless told otherwise.
 const state = {
-  example: 0, group: 0, layer: 0, head: 0, mean: false, view: 'heat', zoom: null, scale: 'map', lift: false,
-  row: null, column: null, hover: null,
+  view: 'heat', zoom: null, scale: 'map', lifts: {heat: false, lines: true}, row: null, column: null, hover: null, active: 0,
+  get lift() { return this.lifts[this.view]; },
+  set lift(on) { this.lifts[this.view] = on; },
 };
+for (const name of Object.keys(panes[0].shown)) Object.defineProperty(state, name, {get: () => pane.shown[name], set: value => { pane.shown[name] = value; }});
 const currentGroup = () => page.examples[state.example]?.groups[state.group];
+
+// The chosen query and key, or those of the pointer, as far as a group has them.
+const clipped = (group, {row, column}) => ({row: row !== null && row < group.rows ? row : null, column: column !== null && column < group.columns ? column : null});
+const pointed = group => clipped(group, state.hover && (state.hover.row !== null || state.hover.column !== null) ? state.hover : state);
 
 // ---- texts: tokens are shown with textContent or on a canvas only, and never change the line or its direction
 function visible(text) {
@@ -216,16 +239,19 @@ function rowFactor(map, i) {
 }
 const plainSteps = Uint16Array.from({length: 257}, (_, k) => k);
 const liftedSteps = Uint16Array.from({length: 257}, (_, k) => k > 255 ? k : Math.round(255 * Math.sqrt(k / 255)));
-const steps = () => state.lift ? liftedSteps : plainSteps;
+const steps = (view = state.view) => state.lifts[view] ? liftedSteps : plainSteps;
 const stepAt = (group, map, i, j) => {
   const factor = rowFactor(map, i), byte = map.bytes[i * group.columns + j];
   return Number.isNaN(factor) ? (byte ? 256 : 0) : steps()[Math.min(255, Math.round(byte * factor))];
 };
 
-// A part of a map on a canvas of its own, a pixel for every block of blockRows x blockColumns: the largest of the block.
+// What can be read on a cell of that step.
+const inkOn = step => step > 255 || (isDark() ? step > 130 : step < 110) ? '#10141d' : '#ffffff';
+
+// A part of a heatmap on a canvas of its own, a pixel for every block of blockRows x blockColumns: the largest of the block.
 function paint(canvas, group, map, part, blockRows, blockColumns) {
   const width = Math.ceil((part.right - part.left) / blockColumns), height = Math.ceil((part.bottom - part.top) / blockRows);
-  const strongest = new Uint16Array(width * height), table = steps();
+  const strongest = new Uint16Array(width * height), table = steps('heat');
   for (let i = part.top; i < part.bottom; ++i) {
     const factor = rowFactor(map, i), notFinite = Number.isNaN(factor);
     const from = i * group.columns, to = Math.floor((i - part.top) / blockRows) * width;

@@ -58,7 +58,7 @@ function buildOverview() {
   const grid = byId('grid'), group = currentGroup(), withMean = group.heads > 1;
   clearOverview();
   const columns = group.heads + (withMean ? 1 : 0);
-  grid.style.gridTemplateColumns = `22px repeat(${columns}, minmax(17px, 110px))`;
+  grid.style.gridTemplateColumns = `22px repeat(${columns}, minmax(17px, 150px))`;
   grid.append(make('span', ''));
   for (let head = 0; head < group.heads; ++head) grid.append(make('span', `${head}`, 'number'));
   if (withMean) grid.append(make('span', 'mean', 'number'));
@@ -131,9 +131,18 @@ function showFigures(group) {
 }
 
 let sorting = {column: 0, falling: false};
+let tableOf;  // the group whose figures are being computed, a few milliseconds at a time: some need all of its maps
 function showTable() {
-  if (!byId('table-details').open) return;
-  const group = currentGroup(), head = document.querySelector('thead tr'), body = document.querySelector('tbody');
+  const group = tableOf = currentGroup();
+  if (!byId('table-details').open || !group) return;
+  const until = performance.now() + 12;
+  for (const index of group.kept) {
+    figuresOf(group, Math.floor(index / group.heads), index % group.heads);
+    if (performance.now() < until) continue;
+    requestAnimationFrame(() => { if (tableOf === group) showTable(); });
+    break;
+  }
+  const head = document.querySelector('thead tr'), body = document.querySelector('tbody');
   const focused = [...head.querySelectorAll('button')].indexOf(document.activeElement);
   head.replaceChildren(...['layer', 'head', ...FIGURES.map(figure => figure[1])].map((name, column) => {
     const cell = make('th'), mark = sorting.column === column ? (sorting.falling ? ' ↓' : ' ↑') : '';
@@ -150,7 +159,7 @@ function showTable() {
   head.children[focused]?.firstChild.focus();
   const rows = group.kept.map(index => {
     const layer = Math.floor(index / group.heads), head = index % group.heads;
-    return [layer, head, ...figuresOf(group, layer, head)];
+    return [layer, head, ...storedFigures(group, slotOf(group, layer, head))];
   });
   const finiteOr = (value, other) => Number.isFinite(value) ? value : other;
   const most = FIGURES.map((_, k) => Math.max(1e-9, ...rows.map(row => finiteOr(row[k + 2], 0))));
@@ -160,7 +169,7 @@ function showTable() {
     line.dataset.layer = row[0];
     line.dataset.head = row[1];
     row.forEach((value, k) => {
-      const cell = make('td', k === 1 ? undefined : k === 0 ? `${value}` : figureText(value));
+      const cell = make('td', k === 1 || value === undefined ? undefined : k === 0 ? `${value}` : figureText(value));
       if (k === 1) {  // for the keyboard; a click on it is one on its row
         cell.append(make('button', `${value}`));
         cell.firstChild.setAttribute('aria-label', `show layer ${row[0]}, head ${value}`);

@@ -1,4 +1,4 @@
-// The viewer's script, part 5: the texts around the picture, drawing, and choosing what is shown.
+// The viewer's script, part 6: the texts around the picture, drawing, and choosing what is shown.
 #pragma once
 #include <string_view>
 #include <vitrine/core/config.hpp>
@@ -18,15 +18,25 @@ function partners(group, map, chosen) {  // of the chosen query, else of the cho
   return all.filter(([, value]) => !Number.isNaN(value)).sort((a, b) => b[1] - a[1] || a[0] - b[0]);
 }
 
+// The same cell's weight in the other of two pictures.
+function inTheOther(row, column) {
+  const other = shownPanes().find(one => one !== pane);
+  if (!other) return [];
+  return within(other, () => {
+    const group = currentGroup(), map = chosenMap(group);
+    return map && row < group.rows && column < group.columns ? ['; in the other picture ', make('b', weightText(valueAt(group, map, row, column)))] : [];
+  });
+}
+
 function showReadout(group, map) {
-  const readout = byId('readout'), chosen = state.hover ?? state, {row, column} = chosen;
+  const readout = byId('readout'), chosen = pointed(group), {row, column} = chosen;
   const value = row !== null && column !== null ? valueAt(group, map, row, column) : null;
   readout.dataset.row = row ?? '';
   readout.dataset.column = column ?? '';
   readout.dataset.value = value ?? '';
   if (value !== null) {
     const most = isReduced(group) ? ' (largest of the block)' : '';
-    readout.replaceChildren(...named(group, 'query', row), ' looks at ', ...named(group, 'key', column), ' with weight ', make('b', weightText(value)), most);
+    readout.replaceChildren(...named(group, 'query', row), ' looks at ', ...named(group, 'key', column), ' with weight ', make('b', weightText(value)), most, ...inTheOther(row, column));
   } else if (row !== null) {
     const [best] = partners(group, map, chosen);
     readout.replaceChildren(...named(group, 'query', row), ...(best && best[1] > 0
@@ -48,13 +58,13 @@ function showReadout(group, map) {
 
 function showStrongest(group, map) {
   const list = byId('strongest');
-  list.replaceChildren();
-  if (state.row === null && state.column === null) return;
-  const byRow = state.row !== null, side = byRow ? 'key' : 'query';
+  const chosen = clipped(group, state), none = chosen.row === null && chosen.column === null, byRow = chosen.row !== null, side = byRow || none ? 'key' : 'query';
   const title = make('p', undefined, 'note');
-  title.append('Strongest for ', ...named(group, byRow ? 'query' : 'key', byRow ? state.row : state.column));
-  list.append(title);
-  const best = partners(group, map, state).filter(([, value]) => value > 0).slice(0, 8);
+  if (none) title.append(isReduced(group) ? 'Keys with the largest weights' : `Keys that receive most, of ${group.rows} in all`);
+  else title.append('Strongest for ', ...named(group, byRow ? 'query' : 'key', byRow ? chosen.row : chosen.column));
+  list.replaceChildren(title);
+  const all = none ? Array.from(received(group, map), (sum, j) => [j, sum]).sort((a, b) => b[1] - a[1] || a[0] - b[0]) : partners(group, map, chosen);
+  const best = all.filter(([, value]) => value > 0).slice(0, 6);
   for (const [k, value] of best) {
     const name = make('span', undefined, 'name'), bar = make('span', undefined, 'bar'), fill = make('i');
     name.append(...named(group, side, k));
@@ -82,12 +92,17 @@ const chosenMap = group => {
 };
 
 function drawNow() {
+  for (const one of shownPanes()) within(one, drawPane);
+  within(state.hover?.pane ?? pane, () => { if (chosenMap(currentGroup())) showReadout(currentGroup(), chosenMap(currentGroup())); });
+}
+function drawPane() {
   const group = currentGroup(), map = chosenMap(group);
+  pane.picture.hidden = pane.sentence.hidden = !map;
   if (!map) return;
   const width = scroller.clientWidth;
   view().draw(group, map);
   if (scroller.clientWidth !== width) view().draw(group, map);  // a scroll bar came or went
-  showReadout(group, map);
+  showSentence(group, map);
 }
 function draw() {
   if (drawing) return;
@@ -95,17 +110,29 @@ function draw() {
   requestAnimationFrame(() => { drawing = false; drawNow(); });
 }
 
+const headName = () => state.mean ? 'mean of heads' : `head ${state.head}`;
+const shownName = () => `${page.examples[state.example].title} · ${currentGroup().kind} · layer ${state.layer} · ${headName()}`;
+
 // Everything about the chosen head.
 function show() {
   const group = currentGroup(), map = chosenMap(group);
-  byId('detail').hidden = byId('statistics').hidden = !map;
+  const isComparing = shownPanes().length > 1;
+  byId('detail').hidden = !map && !isComparing;
+  byId('partners').hidden = byId('statistics').hidden = !map;
+  for (const one of shownPanes()) within(one, () => {
+    one.node.classList.toggle('active', isComparing && one === panes[state.active]);
+    one.caption.hidden = !isComparing;
+    one.caption.textContent = chosenMap(currentGroup()) ? visible(shownName()).replaceAll('␣', ' ') : 'no map';
+  });
+  byId('compare').setAttribute('aria-pressed', isComparing);
+  if (page.examples.length) showAddress();
   if (!map) {
     byId('overview-hint').textContent = group ? 'No map of this kind was kept.' : 'There is nothing to show.';
     return;
   }
-  const head = state.mean ? 'mean of heads' : `head ${state.head}`;
-  byId('where').textContent = `${group.kind} · layer ${state.layer} · ${head}`;
-  picture.setAttribute('aria-label', `${state.view === 'heat' ? 'heatmap' : 'lines'}, ${group.kind}, layer ${state.layer}, ${head}`);
+  byId('where').textContent = `${group.kind} · layer ${state.layer} · ${headName()}`;
+  picture.setAttribute('aria-label', `${state.view === 'heat' ? 'heatmap' : 'lines'}, ${group.kind}, layer ${state.layer}, ${headName()}`);
+  byId('lift').checked = state.lift;
   byId('view-heat').setAttribute('aria-pressed', state.view === 'heat');
   byId('view-lines').setAttribute('aria-pressed', state.view === 'lines');
   for (const button of byId('grid').querySelectorAll('button')) {
@@ -154,8 +181,10 @@ function moveHead(layers, heads) {  // to the next kept one in that direction
 function choose(row, column) {
   state.row = row;
   state.column = column;
-  const group = currentGroup();
-  showStrongest(group, chosenMap(group));
+  const group = currentGroup(), map = chosenMap(group);
+  if (!map) return;
+  showStrongest(group, map);
+  showAddress();
   draw();
 }
 
@@ -164,7 +193,8 @@ function chooseGroup(index) {
   if (index < 0 || index >= groups.length) return;
   state.group = index;
   const group = groups[index];
-  Object.assign(state, {row: null, column: null, hover: null, zoom: null});
+  Object.assign(state, {hover: null, zoom: null});
+  if (shownPanes().length < 2) Object.assign(state, {row: null, column: null});  // what is compared stays chosen
   if (state.mean) state.head = group.heads;  // whatever number of heads there is
   const mayStay = state.layer < group.layers && (state.mean ? group.heads > 1 && group.kept.some(k => Math.floor(k / group.heads) === state.layer)
     : state.head < group.heads && isKept(group, state.layer, state.head));
@@ -175,6 +205,18 @@ function chooseGroup(index) {
     state.mean = false;
   }
   chooseGroup.seen = true;
+  scroller.scrollTo(0, 0);
+  showGroup();
+}
+
+// All around the pictures that depends on the kind of attention.
+function showGroup() {
+  const {groups} = page.examples[state.example], index = state.group;
+  if (!groups.length) {
+    byId('tabs').replaceChildren();
+    clearOverview();
+    return show();
+  }
   const tabs = byId('tabs'), hadFocus = tabs.contains(document.activeElement);
   tabs.replaceChildren(...groups.map(({kind}, k) => {
     const tab = make('button', kind);
@@ -187,7 +229,6 @@ function chooseGroup(index) {
   }));
   if (hadFocus) tabs.children[index].focus();
   byId('overview-hint').textContent = 'Rows are layers, columns are heads. Layers, heads and tokens are numbered from 0.';
-  scroller.scrollTo(0, 0);
   buildOverview();
   showTable();
   show();
@@ -199,10 +240,34 @@ function chooseExample(index) {
   state.example = index;
   byId('example').value = index;
   state.group = 0;
-  if (groups.length) return chooseGroup(Math.max(0, groups.findIndex(group => group.kind === kind)));
-  byId('tabs').replaceChildren();
-  clearOverview();
-  show();
+  if (groups.length) chooseGroup(Math.max(0, groups.findIndex(group => group.kind === kind)));
+  else showGroup();
+}
+
+// ---- two pictures: what is chosen in the overview, the tabs and the list of examples is for one of them
+function activate(one) {
+  if (one === pane) return;
+  usePane(one);
+  state.active = panes.indexOf(one);
+  state.hover = null;
+  byId('example').value = state.example;
+  showGroup();
+}
+
+function compare(on) {
+  if (on === shownPanes().length > 1 || !page.examples.length) return;
+  panes[1].node.hidden = !on;
+  document.querySelector('main').classList.toggle('comparing', on);
+  state.zoom = null;
+  if (on) {
+    Object.assign(panes[1].shown, panes[0].shown);
+    activate(panes[1]);
+  } else {
+    Object.assign(panes[0].shown, pane.shown);  // the one that was chosen last stays
+    usePane(panes[0]);
+    state.active = 0;
+    showGroup();
+  }
 }
 )js";
 
