@@ -1,9 +1,11 @@
 // The viewer: one self-contained HTML file, without any network, that shows the attention of any model.
 //   save_viewer("attention.html", page);                     // page.hpp says how to describe the maps
-// A byte for each weight and one for its row's scale, in base 85: 1.25 characters a weight, half of that under a causal
-// mask, texts once for all examples, and a character or two for each token. Maps above ViewerOptions' sizes are reduced
-// to the largest of neighbouring weights, and the page says so. Tokens may hold any bytes; a content security policy
-// (W3C) lets nothing but the page's own script run. The page and its data format are our own.
+// The reader sees every head, both sentences in the colours of the chosen token's weights, two heads or examples side
+// by side; searches words; saves what is shown as SVG, PNG or CSV; the address keeps what is shown. A byte for each
+// weight and one for its row's scale, in base 85: 1.25 characters a weight, half of that under a causal mask, texts
+// once for all examples, and a character or two for each token. Maps above ViewerOptions' sizes are reduced to the
+// largest of neighbouring weights, and the page says so. Tokens may hold any bytes; a content security policy (W3C)
+// lets nothing but the page's own script run. The page and its data format are our own.
 #pragma once
 #include <algorithm>
 #include <bit>

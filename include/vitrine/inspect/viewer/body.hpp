@@ -15,7 +15,7 @@ inline constexpr std::string_view body = R"html(
   </div>
   <div id="tabs" class="group" role="tablist" aria-label="kind of attention"></div>
   <span class="push"></span>
-  <input type="search" id="search" placeholder="search a word (/)" aria-label="search a word in all examples; Enter goes to the next place">
+  <input type="search" id="search" placeholder="search (/)" aria-label="search a word in all examples; Enter goes to the next place">
   <output id="found" for="search"></output>
   <button id="theme" title="dark or light (t)">dark</button>
   <button id="help-open" title="keys and explanations (?)" aria-label="help">?</button>

@@ -35,7 +35,7 @@ main { display: grid; grid-template-columns: minmax(0, 5fr) minmax(0, 7fr); gap:
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 12px 14px; box-shadow: var(--shadow); min-width: 0; }
 main.comparing { grid-template-columns: minmax(0, 3fr) minmax(0, 9fr); }
 #side { display: grid; gap: 14px; min-width: 0; }
-#search { font: inherit; color: inherit; background: var(--card); border: 1px solid var(--line); border-radius: 7px; padding: 3px 10px; min-height: 32px; width: 180px; }
+#search { font: inherit; color: inherit; background: var(--card); border: 1px solid var(--line); border-radius: 7px; padding: 3px 10px; min-height: 32px; width: 150px; }
 #found { color: var(--quiet); font-size: 13px; font-variant-numeric: tabular-nums; }
 #link { color: var(--quiet); font-size: 13px; }
 .hint, footer { color: var(--quiet); font-size: 13px; margin: 2px 0 8px; }
