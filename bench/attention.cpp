@@ -164,8 +164,8 @@ int run(const Options& o) {
     pairs += double(last - first);
   }
   const double heads = double(o.batch * o.heads), flops = 4 * double(o.width) * pairs * heads;
-  const int used = vt::detail::team_size(vt::Workspace(vt::heap(), threads),
-                                         heads * double(o.length) * double(o.memory_length) * 2 * double(o.width));
+  const int used = vt::Workspace(vt::heap(), threads)
+                       .threads_for(heads * double(o.length) * double(o.memory_length) * 2 * double(o.width));
   std::vector<Error> errors(cases.size());
   check(o, work, cases, errors);
   bool good = true;

@@ -280,7 +280,7 @@ int run(const Options& o) {
 
   const double step_ms = timed.step_milliseconds(), read = step_ms > 0 ? double(bytes) / step_ms * 1e-6 : 0;
   const int used =
-      vt::detail::team_size(vt::Workspace(vt::heap(), threads), double(bytes / sizeof(S)) * double(o.batch * o.beams));
+      vt::Workspace(vt::heap(), threads).threads_for(double(bytes / sizeof(S)) * double(o.batch * o.beams));
   Json json;
   json["keep"] = timed.name;
   json["median_ms"] = median(timed.milliseconds);

@@ -188,7 +188,7 @@ int run(const Options& options, vt::Activation activation) {
 
   // as the library decides it: over padded pairs
   const double decided = layers * (double(rows) * per_row + 2 * d_model * double(rows) * double(longest));
-  const int used = vt::detail::team_size(vt::Workspace(vt::heap(), threads), decided);
+  const int used = vt::Workspace(vt::heap(), threads).threads_for(decided);
   Json results = Json::array();
   for (std::size_t i = 0; i < cases.size(); ++i) {
     Json json = entry(*cases[i], flops, peak, tile);

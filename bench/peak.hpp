@@ -92,8 +92,8 @@ double tile_gflops(int threads, int bursts = 40) {
     for (vitrine::Index i = 0; i < rows * stride; ++i) a[i] = S(i % 7) / S(8);
     for (vitrine::Index i = 0; i < width * depth; ++i) b[i] = S(i % 5) / S(8);
     for (long round = 0; round < rounds; ++round)
-      kernels::multiply_tile<S, int(rows), 1>(a, stride, b, 0, width, depth, c, width, false, kernels::Ahead<S>{b, 0},
-                                              {});
+      kernels::multiply_tile<S, int(rows), 1>(
+          {.a = a, .a_stride = stride, .b = b, .b_step = width, .depth = depth, .c = c, .c_stride = width});
     volatile S sink = c[0];
     (void)sink;
   });

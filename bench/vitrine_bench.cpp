@@ -110,8 +110,8 @@ struct MatmulData {
         packed(std::size_t(kernels::packed_size<float>(n, k))),
         c(std::size_t(m * n)) {
     for (Index p = 0; p < kernels::panels<float>(n); ++p)
-      kernels::pack_panel(b.data(), k, Index{1}, p * kernels::panel_width<float>, n, Index{0}, k,
-                          packed.data() + p * kernels::panel_width<float> * k);
+      kernels::pack_panel<float>({b.data(), n, k}, p * kernels::panel_width<float>, 0, k,
+                                 packed.data() + p * kernels::panel_width<float> * k);
   }
   void check(Comparison& comparison) const {
     for_sampled_rows(rows, double(columns * depth), [&](Index r) {
@@ -308,8 +308,8 @@ void eigen_norm_rows(RowsData& d) {
   }
 }
 void vitrine_norm_rows(RowsData& d) {
-  kernels::layer_norm(d.x.data(), d.width, d.y.data(), d.stride, d.rows, d.width, d.weight.data(), d.bias.data(),
-                      1e-5f);
+  kernels::layer_norm<float>(
+      {d.x.data(), d.width, d.y.data(), d.stride, d.rows, d.width, d.weight.data(), d.bias.data(), 1e-5f});
 }
 
 // Cases of a row-wise function; `operations` an element, `naive` in double on one row.

@@ -31,18 +31,19 @@ constexpr Index whole_vectors(Index count) {
   return (count + vt::simd<S>::lanes - 1) / vt::simd<S>::lanes * vt::simd<S>::lanes;
 }
 
-// What attend writes for `rows` query rows: context, weights, scores and mean; in_place: without scratch for scores.
-// Kinds: 1: a window, 2: a matrix and flags, 4: scores, 8: weights and mean, 16: statistics, 32: the largest weights.
+// What attend_head writes for `rows` query rows: context, weights, scores and mean; scores_in_weights: without scratch
+// for scores. Kinds: 1: a window, 2: a matrix and flags, 4: scores, 8: weights and mean, 16: statistics, 32: the
+// largest weights.
 template <class S>
 std::vector<S> attend(bool at_end, Index rows, Index keys, Index width, Index value_width, Index extra, int kind,
-                      bool in_place = false) {
+                      bool scores_in_weights = false) {
   const Index value_stride = kernels::panels<S>(value_width) * kernels::panel_width<S>;
   const Guarded<S> query(values<S>(rows * width, 1), at_end),
       key_panels(values<S>(kernels::packed_size<S>(keys, width), 2), at_end),
       value(values<S>(keys * value_stride, 3), at_end), context(zeros<S>(rows * value_width), at_end),
       weights(zeros<S>(rows * keys), at_end), scores(zeros<S>(rows * keys), at_end),
       mean(values<S>(rows * keys, 4), at_end), bias(values<S>(rows * (keys - extra), 5), at_end),
-      scratch(zeros<S>(kernels::attention_scratch<S>(keys, value_width, in_place)), at_end);
+      scratch(zeros<S>(kernels::attention_scratch<S>(keys, value_width, scores_in_weights)), at_end);
   std::vector<std::uint8_t> kept(static_cast<std::size_t>(keys - extra), 1);
   for (std::size_t j = 0; j < kept.size(); j += 3) kept[j] = 0;
   const Guarded<std::uint8_t> flags(kept, at_end);
@@ -64,8 +65,8 @@ std::vector<S> attend(bool at_end, Index rows, Index keys, Index width, Index va
     head.weights = weights.data(), head.mean = mean.data();
     head.mean_first = (kind & 1) != 0, head.mean_last = (kind & 2) != 0, head.mean_factor = S(0.25);
     // Streamed rows are aligned to a vector, as the callers see to.
-    head.stream = keys % vt::simd<S>::lanes == 0 && extra == 0 && !in_place;
-    if (in_place) head.in_place = true, head.mean = nullptr;
+    head.stream = keys % vt::simd<S>::lanes == 0 && extra == 0 && !scores_in_weights;
+    if (scores_in_weights) head.scores_in_weights = true, head.mean = nullptr;
   }
   std::vector<S> all;
   const auto maps = [&] {
@@ -73,7 +74,7 @@ std::vector<S> attend(bool at_end, Index rows, Index keys, Index width, Index va
     append(all, mean, rows * keys);
   };
   if (!(kind & 48)) {
-    kernels::attend(head, Index{0}, rows, scratch.data());
+    kernels::attend_head(head, Index{0}, rows, scratch.data());
     maps();
     return all;
   }
@@ -90,7 +91,7 @@ std::vector<S> attend(bool at_end, Index rows, Index keys, Index width, Index va
   }
   if (kind & 32)
     head.figures.top_weights = top_weights.data(), head.figures.top_keys = top_keys.data(), head.figures.top = top;
-  kernels::attend<S, true>(head, Index{0}, rows, scratch.data());
+  kernels::attend_head<S, true>(head, Index{0}, rows, scratch.data());
   maps();
   for (const auto* one : {&entropy, &largest, &key, &log_sum_exp}) append(all, *one, rows);
   for (Index i = 0; i < blocks; ++i)  // what stands in the vector behind the keys means nothing
@@ -235,8 +236,16 @@ TEST_CASE_TEMPLATE("multiply_rows, and the heads of vectors", S, float, double) 
         const Index panels = kernels::panels_at_once(rows);
         const Guarded<S> a(values<S>(rows * depth, 1), at_end), b(values<S>(panels * width * depth, 2), at_end),
             c(zeros<S>(rows * panels * width), at_end);
-        kernels::multiply_rows<S>(rows, panels, a.data(), depth, b.data(), width * depth, width, depth, c.data(),
-                                  panels * width, true);
+        kernels::multiply_rows<S>(rows, panels,
+                                  {.a = a.data(),
+                                   .a_stride = depth,
+                                   .b = b.data(),
+                                   .b_panel = width * depth,
+                                   .b_step = width,
+                                   .depth = depth,
+                                   .c = c.data(),
+                                   .c_stride = panels * width,
+                                   .add_to_c = true});
         const S expected = chain<S>(
             depth, [&](Index k) { return a.data()[(rows - 1) * depth + k]; },
             [&](Index k) { return b.data()[(panels - 1) * width * depth + k * width + width - 1]; });

@@ -66,8 +66,8 @@ TEST_CASE_TEMPLATE("layer_norm agrees with its naive twin, misaligned, strided, 
         const S* weight = kind & 1 ? parameters.data() + offset : nullptr;
         const S* bias = kind & 2 ? parameters.data() + offset + width : nullptr;
         std::vector<S> y(static_cast<std::size_t>(offset + rows * y_stride), S(77));
-        kernels::layer_norm<S>(x.data() + offset, x_stride, y.data() + offset, y_stride, rows, width, weight, bias,
-                               S(1e-5));
+        kernels::layer_norm<S>(
+            {x.data() + offset, x_stride, y.data() + offset, y_stride, rows, width, weight, bias, S(1e-5)});
         long double worst = 0;
         for (Index row = 0; row < rows; ++row) {
           const auto expected = naive(x.data() + offset + row * x_stride, width, weight, bias, S(1e-5));
@@ -87,18 +87,18 @@ TEST_CASE_TEMPLATE("a row's numbers depend on the row alone", S, float, double) 
     const auto row = random_values<S>(width, 3), weight = random_values<S>(width, 4), bias = random_values<S>(width, 5);
     const auto size = static_cast<std::size_t>(width);
     std::vector<S> alone(size);
-    kernels::layer_norm<S>(row.data(), 0, alone.data(), 0, 1, width, weight.data(), bias.data(), S(1e-5));
+    kernels::layer_norm<S>({row.data(), 0, alone.data(), 0, 1, width, weight.data(), bias.data(), S(1e-5)});
     // Among other rows, from another alignment.
     auto many = random_values<S>(4 * width + 1, 6);
     std::copy(row.begin(), row.end(), many.begin() + 1 + 2 * width);
     auto in_place = many;
     std::vector<S> result(4 * size + 1);
-    kernels::layer_norm<S>(many.data() + 1, width, result.data() + 1, width, 4, width, weight.data(), bias.data(),
-                           S(1e-5));
+    kernels::layer_norm<S>(
+        {many.data() + 1, width, result.data() + 1, width, 4, width, weight.data(), bias.data(), S(1e-5)});
     CHECK(equal(alone, {result.begin() + 1 + 2 * width, result.begin() + 1 + 3 * width}));
     // In place.
-    kernels::layer_norm<S>(in_place.data() + 1, width, in_place.data() + 1, width, 4, width, weight.data(), bias.data(),
-                           S(1e-5));
+    kernels::layer_norm<S>(
+        {in_place.data() + 1, width, in_place.data() + 1, width, 4, width, weight.data(), bias.data(), S(1e-5)});
     CHECK(equal(std::vector<S>(result.begin() + 1, result.end()), {in_place.begin() + 1, in_place.end()}));
   }
 }
@@ -107,7 +107,7 @@ TEST_CASE_TEMPLATE("a large mean costs no more than the input's own rounding", S
   auto x = random_values<S>(512, 7);
   for (S& value : x) value += S(1000);
   std::vector<S> y(512);
-  kernels::layer_norm<S>(x.data(), 0, y.data(), 0, 1, 512, nullptr, nullptr, S(1e-5));
+  kernels::layer_norm<S>({x.data(), 0, y.data(), 0, 1, 512, nullptr, nullptr, S(1e-5)});
   const auto expected = naive<S>(x.data(), 512, nullptr, nullptr, S(1e-5));
   for (std::size_t i = 0; i < 512; ++i)
     CHECK(std::abs(y[i] - expected[i]) <= 4000 * static_cast<long double>(std::numeric_limits<S>::epsilon()));
@@ -121,12 +121,12 @@ TEST_CASE_TEMPLATE("NaN and infinity fill their row and no other; constant rows 
       auto x = random_values<S>(3 * width, 8);
       x[std::size_t(width + at)] = bad;
       std::vector<S> y(x.size());
-      kernels::layer_norm<S>(x.data(), width, y.data(), width, 3, width, nullptr, nullptr, S(1e-5));
+      kernels::layer_norm<S>({x.data(), width, y.data(), width, 3, width, nullptr, nullptr, S(1e-5)});
       for (std::size_t i = 0; i < x.size(); ++i) CHECK(std::isnan(y[i]) == (i / width == 1));
     }
   const std::vector<S> constant(width, S(0.5)), bias = random_values<S>(width, 9);
   std::vector<S> y(width);
-  kernels::layer_norm<S>(constant.data(), 0, y.data(), 0, 1, width, bias.data(), bias.data(), S(1e-5));
+  kernels::layer_norm<S>({constant.data(), 0, y.data(), 0, 1, width, bias.data(), bias.data(), S(1e-5)});
   CHECK(equal(y, bias));
 }
 
@@ -149,9 +149,9 @@ TEST_CASE_TEMPLATE("layer_norm touches no byte outside its rows", S, float, doub
   for (const Index width : widths) {
     if (width * Index(sizeof(S)) > Index(page)) continue;
     CAPTURE(width);
-    kernels::layer_norm<S>(x.last(width), width, y.last(width), width, 1, width, weight.last(width), bias.last(width),
-                           S(1e-5));
-    kernels::layer_norm<S>(x.first(), width, y.first(), width, 1, width, weight.first(), bias.first(), S(1e-5));
+    kernels::layer_norm<S>(
+        {x.last(width), width, y.last(width), width, 1, width, weight.last(width), bias.last(width), S(1e-5)});
+    kernels::layer_norm<S>({x.first(), width, y.first(), width, 1, width, weight.first(), bias.first(), S(1e-5)});
     CHECK(y.first()[0] == 0);
   }
 }

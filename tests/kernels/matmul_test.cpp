@@ -16,8 +16,8 @@ template <class S>
 std::vector<S> pack(const std::vector<S>& b, Index columns, Index depth) {
   std::vector<S> packed(std::size_t(kernels::packed_size<S>(columns, depth)), S(-1));
   for (Index p = 0; p < kernels::panels<S>(columns); ++p)
-    kernels::pack_panel(b.data(), depth, Index{1}, p * kernels::panel_width<S>, columns, Index{0}, depth,
-                        packed.data() + p * kernels::panel_width<S> * depth);
+    kernels::pack_panel<S>({b.data(), columns, depth}, p * kernels::panel_width<S>, 0, depth,
+                           packed.data() + p * kernels::panel_width<S> * depth);
   return packed;
 }
 
@@ -152,7 +152,7 @@ TEST_CASE_TEMPLATE("a product that finds the copy of its left operand there has 
         product.a = a.data(), product.a_stride = depth;
         product.b = packed.data(), product.columns = columns, product.depth = depth;
         product.c = c[i].data(), product.c_stride = columns;
-        product.copy = i == 0 ? nullptr : copy.data(), product.copied = i == 2, product.then = packed.data();
+        product.copy = i == 0 ? nullptr : copy.data(), product.copied = i == 2, product.next_weight = packed.data();
         kernels::matmul(product, rows, Index{0}, kernels::panels<S>(columns));
       }
       CHECK(same(c[0].data(), c[1].data(), rows * columns));

@@ -12,8 +12,7 @@ TEST_CASE_TEMPLATE("every element stands where packed_at says, and rows past the
       const auto matrix = support::random_values<S>(rows * cols, 1);
       std::vector<S> packed(std::size_t(kernels::packed_size<S>(rows, cols)), S(-1));
       for (Index p = 0; p < kernels::panels<S>(rows); ++p)
-        kernels::pack_panel(matrix.data(), cols, Index{1}, p * width, rows, Index{0}, cols,
-                            packed.data() + p * width * cols);
+        kernels::pack_panel<S>({matrix.data(), rows, cols}, p * width, 0, cols, packed.data() + p * width * cols);
       std::vector<S> expected(packed.size(), S(0));
       for (Index i = 0; i < rows; ++i)
         for (Index j = 0; j < cols; ++j)
@@ -29,10 +28,9 @@ TEST_CASE_TEMPLATE("a transposed matrix is packed by strides, and a range of col
   for (Index i = 0; i < rows; ++i)
     for (Index j = 0; j < cols; ++j) transposed[std::size_t(j * rows + i)] = matrix[std::size_t(i * cols + j)];
   std::vector<S> one(std::size_t(kernels::packed_size<S>(rows, cols))), two(one.size());
-  kernels::pack_panel(matrix.data(), cols, Index{1}, Index{0}, rows, Index{0}, cols, one.data());
-  kernels::pack_panel(transposed.data(), Index{1}, rows, Index{0}, rows, Index{0}, Index{4}, two.data());
-  kernels::pack_panel(transposed.data(), Index{1}, rows, Index{0}, rows, Index{4}, cols,
-                      two.data() + 4 * kernels::panel_width<S>);
+  kernels::pack_panel<S>({matrix.data(), rows, cols}, 0, 0, cols, one.data());
+  kernels::pack_panel<S>({transposed.data(), rows, 1, rows}, 0, 0, 4, two.data());
+  kernels::pack_panel<S>({transposed.data(), rows, 1, rows}, 0, 4, cols, two.data() + 4 * kernels::panel_width<S>);
   CHECK(one == two);
 }
 

@@ -1,6 +1,6 @@
+#include <vitrine/layers/attention.hpp>
 #include <vitrine/layers/multihead_attention.hpp>
 #include <vitrine/layers/scaled_dot_product_attention.hpp>
-#include <vitrine/run/attention_core.hpp>
 
 #include "../support/support.hpp"
 

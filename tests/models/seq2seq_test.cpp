@@ -127,7 +127,7 @@ TEST_CASE("separate vocabularies") {
 }
 
 TEST_CASE("sinusoids: all sines, then all cosines, rounded to float") {
-  const auto block = vt::detail::sinusoid_table<double>(vt::heap(), 9, 6);
+  const auto block = vt::detail::sinusoid_table<double>(vt::heap(), 9, 6, vt::Sinusoid::halves);
   for (Index t = 0; t < 9; ++t)
     for (Index i = 0; i < 3; ++i) {
       const double angle = double(t) / std::pow(10000.0, 2 * double(i) / 6);

@@ -1,7 +1,7 @@
 // Stacks, and the pair of them: what holds beyond their layers (tests/layers).
 #include <vitrine/models/decoder.hpp>
 #include <vitrine/models/encoder.hpp>
-#include <vitrine/models/layer_array.hpp>
+#include <vitrine/models/stack.hpp>
 #include <vitrine/models/transformer.hpp>
 
 #include "../support/support.hpp"

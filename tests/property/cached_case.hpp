@@ -18,10 +18,10 @@ class BareDecoder : public vt::Module<BareDecoder<S>, S> {
   BareDecoder(const vt::LayerConfig& config, Index layers, bool final_norm)
       : vt::Module<BareDecoder, S>(vt::heap()), stack(layers > 0) {
     for (Index i = 0; i < (stack ? layers : 1); ++i) cores.emplace_back(config);
-    if (final_norm) norm = vt::detail::Norm<S>(config.d_model, config.layer_norm_eps, config.bias);
+    if (final_norm) norm = vt::detail::NormCore<S>(config.d_model, config.layer_norm_eps, config.bias);
   }
   std::vector<vt::detail::DecoderLayerCore<S>> cores;
-  vt::detail::Norm<S> norm;
+  vt::detail::NormCore<S> norm;
   bool stack;
 
   template <class Self, class F>
@@ -158,10 +158,12 @@ std::vector<Named<S>> run_cached(const Case<S>& c, const K& keep = {}, int threa
   const auto planned = [&](std::byte* base) {
     vt::Arena arena(base);
     vt::detail::DecoderPlan<S> plan;
-    plan.query = arena.take<S>(batch * width);
-    plan.context = arena.take<S>(batch * width);
+    vt::detail::AttentionCall<S>&self = plan.attentions.self, &cross = plan.attentions.cross;
+    decoder.cores[0].self_attn.plan_queries(arena, batch, self, false);
+    self.queries = self.keys = {batch, 1, nullptr};
+    cross = self, cross.keys = {batch, memory.length, nullptr};
     plan.scratch = vt::detail::Scratch<S>::plan(arena, threads, batch * std::max(memory.length, Index{1}),
-                                                decoder.cores[0].sizes(length, memory.length));
+                                                decoder.cores[0].sizes(std::max(length, memory.length)));
     return vt::detail::Planned<vt::detail::DecoderPlan<S>>{plan, arena.used()};
   };
   vt::throw_if_failed(workspace.reserve(planned(nullptr).bytes));
@@ -171,8 +173,6 @@ std::vector<Named<S>> run_cached(const Case<S>& c, const K& keep = {}, int threa
   vt::throw_if_failed(output.resize(batch, length, width));
   Joined self(depth, batch, heads, length, length), cross(depth, batch, heads, length, memory.length);
   std::vector<S> x(std::size_t(batch * width)), y(x.size());
-  vt::detail::DecoderPass<S> pass;
-  pass.rows = {batch, 1, nullptr}, pass.memory_rows = {batch, memory.length, nullptr};
   for (Index t = 0; t < length; ++t) {
     for (Index b = 0; b < batch; ++b)
       for (Index e = 0; e < width; ++e)
@@ -186,19 +186,23 @@ std::vector<Named<S>> run_cached(const Case<S>& c, const K& keep = {}, int threa
         vt::detail::prepare_maps(cross_maps, vt::heap(), cross_shape, keep.selection, vt::Which::cross));
     const MaskInput<S> self_row = mask_row(self_mask, t, t + 1), memory_row = mask_row(memory_mask, t, memory.length);
     const vt::Mask<S> tgt_mask = self_row.mask(heads), mask = memory_row.mask(heads);
-    pass.tgt_mask = tgt_mask.any() ? &tgt_mask : nullptr, pass.memory_mask = mask.any() ? &mask : nullptr;
-    pass.past = t;
     vt::run_team(threads, [&](vt::Team& team) {
-      vt::detail::DecoderPass<S> own = pass;
-      const S* in = x.data();
-      for (Index i = 0; i < depth; ++i, in = y.data()) {
-        own.self = cache.self(i), own.cross = cache.memory(i);
-        own.self_sink = vt::detail::sink_of<S>(self_maps, i), own.cross_sink = vt::detail::sink_of<S>(cross_maps, i);
+      using vt::detail::Rows;
+      const vt::detail::Lane<S> lane(team, plan.scratch, batch);
+      const Rows<S> hidden(y.data(), batch, width);
+      const Rows<const S> source(memory_rows, batch * memory.length, width);
+      Rows<const S> in(x.data(), batch, width);
+      for (Index i = 0; i < depth; ++i, in = hidden) {
+        vt::detail::DecoderCall<S> own = plan.attentions;
+        own.self.set_layer(tgt_mask, nullptr, vt::detail::sink_of<S>(self_maps, i));
+        own.cross.set_layer(mask, nullptr, vt::detail::sink_of<S>(cross_maps, i));
+        own.self.key_values = cache.self(i), own.cross.key_values = cache.cross(i), own.self.past = t;
         const auto& core = decoder.cores[std::size_t(i)];
-        if (t == 0) core.read_memory(team, plan.scratch, memory_rows, own);
-        core(team, plan, in, y.data(), own);
+        const vt::detail::ProductOrder<S> order = core.order();
+        if (t == 0) core.read_encoded(lane.over(source.count).in_layer(i, order), source, own.cross);
+        core(lane.in_layer(i, order), in, hidden, own);
       }
-      if (decoder.norm.exists()) decoder.norm(team, y.data(), width, y.data(), width, batch);
+      if (decoder.norm.exists()) decoder.norm(lane, hidden, hidden);
     });
     for (Index b = 0; b < batch; ++b)
       for (Index e = 0; e < width; ++e) output.data()[(b * length + t) * width + e] = y[std::size_t(b * width + e)];

@@ -87,10 +87,11 @@ struct MapLayout {
   }
 };
 
+struct Untraced;
+template <class S, class Trace>
+class Lane;
 template <class S>
-struct Scratch;
-template <class S>
-struct Attend;
+struct AttentionCall;
 
 // One layer's place for its maps, as the kernels see it. Pointers are null where nothing is kept.
 template <class S>
@@ -99,11 +100,11 @@ struct MapSink {
   const MapLayout* layout = nullptr;
   Index layer = 0;
   // Of what stores no map: its values, where those of the layer before stand (a rollout), and the function that
-  // computes them (run/attention_figures.hpp). Null for maps.
+  // computes them (run/figures_attention.hpp). Null for maps.
   S* figures = nullptr;
   const S* before = nullptr;
   Index top = 0;
-  void (*attend)(Team&, const Scratch<S>&, const Attend<S>&, Index heads) = nullptr;
+  void (*attend_figures)(const Lane<S, Untraced>&, const AttentionCall<S>&) = nullptr;
 
   bool any() const { return layout != nullptr && layout->kept && layout->layers.contains(layer); }
   S* place(S* base, Index b, Index h) const {

@@ -5,7 +5,8 @@
 // and nothing is ever packed again. Keys and values of the encoder's output are computed once, one place for each
 // source, which consecutive hypotheses (beams) share.
 #pragma once
-#include <vitrine/run/attention_core.hpp>
+#include <vitrine/core/parallel.hpp>
+#include <vitrine/run/key_values.hpp>
 
 namespace vitrine::inline VITRINE_ABI {
 
@@ -17,13 +18,13 @@ class KeyValueCache {
   struct Sizes {
     Index layers = 0, heads = 0, width = 0;  // width: of a head
     Index sources = 0, sharing = 1;          // hypotheses: sources x sharing
-    Index capacity = 0, memory_capacity = 0;
+    Index capacity = 0, source_capacity = 0;
   };
 
   // Empty; grows through `memory`.
   explicit KeyValueCache(const Memory* memory) noexcept
-      : self_(memory), memory_(memory), spare_(memory), moves_(memory), from_(memory) {}
-  // Forgets everything. Memory: grows to layers x (hypotheses x capacity + sources x memory_capacity) x 2 E values (E:
+      : self_(memory), cross_(memory), spare_(memory), moves_(memory), from_(memory) {}
+  // Forgets everything. Memory: grows to layers x (hypotheses x capacity + sources x source_capacity) x 2 E values (E:
   // heads x width), rounded up to panels, and with beams one hypothesis more; none when a former size was enough.
   // out_of_memory.
   Status reserve(const Sizes& sizes) noexcept {
@@ -32,10 +33,10 @@ class KeyValueCache {
     one.heads = sizes.heads, one.width = one.value_width = sizes.width;
     one.capacity = sizes.capacity;
     self_layout_ = one;
-    one.capacity = sizes.memory_capacity;
-    memory_layout_ = one;
+    one.capacity = sizes.source_capacity;
+    cross_layout_ = one;
     if (Status s = self_.resize(sizes.layers * hypotheses() * slot(self_layout_)); s != Status::ok) return s;
-    if (Status s = memory_.resize(sizes.layers * sizes.sources * slot(memory_layout_)); s != Status::ok) return s;
+    if (Status s = cross_.resize(sizes.layers * sizes.sources * slot(cross_layout_)); s != Status::ok) return s;
     if (Status s = moves_.resize(3 * hypotheses()); s != Status::ok) return s;
     if (Status s = from_.resize(sizes.sharing); s != Status::ok) return s;
     return spare_.resize(sizes.sharing > 1 ? sizes.layers * slot(self_layout_) : 0);
@@ -45,23 +46,23 @@ class KeyValueCache {
   // Hypotheses at present.
   Index hypotheses() const noexcept { return sizes_.sources * sizes_.sharing; }
   // Bytes of these keys and values.
-  std::size_t bytes() const noexcept { return std::size_t(self_.size() + memory_.size() + spare_.size()) * sizeof(S); }
+  std::size_t bytes() const noexcept { return std::size_t(self_.size() + cross_.size() + spare_.size()) * sizeof(S); }
 
   // One layer's keys and values of the hypotheses.
   detail::KeyValues<S> self(Index layer) noexcept { return at(self_, self_layout_, layer, hypotheses()); }
   // One layer's keys and values of the sources.
-  detail::KeyValues<S> memory(Index layer) noexcept { return at(memory_, memory_layout_, layer, sizes_.sources); }
+  detail::KeyValues<S> cross(Index layer) noexcept { return at(cross_, cross_layout_, layer, sizes_.sources); }
 
   // Hypothesis i becomes what parents[i] was, for all i < parents.size(): a multiple of `sharing`, each group of that
   // size from one source, in ascending order of sources. `filled` keys are copied, and of a source as many as
-  // memory_lengths says. Allocates nothing.
-  void reorder(int threads, std::span<const Index> parents, Index filled, const Index* memory_lengths) noexcept {
+  // source_lengths says. Allocates nothing.
+  void reorder(int threads, std::span<const Index> parents, Index filled, const Index* source_lengths) noexcept {
     plan_moves(parents);
     if (move_count_ == 0) return;
     run_team(threads, [&](Team& team) {
       team.for_each(sizes_.layers * sizes_.heads, [&](Index item) {
         const Index h = item % sizes_.heads;
-        const detail::KeyValues<S> kv = self(item / sizes_.heads), cross = memory(item / sizes_.heads);
+        const detail::KeyValues<S> kv = self(item / sizes_.heads), of_source = cross(item / sizes_.heads);
         detail::KeyValues<S> spare = self_layout_;
         spare.heads = 1;
         if (spare_.size() > 0) {  // else no move goes by way of it
@@ -70,11 +71,12 @@ class KeyValueCache {
         }
         for (Index m = 0; m < move_count_; ++m) {
           const Move move = moves_[m];
-          if (move.of_source)
-            copy(cross, move.from, h, cross, move.to, h, memory_lengths[move.from]);
-          else
-            copy(move.from < 0 ? spare : kv, move.from < 0 ? 0 : move.from, move.from < 0 ? 0 : h,
-                 move.to < 0 ? spare : kv, move.to < 0 ? 0 : move.to, move.to < 0 ? 0 : h, filled);
+          if (move.of_source) {
+            copy({of_source, move.from, h}, {of_source, move.to, h}, source_lengths[move.from]);
+          } else {
+            const Place from = move.from < 0 ? Place{spare, 0, 0} : Place{kv, move.from, h};
+            copy(from, move.to < 0 ? Place{spare, 0, 0} : Place{kv, move.to, h}, filled);
+          }
         }
       });
     });
@@ -125,22 +127,26 @@ class KeyValueCache {
       }
     }
   }
-  static void copy(const detail::KeyValues<S>& from, Index b, Index h, const detail::KeyValues<S>& to, Index to_b,
-                   Index to_h, Index filled) {
+  struct Place {
+    const detail::KeyValues<S>& kv;
+    Index b, h;
+  };
+  static void copy(const Place& from, const Place& to, Index filled) {
     constexpr Index panel = kernels::panel_width<S>;
-    const Index whole = filled / panel * panel * from.width, rest = filled % panel, values = filled * from.value_row();
-    const S *k = from.key_panels(b, h), *v = from.value_rows(b, h);
-    S *to_k = to.key_panels(to_b, to_h), *to_v = to.value_rows(to_b, to_h);
+    const Index width = from.kv.width, values = filled * from.kv.value_row();
+    const Index whole = filled / panel * panel * width, rest = filled % panel;
+    const S *k = from.kv.key_panels(from.b, from.h), *v = from.kv.value_rows(from.b, from.h);
+    S *to_k = to.kv.key_panels(to.b, to.h), *to_v = to.kv.value_rows(to.b, to.h);
     for (Index i = 0; i < whole; ++i) to_k[i] = k[i];
     if (rest > 0)
-      for (Index d = 0; d < from.width; ++d)
+      for (Index d = 0; d < width; ++d)
         for (Index i = 0; i < rest; ++i) to_k[whole + d * panel + i] = k[whole + d * panel + i];
     for (Index i = 0; i < values; ++i) to_v[i] = v[i];
   }
 
   Sizes sizes_;
-  detail::KeyValues<S> self_layout_, memory_layout_;
-  Buffer<S> self_, memory_, spare_;
+  detail::KeyValues<S> self_layout_, cross_layout_;
+  Buffer<S> self_, cross_, spare_;
   Buffer<Move> moves_;
   Buffer<Index> from_;
   Index move_count_ = 0;

@@ -65,8 +65,7 @@ class CausalSteps {
         s != Status::ok)
       return s;
     if (length > 0) {
-      const Mask<S> mask = causal();
-      if (Status s = run({1, length, nullptr}, &mask, read.output.data(), read.self_attn, nullptr); s != Status::ok)
+      if (Status s = run({1, length, nullptr}, causal(), read.output.data(), read.self_attn, nullptr); s != Status::ok)
         return s;
     }
     filled_ = length;
@@ -104,7 +103,7 @@ class CausalSteps {
         return s;
     }
     for (Index i = 0; i < rows_; ++i) embedding.row(ids[std::size_t(i)], filled_, embedded_.data() + i * width);
-    if (Status s = run({rows_, 1, nullptr}, nullptr, hidden_.data(), result.self_attn, result.output.data());
+    if (Status s = run({rows_, 1, nullptr}, {}, hidden_.data(), result.self_attn, result.output.data());
         s != Status::ok)
       return s;
     ++filled_;
@@ -121,7 +120,7 @@ class CausalSteps {
     const auto& sizes = cache_.sizes();
     const double moved = double(rows_) * double(sizes.layers * sizes.heads * sizes.width) * double(filled_);
     const Index no_memory = 0;
-    if (filled_ > 0) cache_.reorder(detail::team_size(*workspace_, 8 * moved), parents, filled_, &no_memory);
+    if (filled_ > 0) cache_.reorder(workspace_->threads_for(8 * moved), parents, filled_, &no_memory);
     return {};
   }
 
@@ -147,39 +146,43 @@ class CausalSteps {
  private:
   // embedded_ through all layers to `y`, and on to the logits if there is a place for them.
   template <class M>
-  Status run(const detail::RowMap& row_map, const Mask<S>* mask, S* y, M& maps, S* logits) noexcept {
+  Status run(const detail::RowMap& row_map, const Mask<S>& mask, S* y, M& maps, S* logits) noexcept {
+    using detail::Rows;
     const auto layers = model_->encoder_.layers();
-    const auto& core = layers.core[0];
+    const auto& core = layers[0];
     const Index width = model_->config_.n_embd, vocab = model_->vocab_size(), rows = row_map.rows();
     const double count = double(rows), pairs = count * double(filled_ + row_map.length);
     const double output = logits != nullptr ? count * double(vocab) * double(width) : 0;
-    const int threads = detail::team_size(*workspace_, double(layers.count) * core.work(count, pairs) + output);
-    using Plan = typename detail::EncoderLayerCore<S>::Plan;
+    const int threads = workspace_->threads_for(double(layers.count) * core.work(count, pairs) + output);
     const auto planned = [&](std::byte* base) {
       Arena arena(base);
-      Plan p{};
-      p.rows = row_map;
-      p.query = p.context = arena.take<S>(rows * width);
-      auto sizes = core.self_attn.sizes(capacity_).max(core.feed_forward.sizes());
+      detail::EncoderPlan<S> p;
+      p.attention.queries = p.attention.keys = row_map, p.attention.past = filled_;
+      core.self_attn.plan_queries(arena, rows, p.attention, false);
+      auto sizes = core.sizes(capacity_);
       sizes.figures = detail::figure_columns<M>;
       p.scratch = detail::Scratch<S>::plan(arena, threads, rows, sizes);
-      return detail::Planned<Plan>{p, arena.used()};
+      return detail::Planned<detail::EncoderPlan<S>>{p, arena.used()};
     };
     if (Status s = workspace_->reserve(planned(nullptr).bytes); s != Status::ok) return s;
-    const Plan plan = planned(workspace_->data()).plan;
+    const detail::EncoderPlan<S> plan = planned(workspace_->data()).plan;
+    const Rows<S> hidden(y, rows, width), out(logits, rows, vocab);
     run_team(threads, [&](Team& team) {
-      Plan p = plan;
-      const S* in = embedded_.data();
-      for (Index i = 0; i < layers.count; ++i, in = y) {
-        p.memory = cache_.self(i);
-        layers.core[i](team, p, in, y, mask, nullptr, detail::sink_of<S>(maps, i), filled_);
+      const detail::Lane<S> lane(team, plan.scratch, rows);
+      Rows<const S> x(embedded_.data(), rows, width);
+      for (Index i = 0; i < layers.count; ++i, x = hidden) {
+        detail::AttentionCall<S> call = plan.attention;
+        call.set_layer(mask, nullptr, detail::sink_of<S>(maps, i));
+        call.key_values = cache_.self(i);
+        const detail::ProductOrder<S> order = layers[i].order();
+        layers[i](lane.in_layer(i, order), x, hidden, call);
       }
       if (logits == nullptr) return;
-      detail::for_rows(team, rows, [&](Team& t, Index first, Index last) {
-        S* const from = y + first * width;
-        (*layers.norm)(t, from, width, from, width, last - first);
-        detail::linear(t, p.scratch.pack.own(t), model_->output(), 0,
-                       detail::LinearCall<S>{from, width, last - first, nullptr, logits + first * vocab, vocab});
+      lane.blocks([&](auto& block) {
+        const Rows<S> last = block.of(hidden);
+        (*layers.norm)(block, last, last);
+        detail::Operand<S> from(last);
+        block.linear(nullptr, from, detail::Affine<S>(model_->output()), block.of(out));
       });
     });
     return {};

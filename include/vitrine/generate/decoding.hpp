@@ -73,7 +73,7 @@ class DecodingSteps {
     if (Status s = hidden_.resize(1, all, model_->config_.d_model); s != Status::ok) return s;
     for (Index b = 0; b < sources_; ++b) lengths_[b] = sources.length_of(b);
     describe_sources();
-    if (Status s = read_memory(encoder.output); s != Status::ok) return s;
+    if (Status s = read_encoded(encoder.output); s != Status::ok) return s;
     rows_ = all;
     return {};
   }
@@ -86,75 +86,22 @@ class DecodingSteps {
   Status next_into(DecoderResult<K, S>& result, std::span<const Index> ids, const K& keep) noexcept {
     static_assert(!detail::is_rollout<typename K::template map<S, 0>>,
                   "vitrine: keep::rollout needs self-attention over whole sequences; a step is one row of it");
-    if (rows_ == 0) return {Status::not_supported, "there is nothing to decode: call begin first"};
-    if (Index(ids.size()) != rows_)
-      return {Status::bad_shape, "a step takes one id for each hypothesis", Index(ids.size()), rows_};
-    if (filled_ >= capacity_) return {Status::bad_shape, "a step would exceed max_length", filled_ + 1, capacity_};
-    const auto embedding = model_->target_embedding();
-    for (Index id : ids)
-      if (id < 0 || id >= embedding.table->rows)
-        return {Status::bad_shape, "an id is not in the embedding table", id, embedding.table->rows};
+    if (Status s = check_step(ids); s != Status::ok) return s;
+    if (Status s = prepare_step(result, keep.selection); s != Status::ok) return s;
     const auto layers = model_->decoder_.layers();
-    const auto& core = layers.core[0];
-    const Index width = model_->config_.d_model, heads = core.self_attn.heads, vocab = model_->output().rows;
-    result.output.use(model_->memory());
-    if (Status s = result.output.resize(rows_, 1, vocab); s != Status::ok) return s;
-    for (Index length : {filled_ == 0 ? capacity_ : Index{0}, filled_ + 1}) {  // at first room for the longest
-      if (length == 0) continue;
-      const MapShape self{layers.count, rows_, heads, 1, length, {}, {}, 0};
-      if (Status s = detail::prepare_maps(result.self_attn, model_->memory(), self, keep.selection, Which::self);
-          s != Status::ok)
-        return s;
-    }
-    const MapShape cross{
-        layers.count, rows_, heads, 1, memory_length_, {}, {row_lengths_.data(), std::size_t(rows_)}, 0};
-    if (Status s = detail::prepare_maps(result.cross_attn, model_->memory(), cross, keep.selection, Which::cross);
-        s != Status::ok)
-      return s;
-
-    const double rows = double(rows_);
+    const double rows = double(rows_), width = double(model_->config_.d_model);
     const double work =
-        double(layers.count) * core.work(rows, 0, rows * double(filled_ + 1), rows * double(memory_length_)) +
-        rows * double(vocab) * double(width);
-    const int threads = detail::team_size(*workspace_, work);
+        double(layers.count) * layers[0].work(rows, 0, rows * double(filled_ + 1), rows * double(memory_length_)) +
+        rows * double(model_->output().rows) * width;
+    const int threads = workspace_->threads_for(work);
     const auto planned = [&](std::byte* base) {
       Arena arena(base);
-      detail::DecoderPlan<S> plan;
-      plan.query = arena.take<S>(rows_ * width);
-      plan.context = arena.take<S>(rows_ * width);
-      auto sizes = core.sizes(capacity_, memory_length_);
-      sizes.figures = detail::figure_columns_of<K, S>;
-      plan.scratch = detail::Scratch<S>::plan(arena, threads, rows_, sizes);
-      return detail::Planned<detail::DecoderPlan<S>>{plan, arena.used()};
+      return detail::Planned<detail::DecoderPlan<S>>{plan_step(arena, threads, detail::figure_columns_of<K, S>),
+                                                     arena.used()};
     };
     if (Status s = workspace_->reserve(planned(nullptr).bytes); s != Status::ok) return s;
     const detail::DecoderPlan<S> plan = planned(workspace_->data()).plan;
-
-    S *const x = embedded_.data(), *const y = hidden_.data(), *const logits = result.output.data();
-    run_team(threads, [&](Team& team) {
-      team.split(rows_, [&](Index first, Index last) {
-        for (Index i = first; i < last; ++i) embedding.row(ids[std::size_t(i)], filled_, x + i * width);
-      });
-      team.barrier();
-      detail::DecoderPass<S> pass;
-      pass.rows = {rows_, 1, nullptr};
-      pass.memory_rows = {rows_ / options_.beams, memory_length_, starts_.data()};
-      pass.past = filled_, pass.sharing = options_.beams;
-      const S* in = x;
-      for (Index i = 0; i < layers.count; ++i, in = y) {
-        pass.self = cache_.self(i), pass.cross = cache_.memory(i);
-        pass.self_sink = detail::sink_of<S>(result.self_attn, i);
-        pass.cross_sink = detail::sink_of<S>(result.cross_attn, i);
-        layers.core[i](team, plan, in, y, pass);
-      }
-      if (layers.norm != nullptr) (*layers.norm)(team, y, width, y, width, rows_);
-      detail::for_rows(team, rows_, [&](Team& t, Index first, Index last) {
-        const Parameter<S>& bias = model_->final_logits_bias_;
-        detail::linear(t, plan.scratch.pack.own(t), model_->output(), 0,
-                       detail::LinearCall<S>{y + first * width, width, last - first,
-                                             bias.exists() ? bias.vector() : nullptr, logits + first * vocab, vocab});
-      });
-    });
+    run_team(threads, [&](Team& team) { run_step(team, plan, ids, result); });
     ++filled_;
     return {};
   }
@@ -177,7 +124,7 @@ class DecodingSteps {
     }
     const auto& sizes = cache_.sizes();
     const double moved = double(count) * double(sizes.layers * sizes.heads * sizes.width) * double(filled_);
-    cache_.reorder(detail::team_size(*workspace_, 8 * moved), parents, filled_, lengths_.data());
+    cache_.reorder(workspace_->threads_for(8 * moved), parents, filled_, lengths_.data());
     for (Index g = 0; g < count / beams; ++g) lengths_[g] = lengths_[parents[std::size_t(g * beams)] / beams];
     rows_ = count;
     describe_sources();
@@ -215,28 +162,98 @@ class DecodingSteps {
       for (Index i = 0; i < options_.beams; ++i) row_lengths_[g * options_.beams + i] = lengths_[g];
     }
   }
-  Status read_memory(const Tensor<S>& memory) noexcept {
+  // Keys and values of the encoder's output into the cache, for every layer.
+  Status read_encoded(const Tensor<S>& encoded) noexcept {
     const auto layers = model_->decoder_.layers();
-    const auto& core = layers.core[0];
-    const Index rows = memory.rows(), width = model_->config_.d_model;
+    const Index rows = encoded.rows(), width = model_->config_.d_model;
     const int threads =
-        detail::team_size(*workspace_, 2.0 * double(layers.count) * double(rows) * double(width) * double(width));
+        workspace_->threads_for(2.0 * double(layers.count) * double(rows) * double(width) * double(width));
     const auto planned = [&](std::byte* base) {
       Arena arena(base);
-      auto scratch = detail::Scratch<S>::plan(arena, threads, rows, core.sizes(1, memory_length_));
+      auto scratch = detail::Scratch<S>::plan(arena, threads, rows, layers[0].sizes(memory_length_));
       return detail::Planned<detail::Scratch<S>>{scratch, arena.used()};
     };
     if (Status s = workspace_->reserve(planned(nullptr).bytes); s != Status::ok) return s;
     const detail::Scratch<S> scratch = planned(workspace_->data()).plan;
     run_team(threads, [&](Team& team) {
-      detail::DecoderPass<S> pass;
-      pass.memory_rows = {sources_, memory_length_, memory.ragged() ? starts_.data() : nullptr};
+      const detail::Lane<S> lane(team, scratch, rows);
+      detail::AttentionCall<S> cross;
+      cross.keys = {sources_, memory_length_, encoded.ragged() ? starts_.data() : nullptr};
       for (Index i = 0; i < layers.count; ++i) {
-        pass.cross = cache_.memory(i);
-        layers.core[i].read_memory(team, scratch, memory.data(), pass);
+        cross.key_values = cache_.cross(i);
+        const detail::ProductOrder<S> order = layers[i].order();
+        layers[i].read_encoded(lane.in_layer(i, order), {encoded.data(), rows, width}, cross);
       }
     });
     return {};
+  }
+  Status check_step(std::span<const Index> ids) const noexcept {
+    if (rows_ == 0) return {Status::not_supported, "there is nothing to decode: call begin first"};
+    if (Index(ids.size()) != rows_)
+      return {Status::bad_shape, "a step takes one id for each hypothesis", Index(ids.size()), rows_};
+    if (filled_ >= capacity_) return {Status::bad_shape, "a step would exceed max_length", filled_ + 1, capacity_};
+    const Index known = model_->target_embedding().table->rows;
+    for (Index id : ids)
+      if (id < 0 || id >= known) return {Status::bad_shape, "an id is not in the embedding table", id, known};
+    return {};
+  }
+  template <class R>
+  Status prepare_step(R& result, const Selection& selection) noexcept {
+    const Memory* const memory = model_->memory();
+    const Index layers = model_->decoder_.layers().count, heads = model_->config_.decoder_attention_heads;
+    result.output.use(memory);
+    if (Status s = result.output.resize(rows_, 1, model_->output().rows); s != Status::ok) return s;
+    for (Index length : {filled_ == 0 ? capacity_ : Index{0}, filled_ + 1}) {  // at first room for the longest
+      if (length == 0) continue;
+      const MapShape self{layers, rows_, heads, 1, length, {}, {}, 0};
+      if (Status s = detail::prepare_maps(result.self_attn, memory, self, selection, Which::self); s != Status::ok)
+        return s;
+    }
+    const MapShape cross{layers, rows_, heads, 1, memory_length_, {}, {row_lengths_.data(), std::size_t(rows_)}, 0};
+    return detail::prepare_maps(result.cross_attn, memory, cross, selection, Which::cross);
+  }
+  detail::DecoderPlan<S> plan_step(Arena& arena, int threads, Index figures) const noexcept {
+    detail::DecoderPlan<S> plan;
+    const auto& core = model_->decoder_.layers()[0];
+    detail::AttentionCall<S>&self = plan.attentions.self, &cross = plan.attentions.cross;
+    core.self_attn.plan_queries(arena, rows_, self, false);
+    self.queries = self.keys = {rows_, 1, nullptr}, self.past = filled_;
+    cross = self;
+    cross.keys = {rows_ / options_.beams, memory_length_, starts_.data()}, cross.past = 0;
+    cross.sharing = options_.beams;
+    auto sizes = core.sizes(capacity_ > memory_length_ ? capacity_ : memory_length_);
+    sizes.figures = figures;
+    plan.scratch = detail::Scratch<S>::plan(arena, threads, rows_, sizes);
+    return plan;
+  }
+  // One region from the embedding to the logits.
+  template <class R>
+  void run_step(Team& team, const detail::DecoderPlan<S>& plan, std::span<const Index> ids, R& result) noexcept {
+    using detail::Rows;
+    const auto layers = model_->decoder_.layers();
+    const auto embedding = model_->target_embedding();
+    const Index width = model_->config_.d_model;
+    const Rows<S> embedded(embedded_.data(), rows_, width), hidden(hidden_.data(), rows_, width);
+    const Rows<S> logits(result.output.data(), rows_, result.output.width());
+    const detail::Lane<S> lane(team, plan.scratch, rows_);
+    lane.split([&](Index first, Index last) {
+      for (Index i = first; i < last; ++i) embedding.row(ids[std::size_t(i)], filled_, embedded.data + i * width);
+    });
+    lane.wait();
+    Rows<const S> x = embedded;
+    for (Index i = 0; i < layers.count; ++i, x = hidden) {
+      detail::DecoderCall<S> call = plan.attentions;
+      call.self.key_values = cache_.self(i), call.cross.key_values = cache_.cross(i);
+      call.self.sink = detail::sink_of<S>(result.self_attn, i);
+      call.cross.sink = detail::sink_of<S>(result.cross_attn, i);
+      const detail::ProductOrder<S> order = layers[i].order();
+      layers[i](lane.in_layer(i, order), x, hidden, call);
+    }
+    layers.finish(lane, hidden);
+    lane.blocks([&](auto& block) {
+      detail::Operand<S> from(block.of(hidden));
+      block.linear(nullptr, from, {model_->output(), model_->final_logits_bias_}, block.of(logits));
+    });
   }
 
   const Seq2Seq<S>* model_;

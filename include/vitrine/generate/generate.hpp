@@ -72,9 +72,10 @@ struct CausalScored {
 
 // targets[b]: ids without the start token. rows of maps: one for each id. Throws StatusError.
 template <class S, class K = DefaultKeep>
-Scored<K, S> score(const Seq2Seq<S>& model, Workspace& workspace, const Tokens& sources,
-                   const std::vector<std::vector<Index>>& targets, const GenerationConfig& config, const K& keep = {},
-                   const Seq2SeqMasks<S>& masks = {});
+Scored<K, S> score(  // NOLINT(readability-function-size): a model's arguments and a call's
+    const Seq2Seq<S>& model, Workspace& workspace, const Tokens& sources,
+    const std::vector<std::vector<Index>>& targets, const GenerationConfig& config, const K& keep = {},
+    const Seq2SeqMasks<S>& masks = {});
 // targets[b] continues the prompt of P ids, which has one at least: maps of P + T - 1 rows, the last T of which are for
 // the target's ids. Throws StatusError.
 template <class S, class K = DefaultKeep>
@@ -86,26 +87,31 @@ CausalScored<K, S> score(const Gpt2<S>& model, Workspace& workspace, std::span<c
 
 namespace detail {
 
-inline void check_generation(const GenerationConfig& config, Index vocab_size) {
-  throw_if_failed(check(config, vocab_size));
+// The configuration of a search behind `prompt` ids: without a length it makes 20 new tokens, and no more than the
+// model has positions for.
+template <class Model>
+GenerationConfig search_config(const Model& model, GenerationConfig config, Index prompt) {
+  if (config.max_new_tokens == 0 && config.max_length == 0)
+    config.max_length = std::max(std::min(config.limit(prompt), model.max_length()), prompt + 1);
+  throw_if_failed(check(config, model.vocab_size(), prompt));
+  return config;
+}
+inline void check_start(const GenerationConfig& config, Index vocab_size) {
   if (config.decoder_start_token_id < 0 || config.decoder_start_token_id >= vocab_size)
     throw_if_failed({Status::bad_config, "decoder_start_token_id has to be defined, and in the vocabulary",
                      config.decoder_start_token_id, vocab_size});
 }
 
-template <class S>
-std::vector<std::vector<Hypothesis<S>>> without_rows(std::vector<std::vector<Found<S>>> found) {
-  std::vector<std::vector<Hypothesis<S>>> result;
-  for (auto& hypotheses : found) {
-    auto& list = result.emplace_back();
-    for (Found<S>& one : hypotheses) list.push_back(std::move(one));
-  }
-  return result;
+// Hypotheses alone, of those with maps of nothing.
+template <class S, class One>
+std::vector<Hypothesis<S>> without_maps(std::vector<One>&& found) {
+  std::vector<Hypothesis<S>> list;
+  for (One& one : found) list.push_back(std::move(one));
+  return list;
 }
 template <class S>
 Index map_rows(const Hypothesis<S>& one, const GenerationConfig& config, EndRow end) {
-  const bool drop = end == EndRow::drop && !one.ids.empty() && config.is_end(one.ids.back());
-  return Index(one.ids.size()) - (drop ? 1 : 0);
+  return Index(end == EndRow::drop ? config.without_end(one.ids).size() : one.ids.size());
 }
 // log p of each id; the logits are rows one after another.
 template <class S>
@@ -116,12 +122,6 @@ std::vector<S> log_probs_of(const std::vector<Index>& ids, const S* logits, Inde
     logits += vocab;
   }
   return values;
-}
-// Without a length a search makes 20 new tokens, and no more than the model has positions for.
-inline GenerationConfig with_length(GenerationConfig config, Index prompt, Index positions) {
-  if (config.max_new_tokens == 0 && config.max_length == 0)
-    config.max_length = std::max(std::min(config.limit(prompt), positions), prompt + 1);
-  return config;
 }
 inline void check_targets(const std::vector<std::vector<Index>>& targets, Index vocab) {
   for (const std::vector<Index>& target : targets)
@@ -134,30 +134,25 @@ inline void check_targets(const std::vector<std::vector<Index>>& targets, Index 
 
 template <class S>
 std::vector<std::vector<Hypothesis<S>>> generate(const Seq2Seq<S>& model, Workspace& workspace, const Tokens& sources,
-                                                 const GenerationConfig& given) {
-  const GenerationConfig config = detail::with_length(given, 1, model.max_length());
-  detail::check_generation(config, model.vocab_size());
-  if (sources.batch == 0) return {};
-  DecodingSteps<S> steps(model, workspace, {.max_length = config.limit() - 1, .beams = config.num_beams});
-  steps.begin(sources);
-  const std::vector<Index> start = {config.decoder_start_token_id};
-  detail::StepMaps<DecoderResult<keep::Nothing, S>> kept;
-  return detail::without_rows(
-      detail::search<S>(steps, sources.batch, start, model.vocab_size(), config, keep::nothing, kept));
+                                                 const GenerationConfig& config) {
+  std::vector<std::vector<Hypothesis<S>>> result;
+  for (auto& found : generate(model, workspace, sources, config, keep::nothing).hypotheses)
+    result.push_back(detail::without_maps<S>(std::move(found)));
+  return result;
 }
 
 template <class S, class K>
 Generated<K, S> generate(const Seq2Seq<S>& model, Workspace& workspace, const Tokens& sources,
                          const GenerationConfig& given, const K& keep, EndRow end) {
-  const GenerationConfig config = detail::with_length(given, 1, model.max_length());
-  detail::check_generation(config, model.vocab_size());
+  const GenerationConfig config = detail::search_config(model, given, 1);
+  detail::check_start(config, model.vocab_size());
   Generated<K, S> result;
   if (sources.batch == 0) return result;
   DecodingSteps<S> steps(model, workspace, {.max_length = config.limit() - 1, .beams = config.num_beams});
   throw_if_failed(steps.begin_into(result.encoder, sources, keep));
   const std::vector<Index> start = {config.decoder_start_token_id};
   detail::StepMaps<DecoderResult<K, S>> kept;
-  auto found = detail::search<S>(steps, sources.batch, start, model.vocab_size(), config, keep, kept);
+  auto found = detail::search<S>(steps, {sources.batch, start, model.vocab_size(), config}, keep, kept);
 
   const StackConfig& stack = model.decoder().config();
   for (std::size_t b = 0; b < found.size(); ++b) {
@@ -181,9 +176,7 @@ Generated<K, S> generate(const Seq2Seq<S>& model, Workspace& workspace, const To
 template <class S>
 std::vector<Hypothesis<S>> generate(const Gpt2<S>& model, Workspace& workspace, std::span<const Index> prompt,
                                     const GenerationConfig& config) {
-  std::vector<Hypothesis<S>> result;
-  for (auto& one : generate(model, workspace, prompt, config, keep::nothing)) result.push_back(std::move(one));
-  return result;
+  return detail::without_maps<S>(generate(model, workspace, prompt, config, keep::nothing));
 }
 
 template <class S, class K>
@@ -191,13 +184,12 @@ std::vector<CausalHypothesis<K, S>> generate(const Gpt2<S>& model, Workspace& wo
                                              const GenerationConfig& given, const K& keep, EndRow end) {
   if (prompt.empty()) throw_if_failed({Status::bad_shape, "a prompt has no ids", 0, 1});
   const Index past = Index(prompt.size()) - 1;
-  const GenerationConfig config = detail::with_length(given, past + 1, model.max_length());
-  throw_if_failed(check(config, model.vocab_size(), past + 1));
+  const GenerationConfig config = detail::search_config(model, given, past + 1);
   CausalSteps<S> steps(model, workspace, {.max_length = config.limit(past + 1) - 1, .beams = config.num_beams});
   EncoderResult<K, S> read;
   throw_if_failed(steps.begin_into(read, prompt.first(std::size_t(past)), keep));
   detail::StepMaps<EncoderResult<K, S>> kept;
-  auto found = std::move(detail::search<S>(steps, 1, prompt, model.vocab_size(), config, keep, kept)[0]);
+  auto found = std::move(detail::search<S>(steps, {1, prompt, model.vocab_size(), config}, keep, kept)[0]);
 
   const StackConfig& stack = model.encoder().config();
   std::vector<CausalHypothesis<K, S>> result;
@@ -215,11 +207,13 @@ std::vector<CausalHypothesis<K, S>> generate(const Gpt2<S>& model, Workspace& wo
 }
 
 template <class S, class K>
-Scored<K, S> score(const Seq2Seq<S>& model, Workspace& workspace, const Tokens& sources,
-                   const std::vector<std::vector<Index>>& targets, const GenerationConfig& config, const K& keep,
-                   const Seq2SeqMasks<S>& masks) {
+Scored<K, S> score(  // NOLINT(readability-function-size): the same
+    const Seq2Seq<S>& model, Workspace& workspace, const Tokens& sources,
+    const std::vector<std::vector<Index>>& targets, const GenerationConfig& config, const K& keep,
+    const Seq2SeqMasks<S>& masks) {
   const Index vocab = model.vocab_size();
-  detail::check_generation(config, vocab);
+  throw_if_failed(check(config, vocab));
+  detail::check_start(config, vocab);
   detail::check_targets(targets, vocab);
   std::vector<Index> packed, lengths;
   for (const std::vector<Index>& target : targets) {

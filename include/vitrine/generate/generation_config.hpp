@@ -1,6 +1,7 @@
 // What generation may do, by Transformers' names and with its defaults. Options that are not here are not honoured, and
 // reading a file that asks for one is an error (io/config.hpp).
 #pragma once
+#include <span>
 #include <string_view>
 #include <vector>
 #include <vitrine/core/config.hpp>
@@ -36,6 +37,10 @@ struct GenerationConfig {
     for (Index end : eos_token_ids)
       if (id == end) return true;
     return false;
+  }
+  // A sequence's ids but for the end mark that it may have.
+  std::span<const Index> without_end(std::span<const Index> ids) const {
+    return !ids.empty() && is_end(ids.back()) ? ids.first(ids.size() - 1) : ids;
   }
 };
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vitrine/core/eigen.hpp>
 #include <vitrine/core/maps.hpp>
+#include <vitrine/kernels/rollout.hpp>
 
 namespace vitrine::inline VITRINE_ABI::inspect {
 
@@ -57,9 +58,7 @@ RowMajor<S> roll_layer(const M& attention, const RowMajor<S>& rolled, S residual
   // From a row's first to its last weight that is not 0, as keep::rollout does: padded rows may hold anything.
   RowMajor<S> product(length, rolled.cols());
   for (Index i = 0; i < length; ++i) {
-    Index first = 0, end = length;
-    while (end > 0 && mixed(i, end - 1) == S(0)) --end;
-    while (first < end && mixed(i, first) == S(0)) ++first;
+    const auto [first, end] = kernels::non_zero(&mixed(i, 0), length);
     product.row(i).noalias() = mixed.row(i).segment(first, end - first) * rolled.middleRows(first, end - first);
   }
   return product;

@@ -137,7 +137,7 @@ void pack_parameter(const Parameter<S>& p, Index panel, const std::vector<const 
       fetch(first, count);
       S* const to = out + p.at(first, 0, panel);
       if (panel > 0)
-        kernels::pack_panel(rows.data(), cols, Index{1}, Index{0}, count, Index{0}, cols, to);
+        kernels::pack_panel<S>({rows.data(), count, cols}, 0, 0, cols, to);
       else
         std::memcpy(to, rows.data(), std::size_t(count * cols) * sizeof(S));
     }

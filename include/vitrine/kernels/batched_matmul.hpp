@@ -50,7 +50,7 @@ template <class S>
 void pack_matrix(const Matrices<S>& b, Index depth, Index columns, S* out) {
   constexpr Index width = panel_width<S>;
   for (Index p = 0; p < panels<S>(columns); ++p)
-    pack_panel(b.data, b.column_stride, b.row_stride, p * width, columns, Index{0}, depth, out + p * width * depth);
+    pack_panel<S>({b.data, columns, b.column_stride, b.row_stride}, p * width, 0, depth, out + p * width * depth);
 }
 
 namespace detail {
@@ -112,8 +112,7 @@ Status batched_matmul(const BatchedProduct<S>& p, Workspace& workspace) noexcept
 
   constexpr Index width = panel_width<S>;
   const Index panel_count = panels<S>(p.columns), packed = packed_size<S>(p.columns, p.depth);
-  const double work = double(p.batch) * double(p.rows) * double(p.columns) * double(p.depth);
-  const int threads = work < workspace.parallel_from() ? 1 : workspace.threads();
+  const int threads = workspace.threads_for(double(p.batch) * double(p.rows) * double(p.columns) * double(p.depth));
 
   // An item: some tiles of rows, which stay in the second-level cache, by some panels; a few items for each thread.
   const Index tiles = (p.rows + tile_rows - 1) / tile_rows, row_blocks = (tiles + 7) / 8;
@@ -124,8 +123,8 @@ Status batched_matmul(const BatchedProduct<S>& p, Workspace& workspace) noexcept
   run_team(threads, [&](Team& team) {
     team.for_each(plan.b_count * panel_count, [&](Index item) {
       const Index i = item / panel_count, panel = item % panel_count;
-      pack_panel(p.b.data + i * p.b.batch_stride, p.b.column_stride, p.b.row_stride, panel * width, p.columns, Index{0},
-                 p.depth, plan.b + i * packed + panel * width * p.depth);
+      pack_panel<S>({p.b.data + i * p.b.batch_stride, p.columns, p.b.column_stride, p.b.row_stride}, panel * width, 0,
+                    p.depth, plan.b + i * packed + panel * width * p.depth);
     });
     team.for_each(plan.a_count * tiles, [&](Index item) {
       const Index i = item / tiles, first = item % tiles * tile_rows;

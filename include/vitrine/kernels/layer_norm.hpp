@@ -1,6 +1,6 @@
 // Layer normalisation of rows.
 //
-//   layer_norm(x, x_stride, y, y_stride, rows, width, weight, bias, eps)
+//   layer_norm<float>({.x = x, .x_stride = n, .y = y, .y_stride = n, .rows = r, .width = n, .weight = w, .bias = b})
 //
 // A row's numbers depend on that row alone: element i is summed in lane i mod 4 L (L: lanes of a vector) in ascending
 // order, the lanes are added by one fixed tree, and a tail is a vector padded with zeros.
@@ -8,6 +8,19 @@
 #include <vitrine/core/simd.hpp>
 
 namespace vitrine::inline VITRINE_ABI::kernels {
+
+// `rows` rows of `width` values: row r of x and y starts at r * stride; y may be x, with the same stride, and overlaps
+// nothing else. weight, bias: `width` values, or null for 1 and 0.
+template <class S>
+struct NormRows {
+  const S* x = nullptr;
+  Index x_stride = 0;
+  S* y = nullptr;
+  Index y_stride = 0;
+  Index rows = 0, width = 0;
+  const S *weight = nullptr, *bias = nullptr;
+  S eps = S(1e-5);
+};
 
 namespace detail {
 
@@ -43,14 +56,17 @@ VITRINE_INLINE S row_sum(Index width, Add add, AddTail add_tail) {
 }
 
 template <bool HasWeight, bool HasBias, class S>
-VITRINE_INLINE void layer_norm_rows(const S* x, Index x_stride, S* y, Index y_stride, Index rows, Index width,
-                                    [[maybe_unused]] const S* weight, [[maybe_unused]] const S* bias, S eps) {
+VITRINE_INLINE void layer_norm_rows(const NormRows<S>& call) {
   using V = simd<S>;
   constexpr Index lanes = V::lanes;
+  const S* x = call.x;
+  S* y = call.y;
+  [[maybe_unused]] const S *const weight = call.weight, *const bias = call.bias;
+  const Index width = call.width;
   const S count = static_cast<S>(width);
   const Index tail = width % lanes;
   const auto in_tail = V::ilt(V::iota(), V::iset1(static_cast<typename V::lane_int>(tail)));
-  for (Index row = 0; row < rows; ++row, x += x_stride, y += y_stride) {
+  for (Index row = 0, rows = call.rows; row < rows; ++row, x += call.x_stride, y += call.y_stride) {
     const S total = row_sum<S>(
         width, [x](auto sum, Index i) __attribute__((always_inline)) { return sum + V::load(x + i); },
         [ x, tail ](auto sum, Index i) __attribute__((always_inline)) { return sum + load_head<S>(x + i, tail); });
@@ -64,7 +80,7 @@ VITRINE_INLINE void layer_norm_rows(const S* x, Index x_stride, S* y, Index y_st
           const auto centred = V::select(in_tail, load_head<S>(x + i, tail) - mean, V::zero());
           return V::fma(centred, centred, sum);
         });
-    const auto rstd = V::set1(S(1) / square_root(squares / count + eps));
+    const auto rstd = V::set1(S(1) / square_root(squares / count + call.eps));
     const auto finish = [&](auto value, [[maybe_unused]] auto w, [[maybe_unused]] auto b)
         __attribute__((always_inline)) {
       const auto normal = V::mul(value - mean, rstd);
@@ -95,23 +111,21 @@ VITRINE_INLINE void layer_norm_rows(const S* x, Index x_stride, S* y, Index y_st
 
 }  // namespace detail
 
-// y = (x - mean) / sqrt(variance + eps) * weight + bias for each of `rows` rows of `width` elements.
+// y = (x - mean) / sqrt(variance + eps) * weight + bias, row by row.
 //
-// x, y: row r starts at r * stride; y may be x, with the same stride, and overlaps nothing else. weight, bias: `width`
-// elements, or null for 1 and 0. The variance is biased (divided by width), from the squares of x - mean in a second
-// pass. Rounding: the difference, times 1 / sqrt(...), then one fma with weight and bias (a product or a sum when one
-// of them is null). Allocates nothing, touches no other byte. A row that holds NaN or infinity comes out as NaN.
+// The variance is biased (divided by width), from the squares of x - mean in a second pass. Rounding: the difference,
+// times 1 / sqrt(...), then one fma with weight and bias (a product or a sum when one of them is null). Allocates
+// nothing, touches no other byte. A row that holds NaN or infinity comes out as NaN.
 template <class S>
-VITRINE_INLINE void layer_norm(const S* x, Index x_stride, S* y, Index y_stride, Index rows, Index width,
-                               const S* weight, const S* bias, S eps) {
-  if (weight != nullptr && bias != nullptr)
-    detail::layer_norm_rows<true, true>(x, x_stride, y, y_stride, rows, width, weight, bias, eps);
-  else if (weight != nullptr)
-    detail::layer_norm_rows<true, false>(x, x_stride, y, y_stride, rows, width, weight, bias, eps);
-  else if (bias != nullptr)
-    detail::layer_norm_rows<false, true>(x, x_stride, y, y_stride, rows, width, weight, bias, eps);
+VITRINE_INLINE void layer_norm(const NormRows<S>& call) {
+  if (call.weight != nullptr && call.bias != nullptr)
+    detail::layer_norm_rows<true, true>(call);
+  else if (call.weight != nullptr)
+    detail::layer_norm_rows<true, false>(call);
+  else if (call.bias != nullptr)
+    detail::layer_norm_rows<false, true>(call);
   else
-    detail::layer_norm_rows<false, false>(x, x_stride, y, y_stride, rows, width, weight, bias, eps);
+    detail::layer_norm_rows<false, false>(call);
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::kernels

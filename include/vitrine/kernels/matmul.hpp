@@ -34,9 +34,9 @@ struct Product {
   Activation activation = Activation::none;
   const S* residual = nullptr;  // (rows, columns)
   Index residual_stride = 0;
-  S* copy = nullptr;        // copy_size(rows) values for a copy of a block of A, or null: see matmul
-  bool copied = false;      // the product before this one had the same A, rows and panels, and left its copy there
-  const S* then = nullptr;  // the panels that will be multiplied next: the first is asked for while the last here runs
+  S* copy = nullptr;    // copy_size(rows) values for a copy of a block of A, or null: see matmul
+  bool copied = false;  // the product before this one had the same A, rows and panels, and left its copy there
+  const S* next_weight = nullptr;  // the panels that are multiplied next: asked for while the last here runs
 };
 
 // Columns of a row of the copy: a line and a value more than the block, so that rows do not fall on one another in the
@@ -63,15 +63,32 @@ struct TileEnd {
   bool relu = false;
 };
 
-// c (Rows, Panels * panel_width) = end([c +] a (Rows, depth) * b), b's panels `b_panel` values apart, its steps of k
-// `b_step` apart.
+// One call of the micro-kernel: c (Rows, Panels * panel_width) = end([c +] a (Rows, depth) * b).
+template <class S>
+struct TileProduct {
+  const S* a = nullptr;
+  Index a_stride = 0;
+  const S* b = nullptr;
+  Index b_panel = 0, b_step = 0;  // from one panel of b to the next, and from one step of k to the next
+  Index depth = 0;
+  S* c = nullptr;
+  Index c_stride = 0;
+  bool add_to_c = false;  // c holds the sums of the depths before
+  Ahead<S> ahead = {};
+  TileEnd<S> end = {};
+};
+
 template <class S, int Rows, int Panels>
-VITRINE_NOINLINE void multiply_tile(const S* a, Index a_stride, const S* b, Index b_panel, Index b_step, Index depth,
-                                    S* c, Index c_stride, bool add_to_c, Ahead<S> ahead, const TileEnd<S>& end) {
+VITRINE_NOINLINE void multiply_tile(const TileProduct<S>& tile) {
   using V = simd<S>;
   constexpr int vectors = 2 * Panels;
+  const S *const a = tile.a, *b = tile.b;
+  S* const c = tile.c;
+  const Index a_stride = tile.a_stride, b_panel = tile.b_panel, b_step = tile.b_step, c_stride = tile.c_stride;
+  Ahead<S> ahead = tile.ahead;
+  if (ahead.from == nullptr) ahead.from = b;  // a line that is there anyway
   typename V::vec acc[Rows][vectors];
-  if (add_to_c) {
+  if (tile.add_to_c) {
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 8
@@ -82,7 +99,7 @@ VITRINE_NOINLINE void multiply_tile(const S* a, Index a_stride, const S* b, Inde
 #pragma GCC unroll 8
       for (int v = 0; v < vectors; ++v) acc[r][v] = V::zero();
   }
-  for (Index k = 0; k < depth; ++k, b += b_step) {
+  for (Index k = 0, depth = tile.depth; k < depth; ++k, b += b_step) {
     __builtin_prefetch(ahead.from, 0, 2);
     ahead.from += ahead.step;
     typename V::vec column[vectors];
@@ -98,6 +115,7 @@ VITRINE_NOINLINE void multiply_tile(const S* a, Index a_stride, const S* b, Inde
       for (int v = 0; v < vectors; ++v) acc[r][v] = V::fma(value, column[v], acc[r][v]);
     }
   }
+  const TileEnd<S>& end = tile.end;
   if (end.bias != nullptr) {
 #pragma GCC unroll 8
     for (int v = 0; v < vectors; ++v) {
@@ -129,26 +147,19 @@ VITRINE_NOINLINE void multiply_tile(const S* a, Index a_stride, const S* b, Inde
 constexpr int panels_at_once(Index rows) { return rows == 1 ? 4 : rows <= 3 ? 2 : 1; }
 
 // The micro-kernel for 1 ... tile_rows rows, and for 4 panels (of one row), 2 (of at most three) or 1.
-template <class S, int Panels = 1, int Rows = tile_rows>
-VITRINE_INLINE void multiply_rows(Index rows, const S* a, Index a_stride, const S* b, Index b_panel, Index b_step,
-                                  Index depth, S* c, Index c_stride, bool add_to_c, Ahead<S> ahead,
-                                  const TileEnd<S>& end) {
-  if (rows == Rows)
-    return multiply_tile<S, Rows, Panels>(a, a_stride, b, b_panel, b_step, depth, c, c_stride, add_to_c, ahead, end);
-  if constexpr (Rows > 1)
-    multiply_rows<S, Panels, Rows - 1>(rows, a, a_stride, b, b_panel, b_step, depth, c, c_stride, add_to_c, ahead, end);
+template <class S, int Panels, int Rows>
+VITRINE_INLINE void multiply_rows(Index rows, const TileProduct<S>& tile) {
+  if (rows == Rows) return multiply_tile<S, Rows, Panels>(tile);
+  if constexpr (Rows > 1) multiply_rows<S, Panels, Rows - 1>(rows, tile);
 }
 template <class S>
-VITRINE_INLINE void multiply_rows(Index rows, Index panel_count, const S* a, Index a_stride, const S* b, Index b_panel,
-                                  Index b_step, Index depth, S* c, Index c_stride, bool add_to_c, Ahead<S> ahead = {},
-                                  const TileEnd<S>& end = {}) {
-  if (ahead.from == nullptr) ahead.from = b;  // a line that is there anyway
+VITRINE_INLINE void multiply_rows(Index rows, Index panel_count, const TileProduct<S>& tile) {
   if (panel_count == 4)
-    multiply_rows<S, 4, 1>(rows, a, a_stride, b, b_panel, b_step, depth, c, c_stride, add_to_c, ahead, end);
+    multiply_rows<S, 4, 1>(rows, tile);
   else if (panel_count == 2)
-    multiply_rows<S, 2, 3>(rows, a, a_stride, b, b_panel, b_step, depth, c, c_stride, add_to_c, ahead, end);
+    multiply_rows<S, 2, 3>(rows, tile);
   else
-    multiply_rows<S>(rows, a, a_stride, b, b_panel, b_step, depth, c, c_stride, add_to_c, ahead, end);
+    multiply_rows<S, 1, tile_rows>(rows, tile);
 }
 
 namespace detail {
@@ -161,20 +172,27 @@ void copy(const S* from, Index n, S* to) {
   for (; i < n; ++i) to[i] = from[i];
 }
 
-// The epilogue on a finished piece of C: alpha, bias, activation, residual, each rounded.
+// What follows the last k on a finished piece of C: alpha, bias, activation, residual, each rounded; null: none.
+template <class S>
+struct Epilogue {
+  S alpha = S(1);
+  const S* bias = nullptr;
+  Activation activation = Activation::none;
+  const S* residual = nullptr;
+  Index residual_stride = 0;
+};
 template <class S, Activation A>
-VITRINE_NOINLINE void finish(Index rows, Index columns, S* c, Index c_stride, S alpha, const S* bias, const S* residual,
-                             Index residual_stride) {
+VITRINE_NOINLINE void finish(const Epilogue<S>& end, Index rows, Index columns, S* c, Index c_stride) {
   using V = simd<S>;
-  const auto factor = V::set1(alpha);
+  const auto factor = V::set1(end.alpha);
   for (Index r = 0; r < rows; ++r) {
     S* out = c + r * c_stride;
-    const S* add = residual == nullptr ? nullptr : residual + r * residual_stride;
+    const S* add = end.residual == nullptr ? nullptr : end.residual + r * end.residual_stride;
     for (Index n = 0; n < columns; n += V::lanes) {
       const Index left = columns - n;
       auto x = load_head(out + n, left);
-      if (alpha != S(1)) x = V::mul(x, factor);
-      if (bias != nullptr) x = x + load_head(bias + n, left);
+      if (end.alpha != S(1)) x = V::mul(x, factor);
+      if (end.bias != nullptr) x = x + load_head(end.bias + n, left);
       x = activate<S, A>(x);
       if (add != nullptr) x = x + load_head(add + n, left);
       store_head(out + n, x, left);
@@ -182,14 +200,11 @@ VITRINE_NOINLINE void finish(Index rows, Index columns, S* c, Index c_stride, S 
   }
 }
 template <class S>
-void finish(const Product<S>& product, Index rows, Index columns, S* c, Index c_stride, Index first_column,
-            const S* residual) {
-  const S* bias = product.bias == nullptr ? nullptr : product.bias + first_column;
-  const S* add = residual == nullptr ? nullptr : residual + first_column;
-  const auto run = [&](auto f) { f(rows, columns, c, c_stride, product.alpha, bias, add, product.residual_stride); };
-  switch (product.activation) {
+void finish(const Epilogue<S>& end, Index rows, Index columns, S* c, Index c_stride) {
+  const auto run = [&](auto f) { f(end, rows, columns, c, c_stride); };
+  switch (end.activation) {
     case Activation::none:
-      if (product.alpha != S(1) || bias != nullptr || add != nullptr) run(finish<S, Activation::none>);
+      if (end.alpha != S(1) || end.bias != nullptr || end.residual != nullptr) run(finish<S, Activation::none>);
       return;
     case Activation::relu:
       return run(finish<S, Activation::relu>);
@@ -238,7 +253,7 @@ void matmul(const Product<S>& product, Index rows, Index first_panel, Index last
       if (tiles > 1 && p + together < last_panel)
         next = product.b + (p + together) * width * depth + k * width;
       else if (tiles > 1)
-        next = k + block < depth ? product.b + first_panel * width * depth + (k + block) * width : product.then;
+        next = k + block < depth ? product.b + first_panel * width * depth + (k + block) * width : product.next_weight;
       const Index next_step = next == nullptr ? 0 : (width + tiles - 1) / tiles;
       for (Index r = 0; r < rows; r += tile_rows) {
         const Index count = rows - r < tile_rows ? rows - r : tile_rows;
@@ -249,22 +264,23 @@ void matmul(const Product<S>& product, Index rows, Index first_panel, Index last
           for (Index i = 0; i < count; ++i)
             for (Index j = 0; j < width; ++j)
               edge[i * width + j] = j < columns ? target[i * product.c_stride + j] : S(0);
-        const S* residual = product.residual == nullptr ? nullptr : product.residual + r * product.residual_stride;
+        detail::Epilogue<S> end{product.alpha, product.bias, product.activation, product.residual,
+                                product.residual_stride};
+        if (end.bias != nullptr) end.bias += n;
+        if (end.residual != nullptr) end.residual += r * product.residual_stride + n;
         const bool ends = last && whole && in_registers;
-        TileEnd<S> end;
-        if (ends) {
-          end.bias = product.bias == nullptr ? nullptr : product.bias + n;
-          end.relu = product.activation == Activation::relu;
-          end.residual = residual == nullptr ? nullptr : residual + n, end.residual_stride = product.residual_stride;
-        }
-        multiply_rows<S>(count, together, a + r * a_stride, a_stride, product.b + p * width * depth + k * width,
-                         width * depth, width, block, c, c_stride, !first,
-                         Ahead<S>{next == nullptr ? nullptr : next + r / tile_rows * next_step * block, next_step},
-                         end);
+        TileProduct<S> tile;
+        tile.a = a + r * a_stride, tile.a_stride = a_stride;
+        tile.b = product.b + p * width * depth + k * width, tile.b_panel = width * depth, tile.b_step = width;
+        tile.depth = block;
+        tile.c = c, tile.c_stride = c_stride, tile.add_to_c = !first;
+        tile.ahead = {next == nullptr ? nullptr : next + r / tile_rows * next_step * block, next_step};
+        if (ends) tile.end = {end.bias, end.residual, end.residual_stride, end.activation == Activation::relu};
+        multiply_rows(count, together, tile);
         if (!whole)
           for (Index i = 0; i < count; ++i)
             for (Index j = 0; j < columns; ++j) target[i * product.c_stride + j] = edge[i * width + j];
-        if (last && !ends) detail::finish(product, count, columns, target, product.c_stride, n, residual);
+        if (last && !ends) detail::finish(end, count, columns, target, product.c_stride);
       }
       p += together;
     }

@@ -39,16 +39,22 @@ constexpr Index packed_at(Index row, Index col, Index cols) {
   return row / panel_width<S> * panel_width<S> * cols + col * panel_width<S> + row % panel_width<S>;
 }
 
-// Packs columns [first_col, last_col) of the panel that holds rows first_row ... of a (rows, cols) matrix given by
-// strides: panel_width values for each column; missing rows are zero. Allocates nothing.
+// A matrix of `rows` rows by strides, in values.
 template <class S>
-void pack_panel(const S* b, Index row_stride, Index col_stride, Index first_row, Index rows, Index first_col,
-                Index last_col, S* out) {
+struct StridedMatrix {
+  const S* data = nullptr;
+  Index rows = 0, row_stride = 0, col_stride = 1;
+};
+
+// Packs columns [first_col, last_col) of the panel that holds rows first_row ... of a matrix: panel_width values for
+// each column; missing rows are zero. Allocates nothing.
+template <class S>
+void pack_panel(const StridedMatrix<S>& b, Index first_row, Index first_col, Index last_col, S* out) {
   constexpr Index width = panel_width<S>;
-  const Index valid = rows - first_row < width ? rows - first_row : width;
+  const Index valid = b.rows - first_row < width ? b.rows - first_row : width;
   for (Index col = first_col; col < last_col; ++col, out += width) {
-    const S* from = b + first_row * row_stride + col * col_stride;
-    for (Index i = 0; i < valid; ++i) out[i] = from[i * row_stride];
+    const S* from = b.data + first_row * b.row_stride + col * b.col_stride;
+    for (Index i = 0; i < valid; ++i) out[i] = from[i * b.row_stride];
     for (Index i = valid; i < width; ++i) out[i] = S(0);
   }
 }

@@ -4,6 +4,18 @@
 
 namespace vitrine::inline VITRINE_ABI::kernels {
 
+// Where a row's first weight that is not 0 stands, and behind its last one.
+struct NonZero {
+  Index lo, hi;
+};
+template <class S>
+NonZero non_zero(const S* row, Index n) {
+  NonZero at{0, n};
+  while (at.hi > 0 && row[at.hi - 1] == S(0)) --at.hi;
+  while (at.lo < at.hi && row[at.lo] == S(0)) ++at.lo;
+  return at;
+}
+
 // Rows [first, first + rows) of `after`; mean: those rows of the layer's map, averaged over heads, (rows, length).
 // before, after: (length, length); no `before`: the identity. A row is multiplied from its first to its last weight
 // that is not 0: what stands outside, padding perhaps, does not matter. One chain for each element, keys ascending.
@@ -17,10 +29,8 @@ void roll(const S* mean, Index first, Index rows, Index length, const S* before,
     const Index count = rows - r < tile_rows ? rows - r : tile_rows;
     Index lo[tile_rows], hi[tile_rows], all_lo = 0, all_hi = length;
     for (Index i = 0; i < count; ++i) {
-      const S* const w = mean + (r + i) * length;
-      lo[i] = 0, hi[i] = length;
-      while (hi[i] > 0 && w[hi[i] - 1] == S(0)) --hi[i];
-      while (lo[i] < hi[i] && w[lo[i]] == S(0)) ++lo[i];
+      const NonZero seen = non_zero(mean + (r + i) * length, length);
+      lo[i] = seen.lo, hi[i] = seen.hi;
       all_lo = lo[i] > all_lo ? lo[i] : all_lo, all_hi = hi[i] < all_hi ? hi[i] : all_hi;
     }
     if (all_hi < all_lo) all_lo = all_hi = length;  // no key is common: all are edges
@@ -40,8 +50,12 @@ void roll(const S* mean, Index first, Index rows, Index length, const S* before,
     for (Index n = 0; n < whole && all_lo < all_hi;) {
       Index together = panels_at_once(count);
       while (n + together * width > whole) together /= 2;
-      multiply_rows<S>(count, together, mean + r * length + all_lo, length, before + all_lo * length + n, width, length,
-                       all_hi - all_lo, sums + n, length, true);
+      TileProduct<S> product;
+      product.a = mean + r * length + all_lo, product.a_stride = length;
+      product.b = before + all_lo * length + n, product.b_panel = width, product.b_step = length;
+      product.depth = all_hi - all_lo;
+      product.c = sums + n, product.c_stride = length, product.add_to_c = true;
+      multiply_rows(count, together, product);
       n += together * width;
     }
     for (Index i = 0; i < count; ++i) {

@@ -1,5 +1,5 @@
 // What attention says of its rows without keeping them: entropy, the largest weights, sums of columns. Internal to
-// attend().
+// attend_head().
 //
 //   entropy = ln sum - (sum of e (s - max)) / sum,   log-sum-exp = max + ln sum,   largest weight = 1 / sum
 //
@@ -9,6 +9,7 @@
 #include <vitrine/core/memory.hpp>
 #include <vitrine/core/simd.hpp>
 #include <vitrine/kernels/elementary.hpp>
+#include <vitrine/kernels/score_tile.hpp>
 #include <vitrine/kernels/softmax.hpp>
 
 namespace vitrine::inline VITRINE_ABI::kernels {
@@ -117,53 +118,57 @@ struct TopRow {
   }
 };
 
-// What row `row` has without its logarithm. e: of keys [lo, hi), then of the extra keys, whose indices begin at
-// `extra_from`.
+// The indices of the keys behind a row's interval: `count` extra ones from `from` on.
+struct ExtraKeys {
+  Index count = 0, from = 0;
+};
+
+// What row `at` has without its logarithm.
 template <class S>
-void write_figures(const RowFigures<S>& out, Index row, const S* e, Index lo, Index hi, Index extra, Index extra_from,
-                   S inverse) {
+void write_figures(const RowFigures<S>& out, Index at, const SoftmaxRow<S>& row, ExtraKeys extra) {
   if (out.entropy != nullptr) {
-    const Index at = lo + first_one(e + lo, hi - lo + extra);
-    out.largest_key[row] = S(at < lo ? -1 : at < hi ? at : extra_from + at - hi);
+    const Index key = row.lo + first_one(row.e + row.lo, row.hi - row.lo + extra.count);
+    out.largest_key[at] = S(key < row.lo ? -1 : key < row.hi ? key : extra.from + key - row.hi);
   }
   if (out.top > 0) {
-    TopRow<S> top{out.top_weights + row * out.top, out.top_keys + row * out.top, out.top};
-    top.offer(e + lo, hi - lo, inverse, lo);
-    top.offer(e + hi, extra, inverse, extra_from);
+    TopRow<S> top{out.top_weights + at * out.top, out.top_keys + at * out.top, out.top};
+    top.offer(row.e + row.lo, row.hi - row.lo, row.inverse, row.lo);
+    top.offer(row.e + row.hi, extra.count, row.inverse, extra.from);
     top.finish();
   }
 }
 
-// Column sums of a tile's rows [first, first + rows), whose e stand in rows of `stride`; four rows at a time where they
-// see the same keys.
+// Column sums of a tile's rows; four rows at a time where they see the same keys.
 template <class S>
-void write_columns(const RowFigures<S>& out, Index first, Index rows, const S* e, Index stride, const Index* lo,
-                   const Index* hi, Index extra, Index extra_from, const S* inverse) {
-  const auto block = [&](Index r) { return (first + r - out.columns_from) / out.column_rows; };
-  for (Index r = 0; r < rows;) {
+void write_columns(const RowFigures<S>& out, const ScoreTile<S>& tile, ExtraKeys extra) {
+  const auto block = [&](Index r) { return (tile.first + r - out.columns_from) / out.column_rows; };
+  for (Index r = 0; r < tile.rows;) {
     S* const sums = out.columns + block(r) * out.columns_stride;
-    bool four = r + 4 <= rows && block(r) == block(r + 3);
-    for (Index i = r + 1; four && i < r + 4; ++i) four = lo[i] == lo[r] && hi[i] == hi[r];
+    const SoftmaxRow<S> row = tile.softmax(r);
+    bool four = r + 4 <= tile.rows && block(r) == block(r + 3);
+    for (Index i = r + 1; four && i < r + 4; ++i) four = tile.lo[i] == row.lo && tile.hi[i] == row.hi;
     const Index count = four ? 4 : 1;
-    (four ? add_columns<S, 4> : add_columns<S, 1>)(e + r * stride + lo[r], stride, hi[r] - lo[r], inverse + r,
-                                                   sums + lo[r]);
+    (four ? add_columns<S, 4> : add_columns<S, 1>)(row.e + row.lo, tile.stride, row.hi - row.lo, tile.inverse + r,
+                                                   sums + row.lo);
     for (Index end = r + count; r < end; ++r)
-      for (Index i = 0; i < extra; ++i) sums[extra_from + i] += mul(e[r * stride + hi[r] + i], inverse[r]);
+      for (Index i = 0; i < extra.count; ++i) sums[extra.from + i] += mul(tile.row(r)[tile.hi[r] + i], tile.inverse[r]);
   }
 }
 
 // The rows of one tile, until their logarithms are taken together.
-template <class S, Index Rows>
+template <class S>
 struct TileFigures {
-  static constexpr Index room = Rows + simd<S>::lanes;
+  static constexpr bool on = true;
+  static constexpr Index room = attention_rows + simd<S>::lanes;
   S max[room] = {}, sum[room] = {}, product[room] = {}, inverse[room] = {};
+  bool empty[attention_rows] = {};
 
   VITRINE_INLINE void set(Index r, S row_max_, S row_sum, S row_product, S row_inverse) {
     max[r] = row_max_, sum[r] = row_sum, product[r] = row_product, inverse[r] = row_inverse;
   }
-  VITRINE_INLINE void set_empty(Index r) { set(r, S(0), S(1), S(0), S(0)); }
-  // Writes rows [first, first + rows); an empty row's `seen` is 0.
-  VITRINE_INLINE void write(const RowFigures<S>& to, Index first, Index rows, const bool* empty) const {
+  VITRINE_INLINE void set_empty(Index r) { set(r, S(0), S(1), S(0), S(0)), empty[r] = true; }
+  // Writes query rows [first, first + rows).
+  VITRINE_INLINE void write(const RowFigures<S>& to, Index first, Index rows) const {
     using V = simd<S>;
     for (Index r = 0; r < rows; r += V::lanes) {
       const auto log_sum = log<S>(V::load(sum + r));
@@ -175,6 +180,10 @@ struct TileFigures {
     for (Index r = 0; r < rows; ++r)
       if (empty[r]) to.log_sum_exp[first + r] = vitrine::detail::minus_infinity<S>();
   }
+};
+// Of a call that wants none.
+struct NoFigures {
+  static constexpr bool on = false;
 };
 
 }  // namespace detail

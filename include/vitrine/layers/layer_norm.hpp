@@ -3,6 +3,7 @@
 #pragma once
 #include <vitrine/core/heap.hpp>
 #include <vitrine/kernels/layer_norm.hpp>
+#include <vitrine/run/input_checks.hpp>
 #include <vitrine/run/lane.hpp>
 #include <vitrine/run/module.hpp>
 
@@ -11,12 +12,13 @@ namespace vitrine::inline VITRINE_ABI {
 namespace detail {
 
 template <class S>
-struct Norm {
+struct NormCore {
   Parameter<S> weight, bias;
   S eps = S(1e-5);
 
-  constexpr Norm() = default;
-  constexpr Norm(Index width, double epsilon, bool with_bias) : weight(vector_parameter<S>(width)), eps(S(epsilon)) {
+  constexpr NormCore() = default;
+  constexpr NormCore(Index width, double epsilon, bool with_bias)
+      : weight(vector_parameter<S>(width)), eps(S(epsilon)) {
     if (with_bias) bias = vector_parameter<S>(width);
   }
   constexpr bool exists() const { return weight.exists(); }
@@ -25,13 +27,16 @@ struct Norm {
     visit_parameter(visit, path, "weight", self.weight);
     visit_parameter(visit, path, "bias", self.bias);
   }
-  // The team divides the rows and is in step afterwards. y may be x.
-  void operator()(Team& team, const S* x, Index x_stride, S* y, Index y_stride, Index rows) const {
-    team.split(rows, [&](Index first, Index last) {
-      kernels::layer_norm(x + first * x_stride, x_stride, y + first * y_stride, y_stride, last - first, weight.rows,
-                          weight.vector(), bias.exists() ? bias.vector() : nullptr, eps);
-    });
-    team.barrier();
+  // Rows x to rows y, which may be x.
+  void operator()(const Rows<const S>& x, const Rows<S>& y) const {
+    kernels::layer_norm<S>({x.data, x.stride, y.data, y.stride, x.count, weight.rows, weight.vector(),
+                            bias.exists() ? bias.vector() : nullptr, eps});
+  }
+  // The threads of a block divide the rows and are in step afterwards.
+  template <class Trace>
+  void operator()(const Lane<S, Trace>& block, const Rows<const S>& x, const Rows<S>& y) const {
+    block.split([&](Index first, Index last) { (*this)(x.part(first, last - first), y.part(first, last - first)); });
+    block.wait();
   }
 };
 
@@ -54,9 +59,10 @@ class LayerNorm : public Module<LayerNorm<S>, S> {
     y.use(this->memory());
     if (Status s = detail::check_overlap(y, x.rows() * x.width, x); s != Status::ok) return s;
     if (Status s = y.resize_like(x, x.width); s != Status::ok) return s;
-    Team team;
-    if (!x.contiguous()) detail::gather(team, x, y.data());
-    norm_(team, x.contiguous() ? x.data : y.data(), x.width, y.data(), x.width, x.rows());
+    Team alone;
+    if (!x.contiguous()) detail::gather(alone, x, y.data());
+    const detail::Rows<S> out(y.data(), x.rows(), x.width);
+    norm_(x.contiguous() ? detail::Rows<const S>(x.data, x.rows(), x.width) : out, out);
     return {};
   }
 #if VITRINE_EXCEPTIONS
@@ -70,11 +76,11 @@ class LayerNorm : public Module<LayerNorm<S>, S> {
 #endif
   template <class Self, class F>
   static constexpr void visit_parameters(Self& self, detail::NamePath& path, F& visit) {
-    detail::Norm<S>::parameters(self.norm_, path, visit);
+    detail::NormCore<S>::parameters(self.norm_, path, visit);
   }
 
  private:
-  detail::Norm<S> norm_;
+  detail::NormCore<S> norm_;
 };
 
 }  // namespace vitrine::inline VITRINE_ABI

@@ -1,8 +1,8 @@
 // Linear: y = x W^T + b; nn.Linear with weight (out_features, in_features).
 #pragma once
 #include <vitrine/core/heap.hpp>
-#include <vitrine/run/lane.hpp>
 #include <vitrine/run/module.hpp>
+#include <vitrine/run/rows_call.hpp>
 
 namespace vitrine::inline VITRINE_ABI {
 
@@ -24,32 +24,12 @@ class Linear : public Module<Linear<S>, S> {
       return {Status::bad_config, "in_features and out_features must be positive", in < out ? in : out};
     if (Status s = this->check_loaded(); s != Status::ok) return s;
     if (Status s = detail::check_input(x, in, "the input's width must be in_features"); s != Status::ok) return s;
-    const Index rows = x.rows();
     y.use(this->memory());
-    if (Status s = detail::check_overlap(y, rows * out, x); s != Status::ok) return s;
-    if (Status s = y.resize_like(x, out); s != Status::ok) return s;
-    const int threads = detail::team_size(workspace, double(rows) * double(in) * double(out));
-    struct Plan {
-      S *pack, *gathered;
-    };
-    const Index pack = in * kernels::panel_width<S>;
-    const auto planned = [&](std::byte* base) {
-      Arena arena(base);
-      Plan p{arena.take<S>(pack * threads), x.contiguous() ? nullptr : arena.take<S>(rows * in)};
-      return detail::Planned<Plan>{p, arena.used()};
-    };
-    if (Status s = workspace.reserve(planned(nullptr).bytes); s != Status::ok) return s;
-    const Plan p = planned(workspace.data()).plan;
-    run_team(threads, [&](Team& team) {
-      if (p.gathered != nullptr) detail::gather(team, x, p.gathered);
-      const S* const from = p.gathered != nullptr ? p.gathered : x.data;
-      detail::for_rows(team, rows, [&](Team& t, Index first, Index last) {
-        detail::LinearCall<S> call{from + first * in,      in, last - first, bias_.exists() ? bias_.vector() : nullptr,
-                                   y.data() + first * out, out};
-        detail::linear(t, p.pack + t.slot() * pack, weight_, 0, call);
-      });
+    const detail::RowsWork<S> work{out, double(in) * double(out), {.depth = in}};
+    return detail::run_rows(y, workspace, x, work, [&](auto& block, const auto& from, const auto& to) {
+      detail::Operand<S> operand(from);
+      block.linear(nullptr, operand, {weight_, bias_}, to);
     });
-    return {};
   }
 #if VITRINE_EXCEPTIONS
   // The same with a fresh result and scratch from memory(). Throws StatusError.

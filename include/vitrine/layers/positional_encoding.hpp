@@ -1,6 +1,7 @@
 // PositionalEncoding: sines and cosines of the position, added to the embeddings (Vaswani et al. 2017, section 3.5).
 #pragma once
 #include <vitrine/core/heap.hpp>
+#include <vitrine/core/memory.hpp>
 #include <vitrine/core/simd.hpp>
 #include <vitrine/core/views.hpp>
 
@@ -34,15 +35,35 @@ inline double table_sin(double x) {
   return static_cast<long long>(whole) % 2 == 0 ? sum : -sum;
 }
 
-// Entry `i` of position `position`; angle = position / 10000^(2 (i / 2) / width), or of the i-th of width / 2
-// frequencies.
-inline double sinusoid(Index position, Index i, Index width, Sinusoid layout) {
+// What entry `i` of every position turns by: its frequency, 10000^(-2 f / width), and a quarter turn for a cosine.
+struct SinusoidTerm {
+  double rate, phase;
+};
+inline SinusoidTerm sinusoid_term(Index i, Index width, Sinusoid layout) {
   const Index half = (width + 1) / 2;
   const Index frequency = layout == Sinusoid::interleaved ? i / 2 : i % half;
   const bool cosine = layout == Sinusoid::interleaved ? i % 2 == 1 : i >= half;
-  const double angle =
-      mul(double(position), table_exp(mul(-9.210340371976182736, double(2 * frequency) / double(width))));
-  return table_sin(cosine ? angle + 1.57079632679489661923 : angle);
+  return {table_exp(mul(-9.210340371976182736, double(2 * frequency) / double(width))),
+          cosine ? 1.57079632679489661923 : 0.0};
+}
+inline double sinusoid(Index position, const SinusoidTerm& term) {
+  return table_sin(mul(double(position), term.rate) + term.phase);
+}
+// Entry `i` of position `position`.
+inline double sinusoid(Index position, Index i, Index width, Sinusoid layout) {
+  return sinusoid(position, sinusoid_term(i, width, layout));
+}
+// A (positions, width) table of them, rounded to float first as Transformers' MarianMT stores its own. Empty when
+// memory ran out.
+template <class S>
+Block<S> sinusoid_table(const Memory* memory, Index positions, Index width, Sinusoid layout) noexcept {
+  S* values = nullptr;
+  Block<S> block = Block<S>::make(memory, positions * width, values);
+  for (Index i = 0; values != nullptr && i < width; ++i) {
+    const SinusoidTerm term = sinusoid_term(i, width, layout);
+    for (Index t = 0; t < positions; ++t) values[t * width + i] = S(float(sinusoid(t, term)));
+  }
+  return block;
 }
 
 }  // namespace detail

@@ -7,8 +7,9 @@
 //   auto r = vt::scaled_dot_product_attention(q, k, v, {.mask = vt::causal()});
 //   r.output.matrix(b): T x (H * Dv);   r.weights.matrix(b, h): T x S
 #pragma once
-#include <vitrine/run/attention_core.hpp>
-#include <vitrine/run/encoder_call.hpp>
+#include <vitrine/core/heap.hpp>
+#include <vitrine/run/figures_attention.hpp>
+#include <vitrine/run/input_checks.hpp>
 
 namespace vitrine::inline VITRINE_ABI {
 
@@ -82,17 +83,58 @@ Status check_overlap(const Tensor<S>& output, Index values, const Heads<S>& x) {
       (x.batch - 1) * x.batch_stride + (x.heads - 1) * x.head_stride + (x.length - 1) * x.row_stride + x.width);
   return check_overlap(output, values, reach);
 }
+
+// What a call takes from the workspace, and its attention over the operands that were brought there.
+template <class S>
+struct SdpaPlan {
+  AttentionCall<S> attention = {};
+  Scratch<S> scratch = {};
+
+  static SdpaPlan make(Arena& arena, const Heads<S>& query, const Heads<S>& value, const KeyValues<S>& layout,
+                       int threads, Index figures) {
+    SdpaPlan p;
+    AttentionCall<S>& call = p.attention;
+    const Index rows = query.batch * query.length;
+    call.heads = query.heads, call.group = query.heads / layout.heads;
+    call.queries = {query.batch, query.length, nullptr}, call.keys = {query.batch, layout.capacity, nullptr};
+    call.query = {arena.take<S>(rows * query.heads * query.width), rows, query.heads * query.width};
+    call.key_values = KeyValues<S>::plan(arena, query.batch, layout);
+    p.scratch =
+        Scratch<S>::plan(arena, threads, 0, {.keys = layout.capacity, .value_width = value.width, .figures = figures});
+    return p;
+  }
+};
+
+// Head h of the keys and values, behind the past ones, and the query heads that share it.
+template <class S>
+void bring_head(const SdpaPlan<S>& plan, const Heads<S>& query, const Heads<S>& key, const Heads<S>& value,
+                const SdpaOptions<S>& options, Index item) {
+  const AttentionCall<S>& call = plan.attention;
+  const Index b = item / key.heads, h = item % key.heads;
+  const auto store = [&](const Heads<S>& k, const Heads<S>& v, Index from) {
+    call.key_values.store_keys(b, h, from, k.length, k.data + b * k.batch_stride + h * k.head_stride, k.row_stride);
+    call.key_values.store_values(b, h, from, v.length, v.data + b * v.batch_stride + h * v.head_stride, v.row_stride);
+  };
+  store(options.past_key, options.past_value, 0);
+  store(key, value, options.past_key.length);
+  for (Index g = h * call.group; g < (h + 1) * call.group; ++g)
+    for (Index t = 0; t < query.length; ++t) {
+      const S* from = query.data + b * query.batch_stride + g * query.head_stride + t * query.row_stride;
+      S* to = call.query.data + ((b * query.length + t) * call.heads + g) * query.width;
+      for (Index d = 0; d < query.width; ++d) to[d] = from[d];
+    }
+}
 }  // namespace detail
 
 // query (B, H, T, D), key (B, K, S, D), value (B, K, S, Dv), K dividing H, by strides; output (B, T, H * Dv). All
 // checks and all memory come before the parallel region; allocates only to grow result and workspace (their own
 // Memory). bad_shape, bad_mask, overlap, not_supported, workspace_too_small, result_too_small, out_of_memory.
 template <class S, class K = DefaultKeep>
-Status scaled_dot_product_attention_into(SdpaResult<K, S>& result, Workspace& workspace, const Heads<S>& query,
-                                         const Heads<S>& key, const Heads<S>& value, const SdpaOptions<S>& options = {},
-                                         const K& keep = {}) noexcept {
+Status scaled_dot_product_attention_into(  // NOLINT(readability-function-size): ONNX's operands, then the result's
+    SdpaResult<K, S>& result, Workspace& workspace, const Heads<S>& query, const Heads<S>& key, const Heads<S>& value,
+    const SdpaOptions<S>& options = {}, const K& keep = {}) noexcept {
   if (Status s = detail::check_sdpa(query, key, value, options); s != Status::ok) return s;
-  const Index batch = query.batch, heads = query.heads, past = options.past_key.length, keys = key.length + past;
+  const Index batch = query.batch, heads = query.heads, keys = key.length + options.past_key.length;
   for (const Heads<S>* x : {&query, &key, &value, &options.past_key, &options.past_value})
     if (Status s = detail::check_overlap(result.output, batch * query.length * heads * value.width, *x);
         s != Status::ok)
@@ -101,53 +143,25 @@ Status scaled_dot_product_attention_into(SdpaResult<K, S>& result, Workspace& wo
   const MapShape shape{1, batch, heads, query.length, keys, {}, {}, 0};
   if (Status s = detail::prepare_maps(result.weights, nullptr, shape, keep.selection, Which::self); s != Status::ok)
     return s;
-  struct Plan {
-    S* query;
-    detail::KeyValues<S> memory;
-    detail::Scratch<S> scratch;
-  };
   const double work = double(batch * heads * query.length) * double(keys) * double(query.width + value.width);
-  const int threads = detail::team_size(workspace, work);
+  const int threads = workspace.threads_for(work);
+  detail::KeyValues<S> layout;
+  layout.heads = key.heads, layout.width = key.width, layout.value_width = value.width, layout.capacity = keys;
   const auto planned = [&](std::byte* base) {
     Arena arena(base);
-    Plan p{};
-    p.query = arena.take<S>(batch * query.length * heads * query.width);
-    p.memory = detail::KeyValues<S>::plan(arena, batch, key.heads, key.width, value.width, keys);
-    p.scratch = detail::Scratch<S>::plan(
-        arena, threads, 0, {.keys = keys, .value_width = value.width, .figures = detail::figure_columns_of<K, S>});
-    return detail::Planned<Plan>{p, arena.used()};
+    auto plan = detail::SdpaPlan<S>::make(arena, query, value, layout, threads, detail::figure_columns_of<K, S>);
+    return detail::Planned<detail::SdpaPlan<S>>{plan, arena.used()};
   };
   if (Status s = workspace.reserve(planned(nullptr).bytes); s != Status::ok) return s;
-  const Plan p = planned(workspace.data()).plan;
-  const auto sink = detail::sink_of<S>(result.weights, 0);
-
+  detail::SdpaPlan<S> plan = planned(workspace.data()).plan;
+  detail::AttentionCall<S>& call = plan.attention;
+  call.set_layer(options.mask, nullptr, detail::sink_of<S>(result.weights, 0));
+  call.context = {result.output.data(), batch * query.length, heads * value.width};
+  call.scale = options.scale != S(0) ? options.scale : S(1) / square_root(S(query.width));
+  call.softcap = options.softcap, call.scores_at = options.scores_at;
   run_team(threads, [&](Team& team) {
-    team.for_each(batch * key.heads, [&](Index item) {
-      const Index b = item / key.heads, h = item % key.heads;
-      const auto store = [&](const Heads<S>& k, const Heads<S>& v, Index from) {
-        p.memory.store_keys(b, h, from, k.length, k.data + b * k.batch_stride + h * k.head_stride, k.row_stride);
-        p.memory.store_values(b, h, from, v.length, v.data + b * v.batch_stride + h * v.head_stride, v.row_stride);
-      };
-      store(options.past_key, options.past_value, 0);
-      store(key, value, past);
-      for (Index g = h * (heads / key.heads); g < (h + 1) * (heads / key.heads); ++g)
-        for (Index t = 0; t < query.length; ++t) {
-          const S* from = query.data + b * query.batch_stride + g * query.head_stride + t * query.row_stride;
-          S* to = p.query + ((b * query.length + t) * heads + g) * query.width;
-          for (Index d = 0; d < query.width; ++d) to[d] = from[d];
-        }
-    });
-    detail::Attend<S> call;
-    call.query = p.query, call.query_stride = heads * query.width;
-    call.queries = {batch, query.length, nullptr};
-    call.memory = p.memory, call.keys = {batch, keys, nullptr};
-    call.group = heads / key.heads;
-    call.mask = options.mask.any() ? &options.mask : nullptr;
-    call.scale = options.scale != S(0) ? options.scale : S(1) / square_root(S(query.width));
-    call.softcap = options.softcap;
-    call.context = result.output.data(), call.context_stride = heads * value.width;
-    call.sink = sink, call.scores_at = options.scores_at;
-    detail::attend(team, p.scratch, call, heads);
+    team.for_each(batch * key.heads, [&](Index item) { detail::bring_head(plan, query, key, value, options, item); });
+    detail::attend_heads(detail::Lane<S>(team, plan.scratch, batch * query.length), call);
   });
   return {};
 }

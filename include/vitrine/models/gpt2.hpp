@@ -66,8 +66,8 @@ class Gpt2 : public Module<Gpt2<S>, S> {
     words_ = detail::matrix_parameter<S>(c.vocab_size, c.n_embd);
     positions_.rows = c.n_positions, positions_.cols = c.n_embd;
     if (!c.tie_word_embeddings) lm_head_ = words_;
-    for (Index i = 0; i < encoder_.layers_.size(); ++i) {
-      auto& attention = encoder_.layers_.data()[i].self_attn;
+    for (Index i = 0; i < encoder_.stack_.layers.size(); ++i) {
+      auto& attention = encoder_.stack_.layers.data()[i].self_attn;
       if (!c.scale_attn_weights) attention.given_scale = S(1);
       if (c.scale_attn_by_inverse_layer_idx) attention.given_scale = attention.scale() / S(i + 1);
     }
@@ -98,8 +98,8 @@ class Gpt2 : public Module<Gpt2<S>, S> {
     result.hidden = static_cast<Tensor<S>&&>(own.output);
     own.output = static_cast<Tensor<S>&&>(logits);
     if (status != Status::ok) return status;
-    if (Status s = detail::project_logits(workspace, output(), {}, result.hidden, own.output, this->memory());
-        s != Status::ok)
+    own.output.use(this->memory());
+    if (Status s = detail::project_logits(workspace, output(), {}, result.hidden, own.output); s != Status::ok)
       return s;
     detail::show(trace, "lm_head", own.output);
     return {};

@@ -64,8 +64,9 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
   // (B, S, E). Allocates only to grow these and workspace. bad_shape names an id or a length that the model does not
   // have; otherwise as Encoder.
   template <class K = DefaultKeep, class F = NoTrace>
-  Status encode_into(EncoderResult<K, S>& result, Tensor<S>& embedded, Workspace& workspace, const Tokens& source,
-                     const Masks& masks = {}, const K& keep = {}, F&& trace = {}) const noexcept {
+  Status encode_into(  // NOLINT(readability-function-size): a model's arguments, then the result's
+      EncoderResult<K, S>& result, Tensor<S>& embedded, Workspace& workspace, const Tokens& source,
+      const Masks& masks = {}, const K& keep = {}, F&& trace = {}) const noexcept {
     if (Status s = ready(); s != Status::ok) return s;
     if (Status s = source_embedding().all(source, embedded, this->memory()); s != Status::ok) return s;
     auto side = detail::prefixed("encoder.", trace);
@@ -78,8 +79,9 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
   // The whole model with the target given (teacher forcing): logits (B, T, V), T ids a target, the first the start
   // token. Allocates only to grow result and workspace. Errors as encode_into.
   template <class K = DefaultKeep, class F = NoTrace>
-  Status forward_into(Seq2SeqResult<K, S>& result, Workspace& workspace, const Tokens& source, const Tokens& target,
-                      const Masks& masks = {}, const K& keep = {}, F&& trace = {}) const noexcept {
+  Status forward_into(  // NOLINT(readability-function-size): the same
+      Seq2SeqResult<K, S>& result, Workspace& workspace, const Tokens& source, const Tokens& target,
+      const Masks& masks = {}, const K& keep = {}, F&& trace = {}) const noexcept {
     if (Status s = ready(); s != Status::ok) return s;
     if (source.batch != target.batch)
       return {Status::bad_shape, "source and target must have the same batch", source.batch, target.batch};
@@ -101,7 +103,8 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
     result.hidden = static_cast<Tensor<S>&&>(own.output);
     own.output = static_cast<Tensor<S>&&>(logits);
     if (status != Status::ok) return status;
-    status = detail::project_logits(workspace, output(), final_logits_bias_, result.hidden, own.output, this->memory());
+    own.output.use(this->memory());
+    status = detail::project_logits(workspace, output(), final_logits_bias_, result.hidden, own.output);
     if (status == Status::ok) detail::show(trace, "lm_head", own.output);
     return status;
   }
@@ -161,8 +164,9 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
     }
     source_positions_ = target_positions_ = plain_table(positions, c.d_model);
     if (computed_ && c.d_model > 0 && positions > 0)
-      source_positions_.values = target_positions_.values = detail::sinusoid_table<S>(memory, positions, c.d_model);
-    if (kind.embedding_norm) source_norm_ = target_norm_ = detail::Norm<S>(c.d_model, c.layer_norm_eps, true);
+      source_positions_.values = target_positions_.values =
+          detail::sinusoid_table<S>(memory, positions, c.d_model, Sinusoid::halves);
+    if (kind.embedding_norm) source_norm_ = target_norm_ = detail::NormCore<S>(c.d_model, c.layer_norm_eps, true);
   }
 
  private:
@@ -212,7 +216,7 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
   Index offset_;
   Parameter<S> shared_, source_table_, target_table_, lm_head_, final_logits_bias_;
   Parameter<S> source_positions_, target_positions_;
-  detail::Norm<S> source_norm_, target_norm_;
+  detail::NormCore<S> source_norm_, target_norm_;
   Encoder<S> encoder_;
   Decoder<S> decoder_;
 };

@@ -115,37 +115,25 @@ class TextEncoder : public Module<TextEncoder<S>, S> {
       if (hidden.length_of(b) < 1)
         return {Status::bad_shape, "a sequence without tokens cannot be pooled", hidden.length_of(b), 1};
     pooled.use(this->memory());
-    if (Status s = pooled.resize(batch, 1, width); s != Status::ok) return s;
-    struct Plan {
-      S *first, *pack;
-    };
-    const int threads = detail::team_size(workspace, double(batch) * double(width) * double(width));
-    const Index pack = width * kernels::panel_width<S>;
-    const auto planned = [&](std::byte* base) {
-      Arena arena(base);
-      Plan p{arena.take<S>(batch * width), arena.take<S>(pack * threads)};
-      return detail::Planned<Plan>{p, arena.used()};
-    };
-    if (Status s = workspace.reserve(planned(nullptr).bytes); s != Status::ok) return s;
-    const Plan p = planned(workspace.data()).plan;
-    Index at = 0;
-    for (Index b = 0; b < batch; at += hidden.length_of(b), ++b)
-      for (Index c = 0; c < width; ++c) p.first[b * width + c] = hidden.data()[at * width + c];
-    run_team(threads, [&](Team& team) {
-      detail::for_rows(team, batch, [&](Team& t, Index first, Index last) {
-        detail::linear(t, p.pack + t.slot() * pack, pooler_weight_, 0,
-                       detail::LinearCall<S>{p.first + first * width, width, last - first, pooler_bias_.vector(),
-                                             pooled.data() + first * width, width});
+    const detail::RowMap sequences{batch, hidden.length(), hidden.starts()};
+    const detail::RowsWork<S> work{width, double(width) * double(width), {.hidden = width, .depth = width}};
+    const Sequences<S> shape(hidden.data(), batch, 1, width);  // the first rows themselves stand apart
+    return detail::run_rows(pooled, workspace, shape, work, [&](auto& block, const auto&, const detail::Rows<S>& y) {
+      const detail::Rows<S> first = block.hidden(width);
+      block.split([&](Index from, Index to) {
+        for (Index b = from; b < to; ++b)
+          for (Index c = 0; c < width; ++c)
+            first.data[b * width + c] = hidden.data()[sequences.start(block.first() + b) * width + c];
       });
-      team.barrier();
-      team.split(batch, [&](Index first, Index last) {
-        for (Index i = first * width; i < last * width; i += simd<S>::lanes) {
-          S* const x = pooled.data() + i;
-          store_head(x, kernels::tanh<S>(load_head(x, last * width - i)), last * width - i);
-        }
+      block.wait();
+      detail::Operand<S> x(first);
+      block.linear(nullptr, x, {pooler_weight_, pooler_bias_}, y);
+      block.wait();
+      block.split([&](Index from, Index to) {
+        for (Index i = from * width; i < to * width; i += simd<S>::lanes)
+          store_head(y.data + i, kernels::tanh<S>(load_head(y.data + i, to * width - i)), to * width - i);
       });
     });
-    return {};
   }
   bool has_pooler() const noexcept { return pooler_weight_.exists(); }
 
@@ -177,7 +165,7 @@ class TextEncoder : public Module<TextEncoder<S>, S> {
     embedded.use(this->memory());
     if (Status s = embedded.resize_like(like, width); s != Status::ok) return s;
     S* const out = embedded.data();
-    run_team(detail::team_size(workspace, 8 * double(rows) * double(width)), [&](Team& team) {
+    run_team(workspace.threads_for(8 * double(rows) * double(width)), [&](Team& team) {
       const Sequences<S> x(embedded);
       team.split(tokens.batch, [&](Index first, Index last) {
         Index row = 0;
@@ -195,14 +183,17 @@ class TextEncoder : public Module<TextEncoder<S>, S> {
           }
       });
       team.barrier();
-      norm_(team, out, width, out, width, rows);
+      team.split(rows, [&](Index first, Index last) {
+        const detail::Rows<S> own(out + first * width, last - first, width);
+        norm_(own, own);
+      });
     });
     return {};
   }
 
   TextEncoderConfig config_;
   Parameter<S> words_, positions_, types_, pooler_weight_, pooler_bias_;
-  detail::Norm<S> norm_;
+  detail::NormCore<S> norm_;
   Encoder<S> encoder_;
 };
 

@@ -5,8 +5,8 @@
 #pragma once
 #include <vitrine/core/views.hpp>
 #include <vitrine/layers/embedding.hpp>
-#include <vitrine/layers/positional_encoding.hpp>
-#include <vitrine/run/encoder_call.hpp>
+#include <vitrine/layers/layer_norm.hpp>
+#include <vitrine/run/rows_call.hpp>
 
 namespace vitrine::inline VITRINE_ABI {
 
@@ -47,7 +47,7 @@ namespace detail {
 template <class S>
 struct TokenEmbedding {
   const Parameter<S>*table = nullptr, *positions = nullptr;
-  const Norm<S>* norm = nullptr;  // null: none
+  const NormCore<S>* norm = nullptr;  // null: none
   S factor = S(1);
   Index offset = 0;
 
@@ -58,10 +58,8 @@ struct TokenEmbedding {
     embed_row(*table, id, factor, out);
     const S* position = positions->values.data() + (t + offset) * columns;
     for (Index c = 0; c < columns; ++c) out[c] = out[c] + position[c];
-    if (norm != nullptr) {
-      Team alone;
-      (*norm)(alone, out, columns, out, columns, 1);
-    }
+    const Rows<S> one(out, 1, columns);
+    if (norm != nullptr) (*norm)(one, one);
   }
   Status check(const Tokens& tokens) const {
     if (tokens.batch < 0 || tokens.length < 0)
@@ -92,42 +90,16 @@ struct TokenEmbedding {
   }
 };
 
-// Positions as Transformers' MarianMT computes them when its file holds none: all sines, then all cosines, in double,
-// stored as float. Empty when memory ran out.
-template <class S>
-Block<S> sinusoid_table(const Memory* memory, Index positions, Index width) noexcept {
-  S* values = nullptr;
-  Block<S> block = Block<S>::make(memory, positions * width, values);
-  if (values == nullptr) return block;
-  const Index half = (width + 1) / 2;
-  for (Index i = 0; i < width; ++i) {  // as sinusoid(t, i, width, Sinusoid::halves), each frequency once
-    const double rate = table_exp(mul(-9.210340371976182736, double(2 * (i % half)) / double(width)));
-    const double phase = i >= half ? 1.57079632679489661923 : 0.0;
-    for (Index t = 0; t < positions; ++t) values[t * width + i] = S(float(table_sin(mul(double(t), rate) + phase)));
-  }
-  return block;
-}
-
-// logits = hidden W^T + bias for every row; W the output matrix or the tied embedding.
+// logits (B, T, V) = hidden W^T + bias; W the output matrix or the tied embedding.
 template <class S>
 Status project_logits(Workspace& workspace, const Parameter<S>& weight, const Parameter<S>& bias,
-                      const Tensor<S>& hidden, Tensor<S>& logits, const Memory* memory) noexcept {
-  const Index width = hidden.width(), columns = weight.rows, rows = hidden.rows();
-  const Sequences<S> x(hidden);
-  logits.use(memory);
-  if (Status s = logits.resize_like(x, columns); s != Status::ok) return s;
-  const int threads = team_size(workspace, double(rows) * double(width) * double(columns));
-  const Index pack = width * kernels::panel_width<S>;
-  if (Status s = workspace.reserve(std::size_t(pack * threads) * sizeof(S)); s != Status::ok) return s;
-  S* const scratch = reinterpret_cast<S*>(workspace.data());
-  run_team(threads, [&](Team& team) {
-    for_rows(team, rows, [&](Team& t, Index first, Index last) {
-      linear(t, scratch + t.slot() * pack, weight, 0,
-             LinearCall<S>{hidden.data() + first * width, width, last - first, bias.exists() ? bias.vector() : nullptr,
-                           logits.data() + first * columns, columns});
-    });
+                      const Tensor<S>& hidden, Tensor<S>& logits) noexcept {
+  const Index width = hidden.width();
+  const RowsWork<S> work{weight.rows, double(width) * double(weight.rows), {.depth = width}};
+  return run_rows(logits, workspace, Sequences<S>(hidden), work, [&](auto& block, const auto& x, const auto& y) {
+    Operand<S> from(x);
+    block.linear(nullptr, from, {weight, bias}, y);
   });
-  return {};
 }
 
 }  // namespace detail

@@ -46,9 +46,9 @@ class Transformer : public Module<Transformer<S>, S> {
   // Encoder and Decoder; nothing is computed when an argument of either is wrong, but the encoder's result may be when
   // memory runs out.
   template <class K = DefaultKeep, class F = NoTrace>
-  Status forward_into(TransformerResult<K, S>& result, Workspace& workspace, const Sequences<S>& src,
-                      const Sequences<S>& tgt, const Masks& masks = {}, const K& keep = {},
-                      F&& trace = {}) const noexcept {
+  Status forward_into(  // NOLINT(readability-function-size): PyTorch's arguments, then the result's
+      TransformerResult<K, S>& result, Workspace& workspace, const Sequences<S>& src, const Sequences<S>& tgt,
+      const Masks& masks = {}, const K& keep = {}, F&& trace = {}) const noexcept {
     if (src.batch != tgt.batch)
       return {Status::bad_shape, "source and target must have the same batch", src.batch, tgt.batch};
     if (Status s = detail::check_input(tgt, config_.d_model, "the target's width must be d_model"); s != Status::ok)

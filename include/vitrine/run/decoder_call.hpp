@@ -1,6 +1,6 @@
-// The frame of a decoder call. Shared by DecoderLayer, Decoder and the decoding steps. Internal but for DecoderMasks.
+// The frame of a decoder's call. DecoderLayer and Decoder have their call forms from here, decoding steps their parts.
+// Internal but for DecoderMasks.
 #pragma once
-#include <vitrine/run/attention_core.hpp>
 #include <vitrine/run/encoder_call.hpp>
 
 namespace vitrine::inline VITRINE_ABI {
@@ -16,144 +16,190 @@ struct DecoderMasks {
 
 namespace detail {
 
-// What one layer is called with.
+// What one layer is called with: its two attentions. They ask one after the other, from one place.
 template <class S>
-struct DecoderPass {
-  RowMap rows = {}, memory_rows = {};
-  KeyValues<S> self = {}, cross = {};
-  Index past = 0;     // keys that `self` holds already
-  Index sharing = 1;  // consecutive sequences (beams) with one memory
-  const Mask<S>*tgt_mask = nullptr, *memory_mask = nullptr;
-  const S *head_scale = nullptr, *memory_head_scale = nullptr;
-  MapSink<S> self_sink = {}, cross_sink = {};
+struct DecoderCall {
+  AttentionCall<S> self = {}, cross = {};
 };
 
+// What the layers of a decoder take from the workspace.
 template <class S>
 struct DecoderPlan {
-  S *query = nullptr, *context = nullptr;  // (rows, E); may be one place, see EncoderLayerCore::Plan
+  DecoderCall<S> attentions = {};
   Scratch<S> scratch = {};
-};
-
-template <class S>
-void copy_rows(Team& team, const S* from, S* to, Index rows, Index width) {
-  team.split(rows, [&](Index first, Index last) {
-    for (Index i = first * width; i < last * width; ++i) to[i] = from[i];
-  });
-  team.barrier();
-}
-
-// Everything a call over whole sequences takes from the workspace.
-template <class S>
-struct DecoderWorkspace {
-  DecoderPlan<S> plan = {};
-  DecoderPass<S> pass = {};
-  S* gathered = nullptr;  // the memory, when its rows do not stand one after another
+  S* gathered = nullptr;  // the encoder's output, when its rows do not stand one after another
   TraceMaps<S> shown = {};
+
+  template <class Core>
+  static constexpr DecoderPlan make(Arena& arena, const Core& core, const CallShape& call, bool packed) {
+    DecoderPlan p;
+    const Shape& shape = call.shape;
+    const Index rows = shape.batch * shape.length;
+    const Index longest = shape.length > shape.memory_length ? shape.length : shape.memory_length;
+    AttentionCall<S>&self = p.attentions.self, &cross = p.attentions.cross;
+    self.queries = self.keys = cross.queries = plan_rows(arena, shape.batch, shape.length, call.lengths);
+    cross.keys = plan_rows(arena, shape.batch, shape.memory_length, call.memory_lengths);
+    self.key_values = KeyValues<S>::plan(arena, shape.batch, core.self_attn.layout(shape.length));
+    cross.key_values = KeyValues<S>::plan(arena, shape.batch, core.cross_attn.layout(shape.memory_length));
+    core.self_attn.plan_queries(arena, rows, self, call.traced);
+    cross.query = self.query, cross.context = self.context, cross.heads = self.heads;
+    if (call.gather[1]) p.gathered = arena.take<S>(call.gathered(1) * core.config.d_model);
+    if (call.traced) p.shown = TraceMaps<S>::plan(arena, rows * self.heads * longest);
+    auto sizes = core.sizes(longest);
+    if (packed) sizes.depth = 0;
+    sizes.figures = call.kept.figures, sizes.scores_in_weights = call.kept.scores_in_weights && !call.traced;
+    p.scratch = Scratch<S>::plan(arena, call.threads, shape.batch * longest, sizes, call.traced);
+    return p;
+  }
+  template <class Core>
+  static constexpr std::size_t bytes(const Layers<S, Core>& layers, const CallShape& call) {
+    if (layers.count <= 0) return 0;
+    Arena arena;
+    (void)make(arena, layers.core[0], call, layers.packed());
+    return arena.used();
+  }
 };
-template <class S, class Core>
-constexpr DecoderWorkspace<S> plan_decoder(const Core& core, Arena& arena, int threads, const Shape& shape,
-                                           std::span<const Index> lengths, std::span<const Index> memory_lengths,
-                                           bool gather_memory, bool packed, Kept kept, bool traced = false) {
-  DecoderWorkspace<S> w;
-  const Index width = core.config.d_model, heads = core.self_attn.heads, head = core.self_attn.width;
-  w.pass.rows = plan_rows(arena, shape.batch, shape.length, lengths);
-  w.pass.memory_rows = plan_rows(arena, shape.batch, shape.memory_length, memory_lengths);
-  w.pass.self = KeyValues<S>::plan(arena, shape.batch, heads, head, head, shape.length);
-  w.pass.cross = KeyValues<S>::plan(arena, shape.batch, heads, head, head, shape.memory_length);
-  w.plan.query = arena.take<S>(shape.batch * shape.length * width);
-  w.plan.context = traced ? arena.take<S>(shape.batch * shape.length * width) : w.plan.query;
-  w.gathered = gather_memory ? arena.take<S>(shape.batch * shape.memory_length * width) : nullptr;
-  const Index most = shape.length > shape.memory_length ? shape.length : shape.memory_length;
-  if (traced) w.shown = TraceMaps<S>::plan(arena, shape.batch * heads * shape.length * most);
-  auto sizes = core.sizes(shape.length, shape.memory_length);
-  if (packed) sizes.depth = 0;
-  sizes.figures = kept.figures, sizes.in_maps = kept.in_maps && !traced;
-  w.plan.scratch = Scratch<S>::plan(arena, threads, shape.batch * most, sizes, traced);
-  return w;
-}
-template <class Core>
-constexpr std::size_t decoder_workspace(const Core* core, Index count, Shape shape, int threads, Kept kept,
-                                        bool traced = false) {
-  if (count <= 0) return 0;
-  shape.memory_length = shape.memory_rows();
-  using S = std::remove_cvref_t<decltype(core->norm1.eps)>;
-  Arena arena;
-  (void)plan_decoder<S>(core[0], arena, threads, shape, {}, {}, false, all_packed(core, count), kept, traced);
-  return arena.used() + alignment;
-}
 
-// tgt through all layers of a decoder.
-template <class S, class Owner, class Core, class R, class M, class F>
-Status forward_decoder(const Owner& owner, const Layers<S, Core>& layers, R& result, Workspace& workspace,
-                       const Sequences<S>& tgt, const Sequences<S>& memory, const M& masks, const Selection& selection,
-                       F& trace) noexcept {
-  if (layers.count <= 0) return {Status::bad_config, "num_layers must be positive", layers.count};
-  const Core& first = layers.core[0];
-  const Index width = first.config.d_model, heads = first.config.nhead;
-  if (Status s = first.check(); s != Status::ok) return s;
-  if (Status s = check_input(tgt, width, "the target's width must be d_model"); s != Status::ok) return s;
-  if (Status s = check_input(memory, width, "the memory's width must be d_model"); s != Status::ok) return s;
-  if (memory.batch != tgt.batch)
-    return {Status::bad_shape, "target and memory must have the same batch", memory.batch, tgt.batch};
-  if (Status s = check_mask(masks.tgt_mask, tgt.batch, heads, tgt.length, tgt.length); s != Status::ok) return s;
-  if (Status s = check_mask(masks.memory_mask, tgt.batch, heads, tgt.length, memory.length); s != Status::ok) return s;
-  if (Status s = check_head_scale(masks.head_scale, layers.count, heads); s != Status::ok) return s;
-  if (Status s = check_head_scale(masks.memory_head_scale, layers.count, heads); s != Status::ok) return s;
-  if (!owner.loaded()) return {Status::not_loaded, "a parameter has no values yet: call load, bind or init first"};
+// The call forms of a layer and a stack. Derived has layers().
+template <class Derived, class S, Dims D>
+class DecoderCalls : public SizedModule<Derived, S, D> {
+ public:
+  // Are all dimensions compile-time constants?
+  static constexpr bool fixed = D.fixed();
+  // The third argument of a call.
+  using Masks = DecoderMasks<S>;
 
-  result.output.use(owner.memory());
-  if (Status s = check_overlap(result.output, tgt.rows() * width, tgt); s != Status::ok) return s;
-  if (Status s = check_overlap(result.output, tgt.rows() * width, memory); s != Status::ok) return s;
-  if (Status s = result.output.resize_like(tgt, width); s != Status::ok) return s;
-  const MapShape self{layers.count, tgt.batch, heads, tgt.length, tgt.length, tgt.lengths, tgt.lengths, 0};
-  const MapShape cross{layers.count, tgt.batch, heads, tgt.length, memory.length, tgt.lengths, memory.lengths, 0};
-  if (Status s = prepare_maps(result.self_attn, owner.memory(), self, selection, Which::self); s != Status::ok)
-    return s;
-  if (Status s = prepare_maps(result.cross_attn, owner.memory(), cross, selection, Which::cross); s != Status::ok)
-    return s;
+  // tgt (B, T, E) and memory (B, S, E) to result.output (B, T, E), with what `keep` says of both attentions (of each
+  // layer: self_attn[layer], cross_attn[layer]). Allocates only to grow result and workspace, before any work.
+  // bad_config, bad_shape, bad_mask, not_loaded, not_supported (what `keep` asks), overlap, workspace_too_small,
+  // result_too_small, out_of_memory.
+  template <class K = DefaultKeep, class F = NoTrace>
+  Status forward_into(  // NOLINT(readability-function-size): PyTorch's arguments, then the result's
+      DecoderResult<K, S>& result, Workspace& workspace, const Sequences<S>& tgt, const Sequences<S>& memory,
+      const Masks& masks = {}, const K& keep = {}, F&& trace = {}) const noexcept {
+    const Inputs inputs{tgt, memory, masks};
+    if (Status s = check(inputs); s != Status::ok) return s;
+    if (Status s = prepare(result, inputs, keep.selection); s != Status::ok) return s;
+    const int threads = workspace.threads_for(
+        multiply_adds(double(tgt.rows()), double(memory.rows()), double(tgt.length), double(memory.length)));
+    const CallShape call{.shape = {tgt.batch, tgt.length, memory.length},
+                         .lengths = tgt.lengths,
+                         .memory_lengths = memory.lengths,
+                         .threads = threads,
+                         .kept = kept_by<std::remove_cvref_t<decltype(result.self_attn)>>(fixed, keep.selection),
+                         .traced = traced<F>,
+                         .gather = {false, !memory.contiguous()}};
+    if (Status s = workspace.reserve(scratch_bytes(call)); s != Status::ok) return s;
+    run(result, workspace, inputs, call, trace);
+    return {};
+  }
+#if VITRINE_EXCEPTIONS
+  // The same with fresh results and scratch from memory(). Throws StatusError.
+  template <class K = DefaultKeep, class F = NoTrace>
+  DecoderResult<K, S> operator()(const Sequences<S>& tgt, const Sequences<S>& memory, const Masks& masks = {},
+                                 const K& keep = {}, F&& trace = {}) const {
+    DecoderResult<K, S> result;
+    Workspace workspace(this->memory());
+    throw_if_failed(forward_into(result, workspace, tgt, memory, masks, keep, trace));
+    return result;
+  }
+#endif
 
-  const double rows = double(tgt.rows());
-  const int threads =
-      team_size(workspace, double(layers.count) * first.work(rows, double(memory.rows()), rows * double(tgt.length),
-                                                             rows * double(memory.length)));
-  const auto planned = [&](std::byte* base) {
-    Arena arena(base);
-    auto plan =
-        plan_decoder<S>(first, arena, threads, {tgt.batch, tgt.length, memory.length}, tgt.lengths, memory.lengths,
-                        !memory.contiguous(), all_packed(layers.core, layers.count),
-                        kept_by<std::remove_cvref_t<decltype(result.self_attn)>>(Owner::fixed, selection), traced<F>);
-    return Planned<DecoderWorkspace<S>>{plan, arena.used()};
+ protected:
+  using SizedModule<Derived, S, D>::SizedModule;
+
+ private:
+  friend SizedModule<Derived, S, D>;
+  constexpr std::size_t scratch_bytes(const CallShape& call) const {
+    return DecoderPlan<S>::bytes(static_cast<const Derived&>(*this).layers(), call);
+  }
+  constexpr MapExtents map_extents(const Shape& shape) const {
+    const auto layers = static_cast<const Derived&>(*this).layers();
+    return {.layers = layers.wanted,
+            .heads = layers.config->nhead,
+            .self_keys = shape.length,
+            .cross_keys = shape.memory_rows(),
+            .width = layers.config->d_model};
+  }
+  double multiply_adds(const Shape& shape) const {
+    const double length = double(shape.length), memory = double(shape.memory_rows()), batch = double(shape.batch);
+    return multiply_adds(batch * length, batch * memory, length, memory);
+  }
+  double multiply_adds(double rows, double memory_rows, double keys, double memory_keys) const {
+    const auto layers = static_cast<const Derived&>(*this).layers();
+    if (layers.count <= 0) return 0;
+    return double(layers.count) * layers[0].work(rows, memory_rows, rows * keys, rows * memory_keys);
+  }
+
+  struct Inputs {
+    const Sequences<S>&tgt, &memory;
+    const Masks& masks;
   };
-  if (Status s = workspace.reserve(planned(nullptr).bytes); s != Status::ok) return s;
-  const DecoderWorkspace<S> w = planned(workspace.data()).plan;
-
-  S* const y = result.output.data();
-  const MapLayout shown_self = trace_layout<F>(self), shown_cross = trace_layout<F>(cross);
-  const auto tracer = tracer_of<S>(trace, layers.stack, w.pass.rows, w.shown, &shown_self, &shown_cross);
-  run_team(threads, [&](Team& team) {
-    DecoderPass<S> pass = w.pass;
-    pass.tgt_mask = masks.tgt_mask.any() ? &masks.tgt_mask : nullptr;
-    pass.memory_mask = masks.memory_mask.any() ? &masks.memory_mask : nullptr;
-    const S* in = tgt.data;
-    if (!tgt.contiguous()) gather(team, tgt, y), in = y;
-    if (w.gathered != nullptr) gather(team, memory, w.gathered);
-    for (Index i = 0; i < layers.count; ++i, in = y) {
-      pass.head_scale = head_scale_of(masks.head_scale, i, heads);
-      pass.memory_head_scale = head_scale_of(masks.memory_head_scale, i, heads);
-      pass.self_sink = sink_of<S>(result.self_attn, i);
-      pass.cross_sink = sink_of<S>(result.cross_attn, i);
-      layers.core[i].read_memory(team, w.plan.scratch, w.gathered != nullptr ? w.gathered : memory.data, pass,
-                                 tracer.of(i));
-      layers.core[i](team, w.plan, in, y, pass, tracer.of(i));
-    }
-    if (layers.norm != nullptr)
-      for_rows(team, tracer, pass.rows.rows(), [&](Team& t, Index from, Index to) {
-        (*layers.norm)(t, y + from * width, width, y + from * width, width, to - from);
-        tracer.rows(t, "norm", y, width);
-      });
-  });
-  return {};
-}
+  Status check(const Inputs& in) const noexcept {
+    const auto layers = static_cast<const Derived&>(*this).layers();
+    if (Status s = layers.check(); s != Status::ok) return s;
+    const Index width = layers.config->d_model, heads = layers.config->nhead, length = in.tgt.length;
+    if (Status s = check_input(in.tgt, width, "the target's width must be d_model"); s != Status::ok) return s;
+    if (Status s = check_input(in.memory, width, "the memory's width must be d_model"); s != Status::ok) return s;
+    if (in.memory.batch != in.tgt.batch)
+      return {Status::bad_shape, "target and memory must have the same batch", in.memory.batch, in.tgt.batch};
+    if (Status s = check_mask(in.masks.tgt_mask, in.tgt.batch, heads, length, length); s != Status::ok) return s;
+    if (Status s = check_mask(in.masks.memory_mask, in.tgt.batch, heads, length, in.memory.length); s != Status::ok)
+      return s;
+    if (Status s = check_head_scale(in.masks.head_scale, layers.count, heads); s != Status::ok) return s;
+    if (Status s = check_head_scale(in.masks.memory_head_scale, layers.count, heads); s != Status::ok) return s;
+    return this->check_loaded();
+  }
+  template <class R>
+  Status prepare(R& result, const Inputs& in, const Selection& selection) const noexcept {
+    const Index width = in.tgt.width;
+    result.output.use(this->memory());
+    if (Status s = check_overlap(result.output, in.tgt.rows() * width, in.tgt); s != Status::ok) return s;
+    if (Status s = check_overlap(result.output, in.tgt.rows() * width, in.memory); s != Status::ok) return s;
+    if (Status s = result.output.resize_like(in.tgt, width); s != Status::ok) return s;
+    if (Status s = prepare_maps(result.self_attn, this->memory(), map_shape(in.tgt, in.tgt), selection, Which::self);
+        s != Status::ok)
+      return s;
+    return prepare_maps(result.cross_attn, this->memory(), map_shape(in.tgt, in.memory), selection, Which::cross);
+  }
+  MapShape map_shape(const Sequences<S>& tgt, const Sequences<S>& keys) const noexcept {
+    const auto layers = static_cast<const Derived&>(*this).layers();
+    return {layers.count, tgt.batch, layers.config->nhead, tgt.length, keys.length, tgt.lengths, keys.lengths, 0};
+  }
+  // tgt through all layers.
+  template <class R, class F>
+  void run(R& result, Workspace& workspace, const Inputs& in, const CallShape& call, F& trace) const noexcept {
+    const auto layers = static_cast<const Derived&>(*this).layers();
+    Arena arena(workspace.data());
+    const auto plan = DecoderPlan<S>::make(arena, layers[0], call, layers.packed());
+    const RowMap& rows = plan.attentions.self.queries;
+    const MapLayout self = trace_layout<F>(map_shape(in.tgt, in.tgt));
+    const MapLayout cross = trace_layout<F>(map_shape(in.tgt, in.memory));
+    const auto tracer = tracer_of<S>(trace, layers.stack, rows, plan.shown, &self, &cross);
+    const Rows<S> y(result.output.data(), rows.rows(), in.tgt.width);
+    const Rows<const S> encoded(plan.gathered != nullptr ? plan.gathered : in.memory.data,
+                                plan.attentions.cross.keys.rows(), in.memory.width);
+    run_team(call.threads, [&](Team& team) {
+      const Lane<S, std::remove_const_t<decltype(tracer)>> lane(team, plan.scratch, y.count, tracer);
+      if (!in.tgt.contiguous()) gather(team, in.tgt, y.data);
+      if (plan.gathered != nullptr) gather(team, in.memory, plan.gathered);
+      Rows<const S> x(in.tgt.contiguous() ? in.tgt.data : y.data, y.count, y.width);
+      for (Index i = 0; i < layers.count; ++i, x = y) {
+        DecoderCall<S> attentions = plan.attentions;
+        const Index heads = attentions.self.heads;
+        attentions.self.set_layer(in.masks.tgt_mask, head_scale_of(in.masks.head_scale, i, heads),
+                                  sink_of<S>(result.self_attn, i));
+        attentions.cross.set_layer(in.masks.memory_mask, head_scale_of(in.masks.memory_head_scale, i, heads),
+                                   sink_of<S>(result.cross_attn, i));
+        const ProductOrder<S> order = layers[i].order();
+        const auto in_layer = lane.in_layer(i, order);
+        layers[i].read_encoded(in_layer.over(encoded.count), encoded, attentions.cross);
+        layers[i](in_layer, x, y, attentions);
+      }
+      layers.finish(lane, y);
+    });
+  }
+};
 
 }  // namespace detail
 

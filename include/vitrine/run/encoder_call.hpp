@@ -1,26 +1,21 @@
-// The frame of a call: checks, memory, then one parallel region through all layers. Shared by layers and stacks.
-// Internal.
+// The frame of an encoder's call: checks, memory, then one parallel region through all layers. EncoderLayer and Encoder
+// have their call forms from here. Internal but for EncoderMasks.
 #pragma once
 #include <vitrine/core/heap.hpp>
-#include <vitrine/layers/layer_norm.hpp>
-#include <vitrine/run/attention_core.hpp>
-#include <vitrine/run/lane.hpp>
-#include <vitrine/run/module.hpp>
-#include <vitrine/run/trace.hpp>
+#include <vitrine/run/input_checks.hpp>
+#include <vitrine/run/sizes.hpp>
 
-namespace vitrine::inline VITRINE_ABI::detail {
+namespace vitrine::inline VITRINE_ABI {
 
-template <class Part, class F>
-constexpr void visit_part(Part& part, const char* name, NamePath& path, F& visit) {
-  NamePath::Scope scope(path, name);
-  std::remove_const_t<Part>::parameters(part, path, visit);
-}
+// What an encoder's call may be given: a mask over T x T, and factors of the heads.
+template <class S>
+struct EncoderMasks {
+  Mask<S> src_mask = {};
+  // H factors of the heads' contexts (a stack also takes layers x H); 0 switches a head off.
+  std::span<const S> head_scale = {};
+};
 
-template <class Part, class F>
-constexpr void visit_module(Part& part, const char* name, NamePath& path, F& visit) {
-  NamePath::Scope scope(path, name);
-  std::remove_const_t<Part>::visit_parameters(part, path, visit);
-}
+namespace detail {
 
 template <Dims D>
 constexpr const Memory* default_memory() noexcept {
@@ -37,106 +32,177 @@ constexpr LayerConfig sized(LayerConfig c) {
   return c;
 }
 
-template <class S>
-constexpr std::size_t output_bytes(const Shape& shape, Index width) {
-  return std::size_t(shape.batch * shape.length * width) * sizeof(S);
-}
-// Bytes of all maps of one kind that policy K keeps of `layers` layers. Place: 0 self-attention, 1 cross-attention.
-template <class K, class S, int Place = 0>
-constexpr std::size_t map_bytes(Index layers, Index batch, Index heads, Index length, Index memory_length) {
-  using M = typename K::template map<S, Place>;
-  if constexpr (requires { M::count(layers, batch, heads, length, memory_length); })
-    return std::size_t(M::count(layers, batch, heads, length, memory_length)) * sizeof(S);
-  else
-    return 0;
-}
-
-// The layers of one stack and its final norm or null; or one layer alone.
+// The layers of a stack, of which memory may have run out, and its final norm or null; or one layer alone.
 template <class S, class Core>
 struct Layers {
+  using Norm = typename Core::Norm;
   const Core* core = nullptr;
-  Index count = 0;
-  const Norm<S>* norm = nullptr;
+  Index count = 0, wanted = 1;
+  const LayerConfig* config = nullptr;
+  const Norm* norm = nullptr;
   bool stack = false;
+
+  const Core& operator[](Index i) const { return core[i]; }
+  constexpr bool packed() const {
+    bool all = true;
+    for (Index i = 0; i < count; ++i) all = all && core[i].packed();
+    return all;
+  }
+  Status check() const {
+    if (stack && count < wanted)
+      return {Status::out_of_memory, "the stack has no layers: memory for them ran out, or it was moved from", count,
+              wanted};
+    if (count <= 0) return {Status::bad_config, "num_layers must be positive", count};
+    return core[0].check();
+  }
+  // Behind the last layer, in place.
+  template <class Trace>
+  void finish(const Lane<S, Trace>& lane, const Rows<S>& y) const {
+    if (norm != nullptr) lane.blocks([&](auto& block) { block.step("norm", *norm, block.of(y), block.of(y)); });
+  }
 };
 
+// What the layers of an encoder take from the workspace.
 template <class S>
-Status check_head_scale(std::span<const S> scale, Index layers, Index heads) {
-  const Index size = Index(scale.size());
-  if (size != 0 && size != heads && size != layers * heads)
-    return {Status::bad_mask, "head_scale must have one factor for each head", size, heads};
-  return {};
-}
-template <class S>
-const S* head_scale_of(std::span<const S> scale, Index layer, Index heads) {
-  if (scale.empty()) return nullptr;
-  return scale.data() + (Index(scale.size()) == heads ? 0 : layer * heads);
-}
+struct EncoderPlan {
+  AttentionCall<S> attention = {};
+  Scratch<S> scratch = {};
+  TraceMaps<S> shown = {};
 
-template <class Core>
-constexpr bool all_packed(const Core* core, Index count) {
-  bool packed = true;
-  for (Index i = 0; i < count; ++i) packed = packed && core[i].packed();
-  return packed;
-}
-template <class Core>
-constexpr std::size_t encoder_workspace(const Core* core, Index count, const Shape& shape, int threads, Kept kept,
-                                        bool traced = false) {
-  if (count <= 0) return 0;
-  Arena arena;
-  (void)core[0].plan(arena, threads, shape.batch, shape.length, {}, all_packed(core, count), kept, traced);
-  return arena.used() + alignment;
-}
+  template <class Core>
+  static constexpr EncoderPlan make(Arena& arena, const Core& core, const CallShape& call, bool packed) {
+    EncoderPlan p;
+    const Index batch = call.shape.batch, length = call.shape.length, rows = batch * length;
+    AttentionCall<S>& attention = p.attention;
+    attention.queries = attention.keys = plan_rows(arena, batch, length, call.lengths);
+    core.self_attn.plan_queries(arena, rows, attention, call.traced);
+    if (call.traced) p.shown = TraceMaps<S>::plan(arena, rows * core.self_attn.heads * length);
+    attention.key_values = KeyValues<S>::plan(arena, batch, core.self_attn.layout(length));
+    auto sizes = core.sizes(length);
+    if (packed) sizes.depth = 0;
+    sizes.figures = call.kept.figures, sizes.scores_in_weights = call.kept.scores_in_weights && !call.traced;
+    p.scratch = Scratch<S>::plan(arena, call.threads, rows, sizes, call.traced);
+    return p;
+  }
+  template <class Core>
+  static constexpr std::size_t bytes(const Layers<S, Core>& layers, const CallShape& call) {
+    if (layers.count <= 0) return 0;
+    Arena arena;
+    (void)make(arena, layers.core[0], call, layers.packed());
+    return arena.used();
+  }
+};
 
-// x through all layers of an encoder.
-template <class S, class Owner, class Core, class R, class M, class F>
-Status forward_encoder(const Owner& owner, const Layers<S, Core>& layers, R& result, Workspace& workspace,
-                       const Sequences<S>& x, const M& masks, const Selection& selection, F& trace) noexcept {
-  if (layers.count <= 0) return {Status::bad_config, "num_layers must be positive", layers.count};
-  const Core& first = layers.core[0];
-  const Index width = first.config.d_model, heads = first.config.nhead;
-  if (Status s = first.check(); s != Status::ok) return s;
-  if (Status s = check_input(x, width, "the input's width must be d_model"); s != Status::ok) return s;
-  if (Status s = check_mask(masks.src_mask, x.batch, heads, x.length, x.length); s != Status::ok) return s;
-  if (Status s = check_head_scale(masks.head_scale, layers.count, heads); s != Status::ok) return s;
-  if (!owner.loaded()) return {Status::not_loaded, "a parameter has no values yet: call load, bind or init first"};
+// The call forms of a layer and a stack. Derived has layers().
+template <class Derived, class S, Dims D>
+class EncoderCalls : public SizedModule<Derived, S, D> {
+ public:
+  // Are all dimensions compile-time constants?
+  static constexpr bool fixed = D.fixed();
+  // The second argument of a call.
+  using Masks = EncoderMasks<S>;
 
-  result.output.use(owner.memory());
-  if (Status s = check_overlap(result.output, x.rows() * width, x); s != Status::ok) return s;
-  if (Status s = result.output.resize_like(x, width); s != Status::ok) return s;
-  const MapShape shape{layers.count, x.batch, heads, x.length, x.length, x.lengths, x.lengths, 0};
-  if (Status s = prepare_maps(result.self_attn, owner.memory(), shape, selection, Which::self); s != Status::ok)
-    return s;
+  // x (B, T, E) to result.output (B, T, E), with what `keep` says of the attention (of each layer: self_attn[layer]).
+  // Allocates only to grow result and workspace, before any work. bad_config, bad_shape, bad_mask, not_loaded,
+  // not_supported (what `keep` asks), overlap, workspace_too_small, result_too_small, out_of_memory.
+  template <class K = DefaultKeep, class F = NoTrace>
+  Status forward_into(EncoderResult<K, S>& result, Workspace& workspace, const Sequences<S>& x, const Masks& masks = {},
+                      const K& keep = {}, F&& trace = {}) const noexcept {
+    if (Status s = check(x, masks); s != Status::ok) return s;
+    if (Status s = prepare(result, x, keep.selection); s != Status::ok) return s;
+    const int threads = workspace.threads_for(multiply_adds(double(x.rows()), double(x.length)));
+    const CallShape call{.shape = {x.batch, x.length, x.length},
+                         .lengths = x.lengths,
+                         .threads = threads,
+                         .kept = kept_by<std::remove_cvref_t<decltype(result.self_attn)>>(fixed, keep.selection),
+                         .traced = traced<F>};
+    if (Status s = workspace.reserve(scratch_bytes(call)); s != Status::ok) return s;
+    run(result, workspace, x, masks, call, trace);
+    return {};
+  }
+#if VITRINE_EXCEPTIONS
+  // The same with fresh results and scratch from memory(). Throws StatusError.
+  template <class K = DefaultKeep, class F = NoTrace>
+  EncoderResult<K, S> operator()(const Sequences<S>& x, const Masks& masks = {}, const K& keep = {},
+                                 F&& trace = {}) const {
+    EncoderResult<K, S> result;
+    Workspace workspace(this->memory());
+    throw_if_failed(forward_into(result, workspace, x, masks, keep, trace));
+    return result;
+  }
+#endif
 
-  const double rows = double(x.rows());
-  const int threads = team_size(workspace, double(layers.count) * first.work(rows, rows * double(x.length)));
-  const auto planned = [&](std::byte* base) {
-    Arena arena(base);
-    auto plan =
-        first.plan(arena, threads, x.batch, x.length, x.lengths, all_packed(layers.core, layers.count),
-                   kept_by<std::remove_cvref_t<decltype(result.self_attn)>>(Owner::fixed, selection), traced<F>);
-    return Planned<decltype(plan)>{plan, arena.used()};
-  };
-  if (Status s = workspace.reserve(planned(nullptr).bytes); s != Status::ok) return s;
-  const auto plan = planned(workspace.data()).plan;
+ protected:
+  using SizedModule<Derived, S, D>::SizedModule;
 
-  S* const y = result.output.data();
-  const Mask<S>* mask = masks.src_mask.any() ? &masks.src_mask : nullptr;
-  const MapLayout shown = trace_layout<F>(shape);
-  const auto tracer = tracer_of<S>(trace, layers.stack, plan.rows, plan.shown, &shown);
-  run_team(threads, [&](Team& team) {
-    const S* in = x.data;
-    if (!x.contiguous()) gather(team, x, y), in = y;
-    for (Index i = 0; i < layers.count; ++i, in = y)
-      layers.core[i](team, plan, in, y, mask, head_scale_of(masks.head_scale, i, heads),
-                     sink_of<S>(result.self_attn, i), 0, tracer.of(i));
-    if (layers.norm != nullptr)
-      for_rows(team, tracer, plan.rows.rows(), [&](Team& t, Index from, Index to) {
-        (*layers.norm)(t, y + from * width, width, y + from * width, width, to - from);
-        tracer.rows(t, "norm", y, width);
-      });
-  });
-  return {};
-}
+ private:
+  friend SizedModule<Derived, S, D>;
+  constexpr std::size_t scratch_bytes(const CallShape& call) const {
+    return EncoderPlan<S>::bytes(static_cast<const Derived&>(*this).layers(), call);
+  }
+  constexpr MapExtents map_extents(const Shape& shape) const {
+    const auto layers = static_cast<const Derived&>(*this).layers();
+    return {.layers = layers.wanted,
+            .heads = layers.config->nhead,
+            .self_keys = shape.length,
+            .width = layers.config->d_model};
+  }
+  double multiply_adds(const Shape& shape) const {
+    return multiply_adds(double(shape.batch * shape.length), double(shape.length));
+  }
+  double multiply_adds(double rows, double keys) const {
+    const auto layers = static_cast<const Derived&>(*this).layers();
+    return layers.count > 0 ? double(layers.count) * layers[0].work(rows, rows * keys) : 0;
+  }
 
-}  // namespace vitrine::inline VITRINE_ABI::detail
+  Status check(const Sequences<S>& x, const Masks& masks) const noexcept {
+    const auto layers = static_cast<const Derived&>(*this).layers();
+    if (Status s = layers.check(); s != Status::ok) return s;
+    const LayerConfig& config = *layers.config;
+    if (Status s = check_input(x, config.d_model, "the input's width must be d_model"); s != Status::ok) return s;
+    if (Status s = check_mask(masks.src_mask, x.batch, config.nhead, x.length, x.length); s != Status::ok) return s;
+    if (Status s = check_head_scale(masks.head_scale, layers.count, config.nhead); s != Status::ok) return s;
+    return this->check_loaded();
+  }
+  template <class R>
+  Status prepare(R& result, const Sequences<S>& x, const Selection& selection) const noexcept {
+    const auto layers = static_cast<const Derived&>(*this).layers();
+    const Index width = layers.config->d_model;
+    result.output.use(this->memory());
+    if (Status s = check_overlap(result.output, x.rows() * width, x); s != Status::ok) return s;
+    if (Status s = result.output.resize_like(x, width); s != Status::ok) return s;
+    return prepare_maps(result.self_attn, this->memory(), map_shape(x), selection, Which::self);
+  }
+  MapShape map_shape(const Sequences<S>& x) const noexcept {
+    const auto layers = static_cast<const Derived&>(*this).layers();
+    return {layers.count, x.batch, layers.config->nhead, x.length, x.length, x.lengths, x.lengths, 0};
+  }
+  // x through all layers.
+  template <class R, class F>
+  void run(R& result, Workspace& workspace, const Sequences<S>& x, const Masks& masks, const CallShape& call,
+           F& trace) const noexcept {
+    const auto layers = static_cast<const Derived&>(*this).layers();
+    Arena arena(workspace.data());
+    const auto plan = EncoderPlan<S>::make(arena, layers[0], call, layers.packed());
+    const MapLayout shown = trace_layout<F>(map_shape(x));
+    const auto tracer = tracer_of<S>(trace, layers.stack, plan.attention.queries, plan.shown, &shown);
+    const Rows<S> y(result.output.data(), plan.attention.queries.rows(), x.width);
+    run_team(call.threads, [&](Team& team) {
+      const Lane<S, std::remove_const_t<decltype(tracer)>> lane(team, plan.scratch, y.count, tracer);
+      if (!x.contiguous()) gather(team, x, y.data);
+      Rows<const S> in(x.contiguous() ? x.data : y.data, y.count, y.width);
+      for (Index i = 0; i < layers.count; ++i, in = y) {
+        AttentionCall<S> attention = plan.attention;
+        attention.set_layer(masks.src_mask, head_scale_of(masks.head_scale, i, attention.heads),
+                            sink_of<S>(result.self_attn, i));
+        const ProductOrder<S> order = layers[i].order();
+        layers[i](lane.in_layer(i, order), in, y, attention);
+      }
+      layers.finish(lane, y);
+    });
+  }
+};
+
+}  // namespace detail
+
+}  // namespace vitrine::inline VITRINE_ABI

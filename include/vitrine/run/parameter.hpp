@@ -3,9 +3,9 @@
 // by name.
 #pragma once
 #include <vitrine/core/memory.hpp>
-#include <vitrine/core/parallel.hpp>
-#include <vitrine/kernels/matmul.hpp>
 #include <vitrine/kernels/panel.hpp>
+
+#include <type_traits>
 
 namespace vitrine::inline VITRINE_ABI {
 
@@ -103,52 +103,15 @@ constexpr void visit_parameter(F& visit, NamePath& path, const char* name, P& pa
   visit(path.c_str(), parameter);
 }
 
-// y = act(x W^T + b) + residual for `rows` rows, W one group of a parameter. The team divides the columns; it does not
-// wait. y overlaps neither x nor the residual.
-template <class S>
-struct LinearCall {
-  const S* x = nullptr;
-  Index x_stride = 0, rows = 0;
-  const S* bias = nullptr;
-  S* y = nullptr;
-  Index y_stride = 0;
-  Activation activation = Activation::none;
-  const S* residual = nullptr;
-  Index residual_stride = 0;
-  S* copy = nullptr;  // kernels::Product's copy, copied and then
-  bool copied = false;
-  const S* then = nullptr;
-};
-template <class S>
-void linear(Team& team, S* pack_scratch, const Parameter<S>& weight, Index group, const LinearCall<S>& call) {
-  constexpr Index width = kernels::panel_width<S>;
-  kernels::Product<S> product;
-  product.a = call.x, product.a_stride = call.x_stride;
-  product.columns = weight.group_rows(), product.depth = weight.cols;
-  product.c = call.y, product.c_stride = call.y_stride;
-  product.bias = call.bias;
-  product.activation = call.activation;
-  product.residual = call.residual, product.residual_stride = call.residual_stride;
-  product.copy = call.copy, product.copied = call.copied, product.then = call.then;
-  const S* values = weight.group(group);
-  team.split(kernels::panels<S>(product.columns), [&](Index first, Index last) {
-    if (weight.panel != 0) {
-      product.b = values;
-      kernels::matmul(product, call.rows, first, last);
-      return;
-    }
-    for (Index p = first; p < last; ++p) {  // plain: a panel at a time is packed, so that the numbers are the same
-      const Index n = p * width;
-      kernels::pack_panel(values, weight.cols, Index{1}, n, product.columns, Index{0}, weight.cols, pack_scratch);
-      auto one = product;
-      one.b = pack_scratch;
-      one.columns = product.columns - n < width ? product.columns - n : width;
-      one.c += n;
-      if (one.bias != nullptr) one.bias += n;
-      if (one.residual != nullptr) one.residual += n;
-      kernels::matmul(one, call.rows, Index{0}, Index{1});
-    }
-  });
+template <class Part, class F>
+constexpr void visit_part(Part& part, const char* name, NamePath& path, F& visit) {
+  NamePath::Scope scope(path, name);
+  std::remove_const_t<Part>::parameters(part, path, visit);
+}
+template <class Part, class F>
+constexpr void visit_module(Part& part, const char* name, NamePath& path, F& visit) {
+  NamePath::Scope scope(path, name);
+  std::remove_const_t<Part>::visit_parameters(part, path, visit);
 }
 
 }  // namespace detail

@@ -22,8 +22,8 @@
 #pragma once
 #include <vitrine/core/eigen.hpp>
 #include <vitrine/core/maps.hpp>
-#include <vitrine/run/lane.hpp>
 #include <vitrine/run/parameter.hpp>
+#include <vitrine/run/rows.hpp>
 
 #include <string_view>
 
@@ -106,7 +106,7 @@ auto prefixed([[maybe_unused]] const char* prefix, [[maybe_unused]] F& trace) no
 // What the layers of a call without a trace are given: every member does nothing.
 struct Untraced {
   static constexpr bool on = false;
-  VITRINE_INLINE constexpr Untraced part(const char*, int = 0) const { return {}; }
+  VITRINE_INLINE constexpr Untraced part(const char*, Which) const { return {}; }
   VITRINE_INLINE constexpr Untraced of(Index) const { return {}; }
   template <class... A>
   VITRINE_INLINE constexpr void rows(const A&...) const {}
@@ -137,7 +137,7 @@ struct Tracer {
   Index layer = -1;
   const char* attention = "";
   const MapLayout* layouts[2] = {};  // of the self-attention's and the cross-attention's maps
-  int kind = 0;                      // which of them
+  Which kind = Which::self;          // which of them
   RowMap queries = {};
   TraceMaps<S> scratch = {};
 
@@ -146,7 +146,7 @@ struct Tracer {
     own.layer = index;
     return own;
   }
-  Tracer part(const char* name, int which = 0) const {
+  Tracer part(const char* name, Which which) const {
     Tracer own = *this;
     own.attention = name, own.kind = which;
     return own;
@@ -163,23 +163,23 @@ struct Tracer {
     }
     team.barrier();
   }
-  // (B, T, width), rows one after another.
-  void rows(Team& team, const char* name, const S* data, Index width) const {
-    show(team, name, {data, queries, width, 0, width});
+  // (B, T, width) of all rows.
+  void rows(Team& team, const char* name, const Rows<const S>& all) const {
+    show(team, name, {all.data, queries, all.stride, 0, all.width});
   }
-  // (B, H, T, width), heads side by side.
-  void heads(Team& team, const char* name, const S* data, Index stride, const RowMap& rows, Index count,
-             Index width) const {
-    show(team, name, {data, rows, stride, count, width});
+  // (B, H, T, width / H): heads side by side in all rows.
+  void heads(Team& team, const char* name, const Rows<const S>& all, const RowMap& map, Index count) const {
+    show(team, name, {all.data, map, all.stride, count, all.width / count});
   }
+  const MapLayout* layout() const { return layouts[kind == Which::cross]; }
   MapSink<S> sink() const {
     MapSink<S> sink;
-    sink.weights = scratch.weights, sink.scores = scratch.scores, sink.layout = layouts[kind];
+    sink.weights = scratch.weights, sink.scores = scratch.scores, sink.layout = layout();
     return sink;
   }
   void maps(Team& team) const {
-    show(team, "scores", {scratch.scores, *layouts[kind]});
-    show(team, "weights", {scratch.weights, *layouts[kind]});
+    show(team, "scores", {scratch.scores, *layout()});
+    show(team, "weights", {scratch.weights, *layout()});
   }
 };
 
@@ -213,28 +213,6 @@ MapLayout trace_layout(const MapShape& shape) {
   return layout;
 }
 
-// for_rows; a traced call's team takes all rows together, so that every intermediate is whole at some time.
-template <class Trace, class F>
-void for_rows(Team& team, const Trace&, Index rows, F&& f) {
-  if constexpr (Trace::on) {
-    if (rows > 0) f(team, Index{0}, rows);
-    team.barrier();
-  } else {
-    for_rows(team, rows, f);
-  }
-}
-// What a product's epilogue does after the bias, on rows that are already there. The team is in step afterwards.
-template <class S>
-void finish_rows(Team& team, Activation activation, S* y, Index rows, Index width, const S* residual = nullptr,
-                 Index residual_stride = 0) {
-  kernels::Product<S> product;
-  product.activation = activation, product.residual_stride = residual_stride;
-  team.split(rows, [&](Index first, Index last) {
-    kernels::detail::finish(product, last - first, width, y + first * width, width, Index{0},
-                            residual == nullptr ? nullptr : residual + first * residual_stride);
-  });
-  team.barrier();
-}
 // An intermediate of a model, between the calls of its parts.
 template <class S, class F>
 void show([[maybe_unused]] F& trace, [[maybe_unused]] const char* name, [[maybe_unused]] const Tensor<S>& tensor) {

@@ -24,11 +24,19 @@ void check_logits(const LogNorm<S>& norm) {
     throw_if_failed({Status::not_supported, "the model's logits are not finite: there is nothing to choose by"});
 }
 
-// Both searches start from steps that have begun and have read all of `start` but its last id; every source starts
-// alike. The maps of all steps go to `kept`.
+// What both searches are told. Every source starts alike.
+struct SearchTask {
+  Index sources = 0;
+  std::span<const Index> start;
+  Index vocab = 0;
+  const GenerationConfig& config;
+};
+
+// Both start from steps that have begun and have read all of `start` but its last id. The maps of all steps go to
+// `kept`.
 template <class S, class Steps, class K, class R>
-std::vector<std::vector<Found<S>>> greedy(Steps& steps, Index sources, std::span<const Index> start, Index vocab,
-                                          const GenerationConfig& config, const K& keep, StepMaps<R>& kept) {
+std::vector<std::vector<Found<S>>> greedy(Steps& steps, const SearchTask& task, const K& keep, StepMaps<R>& kept) {
+  const auto& [sources, start, vocab, config] = task;
   const Index prompt = Index(start.size()), limit = config.limit(prompt);
   const auto count = static_cast<std::size_t>(sources);
   std::vector<std::vector<Found<S>>> found(count, std::vector<Found<S>>(1));
@@ -156,8 +164,8 @@ struct Beams {
 };
 
 template <class S, class Steps, class K, class R>
-std::vector<std::vector<Found<S>>> beam_search(Steps& steps, Index sources, std::span<const Index> start, Index vocab,
-                                               const GenerationConfig& config, const K& keep, StepMaps<R>& kept) {
+std::vector<std::vector<Found<S>>> beam_search(Steps& steps, const SearchTask& task, const K& keep, StepMaps<R>& kept) {
+  const auto& [sources, start, vocab, config] = task;
   const Index beams = config.num_beams, prompt = Index(start.size());
   std::vector<std::vector<Found<S>>> found(static_cast<std::size_t>(sources));
   std::vector<Beams<S>> groups;
@@ -212,10 +220,8 @@ std::vector<std::vector<Found<S>>> beam_search(Steps& steps, Index sources, std:
 }
 
 template <class S, class Steps, class K, class R>
-auto search(Steps& steps, Index sources, std::span<const Index> start, Index vocab, const GenerationConfig& config,
-            const K& keep, StepMaps<R>& kept) {
-  return config.num_beams == 1 ? greedy<S>(steps, sources, start, vocab, config, keep, kept)
-                               : beam_search<S>(steps, sources, start, vocab, config, keep, kept);
+auto search(Steps& steps, const SearchTask& task, const K& keep, StepMaps<R>& kept) {
+  return task.config.num_beams == 1 ? greedy<S>(steps, task, keep, kept) : beam_search<S>(steps, task, keep, kept);
 }
 
 }  // namespace detail

@@ -1,4 +1,4 @@
-// The layers of a stack: N of them inside the object, or any number from a Memory. Internal.
+// Stack: layers and an optional final norm, what Encoder and Decoder are made of. Internal.
 #pragma once
 #include <vitrine/core/memory.hpp>
 #include <vitrine/run/encoder_call.hpp>
@@ -7,6 +7,7 @@
 
 namespace vitrine::inline VITRINE_ABI::detail {
 
+// The layers: `Count` of them inside the object, or any number from a Memory.
 template <class T, Index Count>
 class LayerArray {
  public:
@@ -68,16 +69,33 @@ class LayerArray<T, -1> {
   Index size_ = 0;
 };
 
-// layers.0. ..., then norm. of a stack.
-template <class Array, class N, class F>
-constexpr void visit_stack(Array& layers, N& norm, NamePath& path, F& visit) {
-  for (Index i = 0; i < layers.size(); ++i) {
-    NamePath::Scope scope(path, "layers.");
-    path.append(i);
-    path.append(".");
-    std::remove_cvref_t<decltype(layers.data()[0])>::parameters(layers.data()[i], path, visit);
+template <class S, class Core, Dims D>
+struct Stack {
+  StackConfig config;
+  LayerArray<Core, D.num_layers> layers;
+  typename Core::Norm norm = {};
+
+  constexpr Stack(const StackConfig& c, const Memory* memory) noexcept
+      : config(c), layers(memory, agree(D.num_layers, c.num_layers), sized<D>(c.layer)) {
+    check_dims<D>();
+    config.layer = sized<D>(c.layer);
+    config.num_layers = agree(D.num_layers, c.num_layers);
+    if (c.final_norm) norm = typename Core::Norm(config.layer.d_model, c.layer.layer_norm_eps, c.layer.bias);
   }
-  visit_part(norm, "norm.", path, visit);
-}
+  constexpr Layers<S, Core> view() const noexcept {
+    return {layers.data(), layers.size(), config.num_layers, &config.layer, norm.exists() ? &norm : nullptr, true};
+  }
+  // layers.0. ..., then norm.
+  template <class Self, class F>
+  static constexpr void parameters(Self& self, NamePath& path, F& visit) {
+    for (Index i = 0; i < self.layers.size(); ++i) {
+      NamePath::Scope scope(path, "layers.");
+      path.append(i);
+      path.append(".");
+      Core::parameters(self.layers.data()[i], path, visit);
+    }
+    visit_part(self.norm, "norm.", path, visit);
+  }
+};
 
 }  // namespace vitrine::inline VITRINE_ABI::detail

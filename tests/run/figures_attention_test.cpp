@@ -2,7 +2,7 @@
 #include <vitrine/core/statistics.hpp>
 #include <vitrine/kernels/rollout.hpp>
 #include <vitrine/kernels/row_figures.hpp>
-#include <vitrine/run/attention_figures.hpp>
+#include <vitrine/run/figures_attention.hpp>
 
 #include "../support/support.hpp"
 

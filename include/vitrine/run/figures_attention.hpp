@@ -3,41 +3,38 @@
 #pragma once
 #include <vitrine/core/statistics.hpp>
 #include <vitrine/kernels/rollout.hpp>
-#include <vitrine/run/lane.hpp>
+#include <vitrine/run/attention_call.hpp>
 
 namespace vitrine::inline VITRINE_ABI::detail {
-
-// The head that a kernel is called with; in attention_core.hpp.
-template <class S>
-kernels::AttentionHead<S> head_of(const Attend<S>& call, Index b, Index h, Index heads);
 
 // Query rows of one item: whole tiles and whole blocks of a column's sum.
 inline constexpr Index figure_rows = 3 * received_rows;
 static_assert(figure_rows % kernels::attention_rows == 0);
 
 template <class S>
-void attend_statistics(Team& team, const Scratch<S>& scratch, const Attend<S>& call, Index heads) {
+void attend_statistics(const Lane<S>& lane, const AttentionCall<S>& call) {
   using V = simd<S>;
+  const Index heads = call.heads;
   const Index chunks = call.queries.length > figure_rows ? (call.queries.length + figure_rows - 1) / figure_rows : 1;
-  team.in_turn(call.queries.batch * heads, chunks, [&](Index group, Index chunk, const auto& wait) {
+  lane.team().in_turn(call.queries.batch * heads, chunks, [&](Index group, Index chunk, const auto& wait) {
     const Index b = group / heads, h = group % heads, length = call.queries.length_of(b);
     const Index first = chunk * figure_rows, last = first + figure_rows < length ? first + figure_rows : length;
     if (first >= last && chunk > 0) return;
-    kernels::AttentionHead<S> head = head_of(call, b, h, heads);
+    kernels::AttentionHead<S> head = head_of(call, b, h);
     S* const to = call.sink.place(call.sink.figures, b, h);
     const Index stride = kernels::score_stride<S>(head.keys);
     if (to == nullptr) {
-      if (first < last) kernels::attend(head, first, last, scratch.tile.own(team));
+      if (first < last) kernels::attend_head(head, first, last, lane.scratch().attention.of_thread(lane.team()));
       return;
     }
     auto& figures = head.figures;
     figures.entropy = to, figures.largest = to + length;
     figures.largest_key = to + 2 * length, figures.log_sum_exp = to + 3 * length;
-    figures.columns = scratch.figures.own(team), figures.columns_stride = stride;
+    figures.columns = lane.scratch().figures.of_thread(lane.team()), figures.columns_stride = stride;
     figures.columns_from = first, figures.column_rows = received_rows;
     const Index blocks = (last - first + received_rows - 1) / received_rows;
     for (Index i = 0; i < blocks * stride; i += V::lanes) V::store(figures.columns + i, V::zero());
-    if (first < last) kernels::attend<S, true>(head, first, last, scratch.tile.own(team));
+    if (first < last) kernels::attend_head<S, true>(head, first, last, lane.scratch().attention.of_thread(lane.team()));
     wait();
     S* const received = to + 4 * length;
     for (Index j = 0; j < head.keys; j += V::lanes) {
@@ -50,35 +47,37 @@ void attend_statistics(Team& team, const Scratch<S>& scratch, const Attend<S>& c
 }
 
 template <class S>
-void attend_top(Team& team, const Scratch<S>& scratch, const Attend<S>& call, Index heads) {
+void attend_top(const Lane<S>& lane, const AttentionCall<S>& call) {
+  const Index heads = call.heads;
   const Index chunks = (call.queries.length + chunk_rows - 1) / chunk_rows;
-  team.for_each(call.queries.batch * heads * chunks, [&](Index item) {
+  lane.team().for_each(call.queries.batch * heads * chunks, [&](Index item) {
     const Index first = item % chunks * chunk_rows, b = item / chunks / heads, h = item / chunks % heads;
     const Index end = first + chunk_rows, length = call.queries.length_of(b), last = end < length ? end : length;
     if (first >= last) return;
-    kernels::AttentionHead<S> head = head_of(call, b, h, heads);
+    kernels::AttentionHead<S> head = head_of(call, b, h);
     if (S* const to = call.sink.place(call.sink.figures, b, h); to != nullptr) {
       head.figures.top = call.sink.top;
       head.figures.top_weights = to, head.figures.top_keys = to + call.sink.top * length;
     }
-    kernels::attend<S, true>(head, first, last, scratch.tile.own(team));
+    kernels::attend_head<S, true>(head, first, last, lane.scratch().attention.of_thread(lane.team()));
   });
 }
 
 template <class S>
-void attend_rollout(Team& team, const Scratch<S>& scratch, const Attend<S>& call, Index heads) {
+void attend_rollout(const Lane<S>& lane, const AttentionCall<S>& call) {
+  const Index heads = call.heads;
   const Index tiles = (call.queries.length + kernels::attention_rows - 1) / kernels::attention_rows;
-  team.for_each(call.queries.batch * tiles, [&](Index item) {
+  lane.team().for_each(call.queries.batch * tiles, [&](Index item) {
     const Index first = item % tiles * kernels::attention_rows, b = item / tiles;
     const Index end = first + kernels::attention_rows, length = call.queries.length_of(b);
     const Index last = end < length ? end : length;
     if (first >= last) return;
     S* const after = call.sink.place(call.sink.figures, b, 0);
-    S* const mean = after == nullptr ? nullptr : scratch.figures.own(team);
+    S* const mean = after == nullptr ? nullptr : lane.scratch().figures.of_thread(lane.team());
     for (Index h = 0; h < heads; ++h) {  // ascending: the order of the mean's sum
-      kernels::AttentionHead<S> head = head_of(call, b, h, heads);
+      kernels::AttentionHead<S> head = head_of(call, b, h);
       head.mean = mean, head.mean_from = first;
-      kernels::attend(head, first, last, scratch.tile.own(team));
+      kernels::attend_head(head, first, last, lane.scratch().attention.of_thread(lane.team()));
     }
     if (after == nullptr) return;
     const S* const before = call.sink.before == nullptr ? nullptr : call.sink.before + (after - call.sink.figures);
@@ -101,7 +100,7 @@ inline constexpr Index figure_columns_of = figure_columns<typename K::template m
 // the scores until they are weights. Elsewhere scores stay in the caches, and large maps are written past them.
 struct Kept {
   Index figures = 0;
-  bool in_maps = false;
+  bool scores_in_weights = false;
 };
 template <class M>
 constexpr Kept kept_by(bool fixed, const Selection& selection) {
@@ -134,9 +133,9 @@ MapSink<S> sink_of(M& maps, Index layer) noexcept {
   MapSink<S> sink;
   if constexpr (requires { maps.sink(layer); }) sink = maps.sink(layer);
   if (!sink.any()) return sink;
-  if constexpr (is_statistics<M>) sink.attend = attend_statistics<S>;
-  if constexpr (is_top<M>) sink.attend = attend_top<S>;
-  if constexpr (is_rollout<M>) sink.attend = attend_rollout<S>;
+  if constexpr (is_statistics<M>) sink.attend_figures = attend_statistics<S>;
+  if constexpr (is_top<M>) sink.attend_figures = attend_top<S>;
+  if constexpr (is_rollout<M>) sink.attend_figures = attend_rollout<S>;
   return sink;
 }
 

@@ -1,0 +1,110 @@
+// AttentionCall: one attention over all sequences and heads, and how a team works through it. Internal.
+#pragma once
+#include <vitrine/core/maps.hpp>
+#include <vitrine/core/mask.hpp>
+#include <vitrine/kernels/attention.hpp>
+#include <vitrine/run/key_values.hpp>
+#include <vitrine/run/lane.hpp>
+
+namespace vitrine::inline VITRINE_ABI::detail {
+
+// Query rows of one item of attention: beside the keys and values of a head, their mean rows fit the second-level
+// cache.
+inline constexpr Index chunk_rows = 3 * kernels::attention_rows;
+
+template <class S>
+struct AttentionCall {
+  Rows<S> query = {}, context = {};  // rows of all sequences, heads side by side; may be one place, see attend_heads
+  RowMap queries = {};
+  KeyValues<S> key_values = {};
+  RowMap keys = {};  // lengths; `past` more keys stand before them, extra ones after
+  Index past = 0, extra = 0;
+  Index heads = 0;
+  Index sharing = 1;  // consecutive sequences (beams) that share keys and values
+  Index group = 1;    // consecutive query heads that share a key head
+  const Mask<S>* mask = nullptr;
+  const S* head_scale = nullptr;  // one for each head
+  S scale = S(1), softcap = S(0);
+  MapSink<S> sink = {};
+  kernels::ScoresAt scores_at = kernels::ScoresAt::masked;
+
+  // A map that does not stay in the caches is written past them.
+  bool large() const { return sink.any() && sink.layout->per_layer * Index(sizeof(S)) > (Index{4} << 20); }
+  // What a layer of a stack is given of a call.
+  void set_layer(const Mask<S>& of_call, const S* scales, const MapSink<S>& maps) {
+    mask = of_call.any() ? &of_call : nullptr, head_scale = scales, sink = maps;
+  }
+};
+
+// What the kernel is told of one head of one sequence.
+template <class S>
+kernels::AttentionHead<S> head_of(const AttentionCall<S>& call, Index b, Index h) {
+  const Index kv_b = b / call.sharing, kv_h = h / call.group;
+  const KeyValues<S>& kv = call.key_values;
+  kernels::AttentionHead<S> head;
+  head.width = kv.width, head.value_width = kv.value_width;
+  head.query = call.query.data + call.queries.start(b) * call.query.stride + h * head.width;
+  head.query_stride = call.query.stride;
+  head.key_panels = kv.key_panels(kv_b, kv_h);
+  head.value = kv.value_rows(kv_b, kv_h);
+  head.value_stride = kv.value_row();
+  head.context = call.context.data + call.queries.start(b) * call.context.stride + h * head.value_width;
+  head.context_stride = call.context.stride;
+  head.extra_keys = call.extra;
+  head.keys = call.past + call.keys.length_of(kv_b) + call.extra;
+  head.scale = call.scale, head.softcap = call.softcap;
+  head.head_scale = call.head_scale != nullptr ? call.head_scale[h] : S(1);
+  if (call.mask != nullptr)
+    head.mask = row_mask(*call.mask, b, h, head.masked_keys());
+  else
+    head.mask.keys = head.masked_keys();
+  head.weights = call.sink.place(call.sink.weights, b, h);
+  head.scores = call.sink.place(call.sink.scores, b, h);
+  head.scores_at = call.scores_at;
+  constexpr std::uintptr_t line = VITRINE_VECTOR_BYTES > 0 ? VITRINE_VECTOR_BYTES : 1;
+  head.stream = call.large() && call.extra == 0 && std::uintptr_t(head.keys) * sizeof(S) % line == 0 &&
+                reinterpret_cast<std::uintptr_t>(head.weights) % line == 0;
+  head.mean = call.sink.place(call.sink.mean, b, h);
+  head.mean_first = h == 0, head.mean_last = h + 1 == call.heads;
+  head.mean_factor = S(1) / S(call.heads);
+  return head;
+}
+
+// Every head of every sequence: a context may stand where the queries did that it came from. One item is a chunk of
+// query rows of one head; of all heads, in order, where their mean is kept.
+template <class S>
+void attend_heads(const Lane<S>& lane, const AttentionCall<S>& call) {
+  if (call.sink.attend_figures != nullptr) return call.sink.attend_figures(lane, call);
+  const Index chunks = (call.queries.length + chunk_rows - 1) / chunk_rows, heads = call.heads;
+  const bool mean = call.sink.mean != nullptr;
+  const Scratch<S>& scratch = lane.scratch();
+  const auto one = [&](Index b, Index h, Index first, Index last) {
+    auto head = head_of(call, b, h);
+    head.scores_in_weights = scratch.scores_in_weights;  // weights may be null where there are no keys
+    head.stream = head.stream && !head.scores_in_weights;
+    kernels::attend_head(head, first, last, scratch.attention.of_thread(lane.team()));
+  };
+  const Index items = call.queries.batch * (mean ? 1 : heads) * chunks;
+  lane.team().for_each(items, [&](Index item) {
+    const Index first = item % chunks * chunk_rows, outer = item / chunks;
+    const Index b = mean ? outer : outer / heads;
+    const Index end = first + chunk_rows, length = call.queries.length_of(b);
+    const Index last = end < length ? end : length;
+    if (first >= last) return;
+    if (!mean) return one(b, outer % heads, first, last);
+    for (Index h = 0; h < heads; ++h) one(b, h, first, last);  // ascending: the order of the sum
+  });
+}
+
+// The same; a trace is shown the maps, whatever the call keeps, and the context.
+template <class S, class Trace>
+void attend_heads(const Lane<S, Trace>& lane, const AttentionCall<S>& call) requires(Trace::on) {
+  AttentionCall<S> shown = call;
+  shown.sink = lane.trace().sink();
+  attend_heads(lane.untraced(), shown);
+  lane.trace().maps(lane.team());
+  lane.show_heads("context", call.context, call.queries, call.heads);
+  if (call.sink.any()) attend_heads(lane.untraced(), call);
+}
+
+}  // namespace vitrine::inline VITRINE_ABI::detail

@@ -1,0 +1,52 @@
+// What is wrong with the inputs of a call: found here, before any work. Internal.
+#pragma once
+#include <vitrine/core/mask.hpp>
+#include <vitrine/core/views.hpp>
+
+namespace vitrine::inline VITRINE_ABI::detail {
+
+template <class S>
+Status check_input(const Sequences<S>& x, Index width, const char* sentence) {
+  if (x.width != width) return {Status::bad_shape, sentence, x.width, width};
+  if (x.batch < 0 || x.length < 0)
+    return {Status::bad_shape, "an input's extents must not be negative", x.batch < x.length ? x.batch : x.length};
+  for (Index length : x.lengths)
+    if (length < 0) return {Status::bad_shape, "a ragged input's lengths must not be negative", length};
+  if (x.data == nullptr && x.rows() > 0) return {Status::bad_shape, "an input has rows but no data"};
+  return {};
+}
+
+// Factors of the heads' contexts: none, one for each head, or one for each head of each layer.
+template <class S>
+Status check_head_scale(std::span<const S> scale, Index layers, Index heads) {
+  const Index size = Index(scale.size());
+  if (size != 0 && size != heads && size != layers * heads)
+    return {Status::bad_mask, "head_scale must have one factor for each head", size, heads};
+  return {};
+}
+// Those of one layer; null: none.
+template <class S>
+const S* head_scale_of(std::span<const S> scale, Index layer, Index heads) {
+  if (scale.empty()) return nullptr;
+  return scale.data() + (Index(scale.size()) == heads ? 0 : layer * heads);
+}
+
+// Do two byte ranges overlap?
+inline bool overlaps(const void* a, std::size_t a_bytes, const void* b, std::size_t b_bytes) {
+  const auto x = reinterpret_cast<std::uintptr_t>(a), y = reinterpret_cast<std::uintptr_t>(b);
+  return a_bytes > 0 && b_bytes > 0 && x < y + b_bytes && y < x + a_bytes;
+}
+// Before the output gets room for `values`: growing it would free an input that lies in it.
+template <class S>
+Status check_overlap(const Tensor<S>& output, Index values, const Sequences<S>& x) {
+  const Index reach = x.ragged() ? x.rows() * x.row_stride
+                      : x.batch > 0 && x.length > 0
+                          ? (x.batch - 1) * x.batch_stride + (x.length - 1) * x.row_stride + x.width
+                          : 0;
+  const Index room = values < output.capacity() ? values : output.capacity();
+  if (overlaps(output.data(), std::size_t(room) * sizeof(S), x.data, std::size_t(reach) * sizeof(S)))
+    return {Status::overlap, "the output must not overlap an input"};
+  return {};
+}
+
+}  // namespace vitrine::inline VITRINE_ABI::detail

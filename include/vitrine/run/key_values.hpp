@@ -1,0 +1,55 @@
+// KeyValues: keys in panels and values in rows, for every (sequence, head): a call's scratch, or a cache that later
+// calls append to. Internal.
+#pragma once
+#include <vitrine/core/memory.hpp>
+#include <vitrine/kernels/matmul.hpp>
+#include <vitrine/kernels/panel.hpp>
+
+namespace vitrine::inline VITRINE_ABI::detail {
+
+template <class S>
+struct KeyValues {
+  S* keys = nullptr;
+  S* values = nullptr;
+  Index heads = 0, width = 0, value_width = 0, capacity = 0;  // capacity: keys that fit each (sequence, head)
+
+  constexpr Index key_stride() const { return kernels::packed_size<S>(capacity, width); }
+  constexpr Index value_row() const { return round_up(value_width, kernels::panel_width<S>); }
+  constexpr Index value_stride() const { return capacity * value_row(); }
+  S* key_panels(Index b, Index h) const { return keys + (b * heads + h) * key_stride(); }
+  S* value_rows(Index b, Index h) const { return values + (b * heads + h) * value_stride(); }
+  // Keys j ... j + count - 1, `stride` apart.
+  void store_keys(Index b, Index h, Index j, Index count, const S* key, Index stride) const {
+    constexpr Index lanes = simd<S>::lanes;
+    for (const Index end = j + count; j < end;) {
+      S* const to = key_panels(b, h) + kernels::packed_at<S>(j, 0, width);
+      const bool together = lanes > 2 && j % lanes == 0 && j + lanes <= end;
+      Index d = 0;
+      if (together)
+        for (; d + lanes <= width; d += lanes)
+          kernels::transpose<S>(key + d, stride, to + d * kernels::panel_width<S>, kernels::panel_width<S>);
+      const Index now = together ? lanes : 1;
+      for (; d < width; ++d)
+        for (Index i = 0; i < now; ++i) to[d * kernels::panel_width<S> + i] = key[i * stride + d];
+      j += now, key += now * stride;
+    }
+  }
+  void store_values(Index b, Index h, Index j, Index count, const S* value, Index stride) const {
+    for (Index i = 0; i < count; ++i)
+      kernels::detail::copy(value + i * stride, value_width, value_rows(b, h) + (j + i) * value_row());
+  }
+  // The places of key and value j become 0.
+  void store_zero(Index b, Index h, Index j) const {
+    const S zero = S(0);
+    for (Index d = 0; d < width; ++d) key_panels(b, h)[kernels::packed_at<S>(j, d, width)] = zero;
+    for (Index d = 0; d < value_width; ++d) value_rows(b, h)[j * value_row() + d] = zero;
+  }
+  static constexpr KeyValues plan(Arena& arena, Index batch, const KeyValues& layout) {
+    KeyValues kv = layout;
+    kv.keys = arena.take<S>(batch * kv.heads * kv.key_stride());
+    kv.values = arena.take<S>(batch * kv.heads * kv.value_stride());
+    return kv;
+  }
+};
+
+}  // namespace vitrine::inline VITRINE_ABI::detail

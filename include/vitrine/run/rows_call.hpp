@@ -1,0 +1,46 @@
+// The frame of a call that takes each row for itself: checks, memory, one parallel region. Shared by Linear,
+// FeedForward and what models multiply rows with. Internal.
+#pragma once
+#include <vitrine/run/input_checks.hpp>
+#include <vitrine/run/lane.hpp>
+
+namespace vitrine::inline VITRINE_ABI::detail {
+
+// What one row takes: values of y, multiply-adds, and scratch.
+template <class S>
+struct RowsWork {
+  Index width = 0;
+  double multiply_adds = 0;
+  typename Scratch<S>::Sizes sizes = {};
+};
+
+// y (like x, work.width values a row) = step(block, rows of x, rows of y) for blocks of rows. Memory and errors of y
+// and workspace; what is wrong with x is the caller's to find.
+template <class S, class F>
+Status run_rows(Tensor<S>& y, Workspace& workspace, const Sequences<S>& x, const RowsWork<S>& work, F&& step) noexcept {
+  const Index rows = x.rows();
+  if (Status s = check_overlap(y, rows * work.width, x); s != Status::ok) return s;
+  if (Status s = y.resize_like(x, work.width); s != Status::ok) return s;
+  const int threads = workspace.threads_for(double(rows) * work.multiply_adds);
+  struct Plan {
+    Scratch<S> scratch;
+    S* gathered;
+  };
+  const auto planned = [&](std::byte* base) {
+    Arena arena(base);
+    Plan p{Scratch<S>::plan(arena, threads, rows, work.sizes),
+           x.contiguous() ? nullptr : arena.take<S>(rows * x.width)};
+    return Planned<Plan>{p, arena.used()};
+  };
+  if (Status s = workspace.reserve(planned(nullptr).bytes); s != Status::ok) return s;
+  const Plan p = planned(workspace.data()).plan;
+  run_team(threads, [&](Team& team) {
+    if (p.gathered != nullptr) gather(team, x, p.gathered);
+    const Rows<const S> in(p.gathered != nullptr ? p.gathered : x.data, rows, x.width);
+    const Rows<S> out(y.data(), rows, work.width);
+    Lane<S>(team, p.scratch, rows).blocks([&](auto& block) { step(block, block.of(in), block.of(out)); });
+  });
+  return {};
+}
+
+}  // namespace vitrine::inline VITRINE_ABI::detail

@@ -1,0 +1,81 @@
+// Scratch: what a parallel region needs beside its operands, planned before it begins. Internal: a layer asks its Lane.
+#pragma once
+#include <vitrine/core/memory.hpp>
+#include <vitrine/core/parallel.hpp>
+#include <vitrine/kernels/attention.hpp>
+#include <vitrine/kernels/matmul.hpp>
+
+namespace vitrine::inline VITRINE_ABI::detail {
+
+// Rows that one thread takes through a layer: eight tiles of A and what is made of them fit the second-level cache.
+// Without vectors and threads there is no such cache but little memory: one tile.
+inline constexpr Index block_rows = Index{VITRINE_VECTOR_BYTES == 0 && !VITRINE_OPENMP ? 1 : 8} * kernels::tile_rows;
+
+// A plan over an arena, and what it took.
+template <class P>
+struct Planned {
+  P plan;
+  std::size_t bytes;
+};
+
+// Pieces of memory, one for each thread; a team that works on few rows together uses them as one.
+template <class S>
+struct Scratch {
+  struct Piece {
+    S* base = nullptr;
+    Index stride = 0;
+    S* of_thread(const Team& team) const { return base + team.slot() * stride; }
+    S* of_team(const Team& team) const { return team.alone() ? of_thread(team) : base; }
+  };
+  Piece hidden;            // rows of d_model values: a block's hidden state between two steps
+  Piece inner, attention;  // wider rows (keys and values, feed-forward); a tile of scores. One place: they take turns
+  Piece pack;              // a panel of a weight that is kept plain
+  Piece figures;           // what is kept instead of maps: run/figures_attention.hpp
+  Piece copy;              // of a block of a product's left operand (kernels::Product::copy); empty for narrow layers
+  bool scores_in_weights = false;
+
+  struct Sizes {
+    Index hidden = 0, inner = 0, keys = 0, value_width = 0;
+    Index depth = 0;                 // of the deepest weight; 0 when all are in panels
+    Index figures = 0;               // rows of scores that what is kept needs: figure_columns
+    bool scores_in_weights = false;  // kept weights hold the scores meanwhile
+    constexpr Sizes max(const Sizes& o) const {
+      const auto larger = [](Index a, Index b) { return a > b ? a : b; };
+      return {larger(hidden, o.hidden),
+              larger(inner, o.inner),
+              larger(keys, o.keys),
+              larger(value_width, o.value_width),
+              larger(depth, o.depth),
+              larger(figures, o.figures),
+              scores_in_weights && o.scores_in_weights};
+    }
+  };
+  // `rows`: all rows of the call; fewer than a block need less. `whole`: the team takes them all together.
+  static constexpr Scratch plan(Arena& arena, int threads, Index rows, const Sizes& sizes, bool whole = false) {
+    Scratch s;
+    const Index block = round_up(whole || rows < block_rows ? rows : block_rows, Index{kernels::tile_rows});
+    const auto piece = [&](Index values, bool common = false) {
+      Piece p;
+      p.stride = round_up(values, Index(alignment / sizeof(S)));
+      p.base = arena.take<S>(p.stride * (common ? 1 : threads));
+      return p;
+    };
+    s.hidden = piece(block * sizes.hidden, whole);
+    s.pack = piece(sizes.depth * kernels::panel_width<S>);
+    const Index inner = block * sizes.inner;
+    const Index tile = kernels::attention_scratch<S>(sizes.keys, sizes.value_width, sizes.scores_in_weights);
+    s.scores_in_weights = sizes.scores_in_weights;
+    if (sizes.figures > 0) s.figures = piece(sizes.figures * kernels::score_stride<S>(sizes.keys));
+    if (whole) {
+      s.inner = piece(inner, true), s.attention = piece(tile);
+      return s;
+    }
+    s.inner = s.attention = piece(inner > tile ? inner : tile);
+    const Index together = rows < block * threads ? rows : block * threads;
+    if (sizes.inner >= 2 * kernels::copy_from && together > kernels::tile_rows)  // matmul copies no single tile
+      s.copy = piece(kernels::copy_size(together));
+    return s;
+  }
+};
+
+}  // namespace vitrine::inline VITRINE_ABI::detail

@@ -1,0 +1,106 @@
+// SizedModule: what a call of a layer or stack takes, written once over what each says of itself. Internal but for its
+// public functions, which every layer and stack has.
+//
+//   layer.workspace_bytes({B, T, S}, threads)     layer.result_bytes({B, T, S}, keep)     layer.flops({B, T, S})
+//   with fixed dimensions also decltype(layer)::workspace_bytes(), result_bytes(): constants for the largest call
+#pragma once
+#include <vitrine/core/dims.hpp>
+#include <vitrine/core/maps.hpp>
+#include <vitrine/run/figures_attention.hpp>
+#include <vitrine/run/module.hpp>
+
+namespace vitrine::inline VITRINE_ABI {
+
+namespace detail {
+
+// Everything that a plan depends on: what was given, and how it is run.
+struct CallShape {
+  Shape shape = {};
+  std::span<const Index> lengths = {}, memory_lengths = {};  // of ragged inputs
+  int threads = 1;
+  Kept kept = {};
+  bool traced = false;
+  bool gather[3] = {};  // inputs whose rows do not stand one after another, and must be copied
+  Index gathered(int i) const { return shape.batch * (i == 0 ? shape.length : shape.memory_length); }
+};
+
+// The maps of a call: of how many layers and heads, over how many keys.
+struct MapExtents {
+  Index layers = 1, heads = 0;
+  Index self_keys = 0, cross_keys = 0;  // 0: there is none of the kind
+  Index width = 0;                      // of the output
+};
+
+// Bytes of all maps of one kind that policy K keeps. Place: 0 self-attention, 1 cross-attention.
+template <class K, class S, int Place>
+constexpr std::size_t map_bytes(const K& keep, const Shape& shape, const MapExtents& extents, Index keys) {
+  using M = typename K::template map<S, Place>;
+  const Index layers = keep.selection.layers.count_below(extents.layers);
+  const Index heads = keep.selection.heads.count_below(extents.heads);
+  if constexpr (requires { M::count(layers, shape.batch, heads, shape.length, keys); })
+    return keys == 0 ? 0 : std::size_t(M::count(layers, shape.batch, heads, shape.length, keys)) * sizeof(S);
+  else
+    return 0;
+}
+
+}  // namespace detail
+
+// The base of every layer and stack that keeps maps. Derived has
+//   scratch_bytes(CallShape)      map_extents(Shape)      multiply_adds(Shape)
+template <class Derived, class S, Dims D>
+class SizedModule : public Module<Derived, S> {
+ public:
+  // Bytes of scratch of a call on contiguous, equally long sequences. Less is needed when all weights are in panels,
+  // which only the first form can know. With `keep`, exactly that of calls with this policy: with fixed dimensions,
+  // kept weights of all heads hold the scores meanwhile.
+  template <class K = detail::AnyMaps>
+  constexpr std::size_t workspace_bytes(const Shape& shape, int threads = 1, const K& keep = {}) const noexcept {
+    return scratch(*this, {.shape = shape, .threads = threads, .kept = detail::kept_of<K, S>(D.fixed(), keep)});
+  }
+  template <class K = DefaultKeep>
+  static constexpr std::size_t workspace_bytes() noexcept requires(D.fixed()) {
+    return scratch(Derived{}, {.shape = largest(), .kept = detail::kept_of<K, S>(false)});
+  }
+  // The same of calls with a trace.
+  template <class K = DefaultKeep>
+  constexpr std::size_t traced_workspace_bytes(const Shape& shape, int threads = 1, const K& = {}) const noexcept {
+    return scratch(*this, {.shape = shape, .threads = threads, .kept = detail::kept_of<K, S>(false), .traced = true});
+  }
+  template <class K = DefaultKeep>
+  static constexpr std::size_t traced_workspace_bytes() noexcept requires(D.fixed()) {
+    return scratch(Derived{}, {.shape = largest(), .kept = detail::kept_of<K, S>(false), .traced = true});
+  }
+  // Bytes of the values of output and maps.
+  template <class K = DefaultKeep>
+  constexpr std::size_t result_bytes(const Shape& shape, const K& keep = {}) const noexcept {
+    return results(static_cast<const Derived&>(*this), shape, keep);
+  }
+  template <class K = DefaultKeep>
+  static constexpr std::size_t result_bytes() noexcept requires(D.fixed()) {
+    return results(Derived{}, largest(), K{});
+  }
+  // Two for each multiply-add of the products; attention over all pairs.
+  double flops(const Shape& shape) const noexcept {
+    return 2 * static_cast<const Derived&>(*this).multiply_adds(shape);
+  }
+
+ protected:
+  constexpr explicit SizedModule(const Memory* memory) noexcept : Module<Derived, S>(memory) {}
+
+ private:
+  static constexpr Shape largest() { return {D.max_batch, D.max_length, D.memory_bound()}; }
+  static constexpr std::size_t scratch(const SizedModule& self, detail::CallShape call) {
+    call.shape.memory_length = call.shape.memory_rows();
+    const std::size_t bytes = static_cast<const Derived&>(self).scratch_bytes(call);
+    return bytes == 0 ? 0 : bytes + alignment;
+  }
+  template <class K>
+  static constexpr std::size_t results(const Derived& self, const Shape& shape, const K& keep) {
+    const detail::MapExtents extents = self.map_extents(shape);
+    return std::size_t(shape.batch * shape.length * extents.width) * sizeof(S) +
+           detail::map_bytes<K, S, 0>(keep, shape, extents, extents.self_keys) +
+           detail::map_bytes<K, S, 1>(keep, shape, extents, extents.cross_keys);
+  }
+};
+
+}  // namespace vitrine::inline VITRINE_ABI
