@@ -1,6 +1,7 @@
 // Embedding: rows of a table by number; nn.Embedding. The table may be the panels of a tied output projection.
 #pragma once
 #include <vitrine/core/heap.hpp>
+#include <vitrine/core/views.hpp>
 #include <vitrine/run/module.hpp>
 
 namespace vitrine::inline VITRINE_ABI {

@@ -6,6 +6,7 @@
 //
 // The target is causal and begins with decoder_start_token_id. Step-by-step decoding is generate/decoding.hpp.
 #pragma once
+#include <vitrine/layers/positional_encoding.hpp>
 #include <vitrine/models/tokens.hpp>
 #include <vitrine/models/transformer.hpp>
 
