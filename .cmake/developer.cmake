@@ -57,6 +57,16 @@ foreach(library IN ITEMS utf8proc:utf8proc.h:utf8proc pcre2:pcre2.h:pcre2-8)
 endforeach()
 list(LENGTH text_libraries text_library_count)
 
+# Zstandard, for corpus/input_file.hpp: without it .zst files are refused with a sentence.
+find_path(VITRINE_ZSTD_INCLUDE_DIR zstd.h)
+find_library(VITRINE_ZSTD_LIBRARY zstd)
+mark_as_advanced(VITRINE_ZSTD_INCLUDE_DIR VITRINE_ZSTD_LIBRARY)
+if(VITRINE_ZSTD_INCLUDE_DIR AND VITRINE_ZSTD_LIBRARY)
+  target_link_libraries(vitrine_common INTERFACE "${VITRINE_ZSTD_LIBRARY}")
+  target_include_directories(vitrine_common SYSTEM INTERFACE "${VITRINE_ZSTD_INCLUDE_DIR}")
+  target_compile_definitions(vitrine_common INTERFACE VITRINE_ZSTD=1)
+endif()
+
 # SentencePiece, for text/marian_tokenizer.hpp: without it programs read MarianMT's text as ids only.
 find_path(VITRINE_SENTENCEPIECE_INCLUDE_DIR sentencepiece_processor.h)
 find_library(VITRINE_SENTENCEPIECE_LIBRARY sentencepiece)

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <vector>
+#include <vitrine/corpus/loop.hpp>
 
 #include "letter_alignment.hpp"
 #include "seq2seq_folder.hpp"
@@ -27,8 +28,8 @@ struct Head {
 
 // The head whose rows have the largest weights on the first 32 lines as they stand in the input, with these targets or,
 // without any, what greedy search finds; end marks left out. `largest`: their mean.
-inline Head surest_head(Seq2SeqFolder& folder, const std::vector<lines::Line>& sources,
-                        const std::vector<lines::Line>& targets, double& largest) {
+inline Head surest_head(Seq2SeqFolder& folder, const std::vector<vt::corpus::Line>& sources,
+                        const std::vector<vt::corpus::Line>& targets, double& largest) {
   std::vector<const std::vector<Index>*> given;
   std::vector<std::vector<Index>> wanted;
   for (std::size_t i = 0; i < sources.size() && given.size() < 32; ++i) {
@@ -56,24 +57,27 @@ inline Head surest_head(Seq2SeqFolder& folder, const std::vector<lines::Line>& s
 }
 
 // Measured on words.tsv where the folder of a spelling model has it, else the surest on these lines; says on stderr
-// which and why.
-inline Head aligning_head(Seq2SeqFolder& folder, const std::filesystem::path& path,
-                          const std::vector<lines::Line>& sources, const std::vector<lines::Line>& targets) {
+// which and why, unless quiet.
+inline Head aligning_head(Seq2SeqFolder& folder, const std::filesystem::path& path, const vt::corpus::Pool& pool,
+                          bool quiet) {
   std::error_code failed;
   if (std::filesystem::exists(path / "words.tsv", failed) && folder.reader().vocabulary()) {
     const auto measured = letters::measure(folder.model(), folder.workspace(), *folder.reader().vocabulary(),
                                            folder.config(), letters::read_pairs(path / "words.tsv"));
     const letters::HeadMeasure best = measured.best();
-    std::fprintf(
-        stderr,
-        "alignments: layer %td, head %td (%.1f %% of the phonemes of words.tsv on a letter that can spell them)\n",
-        best.layer, best.head, 100 * best.plausible);
+    if (!quiet)
+      std::fprintf(
+          stderr,
+          "alignments: layer %td, head %td (%.1f %% of the phonemes of words.tsv on a letter that can spell them)\n",
+          best.layer, best.head, 100 * best.plausible);
     return {best.layer, best.head};
   }
   double largest = 0;
-  const Head best = surest_head(folder, sources, targets, largest);
-  std::fprintf(stderr, "alignments: layer %td, head %td (its rows' largest weights are the largest: %.2f on average)\n",
-               best.layer, best.head, largest);
+  const Head best = surest_head(folder, pool.sources, pool.targets, largest);
+  if (!quiet)
+    std::fprintf(stderr,
+                 "alignments: layer %td, head %td (its rows' largest weights are the largest: %.2f on average)\n",
+                 best.layer, best.head, largest);
   return best;
 }
 

@@ -2,12 +2,13 @@
 //   build/examples/inspect --model examples/models/g2p --maps attention.html radium vitrine
 #include <algorithm>
 #include <cstdio>
-#include <iostream>
-#include <sstream>
+#include <memory>
 #include <vitrine/vitrine.hpp>
 
 #include "inspect_models.hpp"
-#include "option_table.hpp"
+#include "maps_file.hpp"
+#include "pool_program.hpp"
+#include "reduced_maps.hpp"
 
 namespace {
 
@@ -15,9 +16,10 @@ using vt::Index;
 namespace inspect = vt::inspect;
 
 struct Options {
+  pool::Options pool;
+  models::Asked asked;
   std::string model, target, maps, title, layers, heads;
-  std::vector<std::string> format = {"text"}, statistics = {""}, kinds = {"encoder", "decoder", "cross"}, lines;
-  Index threads = 0, max_new_tokens = 0;
+  std::vector<std::string> format = {"text"}, statistics = {""}, reduce = {""}, kinds = {"encoder", "decoder", "cross"};
 };
 
 // "0,3,5" to a set; nothing to all. False when it is no such list.
@@ -58,114 +60,130 @@ std::string statistics_table(const inspect::Example& example) {
   return out + "\n";
 }
 
-class Program {
+// The figures of each line's maps, and the maps into a file.
+class Inspection final : public vt::corpus::Job {
  public:
-  Program(const Options& options, const models::Keep& keep)
-      : options_(options),
-        keep_(keep),
-        model_(
-            models::open_model(options.model, options.format[0] == "jsonl", options.max_new_tokens, options.threads)),
-        input_(options.lines.empty() ? std::cin : given_, options.target) {
-    for (const std::string& one : options.lines) given_ << one << '\n';
-    if (!options.target.empty() && !model_->takes_targets())
-      throw vt::Error(vt::LoadError::bad_usage, options.model, "is no model that takes a --target");
+  Inspection(const Options& options, const models::Keep& keep)
+      : options_(options), keep_(keep), model_(models::open_model(options.model, options.asked)), maps_(options.maps) {
+    const auto refuse = [&](const std::string& why) { throw vt::Error(vt::LoadError::bad_usage, options.model, why); };
+    if (!options.target.empty() && !model_->takes_targets()) refuse("is no model that takes a --target");
     const std::string only = model_->only_kind();
-    if (!only.empty() && std::find(options.kinds.begin(), options.kinds.end(), only) == options.kinds.end())
-      throw vt::Error(vt::LoadError::bad_usage, options.model, "has attention of kind " + only + " only: see --kinds");
-    if (!only.empty() && options.max_new_tokens > 0)
-      throw vt::Error(vt::LoadError::bad_usage, options.model, "generates nothing here: leave --max-new-tokens out");
-    if (std::filesystem::path(options.maps).extension() == ".npz") archive_.emplace(options.maps);
+    if (only.empty()) return;
+    if (std::find(options.kinds.begin(), options.kinds.end(), only) == options.kinds.end())
+      refuse("has attention of kind " + only + " only: see --kinds");
+    if (options.asked.max_new_tokens > 0 || options.asked.beams > 0)
+      refuse("generates nothing here: leave --max-new-tokens and --beams out");
   }
+  void finish() { maps_.finish(options_.title.empty() ? model_name(options_.model) : options_.title); }
 
-  int run() {
-    if (options_.statistics[0] == "csv") std::fputs(inspect::statistics_header().c_str(), stdout);
-    while (input_.next()) line();
-    input_.check_end();
-    if (archive_)
-      archive_->finish();
-    else if (!options_.maps.empty())
-      inspect::save_maps(options_.maps, page());
-    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) throw std::runtime_error("stdout cannot be written");
-    return unusable_ > 0 ? 2 : 0;
+  std::string header() const override { return csv() ? inspect::statistics_header() : ""; }
+  vt::corpus::Line read(vt::corpus::Text text, Index number) const override {
+    return model_->read(std::move(text), number);
+  }
+  vt::corpus::Line read_target(vt::corpus::Text text, Index number) const override {
+    return model_->read_target(std::move(text), number);
+  }
+  std::string empty_row(const vt::corpus::Line&) const override { return {}; }
+  void compute(const vt::corpus::Pool& pool, std::span<const std::size_t> batch, std::span<std::string> rows) override {
+    for (const std::size_t i : batch) {
+      const vt::corpus::Line& source = pool.sources[i];
+      models::Inspected one = model_->look(source, pool.targets.empty() ? vt::corpus::Line() : pool.targets[i], keep_);
+      one.example.number = source.number;
+      if (!options_.reduce[0].empty()) reduced::reduce(one.example, options_.reduce[0] == "rollout");
+      if (csv())
+        rows[i] = inspect::statistics_rows(source.number, one.example);
+      else if (options_.statistics[0] == "text")
+        rows[i] = statistics_table(one.example);
+      if (maps_.wanted()) maps_.add(std::move(one.example), std::move(one.holder));
+    }
   }
 
  private:
-  void line() {
-    const Index number = input_.number();
-    const lines::Line source = model_->read(input_.source.text, input_.source.too_long, number);
-    lines::Line target;
-    if (input_.has_targets()) target = model_->read_target(input_.target.text, input_.target.too_long, number);
-    const bool usable = source.usable() && target.error.empty() && (!input_.has_targets() || target.usable());
-    for (const lines::Line* one : {&source, static_cast<const lines::Line*>(&target)}) {
-      if (one->error.empty()) continue;
-      ++unusable_;
-      std::fprintf(stderr, "inspect: %sline %td %s\n", one == &target ? "target " : "", number + 1, one->error.c_str());
-    }
-    if (!usable) return;
-    models::Inspected inspected = model_->look(source, target, keep_);
-    inspected.example.number = number;
-    if (options_.statistics[0] == "csv")
-      std::fputs(inspect::statistics_rows(number, inspected.example).c_str(), stdout);
-    else if (options_.statistics[0] == "text")
-      std::fputs(statistics_table(inspected.example).c_str(), stdout);
-    if (archive_)
-      inspect::add_maps(*archive_, number, inspected.example);
-    else if (!options_.maps.empty())
-      kept_.push_back(std::move(inspected));
-  }
-  inspect::Page page() {
-    inspect::Page page{.title = options_.title.empty() ? options_.model : options_.title, .examples = {}};
-    for (models::Inspected& one : kept_) page.examples.push_back(std::move(one.example));
-    return page;
-  }
+  bool csv() const { return options_.statistics[0] == "csv"; }
 
-  Options options_;
+  const Options& options_;
   models::Keep keep_;
   std::unique_ptr<models::Model> model_;
-  std::stringstream given_;  // lines of the command line
-  lines::Input input_;
-  std::optional<vt::NpzWriter> archive_;
-  std::vector<models::Inspected> kept_;
-  Index unusable_ = 0;
+  MapsFile maps_;
 };
 
-}  // namespace
-
-int main(int count, char** arguments) {
-  Options options;
+OptionTable option_table(Options& o) {
   OptionTable table(
       "inspect", "--model FOLDER [OPTION...] [LINE...]      (without lines: from stdin)",
       "Runs a model on lines and shows its attention: figures of every head, and the maps in a file.\n",
       "Figures, means over rows: entropy (nats), largest weight, weight on the own, previous, next, first\n"
       "and last token, and the distance in tokens. Blank lines keep their number and give nothing.\n"
-      "Exit: 0; 2 for a bad option or file, and after all others for lines that could not be used.\n");
-  table.text("--model", "FOLDER", "a checkpoint of Marian, Bart, Bert, DistilBert or Gpt2", options.model);
+      "Exit: 0; 2 for a bad option or file, and after all others for lines that could not be used; 75 when lines are\n"
+      "left to do.\n");
+  table.text("--model", "FOLDER", "a checkpoint of Marian, Bart, Bert, DistilBert or Gpt2", o.model);
   table.choice("--input-format", "FORMAT",
-               "text (default), or jsonl: {\"ids\": [...], \"tokens\": [...]} of any tokenizer a line", options.format,
+               "text (default), or jsonl: {\"ids\": [...], \"tokens\": [...]} of any tokenizer a line", o.format,
                {"text", "jsonl"}, false);
-  table.text("--target", "FILE", "with encoder and decoder: a target for each line; default: greedy search",
-             options.target);
-  table.text("--maps", "FILE", "FILE.html: the viewer; FILE.npz: arrays; FILE.json: BertViz", options.maps);
-  table.choice("--statistics", "HOW", "text (default without --maps), csv, or none (default with it)",
-               options.statistics, {"text", "csv", "none"}, false);
-  table.choice("--kinds", "LIST", "of encoder,decoder,cross; default: all", options.kinds,
-               {"encoder", "decoder", "cross"}, true);
-  table.text("--layers", "LIST", "e.g. 0,5; default: all", options.layers);
-  table.text("--heads", "LIST", "e.g. 1,2; default: all", options.heads);
-  table.text("--title", "TEXT", "of the page", options.title);
-  table.number("--max-new-tokens", "of greedy search; default: generation_config.json's, or the model's length",
-               options.max_new_tokens, 1, 1 << 20);
-  table.number("--threads", "0: all processors", options.threads, 0, 999);
-  table.others(options.lines);
+  table.text("--target", "FILE", "with encoder and decoder: a target for each line; default: what search finds",
+             o.target);
+  table.text("--maps", "FILE", "FILE.html: the viewer; FILE.npz: arrays; FILE.json: BertViz", o.maps);
+  table.choice("--statistics", "HOW", "text (default without --maps), csv, or none (default with it)", o.statistics,
+               {"text", "csv", "none"}, false);
+  table.choice("--reduce", "HOW",
+               "mean: of each layer's heads; rollout: of self-attention, through each layer and all\n"
+               "below it (Abnar and Zuidema 2020); both as head 0",
+               o.reduce, {"mean", "rollout"}, false);
+  table.choice("--kinds", "LIST", "of encoder,decoder,cross; default: all", o.kinds, {"encoder", "decoder", "cross"},
+               true);
+  table.text("--layers", "LIST", "e.g. 0,5; default: all", o.layers);
+  table.text("--heads", "LIST", "e.g. 1,2; default: all", o.heads);
+  table.text("--title", "TEXT", "of the page; default: the model's name", o.title);
+  table.number("--beams", "of the search for targets; default: 1, greedy", o.asked.beams, 1, 1024);
+  table.number("--max-new-tokens", "of that search; default: generation_config.json's, or the model's length",
+               o.asked.max_new_tokens, 1, 1 << 20);
+  table.number("--threads", "0: all processors", o.asked.threads, 0, 999);
+  pool::add_options(table, o.pool);
+  return table;
+}
+
+// What the table alone cannot say; "" when all is well.
+std::string misuse(Options& o) {
+  if (std::string wrong = pool::misuse(o.pool); !wrong.empty() || pool::needs_no_model(o.pool)) return wrong;
+  if (o.model.empty()) return "--model is missing";
+  if (!o.maps.empty() && !inspect::can_save_maps(o.maps))
+    return "--maps writes .npz, .html or .json files, not " + o.maps;
+  if (o.statistics[0].empty()) o.statistics[0] = !o.pool.output.empty() ? "csv" : o.maps.empty() ? "text" : "none";
+  if (!o.pool.output.empty() && (!o.maps.empty() || o.statistics[0] != "csv"))
+    return "--output has rows of --statistics csv: leave --maps out";
+  if (!o.title.empty() && std::filesystem::path(o.maps).extension() != ".html")
+    return "--title is of the page: --maps FILE.html";
+  if (!o.target.empty() && (o.asked.max_new_tokens > 0 || o.asked.beams > 0))
+    return "nothing is searched with --target: leave --max-new-tokens and --beams out";
+  if (o.reduce[0] == "rollout" && (!o.heads.empty() || !o.layers.empty()))
+    return "a rollout goes through all layers and heads: leave --layers and --heads out";
+  o.asked.json = o.format[0] == "jsonl";
+  o.pool.lines = 1;  // each is computed alone
+  return "";
+}
+
+int run(const OptionTable& table, const Options& o, const vt::Selection& selection) {
+  if (pool::needs_no_model(o.pool)) return pool::without_model(table, o.pool);
+  Inspection job(o, vt::keep::weights.only(selection));
+  const nlohmann::json rows = {{"input-format", o.format[0]},
+                               {"reduce", o.reduce[0]},
+                               {"kinds", o.kinds},
+                               {"layers", o.layers},
+                               {"heads", o.heads},
+                               {"target", !o.target.empty()},
+                               {"beams", o.asked.beams},
+                               {"max-new-tokens", o.asked.max_new_tokens}};
+  const int status = pool::run(table, o.pool, job, {o.model, o.target, rows, ".csv"});
+  job.finish();
+  return status;
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  Options options;
+  OptionTable table = option_table(options);
   if (const auto status = table.parse(count, arguments)) return *status;
-  if (options.model.empty()) return table.wrong("--model is missing");
-  if (!options.maps.empty() && !inspect::can_save_maps(options.maps))
-    return table.wrong("--maps writes .npz, .html or .json files, not " + options.maps);
-  if (options.statistics[0].empty()) options.statistics[0] = options.maps.empty() ? "text" : "none";
-  if (!options.title.empty() && std::filesystem::path(options.maps).extension() != ".html")
-    return table.wrong("--title is of the page: --maps FILE.html");
-  if (!options.target.empty() && options.max_new_tokens > 0)
-    return table.wrong("nothing is searched with --target: leave --max-new-tokens out");
+  if (const std::string wrong = misuse(options); !wrong.empty()) return table.wrong(wrong);
   vt::Selection selection{.which = vt::Which::none, .layers = {}, .heads = {}};
   for (const std::string& kind : options.kinds)
     selection.which = selection.which | (kind == "encoder"   ? vt::Which::encoder
@@ -173,12 +191,5 @@ int main(int count, char** arguments) {
                                                              : vt::Which::cross);
   if (!parse_set(options.layers, selection.layers) || !parse_set(options.heads, selection.heads))
     return table.wrong("--layers and --heads take numbers below 64 joined by commas");
-  std::fprintf(stderr, "%s\n", vt::build_info().data());
-  std::ios::sync_with_stdio(false);
-  try {
-    return Program(options, vt::keep::weights.only(selection)).run();
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "inspect: %s\n", error.what());
-    return 2;
-  }
+  return pool::guarded(table, [&] { return run(table, options, selection); });
 }

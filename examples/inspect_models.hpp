@@ -1,18 +1,17 @@
 // What the program inspect knows of models: a line to an example of inspect/page.hpp, whichever kind of model it is.
 // A further kind is one more class and one more line in open_model.
 #pragma once
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
+#include <vitrine/corpus/reader.hpp>
 #include <vitrine/inspect/export.hpp>
 #include <vitrine/io/checkpoint.hpp>
 #include <vitrine/models/bert.hpp>
 #include <vitrine/models/distilbert.hpp>
 #include <vitrine/models/gpt2.hpp>
-#if __has_include(<utf8proc.h>)
-#include <vitrine/text/wordpiece.hpp>
-#endif
 
 #include "seq2seq_folder.hpp"
 
@@ -20,6 +19,8 @@ namespace models {
 
 namespace vt = vitrine;
 using vt::Index;
+using vt::corpus::Line;
+using vt::corpus::Text;
 using Keep = vt::DefaultKeep;
 
 // An example and whatever its maps are views of.
@@ -31,32 +32,39 @@ struct Inspected {
 class Model {
  public:
   virtual ~Model() = default;
-  virtual lines::Line read(const std::string& text, bool too_long, Index number) const = 0;
+  virtual Line read(Text text, Index number) const = 0;
   // Only for models that take a target.
-  virtual lines::Line read_target(const std::string&, bool, Index) const { return {}; }
+  virtual Line read_target(Text, Index) const { return {}; }
   virtual bool takes_targets() const { return false; }
   // The one kind of attention of a model that is a single stack; empty: all three.
   virtual std::string only_kind() const { return {}; }
   // The maps of one line; `target` is empty where none was given.
-  virtual Inspected look(const lines::Line& line, const lines::Line& target, const Keep& keep) = 0;
+  virtual Inspected look(const Line& line, const Line& target, const Keep& keep) = 0;
 };
 
-// Marian and Bart: with the given target, or what greedy search finds.
+// What the program inspect may ask of a folder.
+struct Asked {
+  bool json = false;
+  Index beams = 0, max_new_tokens = 0, threads = 0;  // 0: the default
+};
+
+// Marian and Bart: with the given target, or what search finds.
 class Seq2Seq : public Model {
  public:
-  Seq2Seq(const std::filesystem::path& folder, bool json, Index max_new_tokens, Index threads)
-      : folder_(folder, json, max_new_tokens, threads) {}
-  lines::Line read(const std::string& text, bool too_long, Index number) const override {
-    return folder_.reader().read(text, too_long, number);
+  Seq2Seq(const std::filesystem::path& folder, const Asked& asked)
+      : folder_(folder, asked.json, asked.max_new_tokens, asked.threads), search_(folder_.config()) {
+    search_.num_beams = std::max<Index>(asked.beams, 1);
+    vt::throw_if_failed(vt::check(search_, folder_.model().vocab_size()));
   }
-  lines::Line read_target(const std::string& text, bool too_long, Index number) const override {
-    return folder_.reader().read_target(text, too_long, number);
+  Line read(Text text, Index number) const override { return folder_.reader().read(std::move(text), number); }
+  Line read_target(Text text, Index number) const override {
+    return folder_.reader().read_target(std::move(text), number);
   }
   bool takes_targets() const override { return true; }
-  Inspected look(const lines::Line& line, const lines::Line& target, const Keep& keep) override {
-    lines::Line made = target;
+  Inspected look(const Line& line, const Line& target, const Keep& keep) override {
+    Line made = target;
     if (!made.usable()) {
-      made.ids = folder_.greedy(vt::Tokens(line.ids)).front();
+      made.ids = vt::generate(folder_.model(), folder_.workspace(), vt::Tokens(line.ids), search_)[0][0].ids;
       made.tokens = folder_.reader().tokens(made.ids);
     }
     auto scored = std::make_shared<vt::Scored<Keep, float>>(folder_.score(line.ids, made.ids, keep));
@@ -68,7 +76,7 @@ class Seq2Seq : public Model {
 
  private:
   // Letters stand close, longer tokens and bare ids apart.
-  std::string joined(const lines::Line& line) const {
+  std::string joined(const Line& line) const {
     std::string text;
     bool letters = true;
     for (std::size_t i = 0; i < line.ids.size(); ++i)
@@ -82,76 +90,25 @@ class Seq2Seq : public Model {
     return text;
   }
   Seq2SeqFolder folder_;
-};
-
-// What a line is to a model that has no ids from us: ids of any tokenizer, or WordPiece text.
-class TextReader {
- public:
-  TextReader(const std::filesystem::path& folder, bool json, bool wordpiece, Index longest, Index vocab_size)
-      : json_(json), longest_(longest), ids_only_(folder, true, -1, longest, vocab_size, vocab_size) {
-#if __has_include(<utf8proc.h>)
-    if (wordpiece && (!json || has_vocabulary(folder))) wordpiece_ = std::make_unique<vt::WordPiece>(folder);
-    const bool reads_text = wordpiece;
-    const std::string why = "has a tokenizer that vitrine does not read";
-#else
-    const bool reads_text = false;
-    const std::string why = wordpiece ? "has a WordPiece tokenizer, and this build has no utf8proc (libutf8proc-dev)"
-                                      : "has a tokenizer that vitrine does not read";
-#endif
-    if (!json && !reads_text)
-      throw vt::Error(vt::LoadError::config_unsupported, folder.string(),
-                      why + "; tokenize outside and use --input-format jsonl");
-  }
-  lines::Line read(const std::string& text, bool too_long, Index number) const {
-    if (json_ || too_long || lines::blank(text) || !vt::detail::is_utf8(text)) {
-      lines::Line line = ids_only_.read(text, too_long, number);
-#if __has_include(<utf8proc.h>)
-      for (std::size_t i = 0; wordpiece_ && i < line.ids.size(); ++i)
-        if (line.tokens[i] == std::to_string(line.ids[i])) line.tokens[i] = wordpiece_->token(line.ids[i]);
-#endif
-      return line;
-    }
-    lines::Line line{number};
-#if __has_include(<utf8proc.h>)
-    line.ids = wordpiece_->encode(text);
-    for (const Index id : line.ids) line.tokens.push_back(wordpiece_->token(id));
-#endif
-    if (Index(line.ids.size()) > longest_) {
-      line.error =
-          "has " + std::to_string(line.ids.size()) + " tokens; the model has room for " + std::to_string(longest_);
-      line.ids.clear(), line.tokens.clear();
-    }
-    return line;
-  }
-
- private:
-  static bool has_vocabulary(const std::filesystem::path& folder) {
-    std::error_code failed;
-    return std::filesystem::exists(folder / "vocab.txt", failed) ||
-           std::filesystem::exists(folder / "tokenizer.json", failed);
-  }
-  bool json_;
-  Index longest_;
-  lines::Reader ids_only_;
-#if __has_include(<utf8proc.h>)
-  std::unique_ptr<vt::WordPiece> wordpiece_;
-#endif
+  vt::GenerationConfig search_;
 };
 
 // Models of one stack: Bert and DistilBert (kind "encoder"), Gpt2 ("decoder").
 template <class M>
 class OneStack : public Model {
  public:
-  OneStack(const std::filesystem::path& folder, bool json, const char* kind, bool wordpiece, Index threads)
+  OneStack(const std::filesystem::path& folder, const Asked& asked, const char* kind)
       : model_(vt::load_model<M>(folder)),
-        reader_(folder, json, wordpiece, model_.max_length(), model_.vocab_size()),
-        workspace_(vt::heap(), int(threads)),
+        reader_(folder, {.model_type = M::model_type,
+                         .json = asked.json,
+                         .longest = model_.max_length(),
+                         .source_ids = model_.vocab_size(),
+                         .target_ids = model_.vocab_size()}),
+        workspace_(vt::heap(), int(asked.threads)),
         kind_(kind) {}
-  lines::Line read(const std::string& text, bool too_long, Index number) const override {
-    return reader_.read(text, too_long, number);
-  }
+  Line read(Text text, Index number) const override { return reader_.read(std::move(text), number); }
   std::string only_kind() const override { return kind_; }
-  Inspected look(const lines::Line& line, const lines::Line&, const Keep& keep) override {
+  Inspected look(const Line& line, const Line&, const Keep& keep) override {
     using Result = decltype(std::declval<const M&>()(vt::Tokens(), typename M::Masks(), keep));
     auto result = std::make_shared<Result>();
     Keep own = keep;  // a single stack has self-attention only, whatever it is called
@@ -166,20 +123,18 @@ class OneStack : public Model {
 
  private:
   M model_;
-  TextReader reader_;
+  vt::corpus::Reader reader_;
   vt::Workspace workspace_;
   const char* kind_;
 };
 
-inline std::unique_ptr<Model> open_model(const std::filesystem::path& folder, bool json, Index max_new_tokens,
-                                         Index threads) {
+inline std::unique_ptr<Model> open_model(const std::filesystem::path& folder, const Asked& asked) {
   const vt::ConfigFile file(folder / "config.json");
   const std::string type = file.text("model_type", "");
-  if (type == "marian" || type == "bart") return std::make_unique<Seq2Seq>(folder, json, max_new_tokens, threads);
-  if (type == "bert") return std::make_unique<OneStack<vt::Bert<float>>>(folder, json, "encoder", true, threads);
-  if (type == "distilbert")
-    return std::make_unique<OneStack<vt::DistilBert<float>>>(folder, json, "encoder", true, threads);
-  if (type == "gpt2") return std::make_unique<OneStack<vt::Gpt2<float>>>(folder, json, "decoder", false, threads);
+  if (type == "marian" || type == "bart") return std::make_unique<Seq2Seq>(folder, asked);
+  if (type == "bert") return std::make_unique<OneStack<vt::Bert<float>>>(folder, asked, "encoder");
+  if (type == "distilbert") return std::make_unique<OneStack<vt::DistilBert<float>>>(folder, asked, "encoder");
+  if (type == "gpt2") return std::make_unique<OneStack<vt::Gpt2<float>>>(folder, asked, "decoder");
   file.fail(vt::LoadError::config_unsupported,
             "\"model_type\" is " + vt::detail::in_quotes(type) + ", not marian, bart, bert, distilbert or gpt2");
 }

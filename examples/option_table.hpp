@@ -1,5 +1,9 @@
-// The command line of a program as one table: from it come the parsing, --help, and what is said of a wrong option.
+// The command line of a program as one table: from it come the parsing, --help, --version, --quiet, and what is said of
+// a wrong option.
 #pragma once
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <charconv>
 #include <cstdio>
 #include <functional>
@@ -8,7 +12,7 @@
 #include <string_view>
 #include <utility>
 #include <vector>
-#include <vitrine/core/config.hpp>
+#include <vitrine/core/build_info.hpp>
 
 class OptionTable {
  public:
@@ -19,7 +23,9 @@ class OptionTable {
       : program_(std::move(program)),
         arguments_(std::move(arguments)),
         about_(std::move(about)),
-        footer_(std::move(footer)) {}
+        footer_(std::move(footer)) {
+    hold_descriptors();
+  }
 
   void text(const char* name, const char* value, const char* help, std::string& target) {
     options_.push_back({name, value, help, [&target](const std::string& given) {
@@ -64,42 +70,17 @@ class OptionTable {
   // What is no option, and everything behind "--".
   void others(std::vector<std::string>& target) { others_ = &target; }
 
-  // The status to exit with (--help: 0, a wrong option: 2), or nothing when the program should go on.
-  std::optional<int> parse(int count, char** arguments) const {
-    bool only_others = false;
-    for (int i = 1; i < count; ++i) {
-      const std::string argument = arguments[i];
-      if (only_others || argument.size() < 2 || argument[0] != '-') {
-        if (others_ == nullptr) return wrong("there is no place for \"" + argument + "\"");
-        others_->push_back(argument);
-        continue;
-      }
-      if (argument == "--" && others_ != nullptr) {
-        only_others = true;
-        continue;
-      }
-      if (argument == "-h" || argument == "--help") {
-        std::fputs(help().c_str(), stdout);
-        return 0;
-      }
-      const std::size_t equals = argument.find('=');
-      const std::string name = argument.substr(0, equals);
-      const Option* option = nullptr;
-      for (const Option& one : options_)
-        if (name == one.name) option = &one;
-      if (option == nullptr) return wrong("there is no option " + name);
-      std::string given;
-      if (!option->value.empty()) {
-        if (equals == argument.npos && i + 1 >= count) return wrong(name + " needs a value");
-        given = equals == argument.npos ? arguments[++i] : argument.substr(equals + 1);
-      } else if (equals != argument.npos) {
-        return wrong(name + " takes no value");
-      }
-      if (const std::string wanted = option->set(given); !wanted.empty())
-        return wrong(name + " takes " + wanted + ", not \"" + given + "\"");
-    }
-    return {};
+  // The status to exit with (--help: 0, a wrong option: 2), or nothing when the program should go on; then it has said
+  // how it was built, unless --quiet.
+  std::optional<int> parse(int count, char** arguments) {
+    const auto status = parse_all(count, arguments);
+    if (!status && !quiet_) std::fprintf(stderr, "%s\n", vitrine::build_info().data());
+    return status;
   }
+  // --quiet was given: nothing but errors is said on stderr.
+  bool quiet() const { return quiet_; }
+  const std::string& program() const { return program_; }
+
   int wrong(const std::string& sentence) const {
     std::fprintf(stderr, "%s: %s; see --help\n", program_.c_str(), sentence.c_str());
     return 2;
@@ -116,6 +97,7 @@ class OptionTable {
       }
       out += "\n";
     }
+    out += "  --quiet                  nothing on stderr but errors\n  --version, --help\n";
     return out + footer_;
   }
 
@@ -124,7 +106,65 @@ class OptionTable {
     std::string name, value, help;
     std::function<std::string(const std::string&)> set;  // what it takes, when that is not what was given
   };
+
+  // Files opened later must not take the place of a closed stdin, stdout or stderr: what is read or written there
+  // fails.
+  static void hold_descriptors() {
+    for (int number = 0; number <= 2; ++number)
+      if (::fcntl(number, F_GETFD) < 0) static_cast<void>(::open("/dev/null", number == 1 ? O_RDONLY : O_WRONLY));
+  }
+
+  std::optional<int> parse_all(int count, char** arguments) {
+    bool only_others = false;
+    for (int i = 1; i < count; ++i) {
+      const std::string argument = arguments[i];
+      if (only_others || argument.size() < 2 || argument[0] != '-') {
+        if (others_ == nullptr) return wrong("there is no place for \"" + argument + "\"");
+        others_->push_back(argument);
+      } else if (argument == "--" && others_ != nullptr) {
+        only_others = true;
+      } else if (argument == "-h" || argument == "--help") {
+        return print(help());
+      } else if (argument == "--version") {
+        return print(program_ + " " + std::to_string(VITRINE_VERSION_MAJOR) + "." +
+                     std::to_string(VITRINE_VERSION_MINOR) + "." + std::to_string(VITRINE_VERSION_PATCH) + "\n");
+      } else if (argument == "--quiet") {
+        quiet_ = true;
+      } else if (const auto status = take(argument, i + 1 < count ? arguments[i + 1] : nullptr, i)) {
+        return status;
+      }
+    }
+    return {};
+  }
+  // One option with its value, which may be the next argument: then `at` goes on to that.
+  std::optional<int> take(const std::string& argument, const char* next, int& at) const {
+    const std::size_t equals = argument.find('=');
+    const std::string name = argument.substr(0, equals);
+    const Option* option = nullptr;
+    for (const Option& one : options_)
+      if (name == one.name) option = &one;
+    if (option == nullptr) return wrong("there is no option " + name);
+    std::string given;
+    if (option->value.empty()) {
+      if (equals != argument.npos) return wrong(name + " takes no value");
+    } else if (equals != argument.npos) {
+      given = argument.substr(equals + 1);
+    } else if (next == nullptr) {
+      return wrong(name + " needs a value");
+    } else {
+      given = next, ++at;
+    }
+    const std::string wanted = option->set(given);
+    if (wanted.empty()) return {};
+    return wrong(name + " takes " + wanted + ", not \"" + given + "\"");
+  }
+  static int print(const std::string& text) {
+    std::fputs(text.c_str(), stdout);
+    return std::fflush(stdout) == 0 ? 0 : 2;
+  }
+
   std::string program_, arguments_, about_, footer_;
   std::vector<Option> options_;
   std::vector<std::string>* others_ = nullptr;
+  bool quiet_ = false;
 };

@@ -130,7 +130,6 @@ int main(int count, char** arguments) {
   Options options;
   if (const auto status = option_table(options).parse(count, arguments)) return *status;
   if (options.words.empty()) options.words = {"anhydride", "radium", "daughter", "vitrine"};
-  std::fprintf(stderr, "%s\n", vt::build_info().data());
   try {
     run(options);
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) refuse("stdout cannot be written");

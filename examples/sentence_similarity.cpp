@@ -139,12 +139,11 @@ void run(const Options& options) {
 
 int main(int count, char** arguments) {
   Options options;
-  const OptionTable table = option_table(options);
+  OptionTable table = option_table(options);
   if (const auto status = table.parse(count, arguments)) return *status;
   if (options.model.empty()) return table.wrong("--model is missing");
   if (options.sentences.empty())
     for (std::string line; std::getline(std::cin, line);) options.sentences.push_back(line);
-  std::fprintf(stderr, "%s\n", vt::build_info().data());
   try {
     run(options);
   } catch (const std::exception& error) { refuse(error.what()); }

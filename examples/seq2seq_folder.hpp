@@ -8,10 +8,10 @@
 #include <stdexcept>
 #include <string>
 #include <vector>
+#include <vitrine/corpus/batches.hpp>
+#include <vitrine/corpus/reader.hpp>
 #include <vitrine/generate/generate.hpp>
 #include <vitrine/io/checkpoint.hpp>
-
-#include "lines.hpp"
 
 class Seq2SeqFolder {
  public:
@@ -22,8 +22,11 @@ class Seq2SeqFolder {
   Seq2SeqFolder(const std::filesystem::path& folder, bool json, Index max_new_tokens, Index threads)
       : model_(load(folder)),
         config_(generation(folder, max_new_tokens)),
-        reader_(folder, json, config_.eos_token_ids.front(), model_->max_length(), model_->config().vocab_size,
-                model_->vocab_size()),
+        reader_(folder, {.json = json,
+                         .end = config_.eos_token_ids.front(),
+                         .longest = model_->max_length(),
+                         .source_ids = model_->config().vocab_size,
+                         .target_ids = model_->vocab_size()}),
         workspace_(vitrine::heap(), int(threads)) {
 #ifdef __GLIBC__
     // A search's caches are megabytes that come and go with every batch. Left to itself glibc soon takes such blocks
@@ -33,7 +36,7 @@ class Seq2SeqFolder {
   }
 
   const Model& model() const { return *model_; }
-  const lines::Reader& reader() const { return reader_; }
+  const vitrine::corpus::Reader& reader() const { return reader_; }
   // Greedy search; a copy may ask for more.
   const vitrine::GenerationConfig& config() const { return config_; }
   vitrine::Workspace& workspace() { return workspace_; }
@@ -62,7 +65,7 @@ class Seq2SeqFolder {
              const K& keep, const vitrine::Seq2SeqMasks<float>& masks, F&& f) {
     constexpr Index most = Index{1} << 25;
     for (std::size_t first = 0, last = 0; first < sources.size(); first = last) {
-      lines::Packed packed;
+      vitrine::corpus::Packed packed;
       std::vector<std::vector<Index>> chosen;
       for (Index values = 0; last < sources.size(); ++last) {
         const Index source = Index(sources[last]->size()), target = Index(targets[last].size());
@@ -106,6 +109,6 @@ class Seq2SeqFolder {
 
   std::unique_ptr<Model> model_;
   vitrine::GenerationConfig config_;
-  lines::Reader reader_;
+  vitrine::corpus::Reader reader_;
   vitrine::Workspace workspace_;
 };

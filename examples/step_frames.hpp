@@ -52,8 +52,8 @@ class Screen {
 
 // The ids that greedy search finds for one line, by generate()'s rules; after each of them the head's map so
 // far is shown: a row for each token, a column for each token of the source.
-inline std::vector<Index> step(Seq2SeqFolder& folder, const vt::GenerationConfig& config, const lines::Line& source,
-                               const translate::Head& head) {
+inline std::vector<Index> step(Seq2SeqFolder& folder, const vt::GenerationConfig& config,
+                               const vt::corpus::Line& source, const translate::Head& head) {
   vt::DecodingSteps<float> steps(folder.model(), folder.workspace(), {.max_length = config.limit() - 1});
   steps.begin(vt::Tokens(source.ids));
   const auto keep = vt::keep::weights.only(head.selection());

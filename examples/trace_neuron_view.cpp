@@ -29,7 +29,6 @@ int main(int argc, char** argv) try {
   const std::filesystem::path file = given[0];
   if (file.extension() != ".npz" && file.extension() != ".json")
     return table.wrong("it writes .npz or .json files, not " + given[0]);
-  std::fprintf(stderr, "%s\n", vt::build_info().data());
   const std::filesystem::path folder = model_folder;
   const auto model = vt::load_model<vt::Marian<float>>(folder);
   const vt::Vocabulary vocabulary(folder / "vocab.json");

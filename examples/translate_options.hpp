@@ -1,14 +1,13 @@
 // The command line of translate: what may be asked, and what goes together.
 #pragma once
 #include <charconv>
-#include <cstdio>
-#include <cstdlib>
+#include <stdexcept>
 #include <string>
 #include <vector>
 #include <vitrine/inspect/export.hpp>
 #include <vitrine/inspect/text.hpp>
 
-#include "option_table.hpp"
+#include "pool_program.hpp"
 
 namespace translate {
 
@@ -17,20 +16,20 @@ namespace inspect = vt::inspect;
 using vt::Index;
 
 struct Options {
+  pool::Options pool;
   std::string model, score, alignments, maps, layer = "auto", head = "auto", length_penalty;
   std::vector<std::string> format = {"text"};
-  Index beams = 0, n_best = 0, max_new_tokens = 0, batch_tokens = 2048, threads = 0;  // 0: not given
+  Index beams = 0, n_best = 0, max_new_tokens = 0, threads = 0;  // 0: not given
   bool word_scores = false, merge_words = false, drop_end = false, step = false;
   double threshold = -1;  // of --alignments; below 0: none
 };
 
 inline OptionTable option_table(Options& o) {
   OptionTable table(
-      "translate", "--model FOLDER [OPTION...] < LINES",
+      "translate", "--model FOLDER [OPTION...] [LINE...] < LINES",
       "Translates with a Marian or Bart model: one line out for each line in, in order, a blank line for a blank line\n"
       "(--n-best: as many as that).\n",
-      "Exit: 0; 2 for a bad option or file, and behind all others for lines that could not be used (named on "
-      "stderr).\n");
+      pool::footer);
   table.text("--model", "FOLDER",
              "config.json, model.safetensors, and tokens: source.spm and vocab.json, or vocab.json\n"
              "with a token for each letter",
@@ -68,15 +67,10 @@ inline OptionTable option_table(Options& o) {
                "greedy search with the map of that layer and head drawn after every token, then the line out as text",
                o.step);
   table.toggle("--drop-end", "maps and alignments without the end mark's row", o.drop_end);
-  table.number("--batch-tokens", "2048: source tokens computed together; changes no result", o.batch_tokens, 1,
-               1 << 20);
+  pool::add_options(table, o.pool);
+  pool::add_batch_options(table, o.pool);
   table.number("--threads", "0: all processors", o.threads, 0, 999);
   return table;
-}
-
-[[noreturn]] inline void refuse(const std::string& sentence) {
-  std::fprintf(stderr, "translate: %s\n", sentence.c_str());
-  std::exit(2);
 }
 
 template <class T>
@@ -84,33 +78,38 @@ T number(const std::string& name, const std::string& text, T least, T most) {
   T value{};
   const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (failed != std::errc() || end != text.data() + text.size() || !(value >= least && value <= most))
-    refuse(name + " takes a number from " + inspect::short_number(double(least)) + " to " +
-           inspect::short_number(double(most)) + ", not \"" + text + "\"");
+    throw std::invalid_argument(name + " takes a number from " + inspect::short_number(double(least)) + " to " +
+                                inspect::short_number(double(most)) + ", not \"" + text + "\"");
   return value;
 }
 
-// What the table alone cannot say.
-inline void check_options(Options& o) {
-  if (o.model.empty()) refuse("--model is missing; see --help");
+// What the table alone cannot say; "" when all is well.
+inline std::string misuse(Options& o) {
+  if (std::string wrong = pool::misuse(o.pool); !wrong.empty() || pool::needs_no_model(o.pool)) return wrong;
+  if (o.model.empty()) return "--model is missing";
+  if (!o.maps.empty() && !o.pool.output.empty()) return "--output has no maps: leave --maps out";
   if (o.alignments == "1") o.alignments = "hard";  // as Marian takes it
-  if (!o.alignments.empty() && o.alignments != "hard" && o.alignments != "soft" && o.alignments != "pharaoh")
-    o.threshold = number<double>("--alignments (hard, soft, pharaoh or a threshold)", o.alignments, 0, 1);
-  if (o.threshold == 0) refuse("--alignments takes a threshold above 0");  // as Marian
-  if (!o.maps.empty() && !inspect::can_save_maps(o.maps)) refuse("--maps writes .npz, .html or .json, not " + o.maps);
-  if ((o.layer == "auto") != (o.head == "auto")) refuse("--layer and --head go together");
+  if (!o.maps.empty() && !inspect::can_save_maps(o.maps)) return "--maps writes .npz, .html or .json, not " + o.maps;
+  if ((o.layer == "auto") != (o.head == "auto")) return "--layer and --head go together";
   if (!o.score.empty() && (o.beams > 0 || o.n_best > 0 || o.max_new_tokens > 0 || !o.length_penalty.empty()))
-    refuse("--score searches nothing: leave --beams, --n-best, --max-new-tokens and --length-penalty out");
+    return "--score searches nothing: leave --beams, --n-best, --max-new-tokens and --length-penalty out";
   if (o.step && (o.beams > 0 || o.n_best > 0 || o.word_scores || !o.score.empty() || !o.alignments.empty() ||
-                 !o.maps.empty() || !o.length_penalty.empty()))
-    refuse(
-        "--step only draws: leave --beams, --n-best, --length-penalty, --score, --word-scores, --alignments and --maps "
-        "out");
-  if (o.alignments.empty() && o.merge_words) refuse("--merge-words is for --alignments");
+                 !o.maps.empty() || !o.length_penalty.empty() || !o.pool.output.empty()))
+    return "--step only draws: leave --beams, --n-best, --length-penalty, --score, --word-scores, --alignments, --maps "
+           "and --output out";
+  if (o.alignments.empty() && o.merge_words) return "--merge-words is for --alignments";
   if ((o.alignments.empty() || o.alignments == "pharaoh") && o.maps.empty() && o.drop_end)
-    refuse("--drop-end is for --maps and --alignments, of which pharaoh has no end marks");
-  if (o.alignments.empty() && !o.step && o.layer != "auto")
-    refuse("--layer and --head are for --alignments and --step");
+    return "--drop-end is for --maps and --alignments, of which pharaoh has no end marks";
+  if (o.alignments.empty() && !o.step && o.layer != "auto") return "--layer and --head are for --alignments and --step";
   if (o.n_best > 0 && o.beams == 0) o.beams = o.n_best;
+  return "";
+}
+
+// --alignments as a number, where it is one.
+inline void read_threshold(Options& o) {
+  if (o.alignments.empty() || o.alignments == "hard" || o.alignments == "soft" || o.alignments == "pharaoh") return;
+  o.threshold = number<double>("--alignments (hard, soft, pharaoh or a threshold)", o.alignments, 0, 1);
+  if (o.threshold == 0) throw std::invalid_argument("--alignments takes a threshold above 0");  // as Marian
 }
 
 }  // namespace translate

@@ -5,11 +5,11 @@
 #include <string>
 #include <utility>
 #include <vector>
+#include <vitrine/corpus/reader.hpp>
 #include <vitrine/inspect/alignment.hpp>
 #include <vitrine/inspect/text.hpp>
 #include <vitrine/inspect/words.hpp>
 
-#include "lines.hpp"
 #include "translate_options.hpp"
 
 namespace translate {
@@ -45,7 +45,7 @@ inline std::string digits(double value, std::chars_format format, int count) {
 
 // Marian's fields: [N |||] text or score [||| alignment] [||| WordScores= ...] [||| F0= sum ||| score]; F0 is the
 // log-probability of the whole line, the last field what --length-penalty made of it.
-inline std::string as_text(const Options& o, const lines::Reader& reader, const Output& one) {
+inline std::string as_text(const Options& o, const vt::corpus::Reader& reader, const Output& one) {
   std::string out = o.n_best > 0 ? std::to_string(one.line) + " ||| " : "";
   out += o.score.empty() ? reader.text(one.ids) : inspect::short_number(one.score, 6);
   if (!o.alignments.empty()) out += " ||| " + one.alignment;
@@ -61,7 +61,7 @@ inline std::string as_text(const Options& o, const lines::Reader& reader, const 
   return out + "\n";
 }
 
-inline std::string as_json(const Options& o, const lines::Reader& reader, const Output& one) {
+inline std::string as_json(const Options& o, const vt::corpus::Reader& reader, const Output& one) {
   nlohmann::json object = {{"ids", one.ids}, {"tokens", reader.tokens(one.ids)}, {"score", one.score}};
   if (!o.alignments.empty()) object["alignment"] = one.alignment;
   if (o.word_scores) {
@@ -72,7 +72,7 @@ inline std::string as_json(const Options& o, const lines::Reader& reader, const 
   return object.dump() + "\n";
 }
 
-inline std::string formatted(const Options& o, const lines::Reader& reader, const Output& one) {
+inline std::string formatted(const Options& o, const vt::corpus::Reader& reader, const Output& one) {
   return reader.json() ? as_json(o, reader, one) : as_text(o, reader, one);
 }
 

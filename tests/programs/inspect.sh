@@ -33,7 +33,7 @@ check "given targets give other maps" [ "$(cmp "$scratch/given.npz" "$scratch/ma
 run $model --maps "$scratch/page.html" --title 'two <words>' radium vitrine
 check "the page" grep -q "<title>two &lt;words&gt;</title>" "$scratch/page.html"
 run $model --maps "$scratch/bertviz.json" radium
-check "BertViz" [ "$(head -c 32 "$scratch/bertviz.json")" = '{"attention":[{"name":"Cross","a' ]
+check "BertViz" [ "$(head -c 34 "$scratch/bertviz.json")" = '{"attention":[{"name":"Encoder","a' ]
 run $model --maps "$scratch/some.json" --layers 0,2 --heads 3 radium
 check "BertViz, of some layers and heads" grep -qF '"include_heads":[3]' "$scratch/some.json"
 check "both of the layers" grep -qF '"include_layers":[0,2]' "$scratch/some.json"
@@ -59,7 +59,7 @@ status=0
 printf 'radium\n\nb4d\nvitrine\n' | run $model --statistics csv --kinds cross --layers 0 --heads 0 >"$scratch/csv" || status=$?
 check "an unusable line ends in 2" [ $status = 2 ]
 check "the others are done, and keep their numbers" [ "$(cut -d, -f1 "$scratch/csv" | tr '\n' ' ')" = "example 0 3 " ]
-check "it is named" says "line 3"
+check "it is named" says "stdin:3:"
 printf 'radium\n\nb4d\nvitrine\n' | run $model --maps "$scratch/gaps.html"
 check "the page has the same numbers" grep -qF '"numbers":[0,3]' "$scratch/gaps.html"
 check "no words" [ -z "$(run $model --statistics text </dev/null)" ]

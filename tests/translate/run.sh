@@ -30,14 +30,14 @@ expect 'blank lines' 0 '\n\nR EY D IY AH M\n\n' '\n\nradium\n  \n'
 out=$(lines 'ax\nna\xefve\nx%%y\nax\n'); code=$?
 [ $code -eq 2 ] || fail "unusable lines: exit $code"
 [ "$out" = $'AE K S\n\n\nAE K S' ] || fail "unusable lines: $out"
-says 'invalid UTF-8' 'line 2: is not UTF-8'
+says 'invalid UTF-8' 'stdin:2: is not UTF-8'
 says 'unknown letters' 'has no "%", which "x%y" needs'
 out=$(printf 'ax\n%s\nax\n' "$(head -c 80 /dev/zero | tr '\0' a)" | "$program" --model $model 2>"$scratch/err"); code=$?
 [ $code -eq 2 ] && [ "$out" = $'AE K S\n\nAE K S' ] || fail "a line with too many letters: exit $code, $out"
 says 'too many letters' 'has 81 tokens; the model has room for 64'
 out=$({ echo ax; head -c 3000000 /dev/zero | tr '\0' a; echo; echo ax; } | "$program" --model $model 2>"$scratch/err"); code=$?
 [ $code -eq 2 ] && [ "$out" = $'AE K S\n\nAE K S' ] || fail "an over-long line: exit $code"
-says 'an over-long line' 'line 2: is longer than 1048576 bytes'
+says 'an over-long line' 'stdin:2: is longer than 1048576 bytes'
 
 for option in --beams=0 '--beams 0' '--beams x' '--n-best 3 --beams 2' '--alignments weak' '--alignments 0' '--maps x.png' '--layer 1' \
   '--layer 3 --head 0 --alignments hard' '--layer 1 --head 0' --merge-words --drop-end '--score /dev/null --length-penalty 2' '--score /dev/null --max-new-tokens 2' '--nonsense' '--model nowhere' '--max-new-tokens 1000' '--score nowhere' '--input-format xml' '--beams'; do
@@ -122,7 +122,7 @@ out=$(printf '{"ids": [20, 3, 6, 0]}\n\n{"ids": [3, 999]}\nnot json\n' | "$progr
 [ $code -eq 2 ] && [ "$(wc -l <<<"$out")" -ge 1 ] || fail "jsonl: exit $code"
 grep -q '"ids":\[56,30,37,0\]' <<<"$out" || fail "jsonl: $out"
 says 'jsonl, an id' 'has the id 999'
-says 'jsonl, no JSON' 'line 4:'
+says 'jsonl, no JSON' 'stdin:4:'
 
 # maps: in all three forms, and the same whatever is computed together
 for form in npz html json; do

@@ -3,12 +3,12 @@
 #pragma once
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vitrine/core/config.hpp>
+#include <vitrine/io/sha256.hpp>
 
 namespace vitrine::inline VITRINE_ABI::inspect {
 
@@ -68,47 +68,9 @@ inline void append_number(std::string& out, std::size_t number) {
 }
 
 inline std::array<std::uint8_t, 32> sha256(std::string_view bytes) {
-  static constexpr std::uint32_t constants[64] = {
-      0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
-      0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
-      0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
-      0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
-      0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
-      0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
-      0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
-      0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
-  std::uint32_t state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-                            0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-  std::string message(bytes);
-  message += static_cast<char>(0x80);
-  message.resize((message.size() + 8 + 63) / 64 * 64, '\0');
-  const std::uint64_t bits = std::uint64_t{bytes.size()} * 8;
-  for (std::size_t k = 0; k < 8; ++k) message[message.size() - 1 - k] = static_cast<char>(bits >> (8 * k) & 255);
-  for (std::size_t block = 0; block < message.size(); block += 64) {
-    std::uint32_t word[64];
-    for (std::size_t k = 0; k < 16; ++k) {
-      word[k] = 0;
-      for (std::size_t b = 0; b < 4; ++b)
-        word[k] = word[k] << 8 | static_cast<unsigned char>(message[block + 4 * k + b]);
-    }
-    for (std::size_t k = 16; k < 64; ++k) {
-      const std::uint32_t early = std::rotr(word[k - 15], 7) ^ std::rotr(word[k - 15], 18) ^ word[k - 15] >> 3;
-      const std::uint32_t late = std::rotr(word[k - 2], 17) ^ std::rotr(word[k - 2], 19) ^ word[k - 2] >> 10;
-      word[k] = word[k - 16] + early + word[k - 7] + late;
-    }
-    auto [a, b, c, d, e, f, g, h] = std::to_array(state);
-    for (std::size_t k = 0; k < 64; ++k) {
-      const std::uint32_t one =
-          h + (std::rotr(e, 6) ^ std::rotr(e, 11) ^ std::rotr(e, 25)) + ((e & f) ^ (~e & g)) + constants[k] + word[k];
-      const std::uint32_t two = (std::rotr(a, 2) ^ std::rotr(a, 13) ^ std::rotr(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
-      h = g, g = f, f = e, e = d + one, d = c, c = b, b = a, a = one + two;
-    }
-    const std::uint32_t sum[8] = {a, b, c, d, e, f, g, h};
-    for (std::size_t k = 0; k < 8; ++k) state[k] += sum[k];
-  }
-  std::array<std::uint8_t, 32> digest{};
-  for (std::size_t k = 0; k < 32; ++k) digest[k] = static_cast<std::uint8_t>(state[k / 4] >> (24 - 8 * (k % 4)));
-  return digest;
+  Sha256 hash;
+  hash.update(bytes);
+  return hash.digest();
 }
 
 inline std::string policy_hash(std::string_view script) {
