@@ -16,7 +16,8 @@ Links naive(const Links& forward, const Links& backward, Index sources, Index ta
   const auto at = [&](const Links& links, Index s, Index t) {
     return std::find(links.begin(), links.end(), Link{s, t}) != links.end();
   };
-  std::vector<std::vector<bool>> on(std::size_t(sources), std::vector<bool>(std::size_t(targets)));
+  const std::vector<bool> none(static_cast<std::size_t>(targets));
+  std::vector<std::vector<bool>> on(static_cast<std::size_t>(sources), none);
   for (Index s = 0; s < sources; ++s)
     for (Index t = 0; t < targets; ++t) on[std::size_t(s)][std::size_t(t)] = at(forward, s, t) && at(backward, s, t);
   const auto source_free = [&](Index s) {
