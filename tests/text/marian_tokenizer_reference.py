@@ -23,6 +23,7 @@ for side, size in (("source", 230), ("target", 200)):
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(latin), model_prefix=str(folder / side), vocab_size=size, hard_vocab_limit=False,
         character_coverage=0.98, normalization_rule_name="nmt_nfkc", minloglevel=2)  # fmt: skip
+    # The trainer writes the path into the model: it has to be taken out by hand (trainer_spec.model_prefix).
     (folder / f"{side}.vocab").unlink()
     (folder / f"{side}.model").rename(folder / f"{side}.spm")
 

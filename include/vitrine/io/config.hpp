@@ -33,6 +33,10 @@ class ConfigFile {
   explicit ConfigFile(const std::filesystem::path& path);
   /// The same from text; `label` stands for the file in errors. Throws Error config_not_json.
   ConfigFile(std::string_view text, std::string label);
+  /// The same from what has been read. Throws Error config_not_json where it is no object.
+  ConfigFile(nlohmann::json json, std::string label) : file_(std::move(label)), json_(std::move(json)) {
+    if (!json_.is_object()) fail(LoadError::config_not_json, "is not a JSON object");
+  }
 
   // The path, or the label, as errors name it.
   const std::string& file() const noexcept { return file_; }

@@ -14,6 +14,7 @@
 #include <vitrine/core/config.hpp>
 #include <vitrine/io/config.hpp>
 #include <vitrine/text/detail/added_tokens.hpp>
+#include <vitrine/text/detail/text_codec.hpp>
 #include <vitrine/text/detail/tokenizer_model_json.hpp>
 #include <vitrine/text/detail/tokenizer_steps.hpp>
 #include <vitrine/text/detail/word_cache.hpp>
@@ -22,25 +23,26 @@
 
 namespace vitrine::inline VITRINE_ABI::detail {
 
-class TokenizerPipeline {
+class TokenizerPipeline : public TextCodec {
  public:
   /// Throws Error config_bad_value, config_unsupported, bad_vocabulary.
-  explicit TokenizerPipeline(const ConfigFile& file);
+  /// `clean`: decoding takes blanks before punctuation away, but from BPE's texts.
+  explicit TokenizerPipeline(const ConfigFile& file, bool clean = false);
 
-  Encoding encode(std::string_view text, bool special) const;
-  Encoding encode_pair(std::string_view first, std::string_view second, bool special) const;
-  std::string decode(std::span<const Index> ids, bool special) const;
-  const std::string& token(Index id) const noexcept {
+  Encoding encode(std::string_view text, bool special) const override;
+  Encoding encode_pair(std::string_view first, std::string_view second, bool special) const override;
+  std::string decode(std::span<const Index> ids, bool special) const override;
+  const std::string& token(Index id) const noexcept override {
     static const std::string none;
     return id >= 0 && id < size() ? tokens_[std::size_t(id)] : none;
   }
-  Index id(std::string_view token) const noexcept {
+  Index id(std::string_view token) const noexcept override {
     const std::uint32_t found = ids_.find(token);
     return found == no_token ? -1 : Index(found);
   }
-  Index size() const noexcept { return Index(tokens_.size()); }
-  bool is_special(Index id) const noexcept { return id >= 0 && id < size() && special_[std::size_t(id)]; }
-  Subwords subwords() const noexcept { return subwords_; }
+  Index size() const noexcept override { return Index(tokens_.size()); }
+  bool is_special(Index id) const noexcept override { return id >= 0 && id < size() && special_[std::size_t(id)]; }
+  Subwords subwords() const noexcept override { return subwords_; }
 
  private:
   // What one call works with; calls that run at once have one each.
@@ -65,7 +67,7 @@ class TokenizerPipeline {
   std::unique_ptr<const TextModel> model_;
   PostProcessors post_processors_;
   TokenDecoders decoders_;
-  bool has_decoder_ = false;
+  bool has_decoder_ = false, clean_ = false;
   AddedTokens added_;
   std::vector<std::string> tokens_;
   std::vector<bool> special_;
@@ -140,20 +142,21 @@ class TokenizerPipeline::Writer {
   bool ascii_ = true;
 };
 
-inline TokenizerPipeline::TokenizerPipeline(const ConfigFile& file) {
+inline TokenizerPipeline::TokenizerPipeline(const ConfigFile& file, bool clean) {
   const JsonPart root(file, file.json(), "tokenizer.json");
   root.know({"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor",
              "decoder", "model"});
   bool bytes = false;
   if (root.has("normalizer")) add_normalizers(root.part("normalizer"), normalizers_);
   if (root.has("pre_tokenizer")) add_pre_tokenizers(root.part("pre_tokenizer"), true, pre_tokenizers_, bytes);
-  if (root.has("post_processor")) add_post_processors(root.part("post_processor"), post_processors_);
   has_decoder_ = root.has("decoder");
   if (has_decoder_) add_decoders(root.part("decoder"), decoders_);
   ReadModel read = read_model(root.part("model"), bytes);
   read_subwords(root, read);
+  clean_ = clean && read.type != "BPE";
   model_ = std::move(read.model), tokens_ = std::move(read.tokens), ids_ = std::move(read.ids);
   read_added_tokens(root);
+  if (root.has("post_processor")) add_post_processors(root.part("post_processor"), ids_, post_processors_);
 }
 
 inline void TokenizerPipeline::read_added_tokens(const JsonPart& root) {
@@ -184,6 +187,7 @@ inline void TokenizerPipeline::read_added_tokens(const JsonPart& root) {
   special_.resize(tokens_.size());
   for (const AddedToken& token : added) special_[token.id] = token.special;
   added_ = AddedTokens(std::move(added), normalizers_);
+  for (std::size_t i = 0; i < added_.all().size(); ++i) tokens_[added_.all()[i].id] = added_.looked_for()[i];
 }
 
 inline void TokenizerPipeline::read_subwords(const JsonPart& root, const ReadModel& read) {
@@ -272,9 +276,11 @@ inline std::string TokenizerPipeline::decode(std::span<const Index> ids, bool sp
   TokenTexts texts;
   for (const Index id : ids)
     if (!token(id).empty() && (special || !is_special(id))) texts.push_back(token(id));
-  if (!has_decoder_) return joined(texts, " ");
-  for (const auto& step : decoders_) step->apply(texts);
-  return joined(texts);
+  if (has_decoder_)
+    for (const auto& step : decoders_) step->apply(texts);
+  std::string text = joined(texts, has_decoder_ ? "" : " ");
+  if (clean_) clean_up(text);
+  return text;
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail

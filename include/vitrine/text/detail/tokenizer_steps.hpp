@@ -2,6 +2,7 @@
 // and decoders. Part of text/tokenizer.hpp.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@
 #include <vitrine/text/detail/pre_tokenizer.hpp>
 #include <vitrine/text/detail/precompiled.hpp>
 #include <vitrine/text/detail/token_decoder.hpp>
+#include <vitrine/text/detail/token_table.hpp>
 
 namespace vitrine::inline VITRINE_ABI::detail {
 
@@ -21,7 +23,7 @@ namespace vitrine::inline VITRINE_ABI::detail {
 /// key that is not known, config_bad_value.
 void add_normalizers(const JsonPart& part, Normalizers& steps);
 void add_pre_tokenizers(const JsonPart& part, bool last, PreTokenizers& steps, bool& bytes);
-void add_post_processors(const JsonPart& part, PostProcessors& steps);
+void add_post_processors(const JsonPart& part, const TokenTable& ids, PostProcessors& steps);
 void add_decoders(const JsonPart& part, TokenDecoders& steps);
 
 // ---- implementation
@@ -133,8 +135,30 @@ inline void add_pre_tokenizers(const JsonPart& part, bool last, PreTokenizers& s
   }
 }
 
+/// A token of a template: the ids that it names, else the one that the vocabulary gives it.
+inline TemplateToken template_token(const JsonPart& token, const TokenTable& ids) {
+  TemplateToken made;
+  if (!token.has("ids")) {
+    const std::string name = token.text("id");
+    const std::uint32_t id = ids.find(name);
+    if (id == no_token) token.bad_vocabulary(concat("the vocabulary has no ", in_quotes(name)));
+    return {{Index(id)}, {name}};
+  }
+  for (const nlohmann::json& value : token.array("ids")) {
+    if (!value.is_number_integer() || value < 0 || value > 1 << 24) token.bad("ids", value);
+    made.ids.push_back(value.get<Index>());
+  }
+  for (const nlohmann::json& value : token.array("tokens")) {
+    if (!value.is_string()) token.bad("tokens", value);
+    made.tokens.push_back(value.get<std::string>());
+  }
+  if (made.ids.size() != made.tokens.size()) token.bad("ids", token.json());
+  return made;
+}
+
 /// The items of a template, whose tokens are among "special_tokens".
-inline std::vector<TemplateProcessing::Item> template_items(const JsonPart& part, const char* key) {
+inline std::vector<TemplateProcessing::Item> template_items(const JsonPart& part, const char* key,
+                                                            const TokenTable& ids) {
   const JsonPart tokens = part.part("special_tokens");
   std::vector<TemplateProcessing::Item> items;
   for (const JsonPart& one : part.parts(key)) {
@@ -148,16 +172,7 @@ inline std::vector<TemplateProcessing::Item> template_items(const JsonPart& part
       if (id != "A" && id != "B") own.bad("id", id);
       item.text = id == "B";
     } else {
-      const JsonPart token = tokens.part(id.c_str());
-      for (const nlohmann::json& value : token.array("ids")) {
-        if (!value.is_number_integer() || value < 0 || value > 1 << 24) token.bad("ids", value);
-        item.token.ids.push_back(value.get<Index>());
-      }
-      for (const nlohmann::json& value : token.array("tokens")) {
-        if (!value.is_string()) token.bad("tokens", value);
-        item.token.tokens.push_back(value.get<std::string>());
-      }
-      if (item.token.ids.size() != item.token.tokens.size()) token.bad("ids", token.json());
+      item.token = template_token(tokens.part(id.c_str()), ids);
     }
     items.push_back(std::move(item));
   }
@@ -182,18 +197,19 @@ inline void add_framed(const JsonPart& part, bool roberta, PostProcessors& steps
   steps.push_back(std::make_unique<TemplateProcessing>(std::move(single), std::move(pair)));
 }
 
-inline void add_post_processors(const JsonPart& part, PostProcessors& steps) {
+inline void add_post_processors(const JsonPart& part, const TokenTable& ids, PostProcessors& steps) {
   const std::string type = part.text("type");
   if (type == "Sequence") {
     part.know({"processors"});
-    for (const JsonPart& one : part.parts("processors")) add_post_processors(one, steps);
+    for (const JsonPart& one : part.parts("processors")) add_post_processors(one, ids, steps);
   } else if (type == "ByteLevel") {
     part.know({"add_prefix_space", "trim_offsets", "use_regex"});
     if (part.boolean("trim_offsets", true))
       steps.push_back(std::make_unique<TrimOffsets>(part.boolean("add_prefix_space", true)));
   } else if (type == "TemplateProcessing") {
     part.know({"single", "pair", "special_tokens"});
-    steps.push_back(std::make_unique<TemplateProcessing>(template_items(part, "single"), template_items(part, "pair")));
+    steps.push_back(
+        std::make_unique<TemplateProcessing>(template_items(part, "single", ids), template_items(part, "pair", ids)));
   } else if (type == "BertProcessing") {
     part.know({"sep", "cls"});
     add_framed(part, false, steps);

@@ -1,0 +1,149 @@
+#include <doctest/doctest.h>
+#if !__has_include(<utf8proc.h>) || !__has_include(<pcre2.h>)
+TEST_CASE("folders of tokenizers are not tested without utf8proc and PCRE2") { CHECK(true); }
+#else
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+#include <vitrine/text/tokenizer.hpp>
+
+#include "../io/scratch.hpp"
+
+namespace vt = vitrine;
+namespace fs = std::filesystem;
+using vt::Index;
+
+namespace {
+
+// A file of a case, as tokenizer_folders_reference.py has it.
+std::string content(const nlohmann::json& file) {
+  if (file.is_string()) return file.get<std::string>();
+  const auto golden = [](const std::string& name) {
+    return read_text("tests/golden/tokenizers/" + name + "/tokenizer.json");
+  };
+  if (file.contains("marian")) return read_text("tests/text/marian_tokenizer/" + file.at("marian").get<std::string>());
+  if (file.contains("copy")) return golden(file.at("copy"));
+  if (file.contains("vocab_of")) return nlohmann::json::parse(golden(file.at("vocab_of")))["model"]["vocab"].dump();
+  if (!file.contains("merges_of")) return file.dump();
+  std::string lines = "#version: 0.2\n";
+  const nlohmann::json from = nlohmann::json::parse(golden(file.at("merges_of")));
+  for (const nlohmann::json& merge : from["model"]["merges"])
+    lines += (merge.is_string() ? merge.get<std::string>()
+                                : merge[0].get<std::string>() + " " + merge[1].get<std::string>()) +
+             "\n";
+  return lines;
+}
+
+void check_line(const vt::Tokenizer& tokenizer, const nlohmann::json& line) {
+  const nlohmann::json& text = line.at("text");
+  CAPTURE(text.dump());
+  const vt::Encoding made = text.is_array() ? tokenizer.encode(text[0].get_ref<const std::string&>(),
+                                                               std::string_view(text[1].get_ref<const std::string&>()))
+                                            : tokenizer.encode(text.get_ref<const std::string&>());
+  CHECK(made.ids == line.at("ids").get<std::vector<Index> >());
+  CHECK(tokenizer.decode(made.ids) == line.at("decoded").get<std::string>());
+  CHECK(tokenizer.decode(made.ids, true) == line.at("decoded_special").get<std::string>());
+  CHECK(made.offsets.size() == made.ids.size());
+  CHECK(made.words.size() == made.ids.size());
+  CHECK(made.type_ids.size() == made.ids.size());
+  if (line.contains("target_ids"))
+    CHECK(tokenizer.encode_target(text.get_ref<const std::string&>()).ids ==
+          line.at("target_ids").get<std::vector<Index> >());
+  if (!line.contains("tokens")) return;
+  CHECK(made.tokens == line.at("tokens").get<std::vector<std::string> >());
+  CHECK(made.offsets == line.at("offsets").get<std::vector<std::pair<Index, Index> > >());
+  CHECK(made.type_ids == line.at("type_ids").get<std::vector<Index> >());
+  CHECK(made.words == line.at("word_ids").get<std::vector<Index> >());
+}
+
+}  // namespace
+
+TEST_CASE("folders are read as Transformers reads them, also where their files disagree") {
+  const nlohmann::json cases = nlohmann::json::parse(read_text("tests/text/tokenizer_folders.json"));
+  REQUIRE(cases.size() >= 45);
+  for (const nlohmann::json& one : cases) {
+    CAPTURE(one.at("name").get<std::string>());
+    const Scratch scratch;
+    for (const auto& [name, file] : one.at("files").items()) scratch.write(name, content(file));
+    if (one.contains("refused")) {
+      std::string message;
+      CHECK(error_of([&] { vt::Tokenizer{scratch.folder}; }, &message) == "config_unsupported");
+      CHECK(message.find(one.at("refused").get<std::string>()) != std::string::npos);
+      continue;
+    }
+#if !VITRINE_SENTENCEPIECE
+    if (one.at("files").contains("source.spm")) {
+      CHECK(error_of([&] { vt::Tokenizer{scratch.folder}; }) == "config_unsupported");
+      continue;
+    }
+#endif
+    std::string message = "no error";
+    const std::string error = error_of(
+        [&] {
+          const vt::Tokenizer tokenizer(scratch.folder);
+          for (const nlohmann::json& line : one.at("lines")) check_line(tokenizer, line);
+        },
+        &message);
+    CAPTURE(message);
+    CHECK(error == "no error");
+  }
+}
+
+TEST_CASE("a vocabulary of characters") {
+  const Scratch scratch;
+  scratch.write("vocab.json", R"({"a": 0, "é": 1, "AH0": 2, "</s>": 3})");
+  const vt::Tokenizer tokenizer(scratch.folder);
+  const vt::Encoding made = tokenizer.encode("Aéa");
+  CHECK(made.ids == std::vector<Index>{0, 1, 0, 3});
+  CHECK(made.tokens == std::vector<std::string>{"a", "é", "a", "</s>"});
+  CHECK(made.offsets == std::vector<std::pair<Index, Index> >{{0, 1}, {1, 2}, {2, 3}, {0, 0}});
+  CHECK(tokenizer.encode("a", false).ids == std::vector<Index>{0});
+  CHECK(tokenizer.encode_target("AH0  a").ids == std::vector<Index>{2, 0, 3});
+  CHECK(tokenizer.decode(std::vector<Index>{2, 0, 3}) == "AH0 a");
+  CHECK(tokenizer.decode(std::vector<Index>{2, 3}, true) == "AH0 </s>");
+  CHECK(tokenizer.is_special(3));
+  CHECK(tokenizer.subwords() == vt::Subwords::none);
+  CHECK(error_of([&] { tokenizer.encode("xyz"); }) == "unknown_symbol");
+  CHECK(error_of([&] { tokenizer.encode_target("B"); }) == "unknown_symbol");
+  CHECK(error_of([&] { tokenizer.encode("a", "a"); }) == "config_unsupported");
+  scratch.write("vocab.json", R"({"a": 0, "b": 1})");
+  CHECK(error_of([&] { vt::Tokenizer{scratch.folder}; }) == "bad_vocabulary");
+}
+
+TEST_CASE("model_max_length is told, and cuts nothing") {
+  const Scratch scratch;
+  fs::copy_file("tests/golden/tokenizers/gpt2/tokenizer.json", scratch / "tokenizer.json");
+  CHECK(vt::Tokenizer(scratch.folder).max_length() == 0);
+  scratch.write("tokenizer_config.json", R"({"model_max_length": 4})");
+  CHECK(vt::Tokenizer(scratch.folder).max_length() == 4);
+  CHECK(vt::Tokenizer(scratch.folder).encode("a b c d e f g").size() > 4);
+  scratch.write("tokenizer_config.json", R"({"model_max_length": 1000000000000000019884624838656})");
+  CHECK(vt::Tokenizer(scratch.folder).max_length() == 0);
+}
+
+TEST_CASE("folders that are no tokenizer") {
+  const Scratch scratch;
+  const auto open = [&] { return error_of([&] { vt::Tokenizer{scratch.folder}; }); };
+  CHECK(open() == "file_missing");
+  scratch.write("tokenizer_config.json", R"({"tokenizer_class": "LlamaTokenizer"})");
+  CHECK(open() == "file_missing");
+  scratch.write("tokenizer_config.json", R"({"added_tokens_decoder": {"x": {"content": "a"}}})");
+  scratch.write("vocab.txt", "[UNK]\n[CLS]\n[SEP]\na\n");
+  CHECK(open() == "config_bad_value");
+  scratch.write("tokenizer_config.json", R"({"added_tokens_decoder": []})");
+  CHECK(open() == "config_bad_value");
+  scratch.write("tokenizer_config.json", "{}");
+  CHECK(open() == "no error");
+  scratch.write("added_tokens.json", R"({"x": -1})");
+  CHECK(open() == "bad_vocabulary");
+  scratch.write("added_tokens.json", R"({"x": 4})");
+  CHECK(open() == "no error");
+  scratch.write("vocab.txt", "a\n");
+  CHECK(open() == "bad_vocabulary");  // nothing stands for an unknown word
+  scratch.write("vocab.txt", "[UNK]\n\xff\n");
+  CHECK(open() == "bad_vocabulary");
+  fs::resize_file(scratch.write("vocab.txt", ""), (std::uintmax_t{64} << 20) + 1);
+  CHECK(open() == "bad_vocabulary");
+}
+#endif
