@@ -38,6 +38,16 @@ add_library(vitrine_instances STATIC "${CMAKE_CURRENT_SOURCE_DIR}/.cmake/instanc
 target_link_libraries(vitrine_instances PRIVATE vitrine_own)
 set_target_properties(vitrine_instances PROPERTIES CXX_EXTENSIONS OFF)
 
+# What programs that read files include is compiled once for all of them, too.
+if(CMAKE_CXX_FLAGS MATCHES "-fcoverage-mapping")
+  set(CMAKE_PCH_PROLOGUE "")  # CMake would make them system headers, of which clang counts nothing
+endif()
+add_library(program_precompiled OBJECT tests/precompiled.cpp)
+target_link_libraries(program_precompiled PUBLIC vitrine_unit)
+set_target_properties(program_precompiled PROPERTIES CXX_EXTENSIONS OFF)
+target_precompile_headers(program_precompiled PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}/.cmake/instances.hpp"
+                          <vitrine/generate/generate.hpp> <vitrine/inspect/export.hpp> <vitrine/io/checkpoint.hpp>)
+
 # utf8proc and PCRE2, for text/tokenizer.hpp: programs that include it are left out when one is missing.
 set(text_libraries)
 foreach(library IN ITEMS utf8proc:utf8proc.h:utf8proc pcre2:pcre2.h:pcre2-8)
@@ -93,7 +103,12 @@ function(vitrine_program source)
     target_link_libraries(${name} PRIVATE vitrine_own ${ARGN})
   else()
     target_link_libraries(${name} PRIVATE vitrine_unit vitrine_instances ${ARGN})
-    target_compile_options(${name} PRIVATE "SHELL:-include ${PROJECT_SOURCE_DIR}/.cmake/instances.hpp")
+    file(STRINGS "${source}" includes_much REGEX "^#include (\"|<vitrine/(generate|inspect|io|text)/)")
+    if(includes_much)
+      target_precompile_headers(${name} REUSE_FROM program_precompiled)
+    else()
+      target_compile_options(${name} PRIVATE "SHELL:-include ${PROJECT_SOURCE_DIR}/.cmake/instances.hpp")
+    endif()
   endif()
 endfunction()
 

@@ -1,1 +1,1 @@
-// Includes nothing: it gives the precompiled header of the unit tests a target to belong to.
+// Includes nothing: it gives precompiled headers, of unit tests and of programs, a target to belong to.
