@@ -112,7 +112,7 @@ function(vitrine_program source)
   endif()
 endfunction()
 
-# The API reference: build/docs/index.html.
+# The guide and the API reference: build/docs/index.html.
 add_custom_target(docs COMMAND bash "${CMAKE_CURRENT_LIST_DIR}/docs.sh" VERBATIM)
 
 enable_testing()
