@@ -8,6 +8,7 @@
 #   tests/headers/check.sh named           comments name only headers, pages and scripts that are there
 #   tests/headers/check.sh cost [CXX]      compiles a file with EncoderLayer<float>: prints the time, refuses over 700 MB
 #   tests/headers/check.sh tidy            clang-tidy-14 finds nothing of its list (.clang-tidy) in them
+#   tests/headers/check.sh functions       none has more than 6 parameters or 80 lines, but for those that say why; prints these
 # Prints one line for each violation and exits with 1 when there is one. A check whose tool is missing or fails has not passed.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -141,8 +142,8 @@ END
 # found something in the source itself, which is no header; anything else is a failure.
 tidy_one() {
   local said found code=0
-  said=$(clang-tidy-14 --quiet --config-file=.clang-tidy "$1" -- -std=c++20 -fopenmp -Iinclude -isystem /usr/include/eigen3 2>&1) || code=$?
-  found=$(sed "s|$PWD/||" <<<"$said" | grep -E '^include/.*(warning|error): |error: .*clang-diagnostic')
+  said=$(clang-tidy-14 --quiet "${2:---config-file=.clang-tidy}" "$1" -- -std=c++20 -fopenmp -Iinclude -isystem /usr/include/eigen3 2>&1) || code=$?
+  found=$(sed "s|$PWD/||" <<<"$said" | grep -E "^include/.*(warning|error${3:+|note}): |error: .*clang-diagnostic")
   if [ -n "$found" ]; then
     printf '%s\n' "$found"
   elif [ $code -ne 0 ] && ! { [ $code -eq 1 ] && grep -q ',-warnings-as-errors\]$' <<<"$said"; }; then
@@ -150,10 +151,16 @@ tidy_one() {
   fi
 }
 
-tidy() {
-  local all code
+all_headers() {
+  local all
   all=$(mktemp --suffix=.cpp)
   headers | sed 's|include/\(.*\)|#include <\1>|' >"$all"
+  echo "$all"
+}
+
+tidy() {
+  local all code
+  all=$(all_headers)
   export -f tidy_one
   printf '%s\n' "$all" examples/translate.cpp tests/golden.cpp |
     xargs -P "$(nproc)" -I{} bash -c 'tidy_one "$@"' _ {} | sort -u
@@ -162,11 +169,25 @@ tidy() {
   return $code
 }
 
+# Whoever needs more says so where the finding is: // NOLINT(readability-function-size): REASON
+functions() {
+  local all excuses
+  excuses=$(headers | xargs grep -nE 'NOLINT[A-Z]*\([^)]*readability-function-size|NOLINT[A-Z]*($|[^A-Z(])')
+  sed -nE 's|^([^:]+):([0-9]+):.*NOLINT\(readability-function-size\): |longer, with a reason: \1:\2: |p' <<<"$excuses" >&2
+  grep -vE '// NOLINT\(readability-function-size\): [^ ]+ [^ ]' <<<"$excuses" | sed '/^$/d; s|$|  (write // NOLINT(readability-function-size): REASON)|'
+  all=$(all_headers)
+  tidy_one "$all" "--config={Checks: '-*,readability-function-size', HeaderFilterRegex: 'include/vitrine/', WarningsAsErrors: '*',
+    CheckOptions: [{key: readability-function-size.ParameterThreshold, value: 6},
+                   {key: readability-function-size.LineThreshold, value: 80},
+                   {key: readability-function-size.StatementThreshold, value: 100000}]}" notes
+  rm -f "$all"
+}
+
 case ${1:-} in
-  tiers | mirrors | alone | unbound | documented | named | cost | tidy)
+  tiers | mirrors | alone | unbound | documented | named | cost | tidy | functions)
     violations=$("$@") || violations+="${violations:+$'\n'}$1: the check itself failed"
     [ "$(headers | wc -l)" -gt 50 ] || violations+="${violations:+$'\n'}$1: only $(headers | wc -l) headers were found" ;;
-  *) sed -n '2,11s/^# //p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+  *) sed -n '2,12s/^# //p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
 esac
 [ -z "$violations" ] || { printf '%s\n' "$violations"; exit 1; }
 echo "$1: $(headers | wc -l) headers, no violation"

@@ -75,6 +75,15 @@ struct Selection {
   IndexSet layers = {}, heads = {};
 };
 
+namespace detail {
+// What the encoder of a model is told, to which its maps are self-attention: Which::encoder chooses them.
+template <class K>
+constexpr K for_encoder(K keep) {
+  keep.selection.which = includes(keep.selection.which, Which::encoder) ? Which::self : Which::none;
+  return keep;
+}
+}  // namespace detail
+
 template <class S>
 class Maps;
 template <class S>

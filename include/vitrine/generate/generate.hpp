@@ -207,7 +207,7 @@ std::vector<CausalHypothesis<K, S>> generate(const Gpt2<S>& model, Workspace& wo
 }
 
 template <class S, class K>
-Scored<K, S> score(  // NOLINT(readability-function-size): the same
+Scored<K, S> score(  // NOLINT(readability-function-size): a model's arguments and a call's
     const Seq2Seq<S>& model, Workspace& workspace, const Tokens& sources,
     const std::vector<std::vector<Index>>& targets, const GenerationConfig& config, const K& keep,
     const Seq2SeqMasks<S>& masks) {

@@ -74,10 +74,14 @@ inline std::string svg_style(Theme theme) {
   return out + "</style>\n";
 }
 
+/// Where a map stands in the picture, in its units.
+struct SvgFrame {
+  double x, y, width, height;
+};
+
 /// A map as one path for each step of the ramp, in a group whose unit is a cell; equal neighbours of a row are one
 /// rectangle.
-inline std::string svg_cells(const float* map, Index rows, Index columns, double x, double y, double width,
-                             double height) {
+inline std::string svg_cells(const float* map, Index rows, Index columns, const SvgFrame& frame) {
   float largest = 0;
   for (Index k = 0; k < rows * columns; ++k) largest = is_finite(map[k]) && map[k] > largest ? map[k] : largest;
   std::vector<std::string> paths(svg_steps + 1);
@@ -111,9 +115,9 @@ inline std::string svg_cells(const float* map, Index rows, Index columns, double
     }
   }
   const auto number = [](double value) { return short_number(value, 3); };
-  std::string out = "<g transform=\"translate(" + number(x) + " " + number(y) + ") scale(" +
-                    short_number(width / static_cast<double>(columns), 5) + " " +
-                    short_number(height / static_cast<double>(rows), 5) + ")\" shape-rendering=\"crispEdges\">";
+  std::string out = "<g transform=\"translate(" + number(frame.x) + " " + number(frame.y) + ") scale(" +
+                    short_number(frame.width / static_cast<double>(columns), 5) + " " +
+                    short_number(frame.height / static_cast<double>(rows), 5) + ")\" shape-rendering=\"crispEdges\">";
   out += "<rect class=\"c0\" width=\"" + std::to_string(columns) + "\" height=\"" + std::to_string(rows) + "\"/>";
   for (std::size_t k = 1; k < paths.size(); ++k) {
     if (!paths[k].empty())
@@ -183,7 +187,7 @@ inline std::string svg_heatmap(const float* map, Index query_count, Index key_co
     largest = detail::is_finite(map[k]) && map[k] > largest ? map[k] : largest;
   std::string out = detail::svg_open(width, height, options, "attention heatmap");
   if (query_count > 0 && key_count > 0)
-    out += detail::svg_cells(map, query_count, key_count, left, top, columns * cell, rows * cell);
+    out += detail::svg_cells(map, query_count, key_count, {left, top, columns * cell, rows * cell});
   for (Index i = 0; i < query_count; i += every) {
     out += detail::svg_text("i e", left - 6, top + (static_cast<double>(i) + 0.5) * cell,
                             detail::svg_label(query_labels, i));
@@ -225,7 +229,7 @@ inline std::string svg_grid(const MapGroup& group, const SvgOptions& options) {
       const float* map = rows > 0 && columns > 0 ? group.map(layer, head) : nullptr;
       if (map != nullptr)
         out += detail::svg_cells(map, group.query_count(), group.key_count(),
-                                 left + static_cast<double>(head) * (width + gap), y, width, height);
+                                 {left + static_cast<double>(head) * (width + gap), y, width, height});
     }
   }
   return out + "</svg>\n";

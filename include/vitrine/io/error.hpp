@@ -111,106 +111,60 @@ inline Error::Error(LoadError code, std::string_view file, std::string_view sent
       code_(code) {}
 
 inline const char* name(LoadError code) noexcept {
-  switch (code) {
-    case LoadError::file_missing:
-      return "file_missing";
-    case LoadError::file_unreadable:
-      return "file_unreadable";
-    case LoadError::file_not_created:
-      return "file_not_created";
-    case LoadError::write_failed:
-      return "write_failed";
-    case LoadError::only_pickle:
-      return "only_pickle";
-    case LoadError::bad_usage:
-      return "bad_usage";
-    case LoadError::out_of_memory:
-      return "out_of_memory";
-    case LoadError::header_too_short:
-      return "header_too_short";
-    case LoadError::header_too_large:
-      return "header_too_large";
-    case LoadError::header_past_end:
-      return "header_past_end";
-    case LoadError::header_not_object:
-      return "header_not_object";
-    case LoadError::header_not_json:
-      return "header_not_json";
-    case LoadError::header_not_utf8:
-      return "header_not_utf8";
-    case LoadError::nesting_too_deep:
-      return "nesting_too_deep";
-    case LoadError::duplicate_name:
-      return "duplicate_name";
-    case LoadError::metadata_not_strings:
-      return "metadata_not_strings";
-    case LoadError::bad_tensor_entry:
-      return "bad_tensor_entry";
-    case LoadError::unknown_dtype:
-      return "unknown_dtype";
-    case LoadError::bad_shape:
-      return "bad_shape";
-    case LoadError::shape_overflow:
-      return "shape_overflow";
-    case LoadError::size_mismatch:
-      return "size_mismatch";
-    case LoadError::offsets_out_of_range:
-      return "offsets_out_of_range";
-    case LoadError::offsets_overlap:
-      return "offsets_overlap";
-    case LoadError::offsets_hole:
-      return "offsets_hole";
-    case LoadError::trailing_bytes:
-      return "trailing_bytes";
-    case LoadError::bad_index:
-      return "bad_index";
-    case LoadError::no_such_tensor:
-      return "no_such_tensor";
-    case LoadError::wrong_dtype:
-      return "wrong_dtype";
-    case LoadError::value_out_of_range:
-      return "value_out_of_range";
-    case LoadError::missing_tensors:
-      return "missing_tensors";
-    case LoadError::unexpected_tensors:
-      return "unexpected_tensors";
-    case LoadError::shape_mismatch:
-      return "shape_mismatch";
-    case LoadError::values_differ:
-      return "values_differ";
-    case LoadError::config_missing:
-      return "config_missing";
-    case LoadError::config_not_json:
-      return "config_not_json";
-    case LoadError::config_bad_value:
-      return "config_bad_value";
-    case LoadError::config_unsupported:
-      return "config_unsupported";
-    case LoadError::config_mismatch:
-      return "config_mismatch";
-    case LoadError::bad_vocabulary:
-      return "bad_vocabulary";
-    case LoadError::unknown_symbol:
-      return "unknown_symbol";
-    case LoadError::npy_bad_magic:
-      return "npy_bad_magic";
-    case LoadError::npy_bad_header:
-      return "npy_bad_header";
-    case LoadError::npy_fortran_order:
-      return "npy_fortran_order";
-    case LoadError::npy_big_endian:
-      return "npy_big_endian";
-    case LoadError::npy_pickled:
-      return "npy_pickled";
-    case LoadError::zip_bad_directory:
-      return "zip_bad_directory";
-    case LoadError::zip_bad_member:
-      return "zip_bad_member";
-    case LoadError::zip_bad_checksum:
-      return "zip_bad_checksum";
-    case LoadError::zip_unsupported:
-      return "zip_unsupported";
+  using enum LoadError;
+  // clang-format off
+  switch (code) {  // the compiler asks for every code
+    case file_missing: return "file_missing";
+    case file_unreadable: return "file_unreadable";
+    case file_not_created: return "file_not_created";
+    case write_failed: return "write_failed";
+    case only_pickle: return "only_pickle";
+    case bad_usage: return "bad_usage";
+    case out_of_memory: return "out_of_memory";
+    case header_too_short: return "header_too_short";
+    case header_too_large: return "header_too_large";
+    case header_past_end: return "header_past_end";
+    case header_not_object: return "header_not_object";
+    case header_not_json: return "header_not_json";
+    case header_not_utf8: return "header_not_utf8";
+    case nesting_too_deep: return "nesting_too_deep";
+    case duplicate_name: return "duplicate_name";
+    case metadata_not_strings: return "metadata_not_strings";
+    case bad_tensor_entry: return "bad_tensor_entry";
+    case unknown_dtype: return "unknown_dtype";
+    case bad_shape: return "bad_shape";
+    case shape_overflow: return "shape_overflow";
+    case size_mismatch: return "size_mismatch";
+    case offsets_out_of_range: return "offsets_out_of_range";
+    case offsets_overlap: return "offsets_overlap";
+    case offsets_hole: return "offsets_hole";
+    case trailing_bytes: return "trailing_bytes";
+    case bad_index: return "bad_index";
+    case no_such_tensor: return "no_such_tensor";
+    case wrong_dtype: return "wrong_dtype";
+    case value_out_of_range: return "value_out_of_range";
+    case missing_tensors: return "missing_tensors";
+    case unexpected_tensors: return "unexpected_tensors";
+    case shape_mismatch: return "shape_mismatch";
+    case values_differ: return "values_differ";
+    case config_missing: return "config_missing";
+    case config_not_json: return "config_not_json";
+    case config_bad_value: return "config_bad_value";
+    case config_unsupported: return "config_unsupported";
+    case config_mismatch: return "config_mismatch";
+    case bad_vocabulary: return "bad_vocabulary";
+    case unknown_symbol: return "unknown_symbol";
+    case npy_bad_magic: return "npy_bad_magic";
+    case npy_bad_header: return "npy_bad_header";
+    case npy_fortran_order: return "npy_fortran_order";
+    case npy_big_endian: return "npy_big_endian";
+    case npy_pickled: return "npy_pickled";
+    case zip_bad_directory: return "zip_bad_directory";
+    case zip_bad_member: return "zip_bad_member";
+    case zip_bad_checksum: return "zip_bad_checksum";
+    case zip_unsupported: return "zip_unsupported";
   }
+  // clang-format on
   return "unknown_error";
 }
 

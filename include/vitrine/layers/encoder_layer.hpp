@@ -5,9 +5,9 @@
 //
 //   vt::EncoderLayer<float> layer({.d_model = 512, .nhead = 8});
 //   auto [output, self_attn, cross_attn] = layer(x, {.src_mask = vt::causal()});    self_attn.matrix(b, h): T x T
-//   layer.forward_into(result, workspace, x, masks, keep, trace)      the same without exceptions
-//   (run/encoder_call.hpp) layer.workspace_bytes({B, T}), layer.result_bytes({B, T})         (run/sizes.hpp)
-//   layer.init(seed), .bind(name, values), .parameters(visit)         (run/module.hpp);   vt::load (io/load.hpp)
+//   layer.forward_into(result, workspace, x, masks, keep, trace)                (run/encoder_call.hpp)
+//   layer.workspace_bytes({B, T}), layer.result_bytes({B, T})                   (run/sizes.hpp)
+//   layer.init(seed), .bind(name, values), .parameters(visit)                   (run/module.hpp)
 #pragma once
 #include <vitrine/layers/attention.hpp>
 #include <vitrine/layers/feed_forward.hpp>

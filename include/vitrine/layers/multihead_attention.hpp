@@ -109,9 +109,12 @@ class MultiheadAttention : public SizedModule<MultiheadAttention<S, D>, S, D> {
     (void)plan(arena, call);
     return arena.used();
   }
-  // Static result_bytes() is without the columns of add_bias_kv and add_zero_attn.
+  // Of either call form. Static result_bytes() is without the columns of add_bias_kv and add_zero_attn.
   constexpr detail::MapExtents map_extents(const Shape& shape) const {
-    return {.heads = core_.heads, .self_keys = shape.memory_rows() + core_.extra(), .width = core_.embed};
+    return {.heads = core_.heads,
+            .self_keys = shape.memory_rows() + core_.extra(),
+            .width = core_.embed,
+            .self_kind = Which::self | Which::cross};
   }
   double multiply_adds(const Shape& shape) const {
     const double rows = double(shape.batch * shape.length), memory = double(shape.memory_rows());

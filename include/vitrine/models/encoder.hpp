@@ -3,8 +3,8 @@
 //   vt::Encoder<float> encoder({.layer = {.d_model = 512, .nhead = 8}, .num_layers = 6});
 //   auto r = encoder(x, {.src_mask = vt::causal()});                  r.self_attn[layer].matrix(b, h): T x T
 //   auto r = encoder(x, {}, vt::keep::weights.only({.layers = {0, 5}, .heads = {7}}));
-//   encoder.forward_into(result, workspace, x, masks, keep, trace)    the same without exceptions
-//   (run/encoder_call.hpp) encoder.workspace_bytes({B, T}), encoder.result_bytes({B, T})     (run/sizes.hpp)
+//   encoder.forward_into(result, workspace, x, masks, keep, trace)    (run/encoder_call.hpp)
+//   encoder.workspace_bytes({B, T}), encoder.result_bytes({B, T})     (run/sizes.hpp)
 #pragma once
 #include <vitrine/layers/encoder_layer.hpp>
 #include <vitrine/models/stack.hpp>

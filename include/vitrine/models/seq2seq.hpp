@@ -72,15 +72,14 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
     if (Status s = source_embedding().all(source, embedded, this->memory()); s != Status::ok) return s;
     auto side = detail::prefixed("encoder.", trace);
     detail::show(side, "embeddings", embedded);
-    K chosen = keep;
-    chosen.selection.which = includes(keep.selection.which, Which::encoder) ? Which::self : Which::none;
     return encoder_.forward_into(result, workspace, embedded,
-                                 {.src_mask = masks.src_mask, .head_scale = masks.encoder_head_scale}, chosen, side);
+                                 {.src_mask = masks.src_mask, .head_scale = masks.encoder_head_scale},
+                                 detail::for_encoder(keep), side);
   }
   // The whole model with the target given (teacher forcing): logits (B, T, V), T ids a target, the first the start
   // token. Allocates only to grow result and workspace. Errors as encode_into.
   template <class K = DefaultKeep, class F = NoTrace>
-  Status forward_into(  // NOLINT(readability-function-size): the same
+  Status forward_into(  // NOLINT(readability-function-size): a model's arguments, then the result's
       Seq2SeqResult<K, S>& result, Workspace& workspace, const Tokens& source, const Tokens& target,
       const Masks& masks = {}, const K& keep = {}, F&& trace = {}) const noexcept {
     if (Status s = ready(); s != Status::ok) return s;

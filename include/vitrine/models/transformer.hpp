@@ -57,10 +57,8 @@ class Transformer : public Module<Transformer<S>, S> {
       return s;
     if (Status s = check_mask(masks.memory_mask, tgt.batch, config_.nhead, tgt.length, src.length); s != Status::ok)
       return s;
-    K encoder_keep = keep;
-    encoder_keep.selection.which = includes(keep.selection.which, Which::encoder) ? Which::self : Which::none;
-    if (Status s = encoder_.forward_into(result.encoder, workspace, src, {.src_mask = masks.src_mask}, encoder_keep,
-                                         detail::prefixed("encoder.", trace));
+    if (Status s = encoder_.forward_into(result.encoder, workspace, src, {.src_mask = masks.src_mask},
+                                         detail::for_encoder(keep), detail::prefixed("encoder.", trace));
         s != Status::ok)
       return s;
     DecoderResult<K, S>& own = result;
@@ -94,10 +92,11 @@ class Transformer : public Module<Transformer<S>, S> {
     const std::size_t b = decoder_.traced_workspace_bytes(shape, threads, keep);
     return a > b ? a : b;
   }
-  // Bytes of the values of both outputs and all maps.
+  // Bytes of the values of both outputs and of all maps that `keep` chooses.
   template <class K = DefaultKeep>
   std::size_t result_bytes(const Shape& shape, const K& keep = {}) const noexcept {
-    return encoder_.result_bytes({shape.batch, shape.memory_rows()}, keep) + decoder_.result_bytes(shape, keep);
+    return encoder_.result_bytes({shape.batch, shape.memory_rows()}, detail::for_encoder(keep)) +
+           decoder_.result_bytes(shape, keep);
   }
   // Two for each multiply-add of the products; attention over all pairs.
   double flops(const Shape& shape) const noexcept {

@@ -9,8 +9,8 @@ namespace vitrine::inline VITRINE_ABI {
 template <class S>
 struct DecoderMasks {
   Mask<S> tgt_mask = {}, memory_mask = {};
-  // H factors of the contexts of the self-attention's and of the cross-attention's heads (a stack also takes layers x
-  // H).
+  // H factors of the contexts of the self-attention's and of the cross-attention's heads; a stack also takes
+  // layers x H.
   std::span<const S> head_scale = {}, memory_head_scale = {};
 };
 

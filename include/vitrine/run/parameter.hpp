@@ -13,8 +13,8 @@ namespace vitrine::inline VITRINE_ABI {
 template <class S>
 struct Parameter {
   Index rows = 0, cols = 0;  // cols 0: a vector of `rows` values; rows 0: this layer has no such parameter
-  Index groups =
-      1;  // equal groups of rows that are multiplied apart (q, k and v of in_proj_weight): each begins a panel
+  // Equal groups of rows that are multiplied apart (q, k and v of in_proj_weight): each begins a panel.
+  Index groups = 1;
   Index leading_ones = 0;  // extents of 1 before the others, as in bias_k's (1, 1, E)
   bool packable = false;   // right operand of a product: kept in panels by the loader
   Block<S> values = {};

@@ -29,12 +29,15 @@ struct MapExtents {
   Index layers = 1, heads = 0;
   Index self_keys = 0, cross_keys = 0;  // 0: there is none of the kind
   Index width = 0;                      // of the output
+  Which self_kind = Which::self;        // a selection of this kind keeps the maps over self_keys
 };
 
 // Bytes of all maps of one kind that policy K keeps. Place: 0 self-attention, 1 cross-attention.
 template <class K, class S, int Place>
-constexpr std::size_t map_bytes(const K& keep, const Shape& shape, const MapExtents& extents, Index keys) {
+constexpr std::size_t map_bytes(const K& keep, const Shape& shape, const MapExtents& extents) {
   using M = typename K::template map<S, Place>;
+  const Index keys = Place == 0 ? extents.self_keys : extents.cross_keys;
+  if (!includes(keep.selection.which, Place == 0 ? extents.self_kind : Which::cross)) return 0;
   const Index layers = keep.selection.layers.count_below(extents.layers);
   const Index heads = keep.selection.heads.count_below(extents.heads);
   if constexpr (requires { M::count(layers, shape.batch, heads, shape.length, keys); })
@@ -70,7 +73,7 @@ class SizedModule : public Module<Derived, S> {
   static constexpr std::size_t traced_workspace_bytes() noexcept requires(D.fixed()) {
     return scratch(Derived{}, {.shape = largest(), .kept = detail::kept_of<K, S>(false), .traced = true});
   }
-  // Bytes of the values of output and maps.
+  // Bytes of the values of output and maps, of those alone that keep.only(...) chooses.
   template <class K = DefaultKeep>
   constexpr std::size_t result_bytes(const Shape& shape, const K& keep = {}) const noexcept {
     return results(static_cast<const Derived&>(*this), shape, keep);
@@ -98,8 +101,7 @@ class SizedModule : public Module<Derived, S> {
   static constexpr std::size_t results(const Derived& self, const Shape& shape, const K& keep) {
     const detail::MapExtents extents = self.map_extents(shape);
     return std::size_t(shape.batch * shape.length * extents.width) * sizeof(S) +
-           detail::map_bytes<K, S, 0>(keep, shape, extents, extents.self_keys) +
-           detail::map_bytes<K, S, 1>(keep, shape, extents, extents.cross_keys);
+           detail::map_bytes<K, S, 0>(keep, shape, extents) + detail::map_bytes<K, S, 1>(keep, shape, extents);
   }
 };
 
