@@ -1,6 +1,7 @@
 // What generation may do, by Transformers' names and with its defaults. Options that are not here are not honoured, and
 // reading a file that asks for one is an error (io/config.hpp).
 #pragma once
+#include <functional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,8 @@ struct GenerationConfig {
   Index decoder_start_token_id = -1, pad_token_id = -1, forced_bos_token_id = -1, forced_eos_token_id = -1;
   std::vector<Index> eos_token_ids = {};
   bool renormalize_logits = false;
+  // Called before each step of a search, where given; what it throws ends the search, and nothing is lost but that.
+  std::function<void()> on_step = {};
 
   // The longest sequence in ids, `prompt` of them included.
   Index limit(Index prompt = 1) const {

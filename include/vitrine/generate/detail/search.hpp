@@ -47,6 +47,7 @@ std::vector<std::vector<Found<S>>> greedy(Steps& steps, const SearchTask& task, 
 
   R step;
   while (!running.empty()) {
+    if (config.on_step) config.on_step();
     throw_if_failed(steps.next_into(step, ids, keep));
     kept.take(step);
     stay.clear();
@@ -179,6 +180,7 @@ std::vector<std::vector<Found<S>>> beam_search(Steps& steps, const SearchTask& t
   std::vector<S> log_probs;
   R step;
   while (!groups.empty()) {
+    if (config.on_step) config.on_step();
     throw_if_failed(steps.next_into(step, ids, keep));
     kept.take(step);
     ids.clear(), parents.clear();

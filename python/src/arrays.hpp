@@ -1,0 +1,84 @@
+// Arrays from Python and to Python. What comes in has been brought into order by vitrine/_arrays.py; here it is only
+// checked, so that nothing that Python says can make vitrine read what is not there.
+#pragma once
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <limits>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "backend.hpp"
+
+namespace vitrine_python {
+namespace {
+
+namespace nb = nanobind;
+using In = nb::ndarray<nb::ro, nb::device::cpu>;
+
+inline bool contiguous(const In& array) {
+  Index step = 1;
+  for (std::size_t i = array.ndim(); i-- > 0;) {
+    if (array.shape(i) != 1 && array.stride(i) != step) return false;
+    step *= Index(array.shape(i));
+  }
+  return true;
+}
+inline std::vector<Index> shape_of(const In& array) {
+  std::vector<Index> shape;
+  for (std::size_t i = 0; i < array.ndim(); ++i) shape.push_back(Index(array.shape(i)));
+  return shape;
+}
+inline In array_of(nb::handle object) {
+  In array;
+  if (!nb::try_cast<In>(object, array)) throw std::invalid_argument("vitrine: this is no array on the CPU");
+  return array;
+}
+inline void require(bool right, const char* sentence) {
+  if (!right) throw std::invalid_argument(sentence);
+}
+
+// (B, T, E) of the scalar, its last axis contiguous, its strides not negative.
+inline Input input_of(const In& array, bool is_double) {
+  require(array.dtype() == (is_double ? nb::dtype<double>() : nb::dtype<float>()) && array.ndim() == 3,
+          "vitrine: an input is (B, T, E), of the module's own type");
+  Input input{array.data(), Index(array.shape(0)), Index(array.shape(1)), Index(array.shape(2))};
+  input.batch_stride = array.stride(0), input.row_stride = array.stride(1);
+  require((input.width <= 1 || array.stride(2) == 1) && input.batch_stride >= 0 && input.row_stride >= 0,
+          "vitrine: the last axis of an input must be contiguous");
+  return input;
+}
+// Values of the scalar, one after another.
+inline const void* values_of(const In& array, bool is_double) {
+  require(array.dtype() == (is_double ? nb::dtype<double>() : nb::dtype<float>()) && contiguous(array),
+          "vitrine: an array must be contiguous, and of the module's own type");
+  return array.data();
+}
+inline std::vector<Index> indices_of(nb::handle object) {
+  const In array = array_of(object);
+  require(array.dtype() == nb::dtype<std::int64_t>() && contiguous(array), "vitrine: indices are int64");
+  const auto* const first = static_cast<const std::int64_t*>(array.data());
+  return {first, first + array.size()};
+}
+
+// An array of Python that views an entry and keeps `owner` alive.
+inline nb::object to_python(const Array& array, nb::handle owner) {
+  std::vector<std::size_t> shape(array.shape.begin(), array.shape.end());
+  const std::vector<std::int64_t> strides(array.strides.begin(), array.strides.end());
+  void* const data = const_cast<void*>(array.data);
+  if (array.type == Array::f64)
+    return nb::cast(nb::ndarray<nb::numpy, double>(data, shape.size(), shape.data(), owner, strides.data()));
+  return nb::cast(nb::ndarray<nb::numpy, float>(data, shape.size(), shape.data(), owner, strides.data()));
+}
+// [(member, field, layer, array), ...]
+inline nb::list to_python(const std::vector<Entry>& entries, nb::handle owner) {
+  nb::list all;
+  for (const Entry& e : entries) all.append(nb::make_tuple(e.member, e.field, e.layer, to_python(e.array, owner)));
+  return all;
+}
+
+}  // namespace
+}  // namespace vitrine_python

@@ -1,0 +1,381 @@
+// The extension vitrine._core: picks the backend of this machine, and hands it what the Python files have put in order.
+#include <nanobind/nanobind.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+
+#include "arrays.hpp"
+#include "backend.hpp"
+
+namespace vitrine_python {
+namespace {
+
+// ---- instruction sets, the best last
+
+struct Isa {
+  const char* name;
+  bool (*runs)();
+  const Backend* (*backend)();
+};
+constexpr Isa isas[] = {
+#if defined(__x86_64__)
+    {"sse2", [] { return true; }, vitrine_backend_sse2},
+    {"avx2",
+     [] {
+       return bool(__builtin_cpu_supports("avx2")) && bool(__builtin_cpu_supports("fma")) &&
+              bool(__builtin_cpu_supports("bmi")) && bool(__builtin_cpu_supports("bmi2"));
+     },
+     vitrine_backend_avx2},
+    {"avx512",
+     [] {
+       return bool(__builtin_cpu_supports("avx512f")) && bool(__builtin_cpu_supports("avx512bw")) &&
+              bool(__builtin_cpu_supports("avx512dq")) && bool(__builtin_cpu_supports("avx512vl")) &&
+              bool(__builtin_cpu_supports("avx512cd")) && bool(__builtin_cpu_supports("fma")) &&
+              bool(__builtin_cpu_supports("bmi2"));
+     },
+     vitrine_backend_avx512},
+#else
+    {"generic", [] { return true; }, vitrine_backend_generic},
+#endif
+};
+
+// What VITRINE_ISA names, else the best that this machine runs.
+const Isa& chosen_isa() {
+  const char* const wanted = std::getenv("VITRINE_ISA");
+  const Isa* best = nullptr;
+  std::string names;
+  for (const Isa& isa : isas) {
+    names += (names.empty() ? "" : ", ") + std::string(isa.name);
+    if (wanted != nullptr && *wanted != 0 && std::strcmp(wanted, isa.name) != 0) continue;
+    if (isa.runs()) best = &isa;
+  }
+  if (best == nullptr)
+    throw nb::import_error(("vitrine: VITRINE_ISA is \"" + std::string(wanted != nullptr ? wanted : "") +
+                            "\", which this machine does not run or this build does not have (it has " + names + ")")
+                               .c_str());
+  return *best;
+}
+const Backend* backend = nullptr;
+
+// ---- what calls are given
+
+struct PythonMasks {
+  std::vector<MaskParts> masks = {};
+  std::vector<In> alive = {};
+};
+
+// (kind, keep_if, offset, left, right, array or None)
+MaskPart mask_part(nb::handle item, bool is_double, std::vector<In>& alive) {
+  const nb::tuple fields = nb::cast<nb::tuple>(item);
+  require(nb::len(fields) == 6, "vitrine: a part of a mask has six fields");
+  MaskPart part;
+  const int kind = nb::cast<int>(fields[0]);
+  require(kind >= 0 && kind <= MaskPart::key_bias, "vitrine: no such mask");
+  part.kind = MaskPart::Kind(kind);
+  part.keep_if = nb::cast<bool>(fields[1]);
+  part.offset = nb::cast<Index>(fields[2]), part.left = nb::cast<Index>(fields[3]);
+  part.right = nb::cast<Index>(fields[4]);
+  if (part.kind == MaskPart::causal || part.kind == MaskPart::window) return part;
+  if (part.kind == MaskPart::key_lengths) {
+    part.values = indices_of(fields[5]);
+    return part;
+  }
+  In array = array_of(fields[5]);
+  part.shape = shape_of(array);
+  if (part.kind == MaskPart::bias || part.kind == MaskPart::key_bias) {
+    part.data = values_of(array, is_double);
+  } else {
+    require(array.dtype() == nb::dtype<std::uint8_t>() && contiguous(array), "vitrine: flags are contiguous bytes");
+    part.data = array.data();
+  }
+  alive.push_back(std::move(array));
+  return part;
+}
+PythonMasks masks_of(nb::handle object, bool is_double) {
+  PythonMasks all;
+  if (object.is_none()) return all;
+  for (nb::handle mask : nb::cast<nb::tuple>(object)) {
+    MaskParts& parts = all.masks.emplace_back();
+    if (mask.is_none()) continue;
+    for (nb::handle item : nb::cast<nb::tuple>(mask)) parts.push_back(mask_part(item, is_double, all.alive));
+  }
+  return all;
+}
+
+Keep make_keep(int policy, int which, nb::handle layers, nb::handle heads) {
+  require(policy >= 0 && policy <= Keep::rollout, "vitrine: no such policy");
+  Keep keep;
+  keep.policy = Keep::Policy(policy), keep.which = which;
+  if (!layers.is_none()) keep.all_layers = false, keep.layers = indices_of(layers);
+  if (!heads.is_none()) keep.all_heads = false, keep.heads = indices_of(heads);
+  return keep;
+}
+
+Lists lists_of(nb::handle object) {
+  Lists lists;
+  for (nb::handle one : nb::cast<nb::tuple>(object)) lists.push_back(indices_of(one));
+  return lists;
+}
+// (B, T) of int64, and lengths or None.
+Ids ids_of(nb::handle object, nb::handle lengths) {
+  Ids ids;
+  if (object.is_none()) return ids;
+  const In array = array_of(object);
+  require(array.ndim() == 2, "vitrine: ids are (B, T)");
+  ids.ids = indices_of(object);
+  ids.batch = Index(array.shape(0)), ids.length = Index(array.shape(1));
+  if (!lengths.is_none()) ids.lengths = indices_of(lengths);
+  return ids;
+}
+
+// Ctrl-C, looked for at most every few milliseconds: the interpreter lock has to be taken for it.
+class Signals {
+ public:
+  void operator()() {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - last_ < std::chrono::milliseconds(10)) return;
+    last_ = now;
+    const nb::gil_scoped_acquire locked;
+    if (PyErr_CheckSignals() != 0) throw nb::python_error();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
+// f() without the interpreter lock.
+template <class F>
+auto unlocked(F&& f) {
+  const nb::gil_scoped_release released;
+  return f();
+}
+
+// ---- objects of Python
+
+struct PythonResult {
+  std::shared_ptr<Result> result;
+};
+struct PythonSequences {
+  std::shared_ptr<Sequences> sequences;
+};
+struct PythonSteps {
+  std::shared_ptr<Steps> steps;
+};
+struct PythonModel {
+  std::shared_ptr<Model> model;
+};
+struct PythonLayer {
+  std::shared_ptr<Layer> layer;
+  bool is_double;
+
+  // [(name, dtype, shape, contiguous array), ...]
+  void load_tensors(nb::list items) {
+    std::vector<Tensor> tensors;
+    std::vector<In> alive;
+    for (nb::handle item : items) {
+      const nb::tuple fields = nb::cast<nb::tuple>(item);
+      In array = array_of(fields[3]);
+      require(contiguous(array), "vitrine: tensors are contiguous");
+      tensors.push_back({nb::cast<std::string>(fields[0]), nb::cast<std::string>(fields[1]),
+                         nb::cast<std::vector<Index>>(fields[2]), array.data(), array.nbytes()});
+      alive.push_back(std::move(array));
+    }
+    unlocked([&] { layer->load(tensors); });
+  }
+  nb::list parameters() const {
+    nb::list all;
+    const std::vector<Tensor> tensors = layer->parameters();
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+      const Tensor& t = tensors[i];
+      auto bytes = std::make_unique<std::byte[]>(t.bytes + 1);
+      layer->values(i, bytes.get());
+      std::byte* const raw = bytes.release();
+      const nb::capsule owner(raw, [](void* p) noexcept { delete[] static_cast<std::byte*>(p); });
+      all.append(nb::make_tuple(
+          t.name, to_python(Array{raw, is_double ? Array::f64 : Array::f32, t.shape, strides(t)}, owner)));
+    }
+    return all;
+  }
+  static std::vector<Index> strides(const Tensor& t) {
+    std::vector<Index> steps(t.shape.size(), 1);
+    for (std::size_t i = steps.size(); i-- > 1;) steps[i - 1] = steps[i] * t.shape[i];
+    return steps;
+  }
+  // inputs: a tuple of arrays; masks: a tuple of tuples of parts, or None; scales: a tuple of arrays or None.
+  PythonResult call(nb::tuple inputs, nb::handle masks, nb::handle scales, const Keep& keep, int threads) const {
+    LayerCall call;
+    std::vector<In> alive;
+    for (nb::handle one : inputs) {
+      alive.push_back(array_of(one));
+      call.inputs.push_back(input_of(alive.back(), is_double));
+    }
+    PythonMasks given = masks_of(masks, is_double);
+    call.masks = std::move(given.masks);
+    if (!scales.is_none()) {
+      for (nb::handle one : nb::cast<nb::tuple>(scales)) {
+        call.head_scale.push_back(nullptr), call.head_scale_size.push_back(0);
+        if (one.is_none()) continue;
+        alive.push_back(array_of(one));
+        call.head_scale.back() = values_of(alive.back(), is_double);
+        call.head_scale_size.back() = Index(alive.back().size());
+      }
+    }
+    call.keep = keep, call.threads = threads;
+    return {unlocked([&] { return layer->call(call); })};
+  }
+};
+
+nb::dict info_of(const PythonModel& m) {
+  const ModelInfo info = m.model->info();
+  nb::dict d;
+  d["model_type"] = info.model_type, d["kind"] = info.kind;
+  d["vocab_size"] = info.vocab_size, d["max_length"] = info.max_length;
+  d["layers"] = info.layers, d["heads"] = info.heads, d["encoder_layers"] = info.encoder_layers;
+  d["pad_token_id"] = info.pad_token_id, d["decoder_start_token_id"] = info.decoder_start_token_id;
+  d["eos_token_ids"] = info.eos_token_ids;
+  d["reads_text"] = info.reads_text, d["why_no_text"] = info.why_no_text;
+  return d;
+}
+
+PythonResult call_model(const PythonModel& m, nb::handle source, nb::handle source_lengths, nb::handle target,
+                        nb::handle token_types, nb::handle mask, const Keep& keep, int threads) {
+  ModelCall call;
+  call.source = ids_of(source, source_lengths);
+  call.target = ids_of(target, nb::none());
+  if (!token_types.is_none()) call.token_types = indices_of(token_types);
+  PythonMasks given = masks_of(mask, false);
+  if (!given.masks.empty()) call.mask = std::move(given.masks[0]);
+  call.keep = keep, call.threads = threads;
+  return {unlocked([&] { return m.model->call(call); })};
+}
+
+PythonResult attention(nb::tuple operands, nb::handle mask, double scale, double softcap, const Keep& keep,
+                       int threads) {
+  SdpaCall call;
+  std::vector<In> alive;
+  bool is_double = false;
+  Operand* const places[] = {&call.query, &call.key, &call.value, &call.past_key, &call.past_value};
+  require(nb::len(operands) == 5, "vitrine: attention has five operands");
+  for (std::size_t i = 0; i < 5; ++i) {
+    nb::handle one = operands[i];
+    if (one.is_none()) continue;
+    alive.push_back(array_of(one));
+    const In& array = alive.back();
+    if (i == 0) is_double = array.dtype() == nb::dtype<double>();
+    require(array.ndim() == 4, "vitrine: query, key and value are (B, H, T, D)");
+    *places[i] = {values_of(array, is_double), Index(array.shape(0)), Index(array.shape(1)), Index(array.shape(2)),
+                  Index(array.shape(3))};
+  }
+  require(nb::len(operands) == 5 && call.query.heads > 0, "vitrine: attention needs a query with heads");
+  PythonMasks given = masks_of(mask, is_double);
+  if (!given.masks.empty()) call.mask = std::move(given.masks[0]);
+  call.scale = scale, call.softcap = softcap, call.keep = keep, call.threads = threads;
+  return {unlocked([&] { return backend->attention(call, is_double); })};
+}
+
+void define_classes(nb::module_& m) {
+  nb::class_<Keep>(m, "Keep").def(nb::new_(&make_keep), nb::arg("policy"), nb::arg("which"), nb::arg("layers").none(),
+                                  nb::arg("heads").none());
+  nb::class_<PythonResult>(m, "Result").def("entries", [](nb::handle self) {
+    return to_python(nb::cast<PythonResult&>(self).result->entries(), self);
+  });
+  nb::class_<PythonSequences>(m, "Sequences")
+      .def("__len__", [](const PythonSequences& s) { return s.sequences->sources(); })
+      .def("of", [](nb::handle self, Index source) {
+        const PythonSequences& all = nb::cast<PythonSequences&>(self);
+        require(source >= 0 && source < all.sequences->sources(), "vitrine: no such source");
+        nb::list list;
+        for (const Sequence& s : all.sequences->of(source))
+          list.append(nb::make_tuple(s.ids, s.score, s.log_probs, to_python(s.entries, self)));
+        return list;
+      });
+  nb::class_<PythonSteps>(m, "Steps")
+      .def("step",
+           [](const PythonSteps& s, nb::handle ids, const Keep& keep) {
+             const std::vector<Index> given = indices_of(ids);
+             return PythonResult{unlocked([&] { return s.steps->step(given, keep); })};
+           })
+      .def("reorder",
+           [](const PythonSteps& s, nb::handle parents) {
+             const std::vector<Index> given = indices_of(parents);
+             unlocked([&] { s.steps->reorder(given); });
+           })
+      .def_prop_ro("rows", [](const PythonSteps& s) { return s.steps->rows(); });
+  nb::class_<PythonLayer>(m, "Layer")
+      .def("load_tensors", &PythonLayer::load_tensors)
+      .def("load_file", [](PythonLayer& l, const std::string& path,
+                           const std::string& prefix) { unlocked([&] { l.layer->load(path, prefix); }); })
+      .def("save", [](const PythonLayer& l, const std::string& path) { unlocked([&] { l.layer->save(path); }); })
+      .def("init", [](PythonLayer& l, std::uint64_t seed) { unlocked([&] { l.layer->init(seed); }); })
+      .def("config", [](const PythonLayer& l) { return l.layer->config(); })
+      .def("parameters", &PythonLayer::parameters)
+      .def("call", &PythonLayer::call, nb::arg("inputs"), nb::arg("masks").none(), nb::arg("scales").none(),
+           nb::arg("keep"), nb::arg("threads"));
+  nb::class_<PythonModel>(m, "Model")
+      .def("info", &info_of)
+      .def("call", &call_model, nb::arg("source").none(), nb::arg("source_lengths").none(), nb::arg("target").none(),
+           nb::arg("token_types").none(), nb::arg("mask").none(), nb::arg("keep"), nb::arg("threads"))
+      .def("generate",
+           [](const PythonModel& m, nb::tuple sources, const std::string& options, const Keep& keep, int threads) {
+             const Lists given = lists_of(sources);
+             Signals signals;
+             return PythonSequences{
+                 unlocked([&] { return m.model->generate(given, options, keep, threads, [&signals] { signals(); }); })};
+           })
+      .def("score",
+           [](const PythonModel& m, nb::tuple sources, nb::tuple targets, const Keep& keep, int threads) {
+             const Lists given = lists_of(sources), wanted = lists_of(targets);
+             return PythonSequences{unlocked([&] { return m.model->score(given, wanted, keep, threads); })};
+           })
+      .def("steps",
+           [](const PythonModel& m, nb::tuple sources, Index beams, Index max_length, int threads) {
+             const Lists given = lists_of(sources);
+             return PythonSteps{unlocked([&] { return m.model->steps(given, beams, max_length, threads); })};
+           })
+      .def("encode",
+           [](const PythonModel& m, const std::string& text, bool target) {
+             const Encoding made = m.model->encode(text, target);
+             return nb::make_tuple(made.ids, made.tokens);
+           })
+      .def("decode", [](const PythonModel& m, nb::handle ids) { return m.model->decode(indices_of(ids)); })
+      .def("tokens",
+           [](const PythonModel& m, nb::handle ids, bool target) { return m.model->tokens(indices_of(ids), target); });
+}
+
+}  // namespace
+}  // namespace vitrine_python
+
+NB_MODULE(_core, m) {
+  using namespace vitrine_python;
+  const Isa& isa = chosen_isa();
+  backend = isa.backend();
+
+  // Whatever a backend refuses is vitrine.Error.
+  nb::object error = nb::steal(PyErr_NewExceptionWithDoc(
+      "vitrine.Error", "What vitrine refuses, in one sentence with the values.", PyExc_ValueError, nullptr));
+  m.attr("Error") = error;
+  nb::register_exception_translator(
+      [](const std::exception_ptr& p, void* type) {
+        try {
+          std::rethrow_exception(p);
+        } catch (const std::invalid_argument& e) { PyErr_SetString(static_cast<PyObject*>(type), e.what()); }
+      },
+      error.ptr());
+
+  m.attr("isa") = isa.name;
+  nb::list names;
+  for (const Isa& one : isas)
+    if (one.runs()) names.append(one.name);
+  m.attr("isas") = nb::tuple(names);
+  m.def("build_info", [] { return backend->build_info(); });
+  m.def("default_threads", [] { return backend->default_threads(); });
+  m.def("model_types", [] { return backend->model_types(); });
+  m.def("make_layer", [](const std::string& kind, const std::string& config, bool is_double) {
+    return PythonLayer{backend->layer(kind, config, is_double), is_double};
+  });
+  m.def("load", [](const std::string& folder) { return PythonModel{unlocked([&] { return backend->load(folder); })}; });
+  m.def("attention", &attention, nb::arg("operands"), nb::arg("mask").none(), nb::arg("scale"), nb::arg("softcap"),
+        nb::arg("keep"), nb::arg("threads"));
+  define_classes(m);
+}

@@ -1,0 +1,270 @@
+"""Checkpoint folders of Hugging Face: called, generated from, scored, stepped through."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+
+import numpy as np
+
+from . import _arrays, _core, _masks
+from ._core import Error
+from ._keep import Policy, keep_of
+from ._layers import path_text, team
+from ._results import Hypothesis, Layout, Result
+
+Texts = Union[str, Sequence[str], Sequence[int], Sequence[Sequence[int]], Any]
+
+
+def load(folder: Any) -> "Model":
+    """A Hugging Face folder (config.json, model.safetensors, the tokenizer's files), by its model_type.
+
+    `vitrine.model_types()` lists what is opened. Raises Error, naming file and key, for what is not, and for options
+    that would change a result and are not honoured.
+    """
+    return Model(_core.load(path_text(folder)))
+
+
+class Model:
+    """An opened folder. Many threads may call one; calls release the interpreter lock."""
+
+    def __init__(self, core: _core.Model) -> None:
+        self._core = core
+        info: Dict[str, Any] = core.info()
+        self.model_type: str = info["model_type"]
+        self.kind: str = info["kind"]
+        """"encoder", "causal" or "seq2seq"."""
+        self.vocab_size: int = info["vocab_size"]
+        self.max_length: int = info["max_length"]
+        self.num_layers: int = info["layers"]
+        self.num_heads: int = info["heads"]
+        self.eos_token_ids: List[int] = info["eos_token_ids"]
+        self.reads_text: bool = info["reads_text"]
+        self._why: str = info["why_no_text"]
+        self._pad: int = info["pad_token_id"]
+        self._start: int = info["decoder_start_token_id"]
+        seq2seq = self.kind == "seq2seq"
+        self._layers = {"self_attn": self.num_layers, "cross_attn": self.num_layers}
+        self._layers["encoder.self_attn"] = info["encoder_layers"]
+        self._layout = Layout(has_encoder=seq2seq, logits=self.kind != "encoder", layers=self._layers)
+
+    def __repr__(self) -> str:
+        return f"vitrine.Model({self.model_type}, {self.num_layers} layers, {self.num_heads} heads)"
+
+    # ---- text
+
+    def encode_text(self, text: str, target: bool = False) -> List[int]:
+        """Ids of a text as the folder's tokenizer makes them, special tokens included; target: as a target's."""
+        self._need_text()
+        if not isinstance(text, str):
+            raise Error(f"a text is {type(text).__name__} and must be a string")
+        try:
+            ids: List[int] = self._core.encode(text, target)[0]
+        except UnicodeEncodeError as error:
+            raise Error(f"a text holds what is no character: {error}") from None
+        return ids
+
+    def decode(self, ids: Any) -> str:
+        """The text of a target's ids, special tokens left out."""
+        self._need_text()
+        text: str = self._core.decode(_arrays.indices(ids, "ids").reshape(-1))
+        return text
+
+    def tokens(self, ids: Any, target: bool = False) -> List[str]:
+        """The token of each id; where the folder's tokenizer is not read, the ids as text."""
+        found: List[str] = self._core.tokens(_arrays.indices(ids, "ids").reshape(-1), target)
+        return found
+
+    def _need_text(self) -> None:
+        if not self.reads_text:
+            raise Error(self._why)
+
+    def _sequences(self, value: Any, name: str, target: bool = False) -> Tuple[List[np.ndarray], bool]:
+        """Sequences of ids, and whether there was one alone: text, ids, lists of either, an array (T,) or (B, T)."""
+        if isinstance(value, str):
+            return [np.array(self.encode_text(value, target), np.int64)], True
+        if isinstance(value, (list, tuple)) and len(value) > 0 and not isinstance(value[0], (int, np.integer)):
+            all_of = []
+            for one in value:
+                if isinstance(one, str):
+                    all_of.append(np.array(self.encode_text(one, target), np.int64))
+                else:
+                    ids = _arrays.indices(one, name)
+                    if ids.ndim != 1:
+                        raise Error(f"{name} holds an array of {ids.ndim} axes, not a list of ids")
+                    all_of.append(ids)
+            return all_of, False
+        if isinstance(value, (list, tuple)) and len(value) == 0:
+            return [], False
+        array = _arrays.indices(value, name)
+        if array.ndim == 1:
+            return [array], True
+        if array.ndim == 2:
+            return [np.ascontiguousarray(row) for row in array], False
+        raise Error(f"{name} is {array.shape} and must be (T,) or (B, T)")
+
+    # ---- calls
+
+    def __call__(
+        self,
+        input_ids: Texts,
+        decoder_input_ids: Optional[Texts] = None,
+        *,
+        attention_mask: Any = None,
+        token_type_ids: Any = None,
+        keep: Policy = "weights",
+        layers: Any = None,
+        heads: Any = None,
+        which: Any = None,
+        threads: int = 0,
+    ) -> Result:
+        """One forward pass: `output` is the last hidden states (B, T, E) of an encoder, else logits (B, T, V).
+
+        input_ids: a text, ids, a list of either, or an array (T,) or (B, T); sequences of different lengths are padded
+        and masked. decoder_input_ids: the target of a model with encoder and decoder, its start token included (a
+        text gets it here). attention_mask: (B, T), 1: attended, or a Mask over keys. token_type_ids: (B, T).
+        """
+        sources, _ = self._sequences(input_ids, "input_ids")
+        ids, lengths = _arrays.pad(sources, self._pad)
+        mask = None
+        if attention_mask is not None:
+            given = attention_mask
+            if not isinstance(given, _masks.Mask):
+                array = _arrays.as_array(given, "attention_mask")
+                given = _masks.from_hf_attention_mask(array[None] if array.ndim == 1 else array)
+            mask = (_masks.prepared(given.parts, np.dtype(np.float32)),)
+        target = None
+        if self.kind == "seq2seq":
+            if decoder_input_ids is None:
+                raise Error(f"{self.model_type} takes decoder_input_ids, too; generate() finds them")
+            targets = [self._with_start(one) for one in self._texts(decoder_input_ids)]
+            target, _ = _arrays.pad(targets, self._pad)
+        elif decoder_input_ids is not None:
+            raise Error(f"{self.model_type} has no decoder_input_ids")
+        types = None
+        if token_type_ids is not None:
+            types = _arrays.indices(token_type_ids, "token_type_ids")
+            if types.size != ids.size:
+                raise Error(f"token_type_ids is {types.shape} and must be {ids.shape}")
+        chosen = keep_of(keep, layers, heads, which)
+        core = self._core.call(ids, lengths, target, types, mask, chosen, team(threads))
+        return Result(core, self._layout, (self, sources))
+
+    def _texts(self, value: Any) -> List[Any]:
+        """A target's sequences, those that were texts marked by their type (list)."""
+        is_text = isinstance(value, str)
+        if is_text or isinstance(value, (list, tuple)) and len(value) > 0 and isinstance(value[0], str):
+            return [self.encode_text(one, True) for one in ([value] if is_text else value)]
+        return list(self._sequences(value, "decoder_input_ids", True)[0])
+
+    def _with_start(self, ids: Any) -> np.ndarray:
+        if isinstance(ids, list):  # of a text
+            return np.array([self._start] + ids[:-1], np.int64)
+        return np.asarray(ids, np.int64)
+
+    def generate(
+        self,
+        inputs: Texts,
+        *,
+        keep: Policy = None,
+        layers: Any = None,
+        heads: Any = None,
+        which: Any = None,
+        threads: int = 0,
+        **options: Any,
+    ) -> List[List[Hypothesis]]:
+        """Greedy or beam search by Transformers' rules: for each source its hypotheses, best first.
+
+        inputs: a text, ids, or a list of either. Options are Transformers' (num_beams, num_return_sequences,
+        max_new_tokens, max_length, min_new_tokens, length_penalty, early_stopping, no_repeat_ngram_size,
+        bad_words_ids, forced_bos_token_id, ...), on top of the folder's; one that is not honoured is refused by name.
+        keep: "weights", "scores" or "head_mean" give each hypothesis its maps. Ctrl-C ends it at the next step.
+        """
+        sources, _ = self._sequences(inputs, "inputs")
+        try:
+            text = json.dumps({name: _plain(value) for name, value in options.items() if value is not None})
+        except (TypeError, ValueError) as error:
+            raise Error(f"an option of generate() is no number, list, word or truth value: {error}") from None
+        chosen = keep_of(keep, layers, heads, which)
+        return self._hypotheses(self._core.generate(tuple(sources), text, chosen, team(threads)), sources)
+
+    def score(
+        self,
+        sources: Texts,
+        targets: Texts,
+        *,
+        keep: Policy = "weights",
+        layers: Any = None,
+        heads: Any = None,
+        which: Any = None,
+        threads: int = 0,
+    ) -> List[Hypothesis]:
+        """Teacher forcing: for each pair the log-probability of each id of the target, and the maps.
+
+        targets: ids without the start token (their end is an id like the others), or texts.
+        """
+        given, _ = self._sequences(sources, "sources")
+        wanted, _ = self._sequences(targets, "targets", True)
+        core = self._core.score(tuple(given), tuple(wanted), keep_of(keep, layers, heads, which), team(threads))
+        return [one[0] for one in self._hypotheses(core, given, wanted)]
+
+    def _hypotheses(
+        self, core: _core.Sequences, sources: Sequence[np.ndarray], targets: Optional[Sequence[np.ndarray]] = None
+    ) -> List[List[Hypothesis]]:
+        found = []
+        for i, source in enumerate(sources):
+            target: Any = () if targets is None else [int(j) for j in targets[i]]
+            found.append([Hypothesis(core, fields, self, target, source) for fields in core.of(i)])
+        return found
+
+    def encode(self, inputs: Texts, *, beams: int = 1, max_length: int = 0, threads: int = 0) -> "Steps":
+        """Reads sources (or, of a model without an encoder, the prompt) for a search of one's own: see `step`.
+
+        max_length: the longest target, start token included; 0: as many as the model has positions for.
+        """
+        sources, _ = self._sequences(inputs, "inputs")
+        numbers = [_masks._whole(value, name, 0) for value, name in ((beams, "beams"), (max_length, "max_length"))]
+        return Steps(self._core.steps(tuple(sources), numbers[0], numbers[1], team(threads)), self)
+
+    def step(self, steps: "Steps", ids: Any, *, keep: Policy = "weights", **selection: Any) -> Result:
+        """One more id for each hypothesis: the logits (rows, 1, V) of what follows, and the maps of this one step."""
+        return steps.step(ids, keep=keep, **selection)
+
+
+class Steps:
+    """A search that is running: `step` and `reorder` (beams; those that are finished leave the batch)."""
+
+    def __init__(self, core: _core.Steps, model: Model) -> None:
+        self._core = core
+        self._layout = model._layout._replace(has_encoder=False)
+
+    @property
+    def rows(self) -> int:
+        """Hypotheses that are running."""
+        found: int = self._core.rows
+        return found
+
+    def step(
+        self, ids: Any, *, keep: Policy = "weights", layers: Any = None, heads: Any = None, which: Any = None
+    ) -> Result:
+        """ids: one for each hypothesis. `output` (rows, 1, V), `self_attn` (rows, H, 1, t + 1), `cross_attn`
+        (rows, H, 1, S)."""
+        given = _arrays.indices(ids, "ids").reshape(-1)
+        return Result(self._core.step(given, keep_of(keep, layers, heads, which)), self._layout)
+
+    def reorder(self, parents: Any) -> None:
+        """Hypothesis i goes on from what parents[i] was."""
+        self._core.reorder(_arrays.indices(parents, "parents").reshape(-1))
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's and PyTorch's numbers and lists as JSON has them."""
+    if isinstance(value, (bool, int, float, str)) or value is None:
+        return value
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, Iterable):
+        return [_plain(one) for one in value]
+    raise TypeError(f"{type(value).__name__}")

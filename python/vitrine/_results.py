@@ -1,0 +1,291 @@
+"""What calls return: arrays that view the result's memory and keep it alive."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+
+import numpy as np
+
+from . import _core
+
+Array = np.ndarray
+
+
+class Statistics(NamedTuple):
+    """Of one layer, by keep="statistics": (B, H, T) arrays, `received` (B, H, S)."""
+
+    entropy: Array
+    """- sum w ln w of each row, in nats."""
+    largest: Array
+    """The largest weight of each row."""
+    largest_key: Array
+    """Its key, -1 where there is none; a copy, int64."""
+    log_sum_exp: Array
+    """ln sum exp of each row's scores, after scale and mask."""
+    received: Array
+    """Of each key: the sum of its column."""
+
+
+class Top(NamedTuple):
+    """Of one layer, by keep="top8": (B, H, T, 8), descending."""
+
+    weights: Array
+    keys: Array
+    """Keys of the weights, -1 where there is none; a copy, int64."""
+
+
+LayerMaps = Union[Array, Statistics, Top, None]
+Maps = Union[LayerMaps, Tuple[LayerMaps, ...]]
+Fields = Dict[str, Any]
+
+
+def _one_layer(fields: Dict[str, Array]) -> LayerMaps:
+    if "entropy" in fields:
+        keys = fields["largest_key"].astype(np.int64)
+        return Statistics(fields["entropy"], fields["largest"], keys, fields["log_sum_exp"], fields["received"])
+    if "keys" in fields:
+        return Top(fields["weights"], fields["keys"].astype(np.int64))
+    return fields.get("weights", fields.get("rollout"))
+
+
+class _Members:
+    """Arrays by member, layer and field, from the core's entries."""
+
+    __slots__ = ("_members", "_layers")
+
+    def __init__(self, entries: Sequence[Tuple[str, str, int, Array]], layers: Dict[str, int]) -> None:
+        members: Dict[str, Dict[int, Dict[str, Any]]] = {}
+        for member, field, layer, array in entries:
+            fields = members.setdefault(member, {}).setdefault(layer, {})
+            if member.endswith(".of"):  # one array for each sequence
+                fields.setdefault(field, []).append(array)
+            else:
+                fields[field] = array
+        self._members = members
+        self._layers = layers
+
+    def output(self, member: str) -> Any:
+        found = self._members.get(member)
+        return None if found is None else found[-1][""]
+
+    def maps(self, member: str) -> Any:
+        found = self._members.get(member)
+        if found is None:
+            return None
+        if -1 in found:
+            return _one_layer(found[-1])
+        count = self._layers.get(member, max(found) + 1)
+        return tuple(_one_layer(found[layer]) if layer in found else None for layer in range(count))
+
+    def field(self, member: str, field: str) -> Any:
+        found = self._members.get(member)
+        if found is None:
+            return None
+        if -1 in found:
+            return found[-1].get(field)
+        count = self._layers.get(member, max(found) + 1)
+        values = tuple(found.get(layer, {}).get(field) for layer in range(count))
+        return None if all(value is None for value in values) else values
+
+
+class EncoderResult:
+    """The encoder's part of a result, `result.encoder`: `output` (B, S, E), `self_attn`, `self_attn_scores`."""
+
+    __slots__ = ("output", "self_attn", "self_attn_scores")
+
+    def __init__(self, output: Any, self_attn: Any, scores: Any) -> None:
+        self.output, self.self_attn, self.self_attn_scores = output, self_attn, scores
+
+    @property
+    def last_hidden_state(self) -> Any:
+        return self.output
+
+    @property
+    def attentions(self) -> Any:
+        return self.self_attn
+
+
+class Result:
+    """What a call returns. Every array is a view of the result's memory and keeps it alive; none is a copy.
+
+    ``output``      what the layer, stack or model computes: (B, T, E), or logits (B, T, V)
+    ``self_attn``   weights (B, H, T, T); of a stack or model a tuple with one for each layer, None for those that
+                    were not chosen. By keep="statistics" and "top8" a named tuple instead of an array, by
+                    "head_mean" (B, T, T), by "rollout" one array (B, T, T) through all layers, by None nothing
+    ``cross_attn``  (B, H, T, S), the same
+    ``self_attn_scores``, ``cross_attn_scores``   by keep="scores": before the softmax, -inf where a key is masked
+    ``encoder``     of models with an encoder and a decoder: the encoder's own result
+
+    Transformers' names say the same: ``attentions``, ``decoder_attentions``, ``cross_attentions``,
+    ``encoder_attentions`` (always tuples), ``last_hidden_state``, ``logits``, ``pooler_output``,
+    ``encoder_last_hidden_state``.
+    """
+
+    __slots__ = ("_core", "_found", "_layout", "_tokens")
+
+    def __init__(self, core: _core.Result, layout: "Layout", tokens: Any = None) -> None:
+        self._core = core
+        self._layout = layout
+        self._found: Optional[_Members] = None
+        self._tokens = tokens
+
+    def _all(self) -> _Members:
+        if self._found is None:
+            entries = self._core.entries()
+            if not self._layout.batched:
+                entries = [(m, f, layer, array[0]) for m, f, layer, array in entries]
+            self._found = _Members(entries, self._layout.layers)
+        return self._found
+
+    def _rows(self, member: str) -> Any:
+        array = self._all().output(member)
+        return array.swapaxes(0, 1) if array is not None and self._layout.seq_first else array
+
+    @property
+    def output(self) -> Array:
+        """(B, T, E) or logits (B, T, V); (T, B, E) of a module with batch_first=False, without B for unbatched input."""
+        return self._rows("output")
+
+    @property
+    def self_attn(self) -> Any:
+        """Self-attention: see the class."""
+        return self._all().maps("self_attn")
+
+    @property
+    def cross_attn(self) -> Any:
+        """Cross-attention: see the class. Of steps over sources of different lengths a list for each layer."""
+        found = self._all()
+        maps = found.maps("cross_attn")
+        return found.maps("cross_attn.of") if maps is None else maps
+
+    @property
+    def self_attn_scores(self) -> Any:
+        """By keep="scores": self-attention before the softmax."""
+        return self._all().field("self_attn", "scores")
+
+    @property
+    def cross_attn_scores(self) -> Any:
+        """By keep="scores": cross-attention before the softmax."""
+        return self._all().field("cross_attn", "scores")
+
+    @property
+    def encoder(self) -> Optional[EncoderResult]:
+        """The encoder's own result, of models that have one beside a decoder."""
+        if not self._layout.has_encoder:
+            return None
+        found = self._all()
+        return EncoderResult(
+            self._rows("encoder.output"), found.maps("encoder.self_attn"), found.field("encoder.self_attn", "scores")
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        layout = self._layout
+        if name in ("attentions", "decoder_attentions"):
+            if (name == "attentions") != layout.has_encoder:
+                return _always_tuple(self.self_attn)
+        elif name == "cross_attentions":
+            return _always_tuple(self.cross_attn)
+        elif name in ("encoder_attentions", "encoder_last_hidden_state") and layout.has_encoder:
+            encoder = self.encoder
+            assert encoder is not None
+            return _always_tuple(encoder.self_attn) if name == "encoder_attentions" else encoder.output
+        elif name == "logits" and layout.logits:
+            return self.output
+        elif name == "last_hidden_state":
+            return self._rows("hidden") if layout.logits else self.output
+        elif name == "pooler_output" and self._all().output("pooled") is not None:
+            return self._all().output("pooled")[:, 0]
+        raise AttributeError(f"this result has no {name}")
+
+    def __repr__(self) -> str:
+        found = self._all()
+        parts = [f"output {self.output.shape}"]
+        for member in ("self_attn", "cross_attn", "encoder.self_attn"):
+            maps = found.maps(member)
+            if maps is not None:
+                parts.append(f"{member} {_shape_text(maps)}")
+        return f"vitrine.Result({', '.join(parts)})"
+
+
+class Hypothesis:
+    """One sequence that a search found, or a target that was scored. Arrays are views that keep the memory alive.
+
+    ``ids``         the target's ids, without the start token; the end is the last, if it came to that
+    ``text``        the same as text, where the folder has a tokenizer that vitrine reads
+    ``score``       the search's: sum of log-probabilities / length^length_penalty; of score(): their sum
+    ``log_probs``   of each id
+    ``self_attn``, ``cross_attn``, ``encoder_self_attn``   for each layer (H, T, T), (H, T, S), (H, S, S), None for
+                    layers that were not chosen; row t made ids[t] (without an encoder, a prompt of P ids comes first)
+    """
+
+    __slots__ = ("_owner", "_members", "_model", "ids", "score", "log_probs", "source_ids")
+
+    def __init__(self, owner: Any, fields: Any, model: Any, ids: Any, source_ids: Any) -> None:
+        self._owner = owner
+        self._model = model
+        self.ids: List[int] = list(fields[0] or ids)
+        self.score: float = fields[1]
+        self.log_probs: List[float] = fields[2]
+        self.source_ids: List[int] = [int(i) for i in source_ids]
+        self._members = _Members(fields[3], model._layers)
+
+    @property
+    def text(self) -> str:
+        """The ids as text. Raises Error where the folder's tokenizer is not read."""
+        return self._model.decode(self.ids)
+
+    @property
+    def output(self) -> Any:
+        """Of score(): the logits, (T, V)."""
+        return self._members.output("output")
+
+    @property
+    def self_attn(self) -> Any:
+        """For each layer (H, T, T)."""
+        return self._members.maps("self_attn")
+
+    @property
+    def cross_attn(self) -> Any:
+        """For each layer (H, T, S)."""
+        return self._members.maps("cross_attn")
+
+    @property
+    def encoder_self_attn(self) -> Any:
+        """For each layer (H, S, S)."""
+        return self._members.maps("encoder.self_attn")
+
+    @property
+    def self_attn_scores(self) -> Any:
+        """By keep="scores", for each layer (H, T, T)."""
+        return self._members.field("self_attn", "scores")
+
+    @property
+    def cross_attn_scores(self) -> Any:
+        """By keep="scores", for each layer (H, T, S)."""
+        return self._members.field("cross_attn", "scores")
+
+    def __repr__(self) -> str:
+        return f"vitrine.Hypothesis(ids={self.ids}, score={self.score:.4g})"
+
+
+class Layout(NamedTuple):
+    """How a result's arrays are shown."""
+
+    batched: bool = True
+    seq_first: bool = False
+    has_encoder: bool = False
+    logits: bool = False
+    layers: Dict[str, int] = {}
+
+
+def _always_tuple(maps: Any) -> Any:
+    return maps if maps is None or type(maps) is tuple else (maps,)
+
+
+def _shape_text(maps: Any) -> str:
+    if type(maps) is tuple:
+        shown = next((one for one in maps if one is not None), None)
+        return f"{len(maps)} x {_shape_text(shown)}"
+    if isinstance(maps, np.ndarray):
+        return str(maps.shape)
+    return type(maps).__name__
