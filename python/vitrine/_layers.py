@@ -112,10 +112,10 @@ class Layer:
         return Result(self._core.call(arrays, parts, scales, keep, team(threads)), layout)
 
 
-def _one(*masks: Tuple[str, Any, Any]) -> Tuple[Optional[Mask], ...]:
+def _one(*masks: Tuple[str, Any, Any, bool]) -> Tuple[Optional[Mask], ...]:
     """For each attention a Mask of (its mask's name, the mask, its padding mask, its causal flag)."""
     made = []
-    for name, mask, padding, is_causal in masks:  # type: ignore[misc]
+    for name, mask, padding, is_causal in masks:
         whole: Optional[Mask] = None if mask is None else _masks.given(mask, name)
         if padding is not None:
             keys = padding if isinstance(padding, Mask) else _masks.from_torch_key_padding_mask(padding)
@@ -211,7 +211,7 @@ class _EncoderCall(Layer):
             masks = _one(("src_mask", src_mask, src_key_padding_mask, is_causal))
         scales = None if head_scale is None else (head_scale,)
         return self._run(
-            (src,), ("src",), masks, scales, keep_of(keep, layers, heads, which), threads, self._layout  # type: ignore
+            (src,), ("src",), masks, scales, keep_of(keep, layers, heads, which), threads, self._layout
         )
 
     _layout = Layout()
@@ -263,17 +263,7 @@ def _layer_options(
     )
 
 
-class EncoderLayer(_EncoderCall):
-    """nn.TransformerEncoderLayer; activation is "relu", "gelu", "gelu_tanh" or "silu". Not loaded until init or load.
-
-    >>> layer = EncoderLayer(d_model=8, nhead=2, dim_feedforward=16).init(1)
-    >>> result = layer(np.ones((5, 8), np.float32), src_mask=_masks.causal())
-    >>> result.output.shape, result.self_attn.shape
-    ((5, 8), (2, 5, 5))
-    """
-
-    _kind = "EncoderLayer"
-
+class _LayerOptions(Layer):
     def __init__(
         self,
         d_model: int,
@@ -290,11 +280,22 @@ class EncoderLayer(_EncoderCall):
         super().__init__(options, batch_first, dtype)
 
 
-class DecoderLayer(_DecoderCall):
+class EncoderLayer(_EncoderCall, _LayerOptions):
+    """nn.TransformerEncoderLayer; activation is "relu", "gelu", "gelu_tanh" or "silu". Not loaded until init or load.
+
+    >>> layer = EncoderLayer(d_model=8, nhead=2, dim_feedforward=16).init(1)
+    >>> result = layer(np.ones((5, 8), np.float32), src_mask=_masks.causal())
+    >>> result.output.shape, result.self_attn.shape
+    ((5, 8), (2, 5, 5))
+    """
+
+    _kind = "EncoderLayer"
+
+
+class DecoderLayer(_DecoderCall, _LayerOptions):
     """nn.TransformerDecoderLayer; options as EncoderLayer's."""
 
     _kind = "DecoderLayer"
-    __init__ = EncoderLayer.__init__  # type: ignore[assignment]
 
 
 class _Stack(Layer):
@@ -408,7 +409,7 @@ def team(threads: Any) -> int:
 def path_text(path: Any) -> str:
     """A path as the core takes it."""
     try:
-        text = os.fspath(path)
+        text: Any = os.fspath(path)
     except TypeError:
         raise Error(f"a path is {type(path).__name__} and must be a string or a Path") from None
     if isinstance(text, bytes):
@@ -419,7 +420,7 @@ def path_text(path: Any) -> str:
         text.encode()
     except UnicodeEncodeError:
         raise Error(f"the path {text!r} is not UTF-8") from None
-    return text
+    return str(text)
 
 
 def _tensor(value: Any, name: str) -> Tuple[np.ndarray, str]:
@@ -548,6 +549,6 @@ class _AttentionResult(Result):
 
     @property
     def output(self) -> np.ndarray:
-        array = self._rows("output")
+        array: np.ndarray = self._rows("output")
         batch, length, width = array.shape
         return array.reshape(batch, length, self._heads, width // self._heads).swapaxes(1, 2)

@@ -13,6 +13,17 @@ from ._keep import Policy, keep_of
 from ._layers import path_text, team
 from ._results import Hypothesis, Layout, Result
 
+# What GenerationConfig of the C++ side reads: honoured, or refused by name unless it changes nothing.
+_OPTIONS = frozenset(
+    """num_beams num_return_sequences max_length max_new_tokens min_length min_new_tokens length_penalty early_stopping
+    no_repeat_ngram_size renormalize_logits bad_words_ids pad_token_id eos_token_id decoder_start_token_id
+    forced_bos_token_id forced_eos_token_id do_sample num_beam_groups diversity_penalty penalty_alpha constraints
+    force_words_ids repetition_penalty encoder_repetition_penalty encoder_no_repeat_ngram_size sequence_bias
+    suppress_tokens begin_suppress_tokens exponential_decay_length_penalty remove_invalid_values guidance_scale
+    watermarking_config prompt_lookup_num_tokens forced_decoder_ids stop_strings max_time token_healing
+    dola_layers""".split()
+)
+
 Texts = Union[str, Sequence[str], Sequence[int], Sequence[Sequence[int]], Any]
 
 
@@ -181,6 +192,9 @@ class Model:
         keep: "weights", "scores" or "head_mean" give each hypothesis its maps. Ctrl-C ends it at the next step.
         """
         sources, _ = self._sequences(inputs, "inputs")
+        for name in options:
+            if name not in _OPTIONS:
+                raise Error(f"generate() has no option {name}")
         try:
             text = json.dumps({name: _plain(value) for name, value in options.items() if value is not None})
         except (TypeError, ValueError) as error:

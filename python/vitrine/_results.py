@@ -144,7 +144,8 @@ class Result:
     @property
     def output(self) -> Array:
         """(B, T, E) or logits (B, T, V); (T, B, E) of a module with batch_first=False, without B for unbatched input."""
-        return self._rows("output")
+        array: Array = self._rows("output")
+        return array
 
     @property
     def self_attn(self) -> Any:
@@ -232,7 +233,7 @@ class Hypothesis:
     @property
     def text(self) -> str:
         """The ids as text. Raises Error where the folder's tokenizer is not read."""
-        return self._model.decode(self.ids)
+        return str(self._model.decode(self.ids))
 
     @property
     def output(self) -> Any:

@@ -1,0 +1,200 @@
+"""Families beside Transformers, eager: outputs, maps, greedy and beam search, scores; and what folders refuse."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+import vitrine
+
+SEQ2SEQ = ("marian", "bart")
+ENCODERS = ("bert", "distilbert")
+
+
+def agree(ours, theirs, tolerance=3e-5):
+    theirs = theirs.detach().double().numpy()
+    assert ours.shape == theirs.shape
+    assert np.abs(ours - theirs).max() <= tolerance * max(1.0, np.abs(theirs).max())
+
+
+def agree_all(ours, theirs):
+    assert len(ours) == len(theirs)
+    for mine, other in zip(ours, theirs):
+        agree(mine, other)
+
+
+IDS = torch.tensor([[5, 17, 3, 44, 9, 0], [7, 7, 61, 0, 89, 89]])
+KEEP = torch.tensor([[1] * 6, [1] * 4 + [0] * 2])
+
+
+@pytest.mark.parametrize("kind", ENCODERS)
+def test_encoders(pair, kind):
+    both = pair(kind)
+    more = {} if kind == "distilbert" else {"token_type_ids": torch.tensor([[0, 0, 1, 1, 1, 0]] * 2)}
+    with torch.no_grad():
+        theirs = both.theirs(input_ids=IDS, attention_mask=KEEP, output_attentions=True, **more)
+    ours = both.ours(IDS, attention_mask=KEEP, **more)
+    agree(ours.last_hidden_state, theirs.last_hidden_state)
+    agree_all(ours.attentions, theirs.attentions)
+    if kind == "bert":
+        agree(ours.pooler_output, theirs.pooler_output)
+    with pytest.raises(vitrine.Error, match="which generates nothing"):
+        both.ours.generate([[1, 2]])
+
+
+@pytest.mark.parametrize("kind", SEQ2SEQ)
+def test_seq2seq(pair, kind):
+    both = pair(kind)
+    target = torch.tensor([[89, 4, 31, 8], [89, 61, 2, 0]])
+    with torch.no_grad():
+        theirs = both.theirs(input_ids=IDS, attention_mask=KEEP, decoder_input_ids=target, output_attentions=True)
+    ours = both.ours(IDS, target, attention_mask=KEEP)
+    agree(ours.logits, theirs.logits)
+    agree(ours.encoder_last_hidden_state, theirs.encoder_last_hidden_state)
+    agree_all(ours.decoder_attentions, theirs.decoder_attentions)
+    agree_all(ours.cross_attentions, theirs.cross_attentions)
+    agree_all(ours.encoder_attentions, theirs.encoder_attentions)
+    lists = both.ours([[5, 17, 3, 44, 9, 0], [7, 7, 61, 0]], target)  # padded and masked
+    np.testing.assert_array_equal(lists.logits, ours.logits)
+    with pytest.raises(vitrine.Error, match="takes decoder_input_ids, too"):
+        both.ours(IDS)
+
+
+def test_causal(pair):
+    both = pair("gpt2")
+    with torch.no_grad():
+        theirs = both.theirs(input_ids=IDS, attention_mask=KEEP, output_attentions=True)
+    ours = both.ours(IDS, attention_mask=KEEP)
+    agree(ours.logits, theirs.logits)
+    agree_all(ours.attentions, theirs.attentions)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"max_new_tokens": 12},
+        {"num_beams": 3, "num_return_sequences": 2, "max_new_tokens": 12, "length_penalty": 0.7},
+        {"num_beams": 4, "max_new_tokens": 10, "no_repeat_ngram_size": 2, "early_stopping": True},
+    ],
+)
+@pytest.mark.parametrize("kind", SEQ2SEQ + ("gpt2",))
+def test_generate(pair, kind, options):
+    both = pair(kind)
+    sources = [[5, 17, 3, 44, 9, 0], [7, 7, 61, 0]] if kind in SEQ2SEQ else [[5, 17, 3], [7, 7, 61]]
+    found = both.ours.generate(sources, keep="weights", **options)
+    plain = both.ours.generate(sources, **options)
+    start = 1 if kind in SEQ2SEQ else len(sources[0])
+    for source, ours, same in zip(sources, found, plain):
+        with torch.no_grad():
+            theirs = both.theirs.generate(torch.tensor([source]), do_sample=False, **options)
+        assert len(ours) == len(theirs) == options.get("num_return_sequences", 1)
+        for one, other, without in zip(ours, theirs, same):
+            assert one.ids == without.ids and one.score == without.score and without.self_attn is None
+            expected = other[start:].tolist()
+            assert one.ids + [both.theirs.config.pad_token_id] * (len(expected) - len(one.ids)) == expected
+            scored = both.ours.score([source], [one.ids])[0]
+            assert scored.log_probs == one.log_probs
+            for mine, theirs_again in zip(one.self_attn, scored.self_attn):
+                np.testing.assert_array_equal(mine, theirs_again)
+            if kind in SEQ2SEQ:
+                assert one.cross_attn[0].shape == (4, len(one.ids), len(source))
+                assert one.encoder_self_attn[1].shape == (4, len(source), len(source))
+                np.testing.assert_array_equal(one.cross_attn[2], scored.cross_attn[2])
+
+
+@pytest.mark.parametrize("kind", SEQ2SEQ + ("gpt2",))
+def test_score(pair, kind):
+    both = pair(kind)
+    source, target = [5, 17, 3, 44, 9, 0], [4, 31, 8, 0]
+    with torch.no_grad():
+        if kind in SEQ2SEQ:
+            labels = torch.tensor([[both.theirs.config.decoder_start_token_id] + target[:-1]])
+            logits = both.theirs(torch.tensor([source]), decoder_input_ids=labels).logits[0]
+        else:
+            logits = both.theirs(torch.tensor([source + target[:-1]])).logits[0, len(source) - 1 :]
+    expected = logits.log_softmax(-1)[range(4), target]
+    ours = both.ours.score([source, [7, 0]], [target, [3]])
+    agree(np.array(ours[0].log_probs), expected)
+    assert ours[0].score == pytest.approx(float(expected.sum()), rel=1e-5)
+    assert ours[0].ids == target and len(ours[1].log_probs) == 1
+    assert ours[0].output.shape[-1] == both.ours.vocab_size
+    statistics = both.ours.score([source], [target], keep="statistics")[0].self_attn[0]
+    assert statistics.entropy.shape[0] == 4
+    with pytest.raises(vitrine.Error, match="one target for each source"):
+        both.ours.score([source], [target, target])
+
+
+@pytest.mark.parametrize("kind", SEQ2SEQ + ("gpt2",))
+def test_steps_are_what_generate_does(pair, kind):
+    ours = pair(kind).ours
+    source = [5, 17, 3, 44, 9, 0]
+    best = ours.generate([source], max_new_tokens=8, keep="weights", forced_eos_token_id=None)[0][0]
+    past = source if kind in SEQ2SEQ else source[:-1]
+    steps, last = ours.encode([past]), source[-1]
+    if kind in SEQ2SEQ:
+        last = pair(kind).theirs.config.decoder_start_token_id
+    for t, expected in enumerate(best.ids[:-1]):
+        step = ours.step(steps, [last])
+        last = int(step.logits[0, 0].argmax())
+        assert last == expected
+        if kind in SEQ2SEQ:
+            np.testing.assert_array_equal(step.cross_attn[1][0, :, 0], best.cross_attn[1][:, t])
+    steps.reorder([0])
+    assert steps.rows == 1
+    with pytest.raises(vitrine.Error, match="one id for each hypothesis"):
+        steps.step([1, 2])
+
+
+def test_steps_over_sources_of_different_lengths(pair):
+    ours = pair("marian").ours
+    steps = ours.encode([[5, 17, 0], [3, 0]], beams=2, max_length=5)
+    step = steps.step([89] * 4)
+    assert step.logits.shape == (4, 1, 90)
+    assert [[one.shape for one in layer] for layer in step.cross_attn] == [[(4, 1, 3)] * 2 + [(4, 1, 2)] * 2] * 3
+    steps.reorder([2, 2])
+    logits = steps.step([4, 4]).logits
+    np.testing.assert_array_equal(logits[0], logits[1])
+
+
+def test_what_generate_refuses(pair):
+    ours = pair("marian").ours
+    for options, words in (
+        ({"do_sample": True}, "do_sample"),
+        ({"num_beams": 0}, "num_beams"),
+        ({"num_beams": 2, "num_return_sequences": 3}, "num_return_sequences"),
+        ({"no_such_option": 1}, "no_such_option"),
+        ({"max_new_tokens": 10**6}, "max_length is more than the model has positions"),
+        ({"keep": "rollout"}, "a search keeps"),
+        ({"bad_words_ids": [[object()]]}, "no number"),
+    ):
+        with pytest.raises(vitrine.Error, match=words):
+            ours.generate([[1, 2, 0]], **options)
+    for sources in ([[]], [[1000]], [[-1]], [[1.5]], object(), [["a"]], None):
+        with pytest.raises(vitrine.Error):
+            ours.generate(sources)
+    assert ours.generate([]) == []
+
+
+def test_what_load_refuses(pair, tmp_path):
+    with pytest.raises(vitrine.Error, match="config.json"):
+        vitrine.load(tmp_path)
+    for path in (None, 5, "a\0b", "\ud800"):
+        with pytest.raises(vitrine.Error):
+            vitrine.load(path)
+    folder = tmp_path / "folder"
+    shutil.copytree(pair("bert").folder, folder)
+    config = json.loads((folder / "config.json").read_text())
+    for change, words in (
+        ({"model_type": "clip"}, "none of those that vitrine opens"),
+        ({"hidden_size": 50}, "hidden_size"),
+        ({"is_decoder": True}, "is_decoder"),
+    ):
+        (folder / "config.json").write_text(json.dumps({**config, **change}))
+        with pytest.raises(vitrine.Error, match=words):
+            vitrine.load(folder)
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "model.safetensors").write_bytes(b"\0" * 20)
+    with pytest.raises(vitrine.Error, match="model.safetensors"):
+        vitrine.load(folder)
+    assert "marian" in vitrine.model_types()
