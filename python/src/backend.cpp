@@ -80,15 +80,6 @@ class GuardedModel : public Model {
   std::shared_ptr<Steps> steps(const Lists& sources, Index beams, Index max_length, int threads) const override {
     return guarded([&] { return std::make_shared<GuardedSteps>(model_->steps(sources, beams, max_length, threads)); });
   }
-  Encoding encode(const std::string& text, bool target) const override {
-    return guarded([&] { return model_->encode(text, target); });
-  }
-  std::string decode(const std::vector<Index>& ids) const override {
-    return guarded([&] { return model_->decode(ids); });
-  }
-  std::vector<std::string> tokens(const std::vector<Index>& ids, bool target) const override {
-    return guarded([&] { return model_->tokens(ids, target); });
-  }
 
  private:
   std::shared_ptr<Model> model_;

@@ -145,18 +145,11 @@ class Steps {
   virtual Index rows() const = 0;
 };
 
-struct Encoding {
-  std::vector<Index> ids = {};
-  std::vector<std::string> tokens = {};
-};
-
 struct ModelInfo {
   std::string model_type = {}, kind = {};  // kind: "seq2seq", "causal" or "encoder"
   Index vocab_size = 0, max_length = 0, layers = 0, heads = 0, encoder_layers = 0;
   Index pad_token_id = -1, decoder_start_token_id = -1;
   std::vector<Index> eos_token_ids = {};
-  bool reads_text = false;
-  std::string why_no_text = {};
 };
 
 // A checkpoint folder of Hugging Face.
@@ -172,10 +165,6 @@ class Model {
   virtual std::shared_ptr<Sequences> score(const Lists& sources, const Lists& targets, const Keep& keep,
                                            int threads) const = 0;
   virtual std::shared_ptr<Steps> steps(const Lists& sources, Index beams, Index max_length, int threads) const = 0;
-  // Text to ids and back; invalid_argument where info().reads_text is false.
-  virtual Encoding encode(const std::string& text, bool target) const = 0;
-  virtual std::string decode(const std::vector<Index>& ids) const = 0;
-  virtual std::vector<std::string> tokens(const std::vector<Index>& ids, bool target) const = 0;
 };
 
 // One operand of scaled_dot_product_attention, (B, H, T, D) contiguous.

@@ -10,7 +10,6 @@
 #include <vitrine/models/gpt2.hpp>
 
 #include "layers.hpp"
-#include "text.hpp"
 
 namespace vitrine_python {
 namespace {
@@ -179,8 +178,7 @@ class StepsOf : public Steps {
 template <class M>
 class ModelOf : public Model {
  public:
-  ModelOf(std::shared_ptr<const M> model, const char* model_type, const std::filesystem::path& folder)
-      : model_(std::move(model)), model_type_(model_type), text_(folder, model_type) {}
+  ModelOf(std::shared_ptr<const M> model, const char* model_type) : model_(std::move(model)), model_type_(model_type) {}
 
   std::shared_ptr<Result> call(const ModelCall& call) const override {
     return workspaces_.use(call.threads, [&](vt::Workspace& workspace) {
@@ -206,13 +204,7 @@ class ModelOf : public Model {
     info.pad_token_id = model_->config().pad_token_id;
     info.encoder_layers = model_->encoder().config().num_layers;
     info.layers = info.encoder_layers, info.heads = model_->encoder().config().layer.nhead;
-    info.reads_text = text_.reads(), info.why_no_text = text_.why_not();
     return info;
-  }
-  Encoding encode(const std::string& text, bool target) const override { return text_.encode(text, target); }
-  std::string decode(const std::vector<Index>& ids) const override { return text_.decode(ids); }
-  std::vector<std::string> tokens(const std::vector<Index>& ids, bool target) const override {
-    return text_.tokens(ids, target);
   }
 
  protected:
@@ -231,7 +223,6 @@ class ModelOf : public Model {
 
   std::shared_ptr<const M> model_;
   const char* model_type_;
-  Text text_;
   Workspaces workspaces_;
 };
 
@@ -262,7 +253,7 @@ template <class M>
 class GeneratingModel : public ModelOf<M> {
  public:
   GeneratingModel(std::shared_ptr<const M> model, const char* model_type, const std::filesystem::path& folder)
-      : ModelOf<M>(std::move(model), model_type, folder), generation_(vt::read_generation_config(folder)) {}
+      : ModelOf<M>(std::move(model), model_type), generation_(vt::read_generation_config(folder)) {}
   ModelInfo info() const override {
     ModelInfo info = ModelOf<M>::info();
     info.decoder_start_token_id = generation_.decoder_start_token_id;
@@ -378,7 +369,7 @@ std::shared_ptr<Model> open_as(const std::string& folder) {
   else if constexpr (std::is_base_of_v<vt::Gpt2<float>, M>)
     return std::make_shared<CausalModel>(model, M::model_type, folder);
   else
-    return std::make_shared<EncoderModel<M>>(model, M::model_type, folder);
+    return std::make_shared<EncoderModel<M>>(model, M::model_type);
 }
 
 template <class... M>

@@ -7,6 +7,7 @@
 
 #include "arrays.hpp"
 #include "backend.hpp"
+#include "text.hpp"
 
 namespace vitrine_python {
 namespace {
@@ -164,7 +165,23 @@ struct PythonSteps {
 };
 struct PythonModel {
   std::shared_ptr<Model> model;
+  std::shared_ptr<Text> text;  // null: see why_no_text
+  std::string why_no_text;
+
+  const Text& reader() const {
+    if (!text) throw std::invalid_argument(why_no_text);
+    return *text;
+  }
 };
+// What is wrong with a text, as vitrine.Error.
+template <class F>
+auto of_text(F&& f) {
+  try {
+    return f();
+  } catch (const std::invalid_argument&) { throw; } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& error) { throw std::invalid_argument(error.what()); }
+}
 struct PythonLayer {
   std::shared_ptr<Layer> layer;
   bool is_double;
@@ -234,7 +251,7 @@ nb::dict info_of(const PythonModel& m) {
   d["layers"] = info.layers, d["heads"] = info.heads, d["encoder_layers"] = info.encoder_layers;
   d["pad_token_id"] = info.pad_token_id, d["decoder_start_token_id"] = info.decoder_start_token_id;
   d["eos_token_ids"] = info.eos_token_ids;
-  d["reads_text"] = info.reads_text, d["why_no_text"] = info.why_no_text;
+  d["reads_text"] = bool(m.text), d["why_no_text"] = m.why_no_text;
   return d;
 }
 
@@ -274,13 +291,14 @@ PythonResult attention(nb::tuple operands, nb::handle mask, double scale, double
   return {unlocked([&] { return backend->attention(call, is_double); })};
 }
 
-void define_classes(nb::module_& m) {
-  nb::class_<Keep>(m, "Keep").def(nb::new_(&make_keep), nb::arg("policy"), nb::arg("which"), nb::arg("layers").none(),
-                                  nb::arg("heads").none());
-  nb::class_<PythonResult>(m, "Result").def("entries", [](nb::handle self) {
+void define_classes(nb::module_& module) {
+  nb::class_<Keep>(module, "Keep")
+      .def(nb::new_(&make_keep), nb::arg("policy"), nb::arg("which"), nb::arg("layers").none(),
+           nb::arg("heads").none());
+  nb::class_<PythonResult>(module, "Result").def("entries", [](nb::handle self) {
     return to_python(nb::cast<PythonResult&>(self).result->entries(), self);
   });
-  nb::class_<PythonSequences>(m, "Sequences")
+  nb::class_<PythonSequences>(module, "Sequences")
       .def("__len__", [](const PythonSequences& s) { return s.sequences->sources(); })
       .def("of", [](nb::handle self, Index source) {
         const PythonSequences& all = nb::cast<PythonSequences&>(self);
@@ -290,7 +308,7 @@ void define_classes(nb::module_& m) {
           list.append(nb::make_tuple(s.ids, s.score, s.log_probs, to_python(s.entries, self)));
         return list;
       });
-  nb::class_<PythonSteps>(m, "Steps")
+  nb::class_<PythonSteps>(module, "Steps")
       .def("step",
            [](const PythonSteps& s, nb::handle ids, const Keep& keep) {
              const std::vector<Index> given = indices_of(ids);
@@ -302,7 +320,7 @@ void define_classes(nb::module_& m) {
              unlocked([&] { s.steps->reorder(given); });
            })
       .def_prop_ro("rows", [](const PythonSteps& s) { return s.steps->rows(); });
-  nb::class_<PythonLayer>(m, "Layer")
+  nb::class_<PythonLayer>(module, "Layer")
       .def("load_tensors", &PythonLayer::load_tensors)
       .def("load_file", [](PythonLayer& l, const std::string& path,
                            const std::string& prefix) { unlocked([&] { l.layer->load(path, prefix); }); })
@@ -312,7 +330,7 @@ void define_classes(nb::module_& m) {
       .def("parameters", &PythonLayer::parameters)
       .def("call", &PythonLayer::call, nb::arg("inputs"), nb::arg("masks").none(), nb::arg("scales").none(),
            nb::arg("keep"), nb::arg("threads"));
-  nb::class_<PythonModel>(m, "Model")
+  nb::class_<PythonModel>(module, "Model")
       .def("info", &info_of)
       .def("call", &call_model, nb::arg("source").none(), nb::arg("source_lengths").none(), nb::arg("target").none(),
            nb::arg("token_types").none(), nb::arg("mask").none(), nb::arg("keep"), nb::arg("threads"))
@@ -333,17 +351,24 @@ void define_classes(nb::module_& m) {
              const Lists given = lists_of(sources);
              return PythonSteps{unlocked([&] { return m.model->steps(given, beams, max_length, threads); })};
            })
-      .def("encode",
-           [](const PythonModel& m, const std::string& text, bool target) {
-             const Encoding made = m.model->encode(text, target);
-             return nb::make_tuple(made.ids, made.tokens);
-           })
-      .def("decode", [](const PythonModel& m, nb::handle ids) { return m.model->decode(indices_of(ids)); })
-      .def("tokens",
-           [](const PythonModel& m, nb::handle ids, bool target) { return m.model->tokens(indices_of(ids), target); });
+      .def("encode", [](const PythonModel& m, const std::string& text,
+                        bool target) { return of_text([&] { return m.reader().encode(text, target); }); })
+      .def("decode", [](const PythonModel& m,
+                        nb::handle ids) { return of_text([&] { return m.reader().decode(indices_of(ids)); }); })
+      .def("tokens", [](const PythonModel& m, nb::handle ids, bool target) {
+        std::vector<std::string> tokens;
+        for (const Index id : indices_of(ids)) {
+          tokens.push_back(m.text ? m.text->token(id, target) : std::string());
+          if (tokens.back().empty()) tokens.back() = std::to_string(id);
+        }
+        return tokens;
+      });
 }
 
 }  // namespace
+
+void define_looking(nb::module_& m);  // looking.cpp
+
 }  // namespace vitrine_python
 
 NB_MODULE(_core, m) {
@@ -378,4 +403,5 @@ NB_MODULE(_core, m) {
   m.def("attention", &attention, nb::arg("operands"), nb::arg("mask").none(), nb::arg("scale"), nb::arg("softcap"),
         nb::arg("keep"), nb::arg("threads"));
   define_classes(m);
+  define_looking(m);
 }

@@ -27,20 +27,22 @@ _OPTIONS = frozenset(
 Texts = Union[str, Sequence[str], Sequence[int], Sequence[Sequence[int]], Any]
 
 
-def load(folder: Any) -> "Model":
+def load(folder: Any, tokenizer: Any = None) -> "Model":
     """A Hugging Face folder (config.json, model.safetensors, the tokenizer's files), by its model_type.
 
+    tokenizer: one to use instead of the folder's own, e.g. transformers.AutoTokenizer.from_pretrained(folder).
     `vitrine.model_types()` lists what is opened. Raises Error, naming file and key, for what is not, and for options
     that would change a result and are not honoured.
     """
-    return Model(_core.load(path_text(folder)))
+    return Model(_core.load(path_text(folder)), tokenizer)
 
 
 class Model:
     """An opened folder. Many threads may call one; calls release the interpreter lock."""
 
-    def __init__(self, core: _core.Model) -> None:
+    def __init__(self, core: _core.Model, tokenizer: Any = None) -> None:
         self._core = core
+        self._tokenizer = tokenizer
         info: Dict[str, Any] = core.info()
         self.model_type: str = info["model_type"]
         self.kind: str = info["kind"]
@@ -50,7 +52,7 @@ class Model:
         self.num_layers: int = info["layers"]
         self.num_heads: int = info["heads"]
         self.eos_token_ids: List[int] = info["eos_token_ids"]
-        self.reads_text: bool = info["reads_text"]
+        self.reads_text: bool = tokenizer is not None or info["reads_text"]
         self._why: str = info["why_no_text"]
         self._pad: int = info["pad_token_id"]
         self._start: int = info["decoder_start_token_id"]
@@ -70,7 +72,10 @@ class Model:
         if not isinstance(text, str):
             raise Error(f"a text is {type(text).__name__} and must be a string")
         try:
-            ids: List[int] = self._core.encode(text, target)[0]
+            if self._tokenizer is not None:
+                made = self._tokenizer(text_target=text) if target else self._tokenizer(text)
+                return [int(i) for i in made["input_ids"]]
+            ids: List[int] = self._core.encode(text, target)
         except UnicodeEncodeError as error:
             raise Error(f"a text holds what is no character: {error}") from None
         return ids
@@ -78,12 +83,18 @@ class Model:
     def decode(self, ids: Any) -> str:
         """The text of a target's ids, special tokens left out."""
         self._need_text()
-        text: str = self._core.decode(_arrays.indices(ids, "ids").reshape(-1))
+        given = _arrays.indices(ids, "ids").reshape(-1)
+        if self._tokenizer is not None:
+            return str(self._tokenizer.decode(given.tolist(), skip_special_tokens=True))
+        text: str = self._core.decode(given)
         return text
 
     def tokens(self, ids: Any, target: bool = False) -> List[str]:
         """The token of each id; where the folder's tokenizer is not read, the ids as text."""
-        found: List[str] = self._core.tokens(_arrays.indices(ids, "ids").reshape(-1), target)
+        given = _arrays.indices(ids, "ids").reshape(-1)
+        if self._tokenizer is not None:
+            return [str(one) for one in self._tokenizer.convert_ids_to_tokens(given.tolist())]
+        found: List[str] = self._core.tokens(given, target)
         return found
 
     def _need_text(self) -> None:
