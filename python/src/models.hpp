@@ -262,7 +262,8 @@ class GeneratingModel : public ModelOf<M> {
   }
   std::shared_ptr<Sequences> generate(const Lists& sources, const std::string& options, const Keep& keep, int threads,
                                       const std::function<void()>& on_step) const override {
-    vt::GenerationConfig config = vt::generation_config(vt::ConfigFile(options, "generate()"), generation_);
+    vt::GenerationConfig config =
+        vt::generation_config(vt::ConfigFile(std::string_view(options), std::string("generate()")), generation_);
     config.on_step = on_step;
     return this->workspaces_.use(threads, [&](vt::Workspace& workspace) {
       return with_maps(keep, [&](const AnyKeep& policy) { return search(sources, config, workspace, policy); });

@@ -144,7 +144,7 @@ class Fuzz:
             if r.random() < 0.2 and values.size:
                 values.reshape(-1)[:: self.pick(1, 2, 3)] = self.pick(np.nan, np.inf, -np.inf, 1e308, 5e-324)
             try:
-                array = np.nan_to_num(values).astype(dtype) if dtype[-2] in "iu?" else values.astype(dtype)
+                array = np.nan_to_num(values).astype(dtype) if dtype.strip("<>")[0] in "iu?" else values.astype(dtype)
             except (ValueError, TypeError, OverflowError):
                 array = np.zeros(shape, "f4")
         kind = r.random()
