@@ -1,0 +1,92 @@
+#include <vitrine/run/key_values.hpp>
+
+#include "../support/support.hpp"
+
+namespace kernels = vitrine::kernels;
+using support::Index;
+
+namespace {
+
+// Room of its own for keys and values, full of -1.
+template <class S>
+struct Store {
+  vitrine::detail::KeyValues<S> at;
+  std::vector<S> keys, values;
+
+  Store(Index batch, const vitrine::detail::KeyValues<S>& layout)
+      : at(layout),
+        keys(std::size_t(batch * layout.heads * layout.key_stride()), S(-1)),
+        values(std::size_t(batch * layout.heads * layout.value_stride()), S(-1)) {
+    at.keys = keys.data(), at.values = values.data();
+  }
+  bool operator==(const Store& other) const { return keys == other.keys && values == other.values; }
+};
+
+template <class S>
+vitrine::detail::KeyValues<S> layout_of(Index heads, Index width, Index value_width, Index capacity) {
+  vitrine::detail::KeyValues<S> layout;
+  layout.heads = heads, layout.width = width, layout.value_width = value_width, layout.capacity = capacity;
+  return layout;
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("keys and values come back from their places, behind any past", S, float, double) {
+  const Index heads = 2, batch = 2, capacity = 37;
+  for (const Index width : support::awkward)
+    for (const Index past : {0, 1, 8, 19}) {
+      const Index value_width = width + 2, stride = heads * width + 3, value_stride = heads * value_width;
+      const Index count = capacity - past - 1;  // the last place stays free
+      const auto k = support::random_values<S>(capacity * stride, 1);
+      const auto v = support::random_values<S>(capacity * value_stride, 2);
+      Store<S> store(batch, layout_of<S>(heads, width, value_width, capacity)), together = store;
+      together.at.keys = together.keys.data(), together.at.values = together.values.data();
+      const Index b = 1, h = 1;
+      for (Index j = 0; j < past; ++j) {  // one at a time, as a cache gets them
+        store.at.store_keys(b, h, j, 1, k.data() + j * stride, stride);
+        store.at.store_values(b, h, j, 1, v.data() + j * value_stride, value_stride);
+      }
+      store.at.store_keys(b, h, past, count, k.data() + past * stride, stride);
+      store.at.store_values(b, h, past, count, v.data() + past * value_stride, value_stride);
+      together.at.store_keys(b, h, 0, past + count, k.data(), stride);
+      together.at.store_values(b, h, 0, past + count, v.data(), value_stride);
+      CHECK(store == together);
+
+      std::vector<S> keys(store.keys.size(), S(-1)), values(store.values.size(), S(-1));
+      const Index place = b * heads + h;
+      for (Index j = 0; j < past + count; ++j) {
+        for (Index d = 0; d < width; ++d)
+          keys[std::size_t(place * store.at.key_stride() + kernels::packed_at<S>(j, d, width))] =
+              k[std::size_t(j * stride + d)];
+        for (Index d = 0; d < value_width; ++d)
+          values[std::size_t(place * store.at.value_stride() + j * store.at.value_row() + d)] =
+              v[std::size_t(j * value_stride + d)];
+      }
+      CHECK(store.keys == keys);  // and nothing beside them
+      CHECK(store.values == values);
+    }
+}
+
+TEST_CASE_TEMPLATE("the zero key is zero in its place alone", S, float, double) {
+  const Index width = 5, j = 9;
+  Store<S> store(1, layout_of<S>(2, width, 3, 11));
+  store.at.store_zero(0, 1, j);
+  std::vector<S> keys(store.keys.size(), S(-1)), values(store.values.size(), S(-1));
+  for (Index d = 0; d < width; ++d)
+    keys[std::size_t(store.at.key_stride() + kernels::packed_at<S>(j, d, width))] = S(0);
+  for (Index d = 0; d < 3; ++d) values[std::size_t(store.at.value_stride() + j * store.at.value_row() + d)] = S(0);
+  CHECK(store.keys == keys);
+  CHECK(store.values == values);
+}
+
+TEST_CASE_TEMPLATE("a plan takes what every sequence and head of the layout needs", S, float, double) {
+  const auto layout = layout_of<S>(3, 7, 5, 18);
+  vitrine::Arena counting;
+  (void)vitrine::detail::KeyValues<S>::plan(counting, 4, layout);
+  std::vector<std::byte> bytes(counting.used());
+  vitrine::Arena arena(bytes.data());
+  const auto kv = vitrine::detail::KeyValues<S>::plan(arena, 4, layout);
+  CHECK(arena.used() == counting.used());
+  CHECK(kv.key_panels(3, 2) + kv.key_stride() <= kv.values);
+  CHECK(reinterpret_cast<std::byte*>(kv.value_rows(3, 2) + kv.value_stride()) <= bytes.data() + bytes.size());
+}
