@@ -9,6 +9,7 @@
 // Errors name file and key. A key that would change a result and is not honoured is refused; others are ignored.
 #pragma once
 #include <cmath>
+#include <concepts>
 #include <filesystem>
 #include <initializer_list>
 #include <limits>
@@ -34,7 +35,8 @@ class ConfigFile {
   /// The same from text; `label` stands for the file in errors. Throws Error config_not_json.
   ConfigFile(std::string_view text, std::string label);
   /// The same from what has been read. Throws Error config_not_json where it is no object.
-  ConfigFile(nlohmann::json json, std::string label) : file_(std::move(label)), json_(std::move(json)) {
+  template <std::same_as<nlohmann::json> Json>  // nothing that becomes one: a string would be both
+  ConfigFile(Json json, std::string label) : file_(std::move(label)), json_(std::move(json)) {
     if (!json_.is_object()) fail(LoadError::config_not_json, "is not a JSON object");
   }
 
