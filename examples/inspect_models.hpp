@@ -130,7 +130,8 @@ class OneStack : public Model {
 
 inline std::unique_ptr<Model> open_model(const std::filesystem::path& folder, const Asked& asked) {
   const vt::ConfigFile file(folder / "config.json");
-  const std::string type = file.text("model_type", "");
+  const vt::KnownFamily* family = vt::family_of(file);
+  const std::string type = family == nullptr ? file.text("model_type", "") : family->names->model_type;
   if (type == "marian" || type == "bart") return std::make_unique<Seq2Seq>(folder, asked);
   if (type == "bert") return std::make_unique<OneStack<vt::Bert<float>>>(folder, asked, "encoder");
   if (type == "distilbert") return std::make_unique<OneStack<vt::DistilBert<float>>>(folder, asked, "encoder");

@@ -82,7 +82,8 @@ class Seq2SeqFolder {
  private:
   static std::unique_ptr<Model> load(const std::filesystem::path& folder) {
     const vitrine::ConfigFile file(folder / "config.json");
-    const std::string type = file.text("model_type", "");
+    const vitrine::KnownFamily* family = vitrine::family_of(file);
+    const std::string type = family == nullptr ? file.text("model_type", "") : family->names->model_type;
     if (type == "marian")
       return std::make_unique<vitrine::Marian<float>>(vitrine::load_model<vitrine::Marian<float>>(folder));
     if (type == "bart")

@@ -14,6 +14,9 @@ namespace vitrine::inline VITRINE_ABI {
 // them by its present score; or when none could at any length.
 enum class EarlyStopping : std::uint8_t { no, yes, never };
 
+// Most hypotheses of a source that a search keeps: more are taken for a mistake, from a file or a program alike.
+inline constexpr Index most_beams = 1024;
+
 // Transformers' options, by its names and with its defaults; `check` says which values make no sense. An id of -1 is
 // unset.
 struct GenerationConfig {
@@ -50,6 +53,8 @@ struct GenerationConfig {
 // bad_config for values that make no sense, with Transformers' reasons.
 inline Status check(const GenerationConfig& g, Index vocab_size, Index prompt = 1) {
   if (g.num_beams < 1) return {Status::bad_config, "num_beams must be at least 1", g.num_beams};
+  if (g.num_beams > most_beams)
+    return {Status::bad_config, "num_beams is more than a search keeps", g.num_beams, most_beams};
   if (g.num_return_sequences < 1)
     return {Status::bad_config, "num_return_sequences must be at least 1", g.num_return_sequences};
   if (g.num_return_sequences > g.num_beams)

@@ -1,8 +1,6 @@
 // Hugging Face's config.json of Bert, DistilBert and Gpt2, by Transformers' names and defaults.
 #pragma once
-#include <string>
-#include <string_view>
-#include <vitrine/io/config.hpp>
+#include <vitrine/io/config_family.hpp>
 #include <vitrine/models/gpt2.hpp>
 #include <vitrine/models/text_encoder.hpp>
 
@@ -16,88 +14,81 @@ TextEncoderConfig distilbert_config(const ConfigFile& file);
 // GPT-2's. Throws the same.
 Gpt2Config gpt2_config(const ConfigFile& file);
 
+// Transformers' BertConfig.
+inline constexpr ConfigFamily bert_family = {"bert",
+                                             "Bert",
+                                             {},
+                                             {{"position_embedding_type", "\"absolute\"", "relative positions"},
+                                              {"is_decoder", "false", "a causal BERT"},
+                                              {"add_cross_attention", "false", "cross-attention"}}};
+// Transformers' DistilBertConfig. (sinusoidal_pos_embds says how the stored positions were made.)
+inline constexpr ConfigFamily distilbert_family = {
+    "distilbert",
+    "DistilBert",
+    {{"hidden_size", "dim"}, {"num_attention_heads", "n_heads"}, {"num_hidden_layers", "n_layers"}}};
+// Transformers' GPT2Config. (reorder_and_upcast_attn says in which precision and order scores are computed; here that
+// is always the model's own, with the scale before the mask.)
+inline constexpr ConfigFamily gpt2_family = {"gpt2",
+                                             "GPT2",
+                                             {{"hidden_size", "n_embd"},
+                                              {"max_position_embeddings", "n_positions"},
+                                              {"num_attention_heads", "n_head"},
+                                              {"num_hidden_layers", "n_layer"}},
+                                             {{"add_cross_attention", "false", "cross-attention"}}};
+
 // ---- implementation
 
-namespace detail {
-
-inline void require_model_type(const ConfigFile& file, std::string_view model_type) {
-  const std::string type = file.text("model_type", "");
-  if (type != model_type)
-    file.fail(LoadError::config_mismatch, concat("\"model_type\" is ", in_quotes(type), ", not \"", model_type, "\""));
-}
-inline void require_divisible(const ConfigFile& file, const char* key, Index width, Index heads) {
-  if (width % heads != 0)
-    file.fail(LoadError::config_bad_value,
-              concat("\"", key, "\" ", width, " is not divisible by ", heads, " attention heads"));
-}
-
-inline constexpr Index most_width = 1 << 16, most_layers = 1024, most_heads = 4096, most_positions = 1 << 20;
-
-}  // namespace detail
-
 inline TextEncoderConfig bert_config(const ConfigFile& file) {
-  using namespace detail;
-  require_model_type(file, "bert");
-  file.require("position_embedding_type", "absolute", "relative positions");
-  file.require("is_decoder", false, "a causal BERT");
-  file.require("add_cross_attention", false, "cross-attention");
-  file.require("pruned_heads", nlohmann::json::object(), "layers with fewer heads than others");
+  const FamilyKeys keys(file, bert_family);
   TextEncoderConfig c;
-  c.vocab_size = file.integer("vocab_size", c.vocab_size, 1);
-  c.hidden_size = file.integer("hidden_size", c.hidden_size, 1, most_width);
-  c.num_hidden_layers = file.integer("num_hidden_layers", c.num_hidden_layers, 1, most_layers);
-  c.num_attention_heads = file.integer("num_attention_heads", c.num_attention_heads, 1, most_heads);
-  c.intermediate_size = file.integer("intermediate_size", c.intermediate_size, 1, 4 * most_width);
-  c.max_position_embeddings = file.integer("max_position_embeddings", c.max_position_embeddings, 1, most_positions);
-  c.type_vocab_size = file.integer("type_vocab_size", c.type_vocab_size, 1);
-  c.hidden_act = file.activation("hidden_act", "gelu");
-  c.layer_norm_eps = file.number("layer_norm_eps", c.layer_norm_eps);
-  c.pad_token_id = file.integer("pad_token_id", c.pad_token_id);
-  require_divisible(file, "hidden_size", c.hidden_size, c.num_attention_heads);
+  c.vocab_size = keys.size("vocab_size", 30522, most_ids);
+  c.hidden_size = keys.size("hidden_size", 768);
+  c.num_hidden_layers = keys.size("num_hidden_layers", 12, most_layers);
+  c.num_attention_heads = keys.size("num_attention_heads", 12, most_heads);
+  c.intermediate_size = keys.size("intermediate_size", 3072, 4 * most_width);
+  c.max_position_embeddings = keys.size("max_position_embeddings", 512, most_positions);
+  c.type_vocab_size = keys.size("type_vocab_size", 2, most_ids);
+  c.hidden_act = keys.activation("hidden_act", "gelu");
+  c.layer_norm_eps = keys.epsilon("layer_norm_eps", 1e-12);
+  c.pad_token_id = keys.id("pad_token_id", 0);
+  keys.require_divisible("hidden_size", c.hidden_size, "num_attention_heads", c.num_attention_heads);
   return c;
 }
 
 inline TextEncoderConfig distilbert_config(const ConfigFile& file) {
-  using namespace detail;
-  require_model_type(file, "distilbert");
-  file.require("pruned_heads", nlohmann::json::object(), "layers with fewer heads than others");
+  const FamilyKeys keys(file, distilbert_family);
   TextEncoderConfig c;
-  c.vocab_size = file.integer("vocab_size", c.vocab_size, 1);
-  c.hidden_size = file.integer("dim", 768, 1, most_width);
-  c.num_hidden_layers = file.integer("n_layers", 6, 1, most_layers);
-  c.num_attention_heads = file.integer("n_heads", 12, 1, most_heads);
-  c.intermediate_size = file.integer("hidden_dim", 3072, 1, 4 * most_width);
-  c.max_position_embeddings = file.integer("max_position_embeddings", 512, 1, most_positions);
-  c.hidden_act = file.activation("activation", "gelu");
-  c.pad_token_id = file.integer("pad_token_id", 0);
+  c.vocab_size = keys.size("vocab_size", 30522, most_ids);
+  c.hidden_size = keys.size("dim", 768);
+  c.num_hidden_layers = keys.size("n_layers", 6, most_layers);
+  c.num_attention_heads = keys.size("n_heads", 12, most_heads);
+  c.intermediate_size = keys.size("hidden_dim", 3072, 4 * most_width);
+  c.max_position_embeddings = keys.size("max_position_embeddings", 512, most_positions);
+  c.hidden_act = keys.activation("activation", "gelu");
+  c.pad_token_id = keys.id("pad_token_id", 0);
   c.type_vocab_size = 0, c.pooler = false;
-  require_divisible(file, "dim", c.hidden_size, c.num_attention_heads);
+  keys.require_divisible("dim", c.hidden_size, "n_heads", c.num_attention_heads);
   return c;
 }
 
-// reorder_and_upcast_attn is honoured: it says in which precision and order scores are computed, and here that is
-// always the model's own, with the scale before the mask.
 inline Gpt2Config gpt2_config(const ConfigFile& file) {
-  using namespace detail;
-  require_model_type(file, "gpt2");
-  file.require("add_cross_attention", false, "cross-attention");
-  file.require("pruned_heads", nlohmann::json::object(), "layers with fewer heads than others");
+  const FamilyKeys keys(file, gpt2_family);
   Gpt2Config c;
-  c.vocab_size = file.integer("vocab_size", c.vocab_size, 1);
-  c.n_positions = file.integer("n_positions", c.n_positions, 1, most_positions);
-  c.n_embd = file.integer("n_embd", c.n_embd, 1, most_width);
-  c.n_layer = file.integer("n_layer", c.n_layer, 1, most_layers);
-  c.n_head = file.integer("n_head", c.n_head, 1, most_heads);
-  c.n_inner = file.integer("n_inner", 4 * c.n_embd, 1, 4 * most_width);
-  c.activation_function = file.activation("activation_function", "gelu_new");
-  c.layer_norm_epsilon = file.number("layer_norm_epsilon", c.layer_norm_epsilon);
-  c.tie_word_embeddings = file.boolean("tie_word_embeddings", true);
-  c.scale_attn_weights = file.boolean("scale_attn_weights", true);
-  c.scale_attn_by_inverse_layer_idx = file.boolean("scale_attn_by_inverse_layer_idx", false);
-  if (file.has("bos_token_id")) c.bos_token_id = file.integer("bos_token_id");
-  if (const std::vector<Index> ends = file.ids("eos_token_id"); !ends.empty()) c.eos_token_id = ends.front();
-  if (file.has("pad_token_id")) c.pad_token_id = file.integer("pad_token_id");
-  require_divisible(file, "n_embd", c.n_embd, c.n_head);
+  c.vocab_size = keys.size("vocab_size", 50257, most_ids);
+  c.n_positions = keys.size("n_positions", 1024, most_positions);
+  c.n_embd = keys.size("n_embd", 768);
+  c.n_layer = keys.size("n_layer", 12, most_layers);
+  c.n_head = keys.size("n_head", 12, most_heads);
+  c.n_inner = keys.optional_size("n_inner", 4 * c.n_embd, 4 * most_width);
+  c.activation_function = keys.activation("activation_function", "gelu_new");
+  c.layer_norm_epsilon = keys.epsilon("layer_norm_epsilon", 1e-5);
+  c.tie_word_embeddings = keys.boolean("tie_word_embeddings", true);
+  c.scale_attn_weights = keys.boolean("scale_attn_weights", true);
+  c.scale_attn_by_inverse_layer_idx = keys.boolean("scale_attn_by_inverse_layer_idx", false);
+  c.bos_token_id = keys.id("bos_token_id", 50256);
+  c.eos_token_id = keys.id("eos_token_id", 50256);
+  c.pad_token_id = keys.id("pad_token_id", -1);
+  keys.require_divisible("n_embd", c.n_embd, "n_head", c.n_head);
   return c;
 }
 

@@ -1,0 +1,37 @@
+// The families of checkpoints that vt::load_model knows, and which of them a config.json is of.
+//
+//   const vt::KnownFamily* family = vt::family_of(vt::ConfigFile("folder/config.json"));   family->names->model_type
+#pragma once
+#include <vitrine/io/config_family.hpp>
+#include <vitrine/io/seq2seq_config.hpp>
+#include <vitrine/io/text_config.hpp>
+
+namespace vitrine::inline VITRINE_ABI {
+
+/// A family, and its reader, which throws what the reader of its own type throws: for looking at a file alone.
+struct KnownFamily {
+  const ConfigFamily* names;
+  void (*read)(const ConfigFile& file);
+};
+
+/// All of them, in the order in which a class's name is looked for.
+inline constexpr KnownFamily config_families[] = {
+    {&marian_family, [](const ConfigFile& file) { (void)seq2seq_config(file, "marian"); }},
+    {&bart_family, [](const ConfigFile& file) { (void)seq2seq_config(file, "bart"); }},
+    {&bert_family, [](const ConfigFile& file) { (void)bert_config(file); }},
+    {&distilbert_family, [](const ConfigFile& file) { (void)distilbert_config(file); }},
+    {&gpt2_family, [](const ConfigFile& file) { (void)gpt2_config(file); }}};
+
+/// The family of the class that wrote the file (`architectures`), else that of its model_type; null for any other.
+/// Throws Error config_bad_value for a model_type that is no string.
+inline const KnownFamily* family_of(const ConfigFile& file) {
+  for (const std::string& name : detail::class_names(file))
+    for (const KnownFamily& family : config_families)
+      if (family.names->has_class(name)) return &family;
+  const std::string type = file.text("model_type", "");
+  for (const KnownFamily& family : config_families)
+    if (type == family.names->model_type) return &family;
+  return nullptr;
+}
+
+}  // namespace vitrine::inline VITRINE_ABI
