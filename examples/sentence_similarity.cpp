@@ -1,4 +1,5 @@
-// Sentences to vectors with a real BERT (all-MiniLM-L6-v2), how similar they are, and which tokens look at which.
+// Sentences to vectors with a real BERT (all-MiniLM-L6-v2), how similar they are, and which tokens look at which: what
+// sentence-transformers makes of the folder.
 //   build/examples/sentence_similarity --model FOLDER [--html attention.html] [SENTENCE...]
 #include <vitrine/vitrine.hpp>
 
@@ -6,8 +7,10 @@
 #include <vitrine/inspect/viewer.hpp>
 #include <vitrine/io/checkpoint.hpp>
 #include <vitrine/io/npy.hpp>
+#include <vitrine/io/sentence_modules.hpp>
 #include <vitrine/text/wordpiece.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <iostream>
@@ -19,6 +22,8 @@ namespace {
 using vt::Index;
 namespace inspect = vt::inspect;
 using Vectors = vt::RowMajor<float>;  // a sentence a row
+using Model = vt::TextEncoder<float>;
+using Result = vt::TextEncoderResult<vt::keep::Nothing, float>;
 
 struct Options {
   std::string model, html, embeddings;
@@ -37,12 +42,14 @@ OptionTable option_table(Options& o) {
                     "The cosines of sentences (without any: a line each from stdin), and which tokens of the first one "
                     "look at which.\n",
                     "Exit: 0, or 2 for a bad option or a file that cannot be read.\n");
-  table.text("--model", "FOLDER", "a BERT for sentences: config.json, model.safetensors, tokenizer.json or vocab.txt",
+  table.text("--model", "FOLDER",
+             "a BERT or DistilBERT for sentences: config.json, model.safetensors, tokenizer.json or vocab.txt",
              o.model);
   table.number("--layer", "of the picture, counted from 0", o.layer, 0, 999);
   table.number("--head", "the same; without it the mean of the layer's heads", o.head, 0, 999);
   table.text("--html", "FILE", "a page with every layer's and head's map of every sentence", o.html);
-  table.text("--embeddings", "FILE", "the vectors as .npy, (sentences, width), of length 1; then no picture",
+  table.text("--embeddings", "FILE",
+             "the vectors as .npy, (sentences, width), as modules.json says, of length 1 without one; then no picture",
              o.embeddings);
   table.toggle("--ids", "only the ids of each line's tokens", o.ids);
   table.number("--threads", "0: all processors", o.threads, 0, 999);
@@ -50,12 +57,29 @@ OptionTable option_table(Options& o) {
   return table;
 }
 
-// As sentence-transformers does it: the mean over a sentence's tokens, [CLS] and [SEP] among them, of length 1. Ragged
-// input: nothing is computed for padding. 32 sentences at a time; no map is kept.
-Vectors embed(const vt::Bert<float>& model, vt::Workspace& workspace,
+Model load(const std::filesystem::path& folder) {
+  const vt::KnownFamily* family = vt::family_of(vt::ConfigFile(folder / "config.json"));
+  if (family != nullptr && family->names == &vt::distilbert_family)
+    return vt::load_model<vt::DistilBert<float>>(folder);
+  return vt::load_model<vt::Bert<float>>(folder);
+}
+
+// The folder's tokenizer, which loses the case of letters too where sentence-transformers' own configuration asks.
+vt::WordPiece open_tokenizer(const vt::SentenceModules& modules) {
+  vt::WordPiece tokenizer(modules.transformer());
+  if (!modules.lower_case() || tokenizer.options().lower_case) return tokenizer;
+  vt::WordPieceOptions options = tokenizer.options();
+  options.lower_case = true;
+  std::vector<std::string> tokens;
+  for (Index id = 0; id < tokenizer.size(); ++id) tokens.push_back(tokenizer.token(id));
+  return vt::WordPiece(std::move(tokens), options, modules.transformer().string());
+}
+
+// Ragged input: nothing is computed for padding. 32 sentences at a time; no map is kept.
+Vectors embed(const Model& model, const vt::SentenceModules& modules, vt::Workspace& workspace,
               const std::vector<std::vector<Index>>& sentences) {
-  Vectors vectors(Index(sentences.size()), model.config().hidden_size);
-  vt::BertResult<vt::keep::Nothing, float> result;
+  Vectors vectors;
+  Result result;
   for (std::size_t first = 0; first < sentences.size(); first += 32) {
     std::vector<Index> ids, lengths;
     for (std::size_t i = first; i < std::min(first + 32, sentences.size()); ++i) {
@@ -63,10 +87,18 @@ Vectors embed(const vt::Bert<float>& model, vt::Workspace& workspace,
       lengths.push_back(Index(sentences[i].size()));
     }
     vt::throw_if_failed(model.forward_into(result, workspace, vt::Tokens(ids, lengths), {}, vt::keep::nothing));
-    for (std::size_t b = 0; b < lengths.size(); ++b)
-      vectors.row(Index(first + b)) = result.output.matrix(Index(b)).colwise().mean().normalized();
+    for (std::size_t b = 0; b < lengths.size(); ++b) {
+      const auto hidden = result.output.matrix(Index(b));
+      const std::vector<float> vector = modules.vector(hidden.data(), hidden.rows(), hidden.cols());
+      if (vectors.size() == 0) vectors.resize(Index(sentences.size()), Index(vector.size()));
+      std::copy(vector.begin(), vector.end(), vectors.row(Index(first + b)).data());
+    }
   }
   return vectors;
+}
+
+float cosine(const Vectors& vectors, Index i, Index j) {
+  return vectors.row(i).normalized().dot(vectors.row(j).normalized());
 }
 
 std::vector<std::string> names(const vt::WordPiece& tokenizer, const std::vector<Index>& ids) {
@@ -76,37 +108,35 @@ std::vector<std::string> names(const vt::WordPiece& tokenizer, const std::vector
 }
 
 void run(const Options& options) {
-  const std::filesystem::path folder = options.model;
-  const vt::WordPiece tokenizer(folder);
+  const vt::SentenceModules modules(options.model);
+  const vt::WordPiece tokenizer = open_tokenizer(modules);
   if (options.ids) {
     for (const std::string& sentence : options.sentences) {
-      for (Index id : tokenizer.encode(sentence)) std::printf("%td ", id);
+      for (Index id : tokenizer.encode(modules.prompt() + sentence)) std::printf("%td ", id);
       std::printf("\n");
     }
     return;
   }
   const auto start = std::chrono::steady_clock::now();
-  const auto model = vt::load_model<vt::Bert<float>>(folder);
+  const Model model = load(modules.transformer());
   const std::chrono::duration<double, std::milli> loading = std::chrono::steady_clock::now() - start;
   std::fprintf(stderr, "model ready in %.0f ms\n", loading.count());
   const Index layers = model.config().num_hidden_layers, heads = model.config().num_attention_heads;
   if (options.layer >= layers || options.head >= heads)
     refuse("the model has " + std::to_string(layers) + " layers of " + std::to_string(heads) + " heads");
-  Index most = model.max_length();  // what the model was trained for
-  if (std::filesystem::exists(folder / "sentence_bert_config.json"))
-    most = std::min(most, vt::ConfigFile(folder / "sentence_bert_config.json").integer("max_seq_length", most, 2));
   std::vector<std::vector<Index>> sentences;
-  for (const std::string& sentence : options.sentences) sentences.push_back(tokenizer.encode(sentence, most));
+  for (const std::string& sentence : options.sentences)
+    sentences.push_back(tokenizer.encode(modules.prompt() + sentence, modules.max_seq_length(model.max_length())));
 
   vt::Workspace workspace(vt::heap(), int(options.threads));
-  const Vectors vectors = embed(model, workspace, sentences);
+  const Vectors vectors = embed(model, modules, workspace, sentences);
   if (!options.embeddings.empty()) {
     vt::save_npy(options.embeddings, {vectors.rows(), vectors.cols()},
                  std::span<const float>(vectors.data(), std::size_t(vectors.size())));
     return;
   }
   for (Index i = 0; i < vectors.rows(); ++i) {
-    for (Index j = 0; j < vectors.rows(); ++j) std::printf("%7.3f", double(vectors.row(i).dot(vectors.row(j))));
+    for (Index j = 0; j < vectors.rows(); ++j) std::printf("%7.3f", double(cosine(vectors, i, j)));
     std::printf("   %s\n", vt::inspect::visible(options.sentences[std::size_t(i)], " ").c_str());
   }
   if (sentences.empty()) return;
@@ -123,7 +153,7 @@ void run(const Options& options) {
                                         names(tokenizer, sentences[0]), inspect::terminal_options())
                   .c_str());
   if (options.html.empty()) return;
-  std::vector<vt::BertResult<vt::DefaultKeep, float>> results;
+  std::vector<vt::TextEncoderResult<vt::DefaultKeep, float>> results;
   inspect::Page page{.title = "which tokens look at which"};
   for (const auto& ids : sentences) results.push_back(model(vt::Tokens(ids)));
   for (std::size_t i = 0; i < sentences.size(); ++i) {

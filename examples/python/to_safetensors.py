@@ -71,7 +71,7 @@ def save(module, path, dtype=None, force=False):
     """
     kind, config = describe(module)
     metadata = {"module": kind, "config": json.dumps(config), "torch": str(_import_torch().__version__)}
-    _write(dict(unwrap(module).state_dict()), str(path), metadata, dtype, force)
+    _write(_completed(kind, config, unwrap(module)), str(path), metadata, dtype, force)
 
 
 def unwrap(module):
@@ -105,6 +105,8 @@ def describe(module):
         if isinstance(module, base):
             _require_unchanged(module, base)
             config = read(module)
+            if kind != "MultiheadAttention":
+                config["bias"] = any(name.endswith("bias") for name in module.state_dict())
             _check_parameters(kind, config, module)
             return kind, config
     raise Refusal(
@@ -113,6 +115,12 @@ def describe(module):
         "one inside it, or save its parameters "
         "alone: torch.save(module.state_dict(), 'weights.pt') and then to_safetensors.py weights.pt"
     )
+
+
+def parameters(module):
+    """A live module's parameters by PyTorch's names, as save writes them, whole: where only some of the linear layers
+    and norms have a bias the others get zeros, and a norm without weight and bias gets ones and zeros."""
+    return _completed(*describe(module), unwrap(module))
 
 
 def _require_unchanged(module, base):
@@ -157,7 +165,6 @@ def _layer_config(layer):
         "activation": activation_name(layer.activation),
         "layer_norm_eps": _same("the eps of the layer's norms", [_eps(norm) for norm in norms]),
         "norm_first": bool(layer.norm_first),
-        "bias": layer.linear1.bias is not None,
     }
 
 
@@ -292,9 +299,30 @@ def _attention_shapes(embed_dim, bias=True, add_bias_kv=False, add_zero_attn=Fal
     return shapes
 
 
+def _completed(kind, config, module):
+    torch = _import_torch()
+    state = dict(module.state_dict())
+    dtype = next((value.dtype for value in state.values()), torch.float32)
+    for name, shape in parameter_shapes(kind, config).items():
+        owner_name, _, kind_of = name.rpartition(".")
+        try:
+            owner = module.get_submodule(owner_name)
+        except AttributeError:
+            continue
+        if name in state or getattr(owner, kind_of, 0) is not None:
+            continue  # it is there, or it is something else
+        if isinstance(owner, torch.nn.LayerNorm) and tuple(owner.normalized_shape) != shape:
+            continue
+        if kind_of.endswith("bias"):
+            state[name] = torch.zeros(shape, dtype=dtype)
+        elif isinstance(owner, torch.nn.LayerNorm):
+            state[name] = torch.ones(shape, dtype=dtype)
+    return state
+
+
 def _check_parameters(kind, config, module):
     expected = parameter_shapes(kind, config)
-    found = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in _completed(kind, config, module).items()}
     faults = [f"{name} is missing" for name in expected if name not in found]
     faults += [f"{name} is unexpected" for name in found if name not in expected]
     faults += [

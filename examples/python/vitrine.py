@@ -109,7 +109,7 @@ def _write_case(path, module, inputs, scalar, arguments):
             "the module is in training mode; vitrine computes what it gives after module.eval(), without dropout",
             stacklevel=3,
         )
-    state = {name: _numpy(name, value) for name, value in module.state_dict().items()}
+    state = {name: _numpy(name, value) for name, value in to_safetensors.parameters(module).items()}
     if scalar is None:
         scalar = "double" if any(value.dtype == np.float64 for value in state.values()) else "float"
     if scalar not in ("float", "double"):

@@ -219,6 +219,19 @@ TEST_CASE("what generation refuses") {
   refused([](auto& g) { g.bad_words_ids = {{5, 99}}; });
   refused([](auto& g) { g.max_new_tokens = 0, g.max_length = 1; });
   refused([](auto& g) { g.max_new_tokens = 25; });  // more than there are positions
+  // What a file may not ask for either: sizes that no search has, a penalty that is no number.
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  for (const double penalty : {infinity, -infinity, std::numeric_limits<double>::quiet_NaN()})
+    refused([&](auto& g) { g.num_beams = 3, g.length_penalty = penalty; });
+  for (const Index size : {Index{1025}, Index{1} << 40, Index{1} << 62, std::numeric_limits<Index>::max()})
+    refused([&](auto& g) { g.num_beams = size; });
+  for (const Index length : {(Index{1} << 24) + 1, std::numeric_limits<Index>::max()}) {
+    refused([&](auto& g) { g.max_new_tokens = length; });
+    refused([&](auto& g) { g.max_new_tokens = 0, g.max_length = length; });
+    refused([&](auto& g) { g.min_length = length; });
+    refused([&](auto& g) { g.min_new_tokens = length; });
+    refused([&](auto& g) { g.no_repeat_ngram_size = length; });
+  }
   CHECK_THROWS_AS((void)vt::score(model, workspace, source, {{3, 23}}, options()), vt::StatusError);
   CHECK_THROWS_AS((void)vt::score(model, workspace, source, {{3, -1}}, options()), vt::StatusError);
   CHECK(vt::generate(model, workspace, vt::Tokens(ids.data(), 0, 0), options()).empty());
@@ -237,4 +250,16 @@ TEST_CASE("what generation refuses") {
                          "vitrine: the model's logits are not finite: there is nothing to choose by [not_supported]",
                          vt::StatusError);
   }
+}
+
+TEST_CASE("a prompt that is too long is what is blamed") {
+  vt::Gpt2<float> model({.vocab_size = 11, .n_positions = 8, .n_embd = 8, .n_layer = 1, .n_head = 2});
+  vt::throw_if_failed(model.init(1));
+  vt::Workspace workspace(vt::heap(), 1);
+  const std::vector<Index> prompt(9, 3);
+  CHECK_THROWS_WITH_AS((void)vt::generate(model, workspace, std::span<const Index>(prompt), vt::GenerationConfig{}),
+                       "vitrine: a prompt has more ids than the model has positions (got 9, expected 8) [bad_shape]",
+                       vt::StatusError);
+  CHECK(vt::generate(model, workspace, std::span<const Index>(prompt).first(8), vt::GenerationConfig{})[0].ids.size() ==
+        1);
 }

@@ -1,8 +1,12 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
+#include <initializer_list>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
+#include <vitrine/generate/generate.hpp>
+#include <vitrine/io/checkpoint.hpp>
 #include <vitrine/io/generation_file.hpp>
 
 #include "scratch.hpp"
@@ -105,4 +109,32 @@ TEST_CASE("a folder without generation_config.json: what its config.json states"
   CHECK(read(old + "}", "{\"eos_token_id\": 3}").forced_bos_token_id == -1);
   CHECK(read("{}", old + "}").forced_bos_token_id == -1);
   CHECK(read("{}", old + R"(, "_from_model_config": true})").forced_bos_token_id == 0);
+}
+
+// Wanted: Transformers 5.23's generate, from folders with bart_0's weights and these keys.
+TEST_CASE("what is generated from a folder without generation_config.json") {
+  const std::filesystem::path original = "tests/golden/models/bart_0";
+  const auto generated = [&](std::initializer_list<const char*> without, const nlohmann::json& with) {
+    const Scratch scratch;
+    nlohmann::json config = nlohmann::json::parse(read_text(original / "config.json"));
+    for (const char* key : without) config.erase(key);
+    config.update(with);
+    scratch.write("config.json", config.dump());
+    std::filesystem::copy_file(original / "model.safetensors", scratch / "model.safetensors");
+    const auto model = vt::load_model<vt::Bart<float>>(scratch.folder);
+    vt::Workspace workspace(vt::heap(), 1);
+    auto options = vt::read_generation_config(scratch.folder);
+    options.max_new_tokens = 5;
+    const std::vector<Index> source = {3, 4, 5, 2};
+    return vt::generate(model, workspace, vt::Tokens(source), options)[0][0].ids;
+  };
+  const auto none = nlohmann::json::object();
+  CHECK(generated({}, none) == std::vector<Index>{7, 7, 7, 7, 2});
+  CHECK(generated({"forced_eos_token_id"}, none) == std::vector<Index>{7, 7, 7, 7, 7});
+  CHECK(generated({"eos_token_id"}, none) == std::vector<Index>{7, 7, 7, 7, 2});
+  CHECK(generated({"decoder_start_token_id"}, none) == std::vector<Index>{7, 7, 7, 7, 2});
+  CHECK(generated({"eos_token_id", "forced_eos_token_id"}, none) == std::vector<Index>{7, 7, 7, 7, 7});
+  CHECK(generated({}, {{"force_bos_token_to_be_generated", true}}) == std::vector<Index>{0, 7, 7, 7, 2});
+  CHECK(generated({}, {{"force_bos_token_to_be_generated", true}, {"bos_token_id", 9}}) ==
+        std::vector<Index>{9, 7, 7, 7, 2});
 }

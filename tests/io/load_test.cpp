@@ -412,3 +412,32 @@ TEST_CASE("copies share what is loaded") {
   copy.parameters([&](const char*, const auto& p) { places[1].push_back(p.values.data()); });
   CHECK(places[0] == places[1]);
 }
+
+TEST_CASE("load_module builds what the file's configuration says") {
+  const Scratch scratch;
+  const auto round_trip = [&]<class M>(const M& module) {
+    vt::save(module, scratch / "module.safetensors");
+    const auto same = vt::load_module<M>(scratch / "module.safetensors");
+    CHECK(values(same) == values(module));
+    CHECK(vt::write_config(same.config()) == vt::write_config(module.config()));
+  };
+  round_trip(scrambled(vt::EncoderLayer<float>({.d_model = 12, .nhead = 3, .dim_feedforward = 7, .norm_first = true})));
+  round_trip(
+      scrambled(vt::Encoder<float>({.layer = {.d_model = 8, .nhead = 2, .dim_feedforward = 5}, .num_layers = 3})));
+  round_trip(
+      scrambled(vt::Decoder<float>({.layer = {.d_model = 8, .nhead = 4, .dim_feedforward = 5}, .num_layers = 2})));
+  round_trip(scrambled(vt::MultiheadAttention<float>({.embed_dim = 8, .num_heads = 2, .kdim = 3})));
+
+  std::string message;
+  const auto error = [&] {
+    return error_of([&] { (void)vt::load_module<vt::Decoder<float>>(scratch / "module.safetensors"); }, &message);
+  };
+  CHECK(error() == "config_mismatch");
+  CHECK(has(message, "holds a module of class \"MultiheadAttention\", not \"Decoder\""));
+  scratch.write("module.safetensors", container("{}"));
+  CHECK(error() == "config_missing");
+  CHECK(has(message, "vt::save"));
+  scratch.write("module.safetensors",
+                container(R"({"__metadata__":{"module":"Decoder","config":"{\"nhead\": \"two\"}"}})"));
+  CHECK(error() == "config_bad_value");
+}

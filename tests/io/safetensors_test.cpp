@@ -106,25 +106,37 @@ TEST_CASE("a folder: model.safetensors, or an index and its shards") {
   CHECK(*file.at("b").file == (scratch / "s2.safetensors").string());
   CHECK(vt::SafeTensors(scratch / "model.safetensors.index.json").names().size() == 2);
 
+  // As Transformers 5.23: the index says which shards there are, and the shards which tensors.
   std::string message;
   index(R"({"weight_map":{"a":"s1.safetensors","c":"s2.safetensors"}})");
-  CHECK(error_of(open, &message) == "missing_tensors");
-  CHECK(message.find("\"c\"") != std::string::npos);
-  index(R"({"weight_map":{"a":"s1.safetensors","b":"s1.safetensors","c":"s2.safetensors"}})");
-  CHECK(error_of(open) == "missing_tensors");
+  CHECK(vt::SafeTensors(scratch.folder).names() == std::vector<std::string>{"a", "b"});
+  CHECK(error_of(
+            [&] {
+              const vt::SafeTensors named(scratch.folder);
+              (void)named.at("c");
+            },
+            &message) == "no_such_tensor");
+  index(R"({"weight_map":{"a":"./s2.safetensors","b":"s1.safetensors","c":"s2.safetensors"}})");
+  CHECK(vt::SafeTensors(scratch.folder).names() == std::vector<std::string>{"a", "b"});
+  std::filesystem::create_directories(scratch / "parts");
   scratch.write(
-      "s1.safetensors",
+      "parts/s3.safetensors",
       container(
           R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"z":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}})",
-          "x"));
-  index(R"({"weight_map":{"a":"s1.safetensors","b":"s2.safetensors"}})");
-  CHECK(error_of(open, &message) == "unexpected_tensors");
-  CHECK(message.find("\"z\"") != std::string::npos);
+          "y"));
+  index(R"({"weight_map":{"z":"parts/s3.safetensors","b":"s2.safetensors"}})");
+  CHECK(vt::SafeTensors(scratch.folder).names() == std::vector<std::string>{"a", "b", "z"});
+  index(R"({"weight_map":{"a":"s1.safetensors","z":"parts/s3.safetensors"}})");  // of two the last shard's holds
+  CHECK([&] {
+    const vt::SafeTensors both(scratch.folder);
+    return both.at("a").to_vector<int>();
+  }() == std::vector<int>{'x'});
   index(R"({"weight_map":{"a":"s9.safetensors"}})");
   CHECK(error_of(open) == "file_missing");
   for (const std::string bad :
        {R"({"weight_map":{"a":"../s1.safetensors"}})", R"({"weight_map":{"a":"/etc/passwd"}})",
-        R"({"weight_map":{"a":""}})", R"({"weight_map":{"a":"s\u0000"}})", R"({"weight_map":{"a":1}})",
+        R"({"weight_map":{"a":""}})", R"({"weight_map":{"a":"x/../../s1.safetensors"}})",
+        R"({"weight_map":{"a":"parts/"}})", R"({"weight_map":{"a":"s\u0000"}})", R"({"weight_map":{"a":1}})",
         R"({"weight_map":{"a":{"b":"s1"}}})", R"({"weight_map":["s1"]})", R"({"weight_map":"s1"})",
         R"({"weight_map":{}})", R"({})", R"({"a":"b"})"}) {
     CAPTURE(bad);
@@ -175,4 +187,39 @@ TEST_CASE("a folder without a model says what it holds") {
   CHECK(error_of([&] { vt::SafeTensors{scratch.folder}; }, &message) == "file_missing");
   CHECK(message.ends_with("; name one of its files: adapter.safetensors"));
   CHECK(error_of([&] { vt::SafeTensors(scratch / "none.safetensors"); }) == "file_missing");
+}
+
+TEST_CASE("metadata: the last of a key holds") {
+  const std::string bytes = container(R"({"__metadata__":{"k":"1","j":"0","k":"2"}})");
+  const vt::SafeTensors file(std::as_bytes(std::span(bytes)));
+  CHECK(file.metadata().at("k") == "2");
+  CHECK(file.metadata().size() == 2);
+}
+
+TEST_CASE("what is no safetensors file is called what it is") {
+  const Scratch scratch;
+  const auto message_of = [&](const std::string& bytes) {
+    std::string message;
+    CHECK(error_of([&] { vt::SafeTensors(scratch.write("model.safetensors", bytes)); }, &message) != "no error");
+    return message;
+  };
+  const auto says = [&](const std::string& bytes, const std::string& part) {
+    CHECK(message_of(bytes).find(part) != std::string::npos);
+  };
+  const std::string rest(64, 'x');
+  says(std::string("\x93NUMPY\x01\x00", 8) + rest, "is a NumPy array (.npy), which vt::Npy reads, and not safetensors");
+  says(std::string("PK\3\4\x14\0\0\0\0\0", 10) + std::string(20, '\0') + "a.npy" + rest,
+       "is an archive of NumPy arrays (.npz)");
+  says(std::string("PK\3\4\x14\0\0\0\0\0", 10) + std::string(20, '\0') + "archive/data.pkl" + rest, "is a zip archive");
+  says("version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 3\n", "is a Git LFS pointer");
+  says("<!DOCTYPE html><html></html>", "is a web page");
+  says("\x89HDF\r\n\x1a\n" + rest, "is an HDF5 file");
+  says(std::string("GGUF\3\0\0\0", 8) + rest, "is a GGUF file");
+  says(std::string("\x80\x02\x8a\x0alFc", 7) + rest, "is a Python pickle");
+  says("short", "has 5 bytes");
+  std::string message;
+  CHECK(error_of([&] { vt::SafeTensors{"no-such-owner/no-such-model"}; }, &message) == "file_missing");
+  CHECK(message.find("hf download no-such-owner/no-such-model --local-dir no-such-model") != message.npos);
+  CHECK(error_of([&] { vt::SafeTensors{"no-such-file.safetensors"}; }, &message) == "file_missing");
+  CHECK(message.find("hf download") == message.npos);
 }

@@ -118,6 +118,10 @@ examples/exercises/README.md: g++ -std=c++20 -O1 -I include examples/exercises/1
 examples/sentence_similarity.md: pip download
 # .ci/run embedded, which has the compiler.
 examples/embedded/README.md: arm-none-eabi-g++
+# The network and the hub: no test has them.
+examples/get_a_model.md: python3 -m pip install huggingface_hub
+examples/get_a_model.md: git lfs install
+examples/get_a_model.md: python3 examples/python/to_safetensors.py opus-mt-en-de
 END
 }
 # SCRATCH PAGE...: in the present folder, all but what SCRATCH/elsewhere lists.

@@ -319,6 +319,30 @@ def test_transformer():
     compare(scrambled(nn.Transformer(32, 4, 1, 1, 48, batch_first=True, norm_first=True, bias=False)), src, tgt)
 
 
+def test_biases_and_norms_that_only_some_have():
+    x, memory = randn(2, 6, 32), randn(2, 4, 32)
+    plain = nn.LayerNorm(32, elementwise_affine=False)
+    compare(scrambled(nn.TransformerEncoder(encoder_layer(bias=False), 2, nn.LayerNorm(32))), x, mask=causal(6))
+    compare(scrambled(nn.TransformerEncoder(encoder_layer(), 2, nn.LayerNorm(32, bias=False))), x)
+    compare(scrambled(nn.TransformerEncoder(encoder_layer(bias=False), 2, plain)), x)
+    compare(scrambled(nn.TransformerEncoder(encoder_layer(), 2, plain)), x)
+    decoder = nn.TransformerDecoderLayer(32, 4, 48, batch_first=True, bias=False)
+    compare(scrambled(nn.TransformerDecoder(decoder, 2, nn.LayerNorm(32))), x, memory)
+    layer = encoder_layer()
+    layer.linear1 = nn.Linear(32, 48, bias=False)
+    layer.norm2 = plain
+    compare(scrambled(layer), x)
+    encoder = nn.TransformerEncoder(encoder_layer(), 2)
+    encoder.layers[1].self_attn.out_proj.bias = None
+    compare(scrambled(encoder), x)
+    assert to_safetensors.describe(nn.TransformerEncoder(encoder_layer(bias=False), 2, plain))[1]["bias"] is False
+    with folder():
+        module = scrambled(nn.TransformerEncoder(encoder_layer(bias=False), 1, nn.LayerNorm(32)))
+        to_safetensors.save(module, "m.safetensors")
+        tensors = safetensors.torch.load_file("m.safetensors")
+        assert not tensors["layers.0.self_attn.in_proj_bias"].any() and tensors["norm.bias"].any()
+
+
 def test_double():
     encoder = scrambled(nn.TransformerEncoder(encoder_layer(dtype=torch.float64), 2))
     compare(encoder, randn(2, 6, 32, dtype=torch.float64), scalar="double", mask=causal(6).double())
@@ -443,8 +467,8 @@ def test_modules_that_compute_something_else_are_refused():
     refused(lambda: describe(nn.TransformerEncoder(encoder_layer(), 2, nn.LayerNorm(32, eps=1e-6))), "1e-06", "1e-05")
     refused(lambda: describe(nn.TransformerEncoder(encoder_layer(), 2, nn.Identity())), "Identity")
     layer = encoder_layer()
-    layer.linear1 = nn.Linear(32, 48, bias=False)
-    refused(lambda: describe(layer), "linear2.bias is unexpected")
+    layer.norm1 = nn.LayerNorm((5, 32), elementwise_affine=False)
+    refused(lambda: describe(layer), "norm1.weight is missing")
     layer = encoder_layer()
     nn.utils.parametrizations.weight_norm(layer.linear1)
     refused(lambda: describe(layer), "linear1.weight is missing", "parametrizations")

@@ -183,6 +183,9 @@ template <class S, class K>
 std::vector<CausalHypothesis<K, S>> generate(const Gpt2<S>& model, Workspace& workspace, std::span<const Index> prompt,
                                              const GenerationConfig& given, const K& keep, EndRow end) {
   if (prompt.empty()) throw_if_failed({Status::bad_shape, "a prompt has no ids", 0, 1});
+  if (Index(prompt.size()) > model.max_length())
+    throw_if_failed({Status::bad_shape, "a prompt has more ids than the model has positions", Index(prompt.size()),
+                     model.max_length()});
   const Index past = Index(prompt.size()) - 1;
   const GenerationConfig config = detail::search_config(model, given, past + 1);
   CausalSteps<S> steps(model, workspace, {.max_length = config.limit(past + 1) - 1, .beams = config.num_beams});
@@ -236,6 +239,9 @@ CausalScored<K, S> score(const Gpt2<S>& model, Workspace& workspace, std::span<c
                          const std::vector<std::vector<Index>>& targets, const K& keep, const Gpt2Masks<S>& masks) {
   const Index vocab = model.vocab_size();
   if (prompt.empty()) throw_if_failed({Status::bad_shape, "a prompt has no ids", 0, 1});
+  if (Index(prompt.size()) > model.max_length())
+    throw_if_failed({Status::bad_shape, "a prompt has more ids than the model has positions", Index(prompt.size()),
+                     model.max_length()});
   detail::check_targets(targets, vocab);
   const Index past = Index(prompt.size()) - 1;
   std::vector<Index> packed, lengths;

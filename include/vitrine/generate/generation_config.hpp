@@ -1,6 +1,8 @@
 // What generation may do, by Transformers' names and with its defaults. Options that are not here are not honoured, and
 // reading a file that asks for one is an error (io/config.hpp).
 #pragma once
+#include <bit>
+#include <cstdint>
 #include <functional>
 #include <span>
 #include <string_view>
@@ -14,8 +16,9 @@ namespace vitrine::inline VITRINE_ABI {
 // them by its present score; or when none could at any length.
 enum class EarlyStopping : std::uint8_t { no, yes, never };
 
-// Most hypotheses of a source that a search keeps: more are taken for a mistake, from a file or a program alike.
-inline constexpr Index most_beams = 1024;
+// Most hypotheses of a source that a search keeps, and most ids: more are taken for a mistake, from a file or a program
+// alike.
+inline constexpr Index most_beams = 1024, most_length = 1 << 24;
 
 // Transformers' options, by its names and with its defaults; `check` says which values make no sense. An id of -1 is
 // unset.
@@ -60,6 +63,12 @@ inline Status check(const GenerationConfig& g, Index vocab_size, Index prompt = 
   if (g.num_return_sequences > g.num_beams)
     return {Status::bad_config, "num_return_sequences has to be smaller or equal to num_beams", g.num_return_sequences,
             g.num_beams};
+  for (Index length : {g.max_length, g.max_new_tokens, g.min_length, g.min_new_tokens, g.no_repeat_ngram_size})
+    if (length > most_length)
+      return {Status::bad_config, "a length is more ids than a search makes", length, most_length};
+  constexpr std::uint64_t infinite = 0x7ff0000000000000u;  // by its bits: -ffast-math takes every number for finite
+  if ((std::bit_cast<std::uint64_t>(g.length_penalty) & infinite) == infinite)
+    return {Status::bad_config, "length_penalty must be finite"};
   if (g.limit(prompt) <= prompt)
     return {Status::bad_config, "max_length leaves no room for a token", g.limit(prompt), prompt + 1};
   if (g.max_new_tokens < 0 || g.min_length < 0 || g.min_new_tokens < 0 || g.no_repeat_ngram_size < 0)

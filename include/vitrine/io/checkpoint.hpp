@@ -2,13 +2,17 @@
 //
 //   auto model = vt::load_model<vt::Marian<float>>("opus-mt-en-de");
 //
-// With or without the prefix of a model with a head ("model.", "bert.", ...); F16 and BF16 are widened; tied tensors
-// that are stored twice must be equal. Throws Error: what ConfigFile, SafeTensors and load throw.
+// With or without the prefix of a model with a head ("model.", "bert.", ...); F16 and BF16 are widened. As in
+// Transformers, the tensors of a task's head (a classifier, ...) are left out, and an embedding or an output matrix
+// that is stored beside the one to which the configuration ties it, and differs, is used as it is; a line on stderr
+// tells.
 #pragma once
 #include <filesystem>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
+#include <vector>
 #include <vitrine/io/config.hpp>
 #include <vitrine/io/load.hpp>
 #include <vitrine/io/safetensors.hpp>
@@ -22,7 +26,7 @@ namespace vitrine::inline VITRINE_ABI {
 /// and given back piece by piece. Throws Error: config_mismatch for another kind of model, and what ConfigFile,
 /// SafeTensors and load throw.
 template <class M>
-M load_model(const std::filesystem::path& folder);
+M load_model(const std::filesystem::path& folder, const Remark& remark = remark_on_stderr);
 
 namespace detail {
 
@@ -53,8 +57,74 @@ inline std::vector<std::string> seq2seq_tensors(std::string name) {
   return {name};
 }
 
+/// Which tensors a sequence-to-sequence model's three matrices of words are. Those that are stored and differ from what
+/// the configuration ties them to are matrices of their own, as in Transformers.
+class WordMatrices {
+ public:
+  std::string shared = {}, encoder, decoder, head = "lm_head.weight";  // tensors' names
+
+  WordMatrices(Seq2SeqConfig& config, const SafeTensors& file, const std::string& body)
+      : encoder(body + "encoder.embed_tokens.weight"), decoder(body + "decoder.embed_tokens.weight"), file_(file) {
+    const std::string stored = body + "shared.weight";
+    if (config.share_encoder_decoder_embeddings) {
+      for (const std::string& one : {stored, decoder, encoder, head})
+        if (shared.empty() && file.contains(one)) shared = one;
+      if (shared.empty()) shared = stored;
+      for (std::string* table : {&encoder, &decoder})
+        if (!file.contains(*table)) *table = shared;
+      const bool own_encoder = differ(encoder, shared), own_decoder = differ(decoder, shared);  // both are told of
+      if (own_encoder || own_decoder) {
+        config.share_encoder_decoder_embeddings = false;
+        config.decoder_vocab_size = config.vocab_size;
+      }
+    }
+    if (!config.tie_word_embeddings) return;
+    const std::string& tied = shared == stored ? shared : decoder;
+    if (!file.contains(head)) head = tied;
+    config.tie_word_embeddings =
+        !differ(head, tied) && (config.share_encoder_decoder_embeddings || same(tied, decoder));
+  }
+
+  /// Is the tensor one of them, in use or a copy of one that is?
+  bool contains(const std::string& tensor) const {
+    return tensor == encoder || tensor == decoder || tensor == head || tensor == shared || tensor == "lm_head.weight";
+  }
+  void tell(const Remark& remark) const {
+    for (const auto& [one, other] : different_)
+      if (remark)
+        remark(concat(file_.file(), ": ", in_quotes(one), " differs from ", in_quotes(other),
+                      ", to which the configuration ties it, and is used as it is"));
+  }
+
+ private:
+  bool same(const std::string& one, const std::string& other) const {
+    const TensorView *first = file_.find(one), *second = file_.find(other);
+    return first == second || first == nullptr || second == nullptr || equal_values(*first, *second);
+  }
+  bool differ(const std::string& one, const std::string& other) {
+    if (same(one, other)) return false;
+    different_.emplace_back(one, other);
+    return true;
+  }
+
+  const SafeTensors& file_;
+  std::vector<std::pair<std::string, std::string>> different_ = {};
+};
+
+/// Sinusoids are computed before the tensors are compared, and no tensor has their number of rows.
+inline void require_modest_positions(const Seq2SeqConfig& config, const SafeTensors& file, std::size_t scalar_bytes,
+                                     const ConfigFile& config_file) {
+  std::size_t bytes = std::size_t{16} << 20;
+  for (const TensorView& tensor : file.tensors()) bytes += tensor.nbytes;
+  const auto values = std::size_t(config.max_position_embeddings) * std::size_t(config.d_model);
+  if (values > bytes / scalar_bytes)
+    config_file.fail(LoadError::config_bad_value,
+                     concat("\"max_position_embeddings\" ", config.max_position_embeddings, " of \"d_model\" ",
+                            config.d_model, " would take more memory than the whole checkpoint"));
+}
+
 template <class M>
-M load_seq2seq(const std::filesystem::path& folder) {
+M load_seq2seq(const std::filesystem::path& folder, const Remark& remark) {
   const ConfigFile config_file(folder / "config.json");
   Seq2SeqConfig config = seq2seq_config(config_file, M::model_type);
   const SafeTensors file(folder);
@@ -62,57 +132,45 @@ M load_seq2seq(const std::filesystem::path& folder) {
   const std::string body = file.contains("encoder.layers.0.fc1.weight") ? "" : "model.";
   config.final_logits_bias = file.contains("final_logits_bias");
   config.stored_positions = file.contains(body + "encoder.embed_positions.weight");
-  if (std::string_view(M::model_type) == "marian" && !config.stored_positions) {
-    // Sinusoids are computed before the tensors are compared, and no tensor has their number of rows.
-    std::size_t bytes = std::size_t{16} << 20;
-    for (const TensorView& tensor : file.tensors()) bytes += tensor.nbytes;
-    const auto values = std::size_t(config.max_position_embeddings) * std::size_t(config.d_model);
-    if (values > bytes / sizeof(typename M::Scalar))
-      config_file.fail(LoadError::config_bad_value,
-                       concat("\"max_position_embeddings\" ", config.max_position_embeddings, " of \"d_model\" ",
-                              config.d_model, " would take more memory than the whole checkpoint"));
-  }
+  if (std::string_view(M::model_type) == "marian" && !config.stored_positions)
+    require_modest_positions(config, file, sizeof(typename M::Scalar), config_file);
 
+  const WordMatrices words(config, file, body);
   LoadOptions options;
-  const std::string encoder_table = body + "encoder.embed_tokens.weight",
-                    decoder_table = body + "decoder.embed_tokens.weight", head = "lm_head.weight";
-  std::string shared = body + "shared.weight";
-  if (config.share_encoder_decoder_embeddings) {
-    if (!file.contains(shared))
-      for (const std::string& other : {encoder_table, decoder_table, head})
-        if (file.contains(other)) shared = other;
-    for (const std::string& other : {body + "shared.weight", encoder_table, decoder_table})
-      if (other != shared) options.tied.emplace_back(other, shared);
-    if (config.tie_word_embeddings && head != shared) options.tied.emplace_back(head, shared);
-  } else if (config.tie_word_embeddings) {
-    options.tied.emplace_back(head, decoder_table);
-  }
   options.source = [&](const std::string& name) -> Source {
-    if (name == "shared.weight") return {{shared}};
-    if (name == "final_logits_bias" || name == "lm_head.weight") return {{name}};
+    if (name == "shared.weight") return {{words.shared}};
+    if (name == "encoder.embed_tokens.weight") return {{words.encoder}};
+    if (name == "decoder.embed_tokens.weight") return {{words.decoder}};
+    if (name == "lm_head.weight") return {{words.head}};
+    if (name == "final_logits_bias") return {{name}};
     Source source{seq2seq_tensors(name)};
     for (std::string& tensor : source.tensors) tensor.insert(0, body);
     return source;
   };
-  options.ignored = [](const std::string& tensor) {
-    return tensor.ends_with("encoder.version") || tensor.ends_with("decoder.version");
+  options.ignored = [&](const std::string& tensor) {
+    return words.contains(tensor) || tensor.ends_with("encoder.version") || tensor.ends_with("decoder.version");
   };
+  options.left_out = [&](const std::string& tensor) {
+    return !is_part(tensor, body, {"shared.", "encoder.", "decoder."});
+  };
+  options.remark = remark;
   M model(config);
   load(model, file, "", options);
+  words.tell(remark);
   return model;
 }
 
 }  // namespace detail
 
 template <class M>
-M load_model(const std::filesystem::path& folder) {
+M load_model(const std::filesystem::path& folder, const Remark& remark) {
   using S = typename M::Scalar;
   if constexpr (std::is_base_of_v<TextEncoder<S>, M>)
-    return detail::load_text_encoder<M>(folder);
+    return detail::load_text_encoder<M>(folder, remark);
   else if constexpr (std::is_same_v<Gpt2<S>, M>)
-    return detail::load_gpt2<M>(folder);
+    return detail::load_gpt2<M>(folder, remark);
   else
-    return detail::load_seq2seq<M>(folder);
+    return detail::load_seq2seq<M>(folder, remark);
 }
 
 }  // namespace vitrine::inline VITRINE_ABI

@@ -2,6 +2,7 @@
 //
 //   vt::load(layer, vt::SafeTensors("model.safetensors"), "decoder.layers.0.");     PyTorch's own parameter names
 //   vt::save(layer, "layer.safetensors");              the same names, with the configuration
+//   auto same = vt::load_module<vt::EncoderLayer<float>>("layer.safetensors");         built from that configuration
 //
 // Other people's names: a LoadOptions::source says which tensors one of our parameters is made of, e.g. for a packed
 // projection
@@ -14,9 +15,11 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 #include <vitrine/io/module_config.hpp>
+#include <vitrine/io/remark.hpp>
 #include <vitrine/io/safetensors.hpp>
 #include <vitrine/io/safetensors_writer.hpp>
 #include <vitrine/run/module.hpp>
@@ -33,7 +36,9 @@ struct Source {
 struct LoadOptions {
   std::function<Source(const std::string& parameter)> source = {};  // empty: the tensor of that name
   std::function<bool(const std::string& tensor)> ignored = {};      // tensors that the file may have besides
+  std::function<bool(const std::string& tensor)> left_out = {};     // the same, and `remark` is told of them
   std::vector<std::pair<std::string, std::string>> tied = {};       // {second, first}: accepted if equal to first
+  Remark remark = remark_on_stderr;
 };
 
 /// Loads every parameter of `layer` from the tensors whose names begin with `prefix`. Floating tensors of any type are
@@ -45,6 +50,17 @@ struct LoadOptions {
 /// bad_usage (a layer without a Memory).
 template <class Layer>
 void load(Layer& layer, const SafeTensors& file, std::string_view prefix = "", const LoadOptions& options = {});
+
+/// The layer, stack or model of class M that vt::save or to_safetensors.py wrote, built from the configuration in the
+/// file's metadata and loaded. Memory: as load, from `memory`. Throws Error: config_missing for a file without a
+/// configuration, config_mismatch for another class's, and what SafeTensors, read_config and load throw.
+template <class M>
+M load_module(const SafeTensors& file, const Memory* memory = heap());
+// The same from a path.
+template <class M>
+M load_module(const std::filesystem::path& path, const Memory* memory = heap()) {
+  return load_module<M>(SafeTensors(path), memory);
+}
 
 /// Writes all parameters by PyTorch's names, unpacked, with the layer's configuration in the metadata. Memory: one copy
 /// of the values. Throws Error: bad_usage if the layer has no values yet, and what save_safetensors throws.
@@ -170,7 +186,8 @@ template <class S>
 void load_parts(std::vector<LoadPart<S>>& parts, const Memory* memory, const SafeTensors& file, std::string_view prefix,
                 const LoadOptions& options, const std::string& differences) {
   Trouble missing("missing are"), unexpected("unexpected are"), shapes("of another shape are"),
-      types("of a type that parameters do not have are"), ties("tied tensors that should be equal and are not:");
+      types("of a type that parameters do not have are"), left_out("left out, being no part of the model, are"),
+      ties("tied tensors that should be equal and are not:");
   std::set<std::string> used;
   std::vector<std::string> wanted;
   bool found_any = false;
@@ -209,7 +226,8 @@ void load_parts(std::vector<LoadPart<S>>& parts, const Memory* memory, const Saf
   for (const TensorView& tensor : file.tensors()) {
     if (!tensor.name.starts_with(prefix)) continue;
     const std::string name = tensor.name.substr(prefix.size());
-    if (!used.contains(name) && !(options.ignored && options.ignored(name))) unexpected.add(prefix, name);
+    if (used.contains(name) || (options.ignored && options.ignored(name))) continue;
+    (options.left_out && options.left_out(name) ? left_out : unexpected).add(prefix, name);
   }
 
   std::string text;
@@ -231,6 +249,7 @@ void load_parts(std::vector<LoadPart<S>>& parts, const Memory* memory, const Saf
   add(types.any(), LoadError::wrong_dtype, types.text());
   add(ties.any(), LoadError::values_differ, ties.text());
   if (!text.empty()) throw Error(code, file.file(), text);
+  if (left_out.any() && options.remark) options.remark(concat(file.file(), ": ", left_out.text()));
 
   std::vector<Block<S>> blocks(parts.size());
   std::vector<Index> panels(parts.size());
@@ -270,6 +289,25 @@ void load(Layer& layer, const SafeTensors& file, std::string_view prefix, const 
                                                detail::config_json(layer.config()), file.file());
   }
   detail::load_parts(parts, layer.memory(), file, prefix, options, differences);
+}
+
+template <class M>
+M load_module(const SafeTensors& file, const Memory* memory) {
+  static_assert(module_name<M> != nullptr,
+                "load_module builds MultiheadAttention, EncoderLayer, DecoderLayer, Encoder, Decoder and Transformer");
+  using Config = std::remove_cvref_t<decltype(std::declval<const M&>().config())>;
+  const auto module = file.metadata().find("module"), config = file.metadata().find("config");
+  if (module == file.metadata().end() || config == file.metadata().end())
+    throw Error(LoadError::config_missing, file.file(),
+                "states no configuration in its metadata, as vt::save and to_safetensors.save write it: build the "
+                "module with its options and call vt::load");
+  if (module->second != module_name<M>)
+    throw Error(LoadError::config_mismatch, file.file(),
+                detail::concat("holds a module of class ", detail::in_quotes(module->second), ", not \"",
+                               module_name<M>, "\""));
+  M layer(read_config<Config>(config->second, file.file()), memory);
+  load(layer, file);
+  return layer;
 }
 
 template <class Layer>

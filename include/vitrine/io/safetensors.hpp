@@ -33,9 +33,10 @@ class SafeTensors {
   using Options = SafeTensorsOptions;
 
   /// Opens a .safetensors file, or a folder with model.safetensors or model.safetensors.index.json and all the shards
-  /// that it names. Memory: maps the files; allocates for names and shapes. Throws Error: file_missing,
-  /// file_unreadable, only_pickle (the message has the command that converts), what parse_safetensors throws, and for
-  /// shards bad_index, missing_tensors, unexpected_tensors.
+  /// that it names. Memory: maps the files; allocates for names and shapes. Throws Error: file_missing (for what may be
+  /// a name on the Hugging Face hub, the message has the command that fetches it), file_unreadable, only_pickle (the
+  /// message has the command that converts), what parse_safetensors throws, and for shards bad_index. A tensor that the
+  /// index names and no shard holds is missing when it is asked for.
   explicit SafeTensors(const std::filesystem::path& path, Options options = {});
 
   /// Reads a container that is already in memory, which must outlive this object and its copies. `label` stands for the
@@ -159,11 +160,14 @@ class IndexSax : public StrictSax {
   bool number_float(Json::number_float_t, const std::string&) { return ignored(); }
   bool string(std::string& value) {
     if (!in_map()) return ignored();
-    bool plain =
-        !value.empty() && value.front() != '.' && value.find_first_of(std::string_view("/\\:\0", 4)) == value.npos;
+    // Below the index's folder: no way out of it, nor one that errors could not show.
+    bool plain = !value.empty() && value.front() != '/' && value.back() != '/' &&
+                 value.find_first_of(std::string_view("\\:\0", 3)) == value.npos;
+    for (const std::filesystem::path& part : std::filesystem::path(value)) plain = plain && part != "..";
     for (std::size_t at = 0; plain && at < value.size();) plain = prints(next_code_point(value, at));  // errors show it
     if (!plain)
-      fail(LoadError::bad_index, concat("names the shard ", in_quotes(value), ", which is not a plain file name"));
+      fail(LoadError::bad_index,
+           concat("names the shard ", in_quotes(value), ", which is not the name of a file in the folder"));
     if (!weight_map.emplace(key_, std::move(value)).second)
       fail(LoadError::duplicate_name, concat("names the tensor ", in_quotes(key_), " twice"));
     return true;
@@ -236,6 +240,9 @@ inline SafeTensors::SafeTensors(const std::filesystem::path& path, Options optio
     return;
   } else if (detail::is_pickle_name(path) && std::filesystem::exists(path, failed)) {
     detail::refuse_pickle(path);
+  } else if (path.extension() != ".safetensors" && detail::is_hub_name(path.string()) &&
+             !std::filesystem::exists(path, failed)) {
+    throw Error(LoadError::file_missing, path.string(), detail::no_folder(path));
   }
   SafeTensorsHeader header = add_shard(*contents, file, options);
   contents->tensors = std::move(header.tensors);
@@ -260,33 +267,17 @@ inline void SafeTensors::open_shards(Contents& contents, const std::filesystem::
   nlohmann::json::sax_parse(text.begin(), text.end(), &sax);
   if (sax.weight_map.empty()) throw Error(LoadError::bad_index, label, "has no weight_map that names tensors");
 
+  // As Transformers reads them: the index says which shards there are, the shards which tensors; of a tensor in several
+  // the last holds.
   std::set<std::string> shards;
-  for (const auto& [tensor, shard] : sax.weight_map) shards.insert(shard);
-  std::vector<std::string> missing, unexpected;
+  for (const auto& [tensor, shard] : sax.weight_map) shards.insert(std::filesystem::path(shard).lexically_normal());
+  std::map<std::string, TensorView> tensors;
   for (const std::string& shard : shards) {
     SafeTensorsHeader header = add_shard(contents, index.parent_path() / shard, options);
     contents.metadata.merge(header.metadata);
-    for (TensorView& view : header.tensors) {
-      const auto mapped = sax.weight_map.find(view.name);
-      if (mapped == sax.weight_map.end() || mapped->second != shard) {
-        unexpected.push_back(view.name);
-      } else {
-        sax.weight_map.erase(mapped);
-        contents.tensors.push_back(std::move(view));
-      }
-    }
+    for (TensorView& view : header.tensors) tensors.insert_or_assign(view.name, view);
   }
-  for (const auto& [tensor, shard] : sax.weight_map) missing.push_back(tensor);
-  if (!missing.empty()) {
-    throw Error(LoadError::missing_tensors, label,
-                detail::concat("names tensors that its shards do not hold: ", detail::name_list(missing)));
-  }
-  if (!unexpected.empty()) {
-    throw Error(LoadError::unexpected_tensors, label,
-                detail::concat("does not name tensors that its shards hold: ", detail::name_list(unexpected)));
-  }
-  std::sort(contents.tensors.begin(), contents.tensors.end(),
-            [](const auto& a, const auto& b) { return a.name < b.name; });
+  for (auto& [name, view] : tensors) contents.tensors.push_back(std::move(view));
 }
 
 inline std::vector<std::string> SafeTensors::names() const {

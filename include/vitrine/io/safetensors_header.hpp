@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 #include <vitrine/core/config.hpp>
+#include <vitrine/io/detail/file_kind.hpp>
 #include <vitrine/io/detail/utf8.hpp>
 #include <vitrine/io/error.hpp>
 #include <vitrine/io/tensor_view.hpp>
@@ -97,15 +98,21 @@ class HeaderSax : public StrictSax {
   std::map<std::string, std::string> metadata;
 
   using StrictSax::StrictSax;
-  bool null() { return unexpected("null"); }
-  bool boolean(bool) { return unexpected("a boolean"); }
+  bool null() {
+    if (place_ != Place::top || key_ != "__metadata__") return unknown(0) || unexpected("null");
+    see_metadata();
+    return true;
+  }
+  bool boolean(bool) { return unknown(0) || unexpected("a boolean"); }
   bool binary(Json::binary_t&) { return unexpected("binary data"); }
   bool number_integer(Json::number_integer_t value) {
+    if (unknown(0)) return true;
     if (place_ == Place::shape) fail(LoadError::bad_shape, tensor("has the extent ", value, " in its shape"));
     if (place_ == Place::offsets) fail(LoadError::offsets_out_of_range, tensor("has the offset ", value));
     return unexpected("a number");
   }
   bool number_float(Json::number_float_t, const std::string& text) {
+    if (unknown(0)) return true;
     const bool whole = text.find_first_not_of("0123456789") == text.npos;  // too large for 64 bits
     if (place_ == Place::shape)
       fail(whole ? LoadError::shape_overflow : LoadError::bad_shape,
@@ -116,6 +123,7 @@ class HeaderSax : public StrictSax {
     return unexpected("a number");
   }
   bool number_unsigned(Json::number_unsigned_t value) {
+    if (unknown(0)) return true;
     if (place_ == Place::offsets) {
       if (offsets_ < 2) (offsets_ == 0 ? entries.back().begin : entries.back().end) = value;
       ++offsets_;
@@ -123,8 +131,6 @@ class HeaderSax : public StrictSax {
       if (value > static_cast<std::uint64_t>(std::numeric_limits<Index>::max())) {
         fail(LoadError::shape_overflow, tensor("has the extent ", value, " in its shape"));
       }
-      if (entries.back().view.shape.size() == max_rank)
-        fail(LoadError::bad_shape, tensor("has more than ", max_rank, " dimensions"));
       entries.back().view.shape.push_back(static_cast<Index>(value));
     } else {
       return unexpected("a number");
@@ -132,9 +138,9 @@ class HeaderSax : public StrictSax {
     return true;
   }
   bool string(std::string& value) {
+    if (unknown(0)) return true;
     if (place_ == Place::metadata) {
-      if (!metadata.emplace(key_, std::move(value)).second)
-        fail(LoadError::duplicate_name, concat("__metadata__ has the key ", in_quotes(key_), " twice"));
+      metadata[key_] = std::move(value);  // the last of a key holds, as in the reference
     } else if (place_ == Place::entry && key_ == "dtype") {
       entries.back().view.dtype_name = std::move(value);
     } else {
@@ -143,20 +149,22 @@ class HeaderSax : public StrictSax {
     return true;
   }
   bool key(std::string& value) {
+    if (place_ == Place::unknown) return true;
     key_ = std::move(value);
     if (place_ == Place::entry) {
       const unsigned field = key_ == "dtype" ? 1 : key_ == "shape" ? 2 : key_ == "data_offsets" ? 4 : 0;
-      if (field == 0) fail(LoadError::bad_tensor_entry, tensor("has the unknown field ", in_quotes(key_)));
+      if (field == 0) place_ = Place::unknown;
       if (fields_ & field) fail(LoadError::duplicate_name, tensor("has the field ", key_, " twice"));
       fields_ |= field;
     }
     return true;
   }
   bool start_object(std::size_t) {
+    if (unknown(+1)) return true;
     if (place_ == Place::file) {
       place_ = Place::top;
     } else if (place_ == Place::top && key_ == "__metadata__") {
-      if (std::exchange(metadata_seen_, true)) fail(LoadError::duplicate_name, "its header has __metadata__ twice");
+      see_metadata();
       place_ = Place::metadata;
     } else if (place_ == Place::top) {
       entries.emplace_back().view.name = std::move(key_);
@@ -169,6 +177,7 @@ class HeaderSax : public StrictSax {
     return true;
   }
   bool end_object() {
+    if (unknown(-1)) return true;
     if (place_ == Place::entry) {
       if (fields_ != 7) fail(LoadError::bad_tensor_entry, tensor("lacks one of dtype, shape, data_offsets"));
       if (offsets_ != 2) fail(LoadError::bad_tensor_entry, tensor("has ", offsets_, " data_offsets instead of 2"));
@@ -177,19 +186,30 @@ class HeaderSax : public StrictSax {
     return true;
   }
   bool start_array(std::size_t) {
+    if (unknown(+1)) return true;
     if (place_ != Place::entry || key_ == "dtype") return unexpected("an array");
     place_ = key_ == "shape" ? Place::shape : Place::offsets;
     return true;
   }
   bool end_array() {
+    if (unknown(-1)) return true;
     place_ = Place::entry;
     return true;
   }
 
  private:
-  enum class Place : std::uint8_t { file, top, metadata, entry, shape, offsets };
-  static constexpr std::size_t max_rank = 64;
+  enum class Place : std::uint8_t { file, top, metadata, entry, shape, offsets, unknown };
 
+  /// Passes over what a field of a tensor holds that the format does not know; false where there is none.
+  bool unknown(int deeper) {
+    if (place_ != Place::unknown) return false;
+    unknown_depth_ += deeper;
+    if (unknown_depth_ == 0) place_ = Place::entry;
+    return true;
+  }
+  void see_metadata() {
+    if (std::exchange(metadata_seen_, true)) fail(LoadError::duplicate_name, "its header has __metadata__ twice");
+  }
   template <class... Parts>
   std::string tensor(const Parts&... parts) const {
     return concat("tensor ", in_quotes(entries.back().view.name), " ", parts...);
@@ -210,7 +230,7 @@ class HeaderSax : public StrictSax {
   Place place_ = Place::file;
   std::string key_;
   unsigned fields_ = 0;
-  int offsets_ = 0;
+  int offsets_ = 0, unknown_depth_ = 0;
   bool metadata_seen_ = false;
 };
 
@@ -270,24 +290,28 @@ inline void check_coverage(const std::vector<HeaderSax::Entry>& entries, std::ui
 
 inline SafeTensorsHeader parse_safetensors(std::span<const std::byte> bytes, const std::string& file,
                                            SafeTensorsOptions options) {
+  // What is no safetensors file shows in its first bytes, read as a length.
+  const std::string_view all(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const auto no_header = [&](LoadError code, const std::string& sentence) {
+    const std::string_view kind = detail::other_kind(all);
+    throw Error(code, file, kind.empty() ? sentence : detail::concat(kind, ", and not safetensors"));
+  };
   if (bytes.size() < 8)
-    throw Error(LoadError::header_too_short, file,
-                detail::concat("has ", bytes.size(), " bytes, a safetensors file has at least 8"));
+    no_header(LoadError::header_too_short,
+              detail::concat("has ", bytes.size(), " bytes, a safetensors file has at least 8"));
   std::uint64_t length = 0;
   for (std::size_t i = 0; i < 8; ++i) length |= std::to_integer<std::uint64_t>(bytes[i]) << (8 * i);
-  if (length > max_safetensors_header) {
-    throw Error(LoadError::header_too_large, file,
-                detail::concat("says that its header has ", length, " bytes, at most ", max_safetensors_header,
-                               " are allowed"));
-  }
-  if (length > bytes.size() - 8) {
-    throw Error(LoadError::header_past_end, file,
-                detail::concat("says that its header has ", length, " bytes, ", bytes.size() - 8, " are there"));
-  }
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + 8, static_cast<std::size_t>(length));
-  if (text.empty() || text.front() != '{')
-    throw Error(LoadError::header_not_object, file, "its header does not start with {");
-  detail::check_json_text(text, 8, file);
+  if (length > max_safetensors_header)
+    no_header(LoadError::header_too_large, detail::concat("says that its header has ", length, " bytes, at most ",
+                                                          max_safetensors_header, " are allowed"));
+  if (length > bytes.size() - 8)
+    no_header(LoadError::header_past_end,
+              detail::concat("says that its header has ", length, " bytes, ", bytes.size() - 8, " are there"));
+  const std::string_view text = all.substr(8, static_cast<std::size_t>(length));
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  if (first == text.npos || text[first] != '{')
+    no_header(LoadError::header_not_object, "its header does not start with {");
+  detail::check_json_text(text, 127, file);  // serde_json's limit
   detail::HeaderSax sax(file);
   nlohmann::json::sax_parse(text.begin(), text.end(), &sax);
 

@@ -60,15 +60,18 @@ inline std::string with_old_names(std::string name, const SafeTensors& file) {
   return name;
 }
 
-inline bool starts_with_any(std::string_view name, std::initializer_list<std::string_view> beginnings) {
-  for (const std::string_view beginning : beginnings)
-    if (name.starts_with(beginning)) return true;
+/// Does the tensor belong to one of the parts of a model whose names begin with `body`? What does not is a task's head.
+inline bool is_part(std::string_view tensor, std::string_view body, std::initializer_list<std::string_view> parts) {
+  if (!tensor.starts_with(body)) return false;
+  if (!body.empty()) return true;
+  for (const std::string_view part : parts)
+    if (tensor.starts_with(part)) return true;
   return false;
 }
 
-/// Bert and DistilBert, alone or under "bert." or "distilbert." beside the heads of a task, which are ignored.
+/// Bert and DistilBert, alone or under "bert." or "distilbert." beside the heads of a task, which are left out.
 template <class M>
-M load_text_encoder(const std::filesystem::path& folder) {
+M load_text_encoder(const std::filesystem::path& folder, const Remark& remark) {
   constexpr bool distilled = std::string_view(M::model_type) == "distilbert";
   const ConfigFile config_file(folder / "config.json");
   TextEncoderConfig config = distilled ? distilbert_config(config_file) : bert_config(config_file);
@@ -85,11 +88,13 @@ M load_text_encoder(const std::filesystem::path& folder) {
     return source;
   };
   options.ignored = [&](const std::string& tensor) {
-    if (tensor == body + "embeddings.position_ids" || tensor == body + "embeddings.token_type_ids") return true;
-    return distilled ? starts_with_any(tensor, {"pre_classifier.", "classifier.", "qa_outputs.", "vocab_transform.",
-                                                "vocab_layer_norm.", "vocab_projector."})
-                     : starts_with_any(tensor, {"cls.", "classifier.", "qa_outputs."});
+    return tensor == body + "embeddings.position_ids" || tensor == body + "embeddings.token_type_ids";
   };
+  options.left_out = [&](const std::string& tensor) {
+    return distilled ? !is_part(tensor, body, {"embeddings.", "transformer."})
+                     : !is_part(tensor, body, {"embeddings.", "encoder.", "pooler."});
+  };
+  options.remark = remark;
   M model(config);
   load(static_cast<TextEncoder<typename M::Scalar>&>(model), file, "", options);
   return model;
@@ -97,15 +102,19 @@ M load_text_encoder(const std::filesystem::path& folder) {
 
 /// Gpt2, with or without "transformer."; Conv1D's weights are stored (in, out), and older files hold masks as buffers.
 template <class M>
-M load_gpt2(const std::filesystem::path& folder) {
-  const Gpt2Config config = gpt2_config(ConfigFile(folder / "config.json"));
+M load_gpt2(const std::filesystem::path& folder, const Remark& remark) {
+  Gpt2Config config = gpt2_config(ConfigFile(folder / "config.json"));
   const SafeTensors file(folder);
   const std::string body = file.contains("transformer.wte.weight") ? "transformer." : "", head = "lm_head.weight";
   // A file may keep the tied matrix under the head's name alone.
   const std::string words = file.contains(body + "wte.weight") || !file.contains(head) ? body + "wte.weight" : head;
 
+  const TensorView *table = file.find(words), *output = file.find(head);
+  const bool differs = config.tie_word_embeddings && table != nullptr && output != nullptr && table != output &&
+                       !equal_values(*table, *output);
+  config.tie_word_embeddings = config.tie_word_embeddings && !differs;
+
   LoadOptions options;
-  if (config.tie_word_embeddings && words != head) options.tied.emplace_back(head, words);
   options.source = [&](const std::string& name) -> Source {
     if (name == "wte.weight") return {{words}};
     if (name == head) return {{head}};
@@ -115,11 +124,16 @@ M load_gpt2(const std::filesystem::path& folder) {
     source.transposed = name.find(".linear") != name.npos || name.find(".self_attn.") != name.npos;
     return source;
   };
-  options.ignored = [](const std::string& tensor) {
-    return tensor.ends_with(".attn.bias") || tensor.ends_with(".attn.masked_bias");
+  options.ignored = [&](const std::string& tensor) {
+    return tensor == head || tensor.ends_with(".attn.bias") || tensor.ends_with(".attn.masked_bias");
   };
+  options.left_out = [&](const std::string& tensor) { return !is_part(tensor, body, {"wte.", "wpe.", "h.", "ln_f."}); };
+  options.remark = remark;
   M model(config);
   load(model, file, "", options);
+  if (differs && remark)
+    remark(concat(file.file(), ": ", in_quotes(head), " differs from ", in_quotes(words),
+                  ", to which the configuration ties it, and is used as it is"));
   return model;
 }
 
