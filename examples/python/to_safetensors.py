@@ -180,11 +180,10 @@ def _stack_config(stack):
     if not configs:
         raise Refusal("the stack has no layers")
     config = _same("the configuration of the layers", configs)
+    config = {**config, "num_layers": len(configs), "final_norm": stack.norm is not None}
     if stack.norm is not None and _eps(stack.norm) != config["layer_norm_eps"]:
-        raise Refusal(
-            f"the final norm's eps is {stack.norm.eps} and the layers' {config['layer_norm_eps']}; they must be equal"
-        )
-    return {**config, "num_layers": len(configs), "final_norm": stack.norm is not None}
+        config["final_norm_eps"] = stack.norm.eps
+    return config
 
 
 def _transformer_config(transformer):
@@ -198,6 +197,11 @@ def _transformer_config(transformer):
         config = _stack_config(stack)
         if not config.pop("final_norm"):
             raise Refusal(f"the Transformer's custom_{name} has no final norm, which nn.Transformer always has")
+        if "final_norm_eps" in config:
+            raise Refusal(
+                f"the final norm's eps of the Transformer's custom_{name} is {stack.norm.eps} and the layers' "
+                f"{config['layer_norm_eps']}; save encoder and decoder by themselves"
+            )
         parts.append((config.pop("num_layers"), config))
     config = _same("the configuration of encoder and decoder", [config for _, config in parts])
     return {**config, "num_encoder_layers": parts[0][0], "num_decoder_layers": parts[1][0]}

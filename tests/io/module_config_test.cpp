@@ -55,3 +55,31 @@ TEST_CASE("what cannot be honoured is refused by name") {
   CHECK(message.starts_with("config_not_json: file.safetensors: "));
   CHECK(read((R"({"nhead": )" + std::string(100000, '[')).c_str()) == "nesting_too_deep");
 }
+
+TEST_CASE("the final norm's own options: written when chosen, compared with what the file's norm has") {
+  vt::StackConfig stack{.layer = {.d_model = 8, .nhead = 2, .bias = false}, .num_layers = 1, .final_norm = true};
+  CHECK(vt::write_config(stack).find("final_norm_") == std::string::npos);
+  stack.final_norm_eps = 1e-6, stack.final_norm_bias = true;
+  const std::string own = vt::write_config(stack);
+  const auto same = vt::read_config<vt::StackConfig>(own, "f");
+  CHECK(same.final_norm_eps == 1e-6);
+  CHECK(same.final_norm_bias == true);
+  CHECK(!vt::read_config<vt::StackConfig>(R"({"final_norm_eps": null})", "f").final_norm_eps);
+  CHECK(error_of([] { (void)vt::read_config<vt::StackConfig>(R"({"final_norm_bias": 1})", "f"); }) ==
+        "config_bad_value");
+
+  const auto differences = [](const std::string& file, const vt::StackConfig& layer) {
+    return vt::detail::config_differences("Encoder", file, "Encoder", vt::detail::config_json(layer), "f");
+  };
+  vt::StackConfig plain = stack;
+  plain.final_norm_eps.reset(), plain.final_norm_bias.reset();
+  CHECK(differences(own, stack).empty());
+  CHECK(differences(vt::write_config(plain), plain).empty());
+  CHECK(differences(own, plain) ==
+        "final_norm_bias is true in the file's configuration and false in the layer's; final_norm_eps is 1e-06 in the "
+        "file's configuration and 1e-05 in the layer's");
+  CHECK(differences(vt::write_config(plain), stack) ==
+        "final_norm_bias is false in the file's configuration and true in the layer's; final_norm_eps is 1e-05 in the "
+        "file's configuration and 1e-06 in the layer's");
+  CHECK(differences(R"({"final_norm": true, "num_layers": 1})", stack).empty());  // which says nothing of them
+}

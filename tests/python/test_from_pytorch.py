@@ -325,6 +325,8 @@ def test_biases_and_norms_that_only_some_have():
     compare(scrambled(nn.TransformerEncoder(encoder_layer(bias=False), 2, nn.LayerNorm(32))), x, mask=causal(6))
     compare(scrambled(nn.TransformerEncoder(encoder_layer(), 2, nn.LayerNorm(32, bias=False))), x)
     compare(scrambled(nn.TransformerEncoder(encoder_layer(bias=False), 2, plain)), x)
+    for eps in (1e-6, 0.5):
+        compare(scrambled(nn.TransformerEncoder(encoder_layer(), 2, nn.LayerNorm(32, eps=eps))), x)
     compare(scrambled(nn.TransformerEncoder(encoder_layer(), 2, plain)), x)
     decoder = nn.TransformerDecoderLayer(32, 4, 48, batch_first=True, bias=False)
     compare(scrambled(nn.TransformerDecoder(decoder, 2, nn.LayerNorm(32))), x, memory)
@@ -464,7 +466,9 @@ def test_modules_that_compute_something_else_are_refused():
     encoder = nn.TransformerEncoder(encoder_layer(), 2)
     encoder.layers[1].norm_first = True
     refused(lambda: describe(encoder), "configuration of the layers must be the same")
-    refused(lambda: describe(nn.TransformerEncoder(encoder_layer(), 2, nn.LayerNorm(32, eps=1e-6))), "1e-06", "1e-05")
+    transformer = nn.Transformer(32, 4, 1, 1, 48)
+    transformer.encoder.norm.eps = 1e-6
+    refused(lambda: describe(transformer), "1e-06", "1e-05", "by themselves")
     refused(lambda: describe(nn.TransformerEncoder(encoder_layer(), 2, nn.Identity())), "Identity")
     layer = encoder_layer()
     layer.norm1 = nn.LayerNorm((5, 32), elementwise_affine=False)

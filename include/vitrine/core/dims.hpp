@@ -1,5 +1,6 @@
 // Sizes: what a layer knows at compile time (Dims) and at run time (the configurations, by PyTorch's names).
 #pragma once
+#include <optional>
 #include <vitrine/core/activation_kind.hpp>
 #include <vitrine/core/config.hpp>
 #include <vitrine/core/status.hpp>
@@ -52,6 +53,9 @@ struct StackConfig {
   LayerConfig layer = {};
   Index num_layers = 6;
   bool final_norm = false;
+  // nn.LayerNorm's eps and bias of the final norm; without a value the layers' own.
+  std::optional<double> final_norm_eps = {};
+  std::optional<bool> final_norm_bias = {};
 };
 
 // nn.Transformer's.

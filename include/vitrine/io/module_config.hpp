@@ -8,6 +8,7 @@
 #pragma once
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -78,6 +79,8 @@ void visit_options(C& c, F&& f) {
     layer_options(c.layer, f);
     f("num_layers", c.num_layers);
     f("final_norm", c.final_norm);
+    f("final_norm_eps", c.final_norm_eps);
+    f("final_norm_bias", c.final_norm_bias);
   } else {
     layer_options(c, f);
     if constexpr (std::is_same_v<std::remove_const_t<C>, TransformerConfig>) {
@@ -119,6 +122,13 @@ inline void read_option(const nlohmann::json& value, Activation& option, const s
     bad_option(file, name, value, "an activation that vitrine has: relu, gelu, gelu_tanh, silu or none");
 }
 
+template <class T>
+void read_option(const nlohmann::json& value, std::optional<T>& option, const std::string& name,
+                 const std::string& file) {
+  option.reset();
+  if (!value.is_null()) read_option(value, option.emplace(), name, file);
+}
+
 inline nlohmann::json parse_config(std::string_view text, const std::string& file) {
   check_json_text(text, 16, file);
   nlohmann::json config = nlohmann::json::parse(text, nullptr, false);
@@ -135,8 +145,25 @@ inline nlohmann::json option_json(Activation value) { return name(value); }
 template <class Config>
 nlohmann::json config_json(const Config& config) {
   nlohmann::json json = nlohmann::json::object();
-  visit_options(config, [&](const char* name, const auto& value) { json[name] = option_json(value); });
+  visit_options(config, [&]<class T>(const char* name, const T& value) {
+    if constexpr (requires { value.has_value(); }) {
+      if (value) json[name] = option_json(*value);  // what is not chosen is not written
+    } else {
+      json[name] = option_json(value);
+    }
+  });
   return json;
+}
+
+/// The key under which the file states an option that is compared; empty where it does not.
+inline std::string stated(const nlohmann::json& given, const nlohmann::json& own, const std::string& name) {
+  if (given.contains(name)) return name;
+  if (name == "d_model" && given.contains("embed_dim")) return "embed_dim";
+  if (name == "nhead" && given.contains("num_heads")) return "num_heads";
+  // The layer's final norm has an option of its own, and the file's the layers'.
+  if (name == "final_norm_eps" && own.contains(name) && given.contains("layer_norm_eps")) return name;
+  if (name == "final_norm_bias" && own.contains(name) && given.contains("bias")) return name;
+  return {};
 }
 
 /// One disagreement for each option that both configurations have and that differs, with both values. The kinds may
@@ -161,6 +188,10 @@ inline std::string config_differences(const std::string& module, std::string_vie
     // An absent width is the model's own.
     for (const char* width : {"kdim", "vdim"})
       if (options.contains(width) && options[width].is_null()) options[width] = options["d_model"];
+    if (options.contains("final_norm")) {  // a norm without options of its own has the layers'
+      options.try_emplace("final_norm_eps", options["layer_norm_eps"]);
+      options.try_emplace("final_norm_bias", options["bias"]);
+    }
     options.erase("dropout");
     return options;
   };
@@ -169,12 +200,10 @@ inline std::string config_differences(const std::string& module, std::string_vie
   const nlohmann::json given = parse_config(text, file);
   for (const auto& [name, value] : mine) {
     const auto found = other.find(name);
-    if (found == other.end() || (module != own_module && (name == "num_layers" || name == "final_norm"))) continue;
-    const std::string spelled = given.contains(name) ? name
-                                : name == "d_model"  ? "embed_dim"
-                                : name == "nhead"    ? "num_heads"
-                                                     : name;
-    if (!given.contains(spelled)) continue;  // an option that the file does not state
+    const bool of_stacks = name == "num_layers" || name.starts_with("final_norm");
+    if (found == other.end() || (module != own_module && of_stacks)) continue;
+    const std::string spelled = stated(given, own, name);
+    if (spelled.empty()) continue;
     const bool same = value.is_number_float() && found->second.is_number_float()
                           ? float(value.get<double>()) == float(found->second.get<double>())
                           : value == found->second;

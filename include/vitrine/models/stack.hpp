@@ -80,7 +80,9 @@ struct Stack {
     check_dims<D>();
     config.layer = sized<D>(c.layer);
     config.num_layers = agree(D.num_layers, c.num_layers);
-    if (c.final_norm) norm = typename Core::Norm(config.layer.d_model, c.layer.layer_norm_eps, c.layer.bias);
+    if (c.final_norm)
+      norm = typename Core::Norm(config.layer.d_model, c.final_norm_eps.value_or(c.layer.layer_norm_eps),
+                                 c.final_norm_bias.value_or(c.layer.bias));
   }
   constexpr Layers<S, Core> view() const noexcept {
     return {layers.data(), layers.size(), config.num_layers, &config.layer, norm.exists() ? &norm : nullptr, true};
