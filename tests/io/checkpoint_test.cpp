@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 #include <vitrine/io/checkpoint.hpp>
+#include <vitrine/io/remark.hpp>
 
 #include "changed_checkpoint.hpp"
 

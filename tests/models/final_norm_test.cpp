@@ -35,7 +35,8 @@ TEST_CASE("a final norm with eps and bias of its own") {
       double sum = 0, squares = 0;
       for (Index c = 0; c < width; ++c) sum += double(row[c]);
       for (Index c = 0; c < width; ++c) squares += (double(row[c]) - sum / width) * (double(row[c]) - sum / width);
-      for (Index c = 0; c < width; ++c) wanted.push_back((double(row[c]) - sum / width) / std::sqrt(squares / width + eps));
+      for (Index c = 0; c < width; ++c)
+        wanted.push_back((double(row[c]) - sum / width) / std::sqrt(squares / width + eps));
     }
     const auto near = [&](const std::vector<float>& values) {
       double worst = 0;

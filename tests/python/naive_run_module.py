@@ -103,7 +103,7 @@ def stack(parameters, config, layers, final_norm, x, *arguments):
         x, *both = layer(below(parameters, f"layers.{i}."), config, x, *arguments)
         maps.append(both)
     if final_norm:
-        x = norm(below(parameters, "norm."), x, config["layer_norm_eps"])
+        x = norm(below(parameters, "norm."), x, config.get("final_norm_eps", config["layer_norm_eps"]))
     return x, [one for one, _ in maps], [two for _, two in maps]
 
 

@@ -51,9 +51,9 @@ struct LoadOptions {
 template <class Layer>
 void load(Layer& layer, const SafeTensors& file, std::string_view prefix = "", const LoadOptions& options = {});
 
-/// The layer, stack or model of class M that vt::save or to_safetensors.py wrote, built from the configuration in the
-/// file's metadata and loaded. Memory: as load, from `memory`. Throws Error: config_missing for a file without a
-/// configuration, config_mismatch for another class's, and what SafeTensors, read_config and load throw.
+/// The layer, stack or model of class M that vt::save or examples/python/to_safetensors.py wrote, built from the
+/// configuration in the file's metadata and loaded. Memory: as load, from `memory`. Throws Error: config_missing for a
+/// file without a configuration, config_mismatch for another class's, and what SafeTensors, read_config and load throw.
 template <class M>
 M load_module(const SafeTensors& file, const Memory* memory = heap());
 // The same from a path.
