@@ -6,12 +6,14 @@
 // Errors name file and key.
 #pragma once
 #include <cmath>
+#include <concepts>
 #include <filesystem>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 #include <vitrine/core/activation_kind.hpp>
 #include <vitrine/io/detail/file_kind.hpp>
@@ -31,7 +33,8 @@ class ConfigFile {
   /// The same from text; `label` stands for the file in errors. Throws Error config_not_json.
   ConfigFile(std::string_view text, std::string label);
   /// The same from what has been read. Throws Error config_not_json where it is no object.
-  ConfigFile(nlohmann::json json, std::string label) : file_(std::move(label)), json_(std::move(json)) {
+  template <std::same_as<nlohmann::json> Json>  // text is no JSON value, though it would convert to one
+  ConfigFile(Json json, std::string label) : file_(std::move(label)), json_(std::move(json)) {
     if (!json_.is_object()) fail(LoadError::config_not_json, "is not a JSON object");
   }
 
