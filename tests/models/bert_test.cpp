@@ -89,7 +89,7 @@ TEST_CASE("Bert: padding, neighbours, threads and what is kept change no bit") {
   }
   const auto alone = model(vt::Tokens(std::span<const Index>(ids).subspan(4)), {.token_types = {types.data() + 4, 3}});
   CHECK(alone.output.matrix() == ragged.output.matrix(1));
-  vt::BertResult<vt::keep::Nothing, float> reused;
+  vt::PooledTextEncoderResult<vt::keep::Nothing, float> reused;
   for (int threads : {1, 2, 3}) {
     vt::Workspace workspace(vt::heap(), threads);
     workspace.parallel_from(0);
@@ -128,7 +128,7 @@ TEST_CASE("Bert: without a pooler there is no pooled output, and sequences may b
 TEST_CASE("Bert: refusals name the value") {
   const auto model = initialised();
   vt::Workspace workspace(vt::heap());
-  vt::BertResult<vt::DefaultKeep, float> result;
+  vt::PooledTextEncoderResult<vt::DefaultKeep, float> result;
   const auto status = [&](const vt::Tokens& tokens, const vt::TextEncoderMasks<float>& masks = {}) {
     return model.forward_into(result, workspace, tokens, masks);
   };

@@ -239,7 +239,7 @@ TEST_CASE("models with their ids, whole and step by step") {
     vt::Bert<float> bert(t, Failing::memory());
     REQUIRE(bert.init(1) == Status::ok);
     CHECK(until_enough([&] {
-            vt::BertResult<vt::DefaultKeep, float> r;
+            vt::PooledTextEncoderResult<vt::DefaultKeep, float> r;
             vt::Workspace workspace(Failing::memory());
             return bert.forward_into(r, workspace, tokens);
           }) > 3);

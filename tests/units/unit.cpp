@@ -94,7 +94,7 @@ extern "C" std::uint64_t JOIN(run_, UNIT)() {
                         .num_attention_heads = heads,
                         .intermediate_size = 33,
                         .max_position_embeddings = 9}),
-       vt::BertResult<vt::DefaultKeep, float>());
+       vt::PooledTextEncoderResult<vt::DefaultKeep, float>());
   text(hash, workspace,
        vt::Gpt2<float>({.vocab_size = 8, .n_positions = 9, .n_embd = width, .n_layer = 1, .n_head = heads}),
        vt::Gpt2Result<vt::DefaultKeep, float>());

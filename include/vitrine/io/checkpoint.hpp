@@ -17,12 +17,16 @@
 #include <vitrine/io/load.hpp>
 #include <vitrine/io/safetensors.hpp>
 #include <vitrine/io/text_checkpoint.hpp>
+#include <vitrine/io/vit_checkpoint.hpp>
 #include <vitrine/models/bart.hpp>
+#include <vitrine/models/m2m100.hpp>
 #include <vitrine/models/marian.hpp>
+#include <vitrine/models/mbart.hpp>
 
 namespace vitrine::inline VITRINE_ABI {
 
-/// M is Marian<S>, Bart<S>, Bert<S>, DistilBert<S> or Gpt2<S>. Memory: the model's packed values; the file is mapped
+/// M is Marian<S>, Bart<S>, MBart<S>, M2M100<S>, Bert<S>, DistilBert<S>, Roberta<S>, XlmRoberta<S>, Albert<S>,
+/// Vit<S> or Gpt2<S>. Memory: the model's packed values; the file is mapped
 /// and given back piece by piece. Throws Error: config_mismatch for another kind of model, and what ConfigFile,
 /// SafeTensors and load throw.
 template <class M>
@@ -47,6 +51,8 @@ inline std::vector<std::string> seq2seq_tensors(std::string name) {
         replace_first(name, ".norm1.", ".self_attn_layer_norm.") ||
         replace_first(name, ".norm2.", decoder ? ".encoder_attn_layer_norm." : ".final_layer_norm.") ||
         replace_first(name, ".norm3.", ".final_layer_norm.");
+  } else if (name.starts_with("encoder.norm.") || name.starts_with("decoder.norm.")) {
+    replace_first(name, ".norm.", ".layer_norm.");
   }
   for (const char* kind : {"weight", "bias"}) {
     const std::string packed = concat("in_proj_", kind);
@@ -131,8 +137,9 @@ M load_seq2seq(const std::filesystem::path& folder, const Remark& remark) {
   // MarianModel and BartModel, the bodies without a head, are stored without "model.".
   const std::string body = file.contains("encoder.layers.0.fc1.weight") ? "" : "model.";
   config.final_logits_bias = file.contains("final_logits_bias");
-  config.stored_positions = file.contains(body + "encoder.embed_positions.weight");
-  if (std::string_view(M::model_type) == "marian" && !config.stored_positions)
+  const std::string_view type = M::model_type;
+  config.stored_positions = type != "m2m_100" && file.contains(body + "encoder.embed_positions.weight");
+  if (type == "m2m_100" || (type == "marian" && !config.stored_positions))
     require_modest_positions(config, file, sizeof(typename M::Scalar), config_file);
 
   const WordMatrices words(config, file, body);
@@ -148,7 +155,8 @@ M load_seq2seq(const std::filesystem::path& folder, const Remark& remark) {
     return source;
   };
   options.ignored = [&](const std::string& tensor) {
-    return words.contains(tensor) || tensor.ends_with("encoder.version") || tensor.ends_with("decoder.version");
+    return words.contains(tensor) || tensor.ends_with("encoder.version") || tensor.ends_with("decoder.version") ||
+           (type == "m2m_100" && tensor.ends_with(".embed_positions.weights"));  // sinusoids, which are computed
   };
   options.left_out = [&](const std::string& tensor) {
     return !is_part(tensor, body, {"shared.", "encoder.", "decoder."});
@@ -169,6 +177,8 @@ M load_model(const std::filesystem::path& folder, const Remark& remark) {
     return detail::load_text_encoder<M>(folder, remark);
   else if constexpr (std::is_same_v<Gpt2<S>, M>)
     return detail::load_gpt2<M>(folder, remark);
+  else if constexpr (std::is_same_v<Vit<S>, M>)
+    return detail::load_vit<M>(folder, remark);
   else
     return detail::load_seq2seq<M>(folder, remark);
 }

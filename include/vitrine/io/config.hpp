@@ -9,3 +9,4 @@
 #include <vitrine/io/generation_file.hpp>
 #include <vitrine/io/seq2seq_config.hpp>
 #include <vitrine/io/text_config.hpp>
+#include <vitrine/io/vit_config.hpp>

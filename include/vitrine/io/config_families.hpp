@@ -5,6 +5,7 @@
 #include <vitrine/io/config_family.hpp>
 #include <vitrine/io/seq2seq_config.hpp>
 #include <vitrine/io/text_config.hpp>
+#include <vitrine/io/vit_config.hpp>
 
 namespace vitrine::inline VITRINE_ABI {
 
@@ -20,6 +21,12 @@ inline constexpr KnownFamily config_families[] = {
     {&bart_family, [](const ConfigFile& file) { (void)seq2seq_config(file, "bart"); }},
     {&bert_family, [](const ConfigFile& file) { (void)bert_config(file); }},
     {&distilbert_family, [](const ConfigFile& file) { (void)distilbert_config(file); }},
+    {&mbart_family, [](const ConfigFile& file) { (void)seq2seq_config(file, "mbart"); }},
+    {&m2m100_family, [](const ConfigFile& file) { (void)seq2seq_config(file, "m2m_100"); }},
+    {&roberta_family, [](const ConfigFile& file) { (void)roberta_config(file); }},
+    {&xlm_roberta_family, [](const ConfigFile& file) { (void)xlm_roberta_config(file); }},
+    {&albert_family, [](const ConfigFile& file) { (void)albert_config(file); }},
+    {&vit_family, [](const ConfigFile& file) { (void)vit_config(file); }},
     {&gpt2_family, [](const ConfigFile& file) { (void)gpt2_config(file); }}};
 
 /// The family of the class that wrote the file (`architectures`), else that of its model_type; null for any other.

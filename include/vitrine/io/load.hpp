@@ -30,6 +30,7 @@ namespace vitrine::inline VITRINE_ABI {
 struct Source {
   std::vector<std::string> tensors;
   bool transposed = false;  // each is stored (columns, rows), as GPT-2's Conv1D is
+  bool flattened = false;   // each is stored (rows, ...), its columns over several dimensions, as nn.Conv2d's are
 };
 
 /// How a file differs from our own names. All functions see and return names without the prefix.
@@ -81,6 +82,11 @@ inline std::string shape_text(const std::vector<Index>& shape) {
   std::string text = "(";
   for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
   return text + ")";
+}
+/// A tensor's shape with all dimensions behind the first in one.
+inline std::vector<Index> flat_shape(const TensorView& view) {
+  const Index rows = view.shape.empty() ? 0 : view.shape[0];
+  return {rows, rows > 0 ? view.elements() / rows : 0};
 }
 inline bool is_floating(DType type) { return type <= DType::BF16; }
 
@@ -209,7 +215,7 @@ void load_parts(std::vector<LoadPart<S>>& parts, const Memory* memory, const Saf
         continue;
       }
       found_any = true;
-      if (view->shape != shape || !divides)
+      if (!divides || (part.source.flattened ? flat_shape(*view) : view->shape) != shape)
         shapes.add(prefix, name, concat(" ", shape_text(view->shape), " instead of ", shape_text(shape)));
       else if (!is_floating(view->dtype))
         types.add(prefix, name, concat(": ", in_quotes(view->dtype_name)));
@@ -289,6 +295,7 @@ void load(Layer& layer, const SafeTensors& file, std::string_view prefix, const 
                                                detail::config_json(layer.config()), file.file());
   }
   detail::load_parts(parts, layer.memory(), file, prefix, options, differences);
+  layer.mutable_parameters([](const char*, Parameter<S>&) {});  // what stands at several places shares them now
 }
 
 template <class M>

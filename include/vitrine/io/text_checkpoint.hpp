@@ -1,5 +1,5 @@
-// Bert, DistilBert and Gpt2 from a Hugging Face checkpoint folder: whose tensors our parameters are. Part of
-// io/checkpoint.hpp.
+// Text encoders (Bert and its kin) and Gpt2 from a Hugging Face checkpoint folder: whose tensors our parameters are.
+// Part of io/checkpoint.hpp.
 #pragma once
 #include <filesystem>
 #include <initializer_list>
@@ -9,8 +9,11 @@
 #include <vitrine/io/load.hpp>
 #include <vitrine/io/safetensors.hpp>
 #include <vitrine/io/text_config.hpp>
+#include <vitrine/models/albert.hpp>
 #include <vitrine/models/bert.hpp>
 #include <vitrine/models/distilbert.hpp>
+#include <vitrine/models/roberta.hpp>
+#include <vitrine/models/xlm_roberta.hpp>
 
 namespace vitrine::inline VITRINE_ABI::detail {
 
@@ -24,6 +27,9 @@ inline constexpr LayerNames bert_names = {"encoder.layer.",        "attention.se
 inline constexpr LayerNames distilbert_names = {"transformer.layer.", "attention.q_lin.",   "attention.k_lin.",
                                                 "attention.v_lin.",   "attention.out_lin.", "ffn.lin1.",
                                                 "ffn.lin2.",          "sa_layer_norm.",     "output_layer_norm."};
+inline constexpr LayerNames albert_names = {
+    "",     "attention.query.", "attention.key.",       "attention.value.",      "attention.dense.",
+    "ffn.", "ffn_output.",      "attention.LayerNorm.", "full_layer_layer_norm."};
 // One tensor holds query, key and value.
 inline constexpr LayerNames gpt2_names = {"h.",        "attn.c_attn.", "",      "",     "attn.c_proj.",
                                           "mlp.c_fc.", "mlp.c_proj.",  "ln_1.", "ln_2."};
@@ -69,21 +75,52 @@ inline bool is_part(std::string_view tensor, std::string_view body, std::initial
   return false;
 }
 
-/// Bert and DistilBert, alone or under "bert." or "distilbert." beside the heads of a task, which are left out.
+/// The tensors of one parameter of ALBERT: our layer is the first that uses the values of a group's inner layer.
+inline std::vector<std::string> albert_tensors(const std::string& name, const TextEncoderConfig& config) {
+  constexpr std::string_view ours = "encoder.layers.";
+  if (!name.starts_with(ours)) return {name};
+  const std::size_t dot = name.find('.', ours.size());
+  const Index layer = std::stoi(name.substr(ours.size(), dot - ours.size()));
+  const std::string inner = std::to_string(layer % config.inner_group_num),
+                    group = std::to_string(config.group_of(layer / config.inner_group_num));
+  std::vector<std::string> tensors = layer_tensors(concat(ours, inner, name.substr(dot)), ours, albert_names);
+  for (std::string& tensor : tensors)
+    tensor.insert(0, concat("encoder.albert_layer_groups.", group, ".albert_layers."));
+  return tensors;
+}
+
+/// What sets the checkpoints of one family of text encoders apart.
+struct TextEncoderFamily {
+  const ConfigFamily* names;
+  TextEncoderConfig (*config)(const ConfigFile& file);
+  const char* prefix;  // of the model beside the heads of a task
+  const char* stack;   // "encoder." or what stands for it
+  const LayerNames* layers;
+};
+inline constexpr TextEncoderFamily text_encoder_families[] = {
+    {&bert_family, bert_config, "bert.", "encoder.", &bert_names},
+    {&distilbert_family, distilbert_config, "distilbert.", "transformer.", &distilbert_names},
+    {&roberta_family, roberta_config, "roberta.", "encoder.", &bert_names},
+    {&xlm_roberta_family, xlm_roberta_config, "roberta.", "encoder.", &bert_names},
+    {&albert_family, albert_config, "albert.", "encoder.", &albert_names}};
+
+/// A text encoder, alone or under its prefix beside the heads of a task, which are left out.
 template <class M>
 M load_text_encoder(const std::filesystem::path& folder, const Remark& remark) {
-  constexpr bool distilled = std::string_view(M::model_type) == "distilbert";
-  const ConfigFile config_file(folder / "config.json");
-  TextEncoderConfig config = distilled ? distilbert_config(config_file) : bert_config(config_file);
+  const TextEncoderFamily* family = text_encoder_families;
+  while (std::string_view(M::model_type) != family->names->model_type) ++family;
+  TextEncoderConfig config = family->config(ConfigFile(folder / "config.json"));
   const SafeTensors file(folder);
-  const std::string prefix = concat(M::model_type, ".");
+  const std::string prefix = family->prefix;
   const std::string body = file.contains(prefix + "embeddings.word_embeddings.weight") ? prefix : "";
-  config.pooler =
-      !distilled && (file.contains(body + "pooler.dense.weight") || file.contains(body + "pooler.dense.bias"));
+  const bool albert = family->layers == &albert_names, may_pool = config.pooler;
+  const std::string pooler = albert ? "pooler." : "pooler.dense.";
+  config.pooler = may_pool && (file.contains(body + pooler + "weight") || file.contains(body + pooler + "bias"));
 
   LoadOptions options;
-  options.source = [&](const std::string& name) {
-    Source source{layer_tensors(name, "encoder.layers.", distilled ? distilbert_names : bert_names)};
+  options.source = [&](const std::string& name) -> Source {
+    if (name.starts_with("pooler.dense.")) return {{body + pooler + name.substr(13)}};
+    Source source{albert ? albert_tensors(name, config) : layer_tensors(name, "encoder.layers.", *family->layers)};
     for (std::string& tensor : source.tensors) tensor = with_old_names(body + tensor, file);
     return source;
   };
@@ -91,8 +128,7 @@ M load_text_encoder(const std::filesystem::path& folder, const Remark& remark) {
     return tensor == body + "embeddings.position_ids" || tensor == body + "embeddings.token_type_ids";
   };
   options.left_out = [&](const std::string& tensor) {
-    return distilled ? !is_part(tensor, body, {"embeddings.", "transformer."})
-                     : !is_part(tensor, body, {"embeddings.", "encoder.", "pooler."});
+    return !is_part(tensor, body, {"embeddings.", family->stack}) && !(may_pool && is_part(tensor, body, {"pooler."}));
   };
   options.remark = remark;
   M model(config);

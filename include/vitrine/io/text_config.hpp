@@ -1,4 +1,5 @@
-// Hugging Face's config.json of Bert, DistilBert and Gpt2, by Transformers' names and defaults.
+// Hugging Face's config.json of Bert, DistilBert, Roberta, XlmRoberta, Albert and Gpt2, by Transformers' names and
+// defaults.
 #pragma once
 #include <vitrine/io/config_family.hpp>
 #include <vitrine/models/gpt2.hpp>
@@ -11,6 +12,12 @@ namespace vitrine::inline VITRINE_ABI {
 TextEncoderConfig bert_config(const ConfigFile& file);
 // DistilBERT's, by its own names. Throws the same.
 TextEncoderConfig distilbert_config(const ConfigFile& file);
+// RoBERTa's; config_bad_value also where positions cannot count from the padding id. Throws the same.
+TextEncoderConfig roberta_config(const ConfigFile& file);
+// XLM-RoBERTa's. Throws the same.
+TextEncoderConfig xlm_roberta_config(const ConfigFile& file);
+// ALBERT's. Throws the same.
+TextEncoderConfig albert_config(const ConfigFile& file);
 // GPT-2's. Throws the same.
 Gpt2Config gpt2_config(const ConfigFile& file);
 
@@ -21,6 +28,23 @@ inline constexpr ConfigFamily bert_family = {"bert",
                                              {{"position_embedding_type", "\"absolute\"", "relative positions"},
                                               {"is_decoder", "false", "a causal BERT"},
                                               {"add_cross_attention", "false", "cross-attention"}}};
+// Transformers' RobertaConfig.
+inline constexpr ConfigFamily roberta_family = {"roberta",
+                                                "Roberta",
+                                                {},
+                                                {{"position_embedding_type", "\"absolute\"", "relative positions"},
+                                                 {"is_decoder", "false", "a causal RoBERTa"},
+                                                 {"add_cross_attention", "false", "cross-attention"}}};
+// Transformers' XLMRobertaConfig.
+inline constexpr ConfigFamily xlm_roberta_family = {"xlm-roberta",
+                                                    "XLMRoberta",
+                                                    {},
+                                                    {{"position_embedding_type", "\"absolute\"", "relative positions"},
+                                                     {"is_decoder", "false", "a causal XLM-RoBERTa"},
+                                                     {"add_cross_attention", "false", "cross-attention"}}};
+// Transformers' AlbertConfig.
+inline constexpr ConfigFamily albert_family = {
+    "albert", "Albert", {}, {{"position_embedding_type", "\"absolute\"", "relative positions"}}};
 // Transformers' DistilBertConfig. (sinusoidal_pos_embds says how the stored positions were made.)
 inline constexpr ConfigFamily distilbert_family = {
     "distilbert",
@@ -38,20 +62,65 @@ inline constexpr ConfigFamily gpt2_family = {"gpt2",
 
 // ---- implementation
 
-inline TextEncoderConfig bert_config(const ConfigFile& file) {
-  const FamilyKeys keys(file, bert_family);
-  TextEncoderConfig c;
-  c.vocab_size = keys.size("vocab_size", 30522, most_ids);
-  c.hidden_size = keys.size("hidden_size", 768);
-  c.num_hidden_layers = keys.size("num_hidden_layers", 12, most_layers);
-  c.num_attention_heads = keys.size("num_attention_heads", 12, most_heads);
-  c.intermediate_size = keys.size("intermediate_size", 3072, 4 * most_width);
-  c.max_position_embeddings = keys.size("max_position_embeddings", 512, most_positions);
-  c.type_vocab_size = keys.size("type_vocab_size", 2, most_ids);
-  c.hidden_act = keys.activation("hidden_act", "gelu");
-  c.layer_norm_eps = keys.epsilon("layer_norm_eps", 1e-12);
-  c.pad_token_id = keys.id("pad_token_id", 0);
+namespace detail {
+
+// The keys that BERT and its kin have under the same names, with the defaults of `c`.
+inline TextEncoderConfig bert_keys(const FamilyKeys& keys, TextEncoderConfig c, const char* activation = "gelu") {
+  c.vocab_size = keys.size("vocab_size", c.vocab_size, most_ids);
+  c.hidden_size = keys.size("hidden_size", c.hidden_size);
+  c.num_hidden_layers = keys.size("num_hidden_layers", c.num_hidden_layers, most_layers);
+  c.num_attention_heads = keys.size("num_attention_heads", c.num_attention_heads, most_heads);
+  c.intermediate_size = keys.size("intermediate_size", c.intermediate_size, 4 * most_width);
+  c.max_position_embeddings = keys.size("max_position_embeddings", c.max_position_embeddings, most_positions);
+  c.type_vocab_size = keys.size("type_vocab_size", c.type_vocab_size, most_ids);
+  c.hidden_act = keys.activation("hidden_act", activation);
+  c.layer_norm_eps = keys.epsilon("layer_norm_eps", c.layer_norm_eps);
+  c.pad_token_id = keys.id("pad_token_id", c.pad_token_id);
   keys.require_divisible("hidden_size", c.hidden_size, "num_attention_heads", c.num_attention_heads);
+  return c;
+}
+// Positions that count from behind the padding id: there must be one, and room behind it.
+inline void require_padding(const FamilyKeys& keys, Index padding, Index positions) {
+  if (padding < 0 || padding + 1 >= positions)
+    keys.file().fail(LoadError::config_bad_value,
+                     concat("\"pad_token_id\" is ", padding,
+                            "; positions count from behind it, so it must be an id from 0 to ", positions - 2));
+}
+
+}  // namespace detail
+
+inline TextEncoderConfig bert_config(const ConfigFile& file) {
+  return detail::bert_keys(FamilyKeys(file, bert_family), {});
+}
+
+inline TextEncoderConfig roberta_config(const ConfigFile& file) {
+  const FamilyKeys keys(file, roberta_family);
+  const TextEncoderConfig c = detail::bert_keys(keys, {.vocab_size = 50265, .pad_token_id = 1});
+  detail::require_padding(keys, c.pad_token_id, c.max_position_embeddings);
+  return c;
+}
+
+inline TextEncoderConfig xlm_roberta_config(const ConfigFile& file) {
+  const FamilyKeys keys(file, xlm_roberta_family);
+  const TextEncoderConfig c = detail::bert_keys(keys, {.pad_token_id = 1});
+  detail::require_padding(keys, c.pad_token_id, c.max_position_embeddings);
+  return c;
+}
+
+inline TextEncoderConfig albert_config(const ConfigFile& file) {
+  const FamilyKeys keys(file, albert_family);
+  TextEncoderConfig c = detail::bert_keys(
+      keys, {.vocab_size = 30000, .hidden_size = 4096, .num_attention_heads = 64, .intermediate_size = 16384},
+      "gelu_new");
+  c.embedding_size = keys.size("embedding_size", 128);
+  c.num_hidden_groups = keys.size("num_hidden_groups", 1, most_layers);
+  c.inner_group_num = keys.size("inner_group_num", 1, most_layers);
+  if (c.num_hidden_groups > c.num_hidden_layers)
+    file.fail(LoadError::config_bad_value, detail::concat("\"num_hidden_groups\" ", c.num_hidden_groups,
+                                                          " is more than \"num_hidden_layers\" ", c.num_hidden_layers));
+  if (c.layers() > most_layers)
+    file.fail(LoadError::config_bad_value, detail::concat("\"inner_group_num\" ", c.inner_group_num, " times ",
+                                                          c.num_hidden_layers, " layers is more than ", most_layers));
   return c;
 }
 

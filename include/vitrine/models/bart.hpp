@@ -12,7 +12,7 @@ class Bart : public Seq2Seq<S> {
   static constexpr const char* model_type = "bart";
   // Not loaded until vt::load_model, vt::load or init; values and fresh results come from `memory`.
   explicit Bart(const Seq2SeqConfig& config, const Memory* memory = heap()) noexcept
-      : Seq2Seq<S>(config, {.embedding_norm = true, .offset = 2}, memory) {}
+      : Seq2Seq<S>(config, {.embedding_norm = true, .more_positions = 2, .places = {.offset = 2}}, memory) {}
 };
 
 }  // namespace vitrine::inline VITRINE_ABI

@@ -33,6 +33,10 @@ class Encoder : public detail::EncoderCalls<Encoder<S, D>, S, D> {
   friend class CausalSteps;
   template <class>
   friend class Gpt2;
+  template <class>
+  friend class TextEncoder;
+  template <class>
+  friend class Vit;
   friend detail::EncoderCalls<Encoder, S, D>;
   using Core = detail::Stack<S, detail::EncoderLayerCore<S>, D>;
   constexpr auto layers() const noexcept { return stack_.view(); }

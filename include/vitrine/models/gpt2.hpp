@@ -99,8 +99,7 @@ class Gpt2 : public Module<Gpt2<S>, S> {
     own.output = static_cast<Tensor<S>&&>(logits);
     if (status != Status::ok) return status;
     own.output.use(this->memory());
-    if (Status s = detail::project_logits(workspace, output(), {}, result.hidden, own.output); s != Status::ok)
-      return s;
+    if (Status s = detail::multiply_rows(workspace, output(), {}, result.hidden, own.output); s != Status::ok) return s;
     detail::show(trace, "lm_head", own.output);
     return {};
   }

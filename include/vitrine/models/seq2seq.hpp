@@ -1,4 +1,4 @@
-// Seq2Seq: token ids through an encoder and a decoder to logits; what Marian and Bart have in common.
+// Seq2Seq: token ids through an encoder and a decoder to logits; what Marian, Bart, MBart and M2M100 have in common.
 //
 //   auto r = model(source, target);                    // Tokens: one sequence, padded or ragged
 //   r.output: logits (B, T, V)      r.hidden: the decoder's last hidden states (B, T, E)
@@ -57,7 +57,7 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
   // The decoder, without embeddings and logits.
   const Decoder<S>& decoder() const noexcept { return decoder_; }
   // The longest sequence of ids that has positions.
-  Index max_length() const noexcept { return source_positions_.rows - offset_; }
+  Index max_length() const noexcept { return source_positions_.rows - places_.offset; }
   // V: how many ids the target has.
   Index vocab_size() const noexcept { return output().rows; }
 
@@ -104,7 +104,7 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
     own.output = static_cast<Tensor<S>&&>(logits);
     if (status != Status::ok) return status;
     own.output.use(this->memory());
-    status = detail::project_logits(workspace, output(), final_logits_bias_, result.hidden, own.output);
+    status = detail::multiply_rows(workspace, output(), final_logits_bias_, result.hidden, own.output);
     if (status == Status::ok) detail::show(trace, "lm_head", own.output);
     return status;
   }
@@ -140,17 +140,20 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
   // What sets the models apart.
   struct Kind {
     bool sinusoidal = false, embedding_norm = false;
-    Index offset = 0;  // of the first position in the table
+    bool norm_first = false;   // in the layers, with a norm behind the last one
+    Index more_positions = 0;  // rows that the table has besides max_position_embeddings
+    detail::Places places = {};
+    Block<S> (*sinusoids)(const Memory*, Index, Index, const detail::Places&) noexcept = marian_sinusoids;
   };
   Seq2Seq(const Seq2SeqConfig& c, const Kind& kind, const Memory* memory) noexcept
       : Module<Seq2Seq, S>(memory),
         config_(c),
         computed_(kind.sinusoidal && !c.stored_positions),
-        offset_(kind.offset),
-        encoder_(stack(c, c.encoder_layers, c.encoder_attention_heads, c.encoder_ffn_dim), memory),
-        decoder_(stack(c, c.decoder_layers, c.decoder_attention_heads, c.decoder_ffn_dim), memory) {
+        places_(kind.places),
+        encoder_(stack(c, kind, c.encoder_layers, c.encoder_attention_heads, c.encoder_ffn_dim), memory),
+        decoder_(stack(c, kind, c.decoder_layers, c.decoder_attention_heads, c.decoder_ffn_dim), memory) {
     if (config_.decoder_vocab_size == Dynamic) config_.decoder_vocab_size = c.vocab_size;
-    const Index positions = c.max_position_embeddings + kind.offset;
+    const Index positions = c.max_position_embeddings + kind.more_positions;
     if (c.share_encoder_decoder_embeddings) {
       shared_ = detail::matrix_parameter<S>(c.vocab_size, c.d_model);
     } else {
@@ -164,8 +167,7 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
     }
     source_positions_ = target_positions_ = plain_table(positions, c.d_model);
     if (computed_ && c.d_model > 0 && positions > 0)
-      source_positions_.values = target_positions_.values =
-          detail::sinusoid_table<S>(memory, positions, c.d_model, Sinusoid::halves);
+      source_positions_.values = target_positions_.values = kind.sinusoids(memory, positions, c.d_model, kind.places);
     if (kind.embedding_norm) source_norm_ = target_norm_ = detail::NormCore<S>(c.d_model, c.layer_norm_eps, true);
   }
 
@@ -173,14 +175,18 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
   template <class, Dims>
   friend class DecodingSteps;
 
-  static StackConfig stack(const Seq2SeqConfig& c, Index layers, Index heads, Index ffn) {
+  static StackConfig stack(const Seq2SeqConfig& c, const Kind& kind, Index layers, Index heads, Index ffn) {
     return {{.d_model = c.d_model,
              .nhead = heads,
              .dim_feedforward = ffn,
              .activation = c.activation_function,
-             .layer_norm_eps = c.layer_norm_eps},
+             .layer_norm_eps = c.layer_norm_eps,
+             .norm_first = kind.norm_first},
             layers,
-            false};
+            kind.norm_first};
+  }
+  static Block<S> marian_sinusoids(const Memory* memory, Index positions, Index width, const detail::Places&) noexcept {
+    return detail::sinusoid_table<S>(memory, positions, width, Sinusoid::halves);
   }
   static Parameter<S> plain_table(Index rows, Index cols) {
     Parameter<S> p;
@@ -193,11 +199,11 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
   S factor() const { return config_.scale_embedding ? square_root(S(config_.d_model)) : S(1); }
   detail::TokenEmbedding<S> source_embedding() const {
     return {shared_.exists() ? &shared_ : &source_table_, &source_positions_,
-            source_norm_.exists() ? &source_norm_ : nullptr, factor(), offset_};
+            source_norm_.exists() ? &source_norm_ : nullptr, factor(), places_};
   }
   detail::TokenEmbedding<S> target_embedding() const {
     return {shared_.exists() ? &shared_ : &target_table_, &target_positions_,
-            target_norm_.exists() ? &target_norm_ : nullptr, factor(), offset_};
+            target_norm_.exists() ? &target_norm_ : nullptr, factor(), places_};
   }
   const Parameter<S>& output() const {
     return lm_head_.exists() ? lm_head_ : shared_.exists() ? shared_ : target_table_;
@@ -213,7 +219,7 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
 
   Seq2SeqConfig config_;
   bool computed_;  // the positions are sinusoids that no file holds
-  Index offset_;
+  detail::Places places_;
   Parameter<S> shared_, source_table_, target_table_, lm_head_, final_logits_bias_;
   Parameter<S> source_positions_, target_positions_;
   detail::NormCore<S> source_norm_, target_norm_;

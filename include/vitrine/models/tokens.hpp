@@ -1,5 +1,5 @@
-// Token ids in, rows of embeddings out, x = norm(factor * table[id] + positions[t + offset]): what every model that
-// reads text begins with.
+// Token ids in, rows of embeddings out, x = norm(factor * table[id] + positions[place]): what every model that reads
+// text begins with. The place is t + offset; in some families padding ids take none (Places).
 //
 //   Tokens   a view of ids: (B, T) with padding, or ragged ones, sequence after sequence
 #pragma once
@@ -43,20 +43,31 @@ struct Tokens {
 
 namespace detail {
 
+// Which rows of the table of positions the ids of a sequence take: id t takes row t + offset. Where a padding id is
+// given, that id takes the row of its own number, and the others count on without it (fairseq's make_positions).
+struct Places {
+  Index offset = 0, padding = -1;
+  // fairseq's: the first id stands behind the padding's row.
+  static constexpr Places behind(Index padding_id) { return {padding_id + 1, padding_id}; }
+  bool counts(Index id) const { return id != padding; }
+  // The row of an id behind `before` others that count.
+  Index row(Index id, Index before) const { return counts(id) ? offset + before : padding; }
+};
+
 // One side's embeddings, each step rounded.
 template <class S>
 struct TokenEmbedding {
   const Parameter<S>*table = nullptr, *positions = nullptr;
   const NormCore<S>* norm = nullptr;  // null: none
   S factor = S(1);
-  Index offset = 0;
+  Places places = {};
 
   Index width() const { return table->cols; }
-  Index longest() const { return positions->rows - offset; }
-  void row(Index id, Index t, S* out) const {
+  Index longest() const { return positions->rows - places.offset; }
+  void row(Index id, Index before, S* out) const {
     const Index columns = width();
     embed_row(*table, id, factor, out);
-    const S* position = positions->values.data() + (t + offset) * columns;
+    const S* position = positions->values.data() + places.row(id, before) * columns;
     for (Index c = 0; c < columns; ++c) out[c] = out[c] + position[c];
     const Rows<S> one(out, 1, columns);
     if (norm != nullptr) (*norm)(one, one);
@@ -84,19 +95,24 @@ struct TokenEmbedding {
     like.lengths = tokens.lengths;
     if (Status s = out.resize_like(like, width()); s != Status::ok) return s;
     Index at = 0;
-    for (Index b = 0; b < tokens.batch; ++b)
-      for (Index t = 0; t < tokens.length_of(b); ++t, ++at) row(tokens.ids[at], t, out.data() + at * width());
+    for (Index b = 0; b < tokens.batch; ++b) {
+      Index before = 0;
+      for (Index t = 0; t < tokens.length_of(b); ++t, ++at) {
+        row(tokens.ids[at], before, out.data() + at * width());
+        before += Index(places.counts(tokens.ids[at]));
+      }
+    }
     return {};
   }
 };
 
-// logits (B, T, V) = hidden W^T + bias; W the output matrix or the tied embedding.
+// y (B, T, V) = x W^T + bias: logits from hidden states, W the output matrix or the tied embedding, and the like.
 template <class S>
-Status project_logits(Workspace& workspace, const Parameter<S>& weight, const Parameter<S>& bias,
-                      const Tensor<S>& hidden, Tensor<S>& logits) noexcept {
-  const Index width = hidden.width();
+Status multiply_rows(Workspace& workspace, const Parameter<S>& weight, const Parameter<S>& bias, const Tensor<S>& x_of,
+                     Tensor<S>& y_of) noexcept {
+  const Index width = x_of.width();
   const RowsWork<S> work{weight.rows, double(width) * double(weight.rows), {.depth = width}};
-  return run_rows(logits, workspace, Sequences<S>(hidden), work, [&](auto& block, const auto& x, const auto& y) {
+  return run_rows(y_of, workspace, Sequences<S>(x_of), work, [&](auto& block, const auto& x, const auto& y) {
     Operand<S> from(x);
     block.linear(nullptr, from, {weight, bias}, y);
   });
