@@ -143,11 +143,7 @@ inline void finish_entry(Json& json, const Timed& timed, std::size_t rss, int th
 
 // Prints what a call refused; the exit status for it.
 inline int refused(const vt::Status& status) {
-  std::fprintf(stderr, "error: %s", status.sentence);
-  if (status.actual != vt::Status::unset) std::fprintf(stderr, " (got %lld)", static_cast<long long>(status.actual));
-  if (status.expected != vt::Status::unset)
-    std::fprintf(stderr, " (expected %lld)", static_cast<long long>(status.expected));
-  std::fprintf(stderr, " [%s]\n", vt::name(status.code));
+  std::fprintf(stderr, "error: %s\n", vt::StatusError(status).what());
   return 2;
 }
 

@@ -163,7 +163,7 @@ int main(int count, char** arguments) {
     if (words == std::vector<std::string>{"reference", "d64_nothing"}) return reference_d64(0);
     if (words == std::vector<std::string>{"reference", "d64_weights"}) return reference_d64(4);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "map_log: %s\n", vt::detail::escaped(error.what(), vt::detail::is_control).c_str());
+    std::fprintf(stderr, "map_log: %s\n", vt::detail::escaped(error.what(), vt::detail::is_control_byte).c_str());
     return 2;
   }
   std::fputs(usage, words == std::vector<std::string>{"--help"} ? stdout : stderr);

@@ -62,10 +62,12 @@ TEST_CASE("every map that was chosen has its own place, and none other") {
         "vitrine: the maps of this layer were not chosen: see Selection::layers (got 1) [bad_shape]");
   CHECK(complaint([&] { (void)maps[2].matrix(0, 0); }) ==
         "vitrine: the maps of this head were not chosen: see Selection::heads (got 0) [bad_shape]");
-  CHECK(complaint([&] { (void)maps[3].matrix(0, 1); }) == "vitrine: no such layer (got 3, expected 3) [bad_shape]");
-  CHECK(complaint([&] { (void)maps[0].matrix(0, -2); }) == "vitrine: no such head (got -2, expected 4) [bad_shape]");
+  CHECK(complaint([&] { (void)maps[3].matrix(0, 1); }) ==
+        "vitrine: no such layer (got 3, expected 0 to 2) [bad_shape]");
+  CHECK(complaint([&] { (void)maps[0].matrix(0, -2); }) ==
+        "vitrine: no such head (got -2, expected 0 to 3) [bad_shape]");
   CHECK(complaint([&] { (void)maps[0].matrix(2, 1); }) ==
-        "vitrine: no such sequence in the batch (got 2, expected 2) [bad_shape]");
+        "vitrine: no such sequence in the batch (got 2, expected 0 to 1) [bad_shape]");
   CHECK(complaint([&] { (void)maps[0].matrix(0); }) ==
         "vitrine: these are maps of single heads: matrix(b, h) (got 0) [bad_shape]");
   CHECK(complaint([&] { (void)maps[0].scores(0, 1); }) ==
@@ -124,6 +126,20 @@ TEST_CASE("a selection must name layers and heads that exist, but only of maps t
   CHECK(maps.values().empty());
   CHECK(complaint([&] { (void)maps[0].matrix(0, 0); }) ==
         "vitrine: this map was not kept: the selection's `which` left it out (got 0) [bad_shape]");
+}
+
+TEST_CASE("a result that is moved to itself keeps its maps") {
+  vt::Maps<float> maps(vt::heap());
+  REQUIRE(maps.prepare({.heads = 2, .length = 3, .memory_length = 4}, {}, Which::self) == Status::ok);
+  vt::Maps<float>& same = maps;
+  maps = std::move(same);
+  CHECK(maps.heads() == 2);
+  CHECK(maps.matrix(0, 1).data() == maps.values().data() + 12);
+  vt::Tensor<float> tensor(vt::heap());
+  REQUIRE(tensor.resize(2, 3, 4) == Status::ok);
+  vt::Tensor<float>& itself = tensor;
+  tensor = std::move(itself);
+  CHECK(tensor.matrix(1).size() == 12);
 }
 
 TEST_CASE("a moved-from result and one without memory hold no maps") {

@@ -52,6 +52,60 @@ TEST_CASE("causal, window and lengths are intervals") {
   CHECK(interval(vt::window(0, 0, offsets), 3, 8, 2) == Pair(2, 3));
 }
 
+TEST_CASE("ends of windows and offsets saturate") {
+  constexpr Index most = std::numeric_limits<Index>::max(), least = std::numeric_limits<Index>::min();
+  CHECK(interval(vt::window(most, most), 3, 8) == Pair(0, 8));
+  CHECK(interval(vt::window(most, 0), 3, 8) == Pair(0, 4));
+  CHECK(interval(vt::window(0, most), 3, 8) == Pair(3, 8));
+  CHECK(interval(vt::window(0, most, most), 3, 8) == Pair(8, 8));
+  CHECK(interval(vt::window(most, 0, most / 2), 3, 8) == Pair(0, 8));
+  CHECK(interval(vt::window(most, 0, least), 3, 8) == Pair(0, 0));
+  CHECK(interval(vt::causal(most), 3, 8) == Pair(0, 8));
+  CHECK(interval(vt::causal(least), 3, 8) == Pair(0, 0));
+  const Index offsets[] = {most, least};
+  CHECK(interval(vt::causal(offsets), 3, 8, 0) == Pair(0, 8));
+  CHECK(interval(vt::causal(offsets), 3, 8, 1) == Pair(0, 0));
+  CHECK(interval(vt::window(most, most, offsets), 3, 8, 0) == Pair(0, 8));
+  CHECK(interval(vt::causal(most) & vt::window(most, most), 3, 8) == Pair(0, 8));
+}
+
+TEST_CASE("a mask of nothing is an error, never no mask") {
+  const std::uint8_t flags[6] = {};
+  const float bias[6] = {};
+  const auto answer = [](const vt::Mask<float>& mask) { return vt::check_mask(mask, 2, 2, 3, 3); };
+  const std::span<const Index> none;
+  constexpr Index large = Index{1} << (sizeof(Index) * 4);  // whose square wraps to 0
+  for (const vt::Mask<float>& mask : {
+           vt::Mask<float>(vt::key_flags(flags, 2, 0)),
+           vt::Mask<float>(vt::key_flags(flags, 0, 3)),
+           vt::Mask<float>(vt::key_flags<bool>(nullptr, large, large)),
+           vt::Mask<float>(vt::keep_matrix(flags, 0, 0)),
+           vt::Mask<float>(vt::keep_matrix(flags, -1, 3)),
+           vt::Mask<float>(vt::from_hf_attention_mask(flags, 0, 3)),
+           vt::Mask<float>(vt::from_torch_key_padding_mask(flags, 0, 3)),
+           vt::Mask<float>(vt::from_torch_attn_mask(flags, 3, 0)),
+           vt::Mask<float>(vt::from_torch_sdpa_mask(flags, 0, 3)),
+           vt::additive_bias(bias, 0, 0),
+           vt::additive_bias<float>(nullptr, 3, 3),
+           vt::key_bias(bias, 2, 0),
+           vt::from_torch_key_padding_mask(bias, 0, 3),
+           vt::from_torch_attn_mask(bias, 0, 3),
+           vt::Mask<float>(vt::causal() & vt::key_flags(flags, 2, 0)),
+           vt::causal() & vt::additive_bias(bias, 0, 0),
+       }) {
+    CHECK(answer(mask) == vt::Status::bad_mask);
+    CHECK(std::string(answer(mask).sentence) == "a mask has no data, or an extent of 0");
+  }
+  for (const vt::Mask<float>& mask :
+       {vt::Mask<float>(vt::from_torch_attn_mask(flags, 3, 2, 1, 1)), vt::from_torch_attn_mask(bias, 3, 2, 1, 1)})
+    CHECK(std::string(answer(mask).sentence) == "a mask of B * H matrices must have a multiple of the heads");
+  CHECK(answer(vt::causal(none)) == vt::Status::bad_mask);
+  CHECK(answer(vt::window(0, 0, none)) == vt::Status::bad_mask);
+  CHECK(answer(vt::key_lengths(none)) == vt::Status::bad_mask);
+  CHECK(answer(vt::causal(none) & vt::window(0, 0)) == vt::Status::bad_mask);
+  CHECK(answer(vt::key_flags(flags, 2, 3)) == vt::Status::ok);
+}
+
 TEST_CASE_TEMPLATE("a matrix is added and forbids inside the interval, which shrinks to what is kept", S, float,
                    double) {
   const S inf = std::numeric_limits<S>::infinity();
@@ -121,7 +175,7 @@ TEST_CASE("parts of every kind join in any order, scalar type or not") {
   CHECK((twice & vt::key_lengths(lengths)).duplicate);  // what was wrong with a part stays wrong with the whole
   CHECK((vt::key_lengths(lengths) & twice).duplicate);
   CHECK((vt::Mask<float>(twice) & vt::key_bias(bias, 1, 2)).duplicate);
-  CHECK((vt::key_bias(bias, 1, 2) & vt::Mask<float>(none)).no_data);
+  CHECK((vt::key_bias(bias, 1, 2) & vt::Mask<float>(none)).fault);
   // A window takes the causal offset; one of its own beside another one is an error, in either order.
   const Index offsets[] = {1, 2}, others[] = {1, 3};
   for (const vt::BasicMask& wrong :
@@ -138,5 +192,6 @@ TEST_CASE("parts of every kind join in any order, scalar type or not") {
     CHECK_FALSE(right.two_offsets);
     CHECK(vt::check_mask<float>(right, 2, 1, 2, 4) == vt::Status::ok);
   }
-  CHECK_FALSE(vt::key_flags(static_cast<const bool*>(nullptr), 1, 0).no_data);  // no keys need no flags
+  CHECK(vt::key_flags(static_cast<const bool*>(nullptr), 1, 0).fault !=
+        nullptr);  // no keys need no flags, and no such mask
 }

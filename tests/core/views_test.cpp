@@ -4,6 +4,7 @@
 #include "../support/support.hpp"
 
 namespace vt = vitrine;
+using support::complaint;
 using vt::Index;
 using vt::Sequences;
 using vt::Status;
@@ -41,6 +42,39 @@ TEST_CASE("a view of a pointer, an Eigen matrix, a block of one, a tensor, ragge
   CHECK(seq_first.batch == 2);
   CHECK(seq_first.length == 3);
   CHECK_FALSE(seq_first.contiguous());
+}
+
+TEST_CASE("a view knows what it was given: strides of Eigen's maps, and the rows that lengths must sum to") {
+  vt::RowMajor<float> matrix = vt::RowMajor<float>::Random(6, 16);
+  using Stride = Eigen::Stride<Eigen::Dynamic, Eigen::Dynamic>;
+  const Eigen::Map<const vt::RowMajor<float>, 0, Stride> rows(matrix.data(), 3, 16, Stride(32, 1));
+  CHECK(Sequences<float>(rows).check() == Status::ok);
+  CHECK(Sequences<float>(rows).row_stride == 32);
+  const Eigen::Map<const vt::RowMajor<float>, 0, Stride> pairs(matrix.data(), 3, 8, Stride(32, 2));
+  CHECK(complaint([&] { vt::throw_if_failed(Sequences<float>(pairs).check()); }) ==
+        "vitrine: the values of an input's row must stand side by side (inner stride) (got 2, expected 1) [bad_shape]");
+  const Eigen::Ref<const vt::RowMajor<float>> reference(matrix.middleCols(2, 4));
+  CHECK(Sequences<float>(reference).row_stride == 16);
+  CHECK(Sequences<float>(matrix.row(2)).data == matrix.data() + 32);
+  const Sequences<float> column(matrix.col(3));  // 6 rows of one value
+  CHECK(column.check() == Status::ok);
+  CHECK(column.row_stride == 16);
+  const Eigen::VectorXf vector = Eigen::VectorXf::Ones(5);
+  CHECK(Sequences<float>(vector).length == 5);
+  CHECK(Sequences<float>(vector).contiguous());
+  const Eigen::MatrixXf other = Eigen::MatrixXf::Random(4, 5);
+  CHECK(Sequences<float>(other.row(1)).check() == Status::bad_shape);  // a row of columns
+  CHECK(Sequences<float>(other.transpose()).length == 5);              // rows of the transposed are columns here
+  const Eigen::Array<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> array(3, 4);
+  CHECK(Sequences<float>(array).width == 4);
+
+  const Index lengths[] = {2, 4}, many[] = {3, 400}, few[] = {2, 3};
+  CHECK(Sequences<float>(vt::Ragged<float>(matrix, lengths)).check() == Status::ok);
+  CHECK(complaint([&] { vt::throw_if_failed(Sequences<float>(vt::Ragged<float>(matrix, many)).check()); }) ==
+        "vitrine: the lengths of a ragged input must sum to the matrix's rows (got 403, expected 6) [bad_shape]");
+  CHECK(Sequences<float>(vt::Ragged(matrix, few)).check() == Status::bad_shape);
+  CHECK(Sequences<float>(vt::Ragged<float>(matrix.topRows(5), few)).check() == Status::ok);
+  CHECK(Sequences<float>(vt::Ragged<float>(matrix.leftCols(5), lengths)).check() == Status::bad_shape);
 }
 
 TEST_CASE("a tensor takes the shape of an input, ragged or not, and gives it back") {

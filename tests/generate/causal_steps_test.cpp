@@ -173,11 +173,9 @@ TEST_CASE("Gpt2 steps and generation refuse what makes no sense") {
   no_layers.n_embd = uneven.n_embd = 24, uneven.n_head = 5;
   for (const vt::Gpt2Config& wrong : {no_layers, uneven}) {
     vt::Gpt2<float> other(wrong);
-    REQUIRE(other.init(1) == vt::Status::ok);
+    CHECK(other.init(1) == vt::Status::bad_config);
     CHECK(vt::CausalSteps<float>(other, workspace).begin_into(some_ids(1)) == vt::Status::bad_config);
   }
-  CHECK(vt::CausalSteps<float>(vt::Gpt2<float>(no_layers), workspace).begin_into(some_ids(1)) ==
-        vt::Status::not_loaded);
   vt::GenerationConfig config;
   config.max_new_tokens = 3;
   CHECK_THROWS_AS((void)vt::generate(model, workspace, std::span<const Index>{}, config), vt::StatusError);

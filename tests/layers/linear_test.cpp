@@ -97,9 +97,9 @@ TEST_CASE("Embedding gives rows by number, from either layout, and names an id t
   for (Index i = 0; i < 4; ++i) CHECK(support::same(y.data() + i * 3, table.data() + ids[i] * 3, 3));
   const Index bad[] = {4, 5, 0, 2}, negative[] = {0, 0, -2, 0};
   CHECK(complaint([&] { (void)embedding(bad, 2, 2); }) ==
-        "vitrine: an id is not in the embedding table (got 5, expected 5) [bad_shape]");
+        "vitrine: an id is not in the embedding table (got 5, expected 0 to 4) [bad_shape]");
   CHECK(complaint([&] { (void)embedding(negative, 2, 2); }) ==
-        "vitrine: an id is not in the embedding table (got -2, expected 5) [bad_shape]");
+        "vitrine: an id is not in the embedding table (got -2, expected 0 to 4) [bad_shape]");
   CHECK(complaint([&] { (void)embedding(ids, 2, 3); }) ==
         "vitrine: there must be batch x length ids (got 4, expected 6) [bad_shape]");
 }
@@ -226,4 +226,49 @@ TEST_CASE("init draws PyTorch's distributions, the same numbers from the same se
   for (const double value : a["self_attn.out_proj.bias"]) CHECK(value == 0);
   for (const double value : a["norm2.weight"]) CHECK(value == 1);
   for (const double value : a["norm2.bias"]) CHECK(value == 0);
+}
+
+TEST_CASE("init reports a bad configuration at once") {
+  const auto code = [](auto&& module) { return module.init(1).code; };
+  CHECK(code(vt::EncoderLayer<float>({.d_model = 7, .nhead = 2})) == vt::Status::bad_config);
+  CHECK(code(vt::EncoderLayer<float>({.d_model = 8, .nhead = 2, .dim_feedforward = 0})) == vt::Status::bad_config);
+  CHECK(code(vt::DecoderLayer<float>({})) == vt::Status::bad_config);
+  CHECK(code(vt::MultiheadAttention<float>({.embed_dim = 8, .num_heads = 3})) == vt::Status::bad_config);
+  CHECK(code(vt::MultiheadAttention<float>({.embed_dim = 8, .num_heads = 2, .kdim = 0})) == vt::Status::bad_config);
+  CHECK(code(vt::Encoder<float>({.layer = {.d_model = 8, .nhead = 2}, .num_layers = 0})) == vt::Status::bad_config);
+  CHECK(code(vt::Decoder<float>({.layer = {.d_model = 8, .nhead = 3}, .num_layers = 2})) == vt::Status::bad_config);
+  CHECK(code(vt::Transformer<float>({.d_model = 9})) == vt::Status::bad_config);
+  CHECK(code(vt::Linear<float>(0, 4)) == vt::Status::bad_config);
+  CHECK(code(vt::Embedding<float>(0, 4)) == vt::Status::bad_config);
+  CHECK(code(vt::LayerNorm<float>(0)) == vt::Status::bad_config);
+  CHECK(code(vt::FeedForward<float>(0, 4)) == vt::Status::bad_config);
+}
+
+TEST_CASE("configurations whose sizes wrap are answered, never computed with") {
+  constexpr vt::Index half = vt::Index{1} << (sizeof(vt::Index) * 4), huge = vt::sizes::largest - 7;
+  for (const vt::Index size : {half, huge}) {
+    vt::EncoderLayer<float> layer({.d_model = size / 8 * 8, .nhead = 8, .dim_feedforward = size});
+    CHECK(layer.init(1) == vt::Status::out_of_memory);
+    CHECK(layer.workspace_bytes({size, size, size}, 1 << 20) == std::size_t(vt::sizes::largest));
+    CHECK(layer.result_bytes({size, size, size}) == std::size_t(vt::sizes::largest));
+    CHECK(layer.parameter_count() > 0);
+    CHECK(layer.packed_bytes() > std::size_t(half));
+    vt::Encoder<float> stack({.layer = {.d_model = 8, .nhead = 2, .dim_feedforward = 8},
+                              .num_layers = size * (size == half ? half / 4 : 1)});
+    CHECK(stack.init(1) == vt::Status::out_of_memory);
+    vt::EncoderResult<vt::DefaultKeep, float> result;
+    vt::Workspace workspace(vt::heap());
+    CHECK(stack.forward_into(result, workspace, vt::RowMajor<float>(2, 8)) == vt::Status::out_of_memory);
+    vt::Decoder<float> decoder({.layer = {.d_model = 8, .nhead = 2, .dim_feedforward = 8}, .num_layers = 2});
+    for (const vt::Shape& shape : {vt::Shape{size, 1, 1}, {1, size, 1}, {1, 1, size}, {size, size, size}}) {
+      CHECK(decoder.workspace_bytes(shape, 3) > std::size_t(half));
+      CHECK(decoder.result_bytes(shape, vt::keep::scores) > std::size_t(half / 8));
+      CHECK(decoder.traced_workspace_bytes(shape, 3) <= std::size_t(vt::sizes::largest));
+    }
+    vt::MultiheadAttention<double> attention({.embed_dim = 8, .num_heads = 2, .add_zero_attn = true, .kdim = huge});
+    CHECK(attention.init(1) == vt::Status::out_of_memory);
+    CHECK(vt::Linear<float>(size, size).init(1) == vt::Status::out_of_memory);
+    CHECK(vt::Embedding<double>(size, size).init(1) == vt::Status::out_of_memory);
+    CHECK(vt::FeedForward<float>(size, size).init(1) == vt::Status::out_of_memory);
+  }
 }

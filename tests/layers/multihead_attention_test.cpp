@@ -208,9 +208,9 @@ TEST_CASE("every bad argument is refused by its own sentence, with the values, b
   CHECK(self(x, {.mask = vt::key_lengths(three)}) ==
         "vitrine: key_lengths must have one length for each sequence (got 3, expected 2) [bad_mask]");
   CHECK(self(x, {.mask = vt::key_lengths(too_long)}) ==
-        "vitrine: a key length must be between 0 and the number of keys (got 5, expected 4) [bad_mask]");
+        "vitrine: a key length must be between 0 and the number of keys (got 5, expected at most 4) [bad_mask]");
   CHECK(self(x, {.mask = vt::key_lengths(below)}) ==
-        "vitrine: a key length must be between 0 and the number of keys (got -2, expected 4) [bad_mask]");
+        "vitrine: a key length must be between 0 and the number of keys (got -2, expected at most 4) [bad_mask]");
   const std::vector<std::uint8_t> flags(400, 1);
   CHECK(self(x, {.mask = vt::key_flags(flags.data(), 2, 5)}) ==
         "vitrine: the mask's key length must be that of the keys (got 5, expected 4) [bad_mask]");
@@ -223,7 +223,7 @@ TEST_CASE("every bad argument is refused by its own sentence, with the values, b
   CHECK(self(x, {.mask = vt::additive_bias(values.data(), 4, 5)}) ==
         "vitrine: the mask's key length must be that of the keys (got 5, expected 4) [bad_mask]");
   CHECK(self(x, {.mask = vt::from_torch_attn_mask(flags.data(), 5, 2, 4, 4)}) ==
-        "vitrine: the mask's batch must be 1 or that of the input (got 0, expected 2) [bad_mask]");
+        "vitrine: a mask of B * H matrices must have a multiple of the heads [bad_mask]");
   CHECK(self(x, {.mask = vt::window(-2, 0)}) ==
         "vitrine: a window's bounds are at least 0, or vt::unlimited (got -2) [bad_mask]");
   CHECK(self(x, {.mask = vt::window(0, -3)}) ==
@@ -232,7 +232,7 @@ TEST_CASE("every bad argument is refused by its own sentence, with the values, b
         "vitrine: causal and window must have one offset, or one for each sequence (got 3, expected 2) [bad_mask]");
   const float* const no_bias = nullptr;
   const bool* const no_flags = nullptr;
-  const std::string no_data = "vitrine: a mask has no data [bad_mask]";
+  const std::string no_data = "vitrine: a mask has no data, or an extent of 0 [bad_mask]";
   CHECK(self(x, {.mask = vt::additive_bias(no_bias, 4, 4)}) == no_data);
   CHECK(self(x, {.mask = vt::key_bias(no_bias, 2, 4)}) == no_data);
   CHECK(self(x, {.mask = vt::key_flags(no_flags, 2, 4)}) == no_data);
@@ -263,7 +263,7 @@ TEST_CASE("every bad argument is refused by its own sentence, with the values, b
   CHECK(configured({.embed_dim = 8194, .num_heads = 4097}) ==
         "vitrine: nhead is larger than 4096 (got 4097) [bad_config]");
   CHECK(configured({.embed_dim = 8, .num_heads = 3}) ==
-        "vitrine: d_model must be divisible by nhead (got 8, expected 3) [bad_config]");
+        "vitrine: d_model must be divisible by nhead (got 8, expected a multiple of 3) [bad_config]");
   CHECK(configured({.embed_dim = 8, .num_heads = 2, .kdim = 0}) ==
         "vitrine: kdim must be positive (got 0) [bad_config]");
   CHECK(configured({.embed_dim = 8, .num_heads = 2, .vdim = 0}) ==

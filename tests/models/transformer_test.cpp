@@ -138,7 +138,7 @@ TEST_CASE("stacks refuse what they cannot be, and copy cheaply") {
   CHECK(complaint([&] { (void)vt::Decoder<float>({.layer = layer_config, .num_layers = 0})(x, x); }) ==
         "vitrine: num_layers must be positive (got 0) [bad_config]");
   CHECK(complaint([&] { (void)vt::Encoder<float>({.num_layers = 1})(x); }) ==
-        "vitrine: d_model must be positive [bad_config]");
+        "vitrine: d_model must be positive (got -1) [bad_config]");
 
   vt::Decoder<float> decoder({.layer = layer_config, .num_layers = 2});
   REQUIRE(decoder.init(1) == vt::Status::ok);
@@ -149,7 +149,7 @@ TEST_CASE("stacks refuse what they cannot be, and copy cheaply") {
   CHECK_FALSE(moved.loaded());
   CHECK(copy(x, x).output.rows() == 4);
   CHECK(complaint([&] { (void)copy(x, x, {}, vt::keep::weights.only({.layers = {2}})); }) ==
-        "vitrine: the selection names a layer that the model does not have (expected 2) [bad_config]");
+        "vitrine: the selection names a layer that the model does not have (expected 0 to 1) [bad_config]");
 }
 
 TEST_CASE("a static stack gives the bits of the dynamic one; announced bytes are enough") {

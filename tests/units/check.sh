@@ -18,9 +18,10 @@ compiler=${1:-c++}
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 openmp=-fopenmp
-[[ $compiler != clang* ]] || openmp=-fopenmp=libomp
+tag=  # clang has no macro for this flag
+[[ $compiler != clang* ]] || openmp=-fopenmp=libomp tag=-DVITRINE_ABI_MATH=
 
-names=(generic native narrow plain bare fast)
+names=(generic native narrow plain bare fast unsafe)
 declare -A flags=(
   [generic]=''
   [native]="-march=native $openmp"
@@ -28,6 +29,7 @@ declare -A flags=(
   [plain]='-DVITRINE_VECTOR_BYTES=0'
   [bare]='-march=x86-64-v3 -fno-exceptions -fno-rtti'
   [fast]='-march=x86-64-v3 -ffast-math'
+  [unsafe]="-funsafe-math-optimizations ${tag:+${tag}unsafe}"
 )
 build() {
   # shellcheck disable=SC2086
@@ -75,6 +77,17 @@ printf '%s\0' '' -march=native | xargs -0 -n 1 -P "$(nproc)" bash -c '
 found=$(ours "$folder/hosted.o" "$folder/hosted-march=native.o")
 [ -z "$found" ] || { printf 'generate, io or inspect share:\n%s\n' "$found"; failed=1; }
 [ -n "$(ours "$folder/hosted.o" "$folder/hosted.o")" ] || { echo "shared symbols of the hosted tiers are not found"; failed=1; }
+
+# Each liberty with numbers that g++ knows gives the namespace a name of its own.
+if [[ $compiler != clang* ]]; then
+  liberties=("" -ffast-math -funsafe-math-optimizations -ffinite-math-only -freciprocal-math -fno-signed-zeros -fno-trapping-math
+    -frounding-math -fsignaling-nans "-fassociative-math -fno-signed-zeros -fno-trapping-math")
+  spaces=$(for liberty in "${liberties[@]}"; do
+    # shellcheck disable=SC2086
+    printf '#include <vitrine/core/config.hpp>\nSPACE VITRINE_ABI\n' | "$compiler" -std=c++20 -Iinclude -isystem /usr/include/eigen3 $liberty -E -x c++ - | grep '^SPACE'
+  done)
+  [ "$(sort -u <<<"$spaces" | wc -l)" -eq ${#liberties[@]} ] || { printf 'flags share a namespace:\n%s\n' "$spaces"; failed=1; }
+fi
 
 # Proof that this can fail.
 for kind in '' -march=native; do

@@ -86,8 +86,50 @@
 #define VITRINE_FMA 0
 #endif
 
-#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
-#define VITRINE_ABI_MATH fast
+// What the flags let the compiler do to numbers: ieee, or fast and a digit for each liberty. clang has no macro for any
+// but -ffinite-math-only and -ffast-math: define VITRINE_ABI_MATH there to tell such units apart.
+#if defined(VITRINE_ABI_MATH)
+// Use the provided definition.
+#elif (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || defined(__FAST_MATH__) ||           \
+    defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || defined(__NO_SIGNED_ZEROS__) || \
+    defined(__NO_TRAPPING_MATH__) || defined(__ROUNDING_MATH__) || defined(__SUPPORT_SNAN__)
+#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
+#define VITRINE_ABI_FINITE 1
+#else
+#define VITRINE_ABI_FINITE 0
+#endif
+#if defined(__ASSOCIATIVE_MATH__)
+#define VITRINE_ABI_ASSOCIATIVE 1
+#else
+#define VITRINE_ABI_ASSOCIATIVE 0
+#endif
+#if defined(__RECIPROCAL_MATH__)
+#define VITRINE_ABI_RECIPROCAL 1
+#else
+#define VITRINE_ABI_RECIPROCAL 0
+#endif
+#if defined(__NO_SIGNED_ZEROS__)
+#define VITRINE_ABI_ZEROS 1
+#else
+#define VITRINE_ABI_ZEROS 0
+#endif
+#if defined(__NO_TRAPPING_MATH__)
+#define VITRINE_ABI_TRAPS 1
+#elif defined(__SUPPORT_SNAN__)
+#define VITRINE_ABI_TRAPS 2
+#else
+#define VITRINE_ABI_TRAPS 0
+#endif
+#if defined(__ROUNDING_MATH__)
+#define VITRINE_ABI_ROUNDING 1
+#else
+#define VITRINE_ABI_ROUNDING 0
+#endif
+#define VITRINE_JOIN_MATH_(f, a, r, z, t, o) fast##f##a##r##z##t##o
+#define VITRINE_JOIN_MATH(f, a, r, z, t, o) VITRINE_JOIN_MATH_(f, a, r, z, t, o)
+#define VITRINE_ABI_MATH                                                                                    \
+  VITRINE_JOIN_MATH(VITRINE_ABI_FINITE, VITRINE_ABI_ASSOCIATIVE, VITRINE_ABI_RECIPROCAL, VITRINE_ABI_ZEROS, \
+                    VITRINE_ABI_TRAPS, VITRINE_ABI_ROUNDING)
 #else
 #define VITRINE_ABI_MATH ieee
 #endif

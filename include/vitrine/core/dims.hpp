@@ -86,7 +86,7 @@ constexpr Status check_heads(Index d_model, Index nhead) {
   if (d_model <= 0) return {Status::bad_config, "d_model must be positive", d_model};
   if (nhead <= 0) return {Status::bad_config, "nhead must be positive", nhead};
   if (nhead > 4096) return {Status::bad_config, "nhead is larger than 4096", nhead};
-  if (d_model % nhead != 0) return {Status::bad_config, VITRINE_HEADS_DIVIDE, d_model, nhead};
+  if (d_model % nhead != 0) return {Status::bad_config, VITRINE_HEADS_DIVIDE, d_model, nhead, Status::multiple_of};
   return {};
 }
 }  // namespace detail

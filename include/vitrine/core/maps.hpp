@@ -31,7 +31,7 @@ namespace detail {
 inline void index_error([[maybe_unused]] const char* sentence, [[maybe_unused]] Index index,
                         [[maybe_unused]] Index limit) {
 #if VITRINE_EXCEPTIONS
-  throw StatusError({Status::bad_shape, sentence, index, limit});
+  throw StatusError({Status::bad_shape, sentence, index, limit, Status::below});
 #else
   __builtin_trap();
 #endif
@@ -56,7 +56,7 @@ struct MapLayout {
   Index columns(Index b) const {
     return shape.memory_lengths.empty() ? shape.memory_length : shape.memory_lengths[std::size_t(b)] + shape.extra_keys;
   }
-  // Values of one head.
+  // Values of one head. Of a layout that stands: lay_out has seen that nothing here overflows.
   Index size(Index b) const { return size(rows(b), columns(b)); }
   Index size(Index height, Index width) const {
     return per_row + per_column == 0 ? height * width : per_row * height + per_column * width;
@@ -158,6 +158,7 @@ class MapStore {
   explicit MapStore(std::span<S> values, std::span<S> scores = {}) noexcept : values_(values), scores_(scores) {}
   MapStore(MapStore&& other) noexcept { *this = static_cast<MapStore&&>(other); }
   MapStore& operator=(MapStore&& other) noexcept {
+    if (this == &other) return *this;
     values_ = static_cast<Buffer<S>&&>(other.values_), scores_ = static_cast<Buffer<S>&&>(other.scores_);
     ragged_ = static_cast<Buffer<Index>&&>(other.ragged_);
     layout_ = other.layout_;
@@ -197,34 +198,39 @@ class MapStore {
       return {Status::not_supported, "a selection can name layers and heads 0 to 63 only"};
     if (kept && !selection.layers.fits(shape.layers))
       return {Status::bad_config, "the selection names a layer that the model does not have", Status::unset,
-              shape.layers};
+              shape.layers, Status::below};
     if (kept && !selection.heads.fits(shape.heads))
-      return {Status::bad_config, "the selection names a head that the model does not have", Status::unset,
-              shape.heads};
+      return {Status::bad_config, "the selection names a head that the model does not have", Status::unset, shape.heads,
+              Status::below};
     layout_ = {};
     layout_.shape = shape;
     layout_.layers = selection.layers, layout_.heads = selection.heads;
     layout_.kept = kept;
     layout_.mean = form.mean;
     layout_.per_row = form.per_row, layout_.per_column = form.per_column;
-    Index one_head = shape.batch > 0 ? shape.batch * layout_.size(0) : 0;
+    const auto counted = [&](Index b) {
+      const Index height = layout_.rows(b), width = layout_.columns(b);
+      if (form.per_row + form.per_column == 0) return sizes::product(height, width);
+      return sizes::sum(sizes::product(form.per_row, height), sizes::product(form.per_column, width));
+    };
+    Index one_head = shape.batch > 0 ? sizes::product(shape.batch, counted(0)) : 0;
     if (!shape.lengths.empty() || !shape.memory_lengths.empty()) {
       // offsets, then the lengths themselves: the caller's spans need not outlive the call
-      if (Status s = ragged_.resize(3 * shape.batch); s != Status::ok) return s;
-      Index sum = 0;
+      if (Status s = ragged_.resize(sizes::product(3, shape.batch)); s != Status::ok) return s;
+      Index before = 0;
       for (Index b = 0; b < shape.batch; ++b) {
-        ragged_[b] = sum;
+        ragged_[b] = before;
         ragged_[shape.batch + b] = layout_.rows(b);
         ragged_[2 * shape.batch + b] = layout_.columns(b) - shape.extra_keys;
-        sum += layout_.size(b);
+        before = sizes::sum(before, counted(b));
       }
       layout_.offsets = ragged_.data();
       layout_.shape.lengths = {ragged_.data() + shape.batch, std::size_t(shape.batch)};
       layout_.shape.memory_lengths = {ragged_.data() + 2 * shape.batch, std::size_t(shape.batch)};
-      one_head = sum;
+      one_head = before;
     }
-    layout_.per_layer = one_head * layout_.heads_kept();
-    const Index size = layout_.kept ? layout_.per_layer * selection.layers.count_below(shape.layers) : 0;
+    layout_.per_layer = sizes::product(one_head, layout_.heads_kept());
+    const Index size = layout_.kept ? sizes::product(layout_.per_layer, selection.layers.count_below(shape.layers)) : 0;
     if (Status s = values_.resize(size); s != Status::ok) return s;
     return scores_.resize(form.scores ? size : 0);
   }
@@ -255,7 +261,7 @@ class Maps : public detail::MapStore<S> {
   }
   // Values of such maps, for result_bytes.
   static constexpr Index count(Index layers, Index batch, Index heads, Index length, Index memory_length) {
-    return layers * batch * heads * length * memory_length;
+    return sizes::product(layers, batch, heads, length, memory_length);
   }
 
   // Makes room for a call's maps; layers call it. Allocates only to grow. bad_config, not_supported, result_too_small,
@@ -296,7 +302,7 @@ class ScoredMaps : public detail::MapStore<S> {
   }
   // Values of such maps, scores included, for result_bytes.
   static constexpr Index count(Index layers, Index batch, Index heads, Index length, Index memory_length) {
-    return 2 * layers * batch * heads * length * memory_length;
+    return sizes::product(2, layers, batch, heads, length, memory_length);
   }
 
   // As Maps::prepare.
@@ -329,7 +335,7 @@ class MeanMaps : public detail::MapStore<S> {
   // Values of such maps, for result_bytes.
   static constexpr Index count(Index layers, Index batch, [[maybe_unused]] Index heads, Index length,
                                Index memory_length) {
-    return layers * batch * length * memory_length;
+    return sizes::product(layers, batch, length, memory_length);
   }
 
   // As Maps::prepare; a mean is over all heads: a selection of heads is not_supported.

@@ -19,6 +19,8 @@
 // multiplied, whatever it holds. A row with no key left has weights 0 and context 0.
 #pragma once
 #include <vitrine/core/config.hpp>
+#include <vitrine/core/mask_views.hpp>
+#include <vitrine/core/sizes.hpp>
 #include <vitrine/core/status.hpp>
 
 #include <span>
@@ -30,77 +32,19 @@ namespace vitrine::inline VITRINE_ABI {
 inline constexpr Index unlimited = -1;
 
 namespace detail {
-
-// A view of truth values of 1, 4 or 8 bytes, (B, H, T, S); a stride of 0 broadcasts.
-struct FlagView {
-  const void* data = nullptr;
-  int bytes = 1;
-  bool keep_if = true;
-  Index extent[4] = {}, stride[4] = {};
-
-  bool keeps(Index at) const {
-    bool value;
-    if (bytes == 1)
-      value = static_cast<const std::uint8_t*>(data)[at] != 0;
-    else if (bytes == 4)
-      value = static_cast<const std::int32_t*>(data)[at] != 0;
-    else
-      value = static_cast<const std::int64_t*>(data)[at] != 0;
-    return value == keep_if;
-  }
-};
-template <class S>
-struct BiasView {
-  const S* data = nullptr;
-  Index extent[4] = {}, stride[4] = {};
-};
-template <class View>
-constexpr View broadcast(View view, Index batch, Index heads, Index length, Index memory_length) {
-  const Index extent[4] = {batch, heads, length, memory_length};
-  Index step = 1;
-  for (int i = 3; i >= 0; --i) {
-    view.extent[i] = extent[i];
-    view.stride[i] = extent[i] == 1 ? 0 : step;
-    step *= extent[i];
-  }
-  return view;
+// Offsets and ends of windows beyond every sequence, brought so near 0 that their sums do not overflow; what was the
+// largest end still reaches over every offset.
+constexpr Index saturated(Index value, Index most = sizes::largest / 4) {
+  return std::size_t(value) + std::size_t(most) <= 2 * std::size_t(most) ? value : value < 0 ? -most : most;
 }
-template <class View>
-constexpr bool lacks_data(const View& view) {
-  const Index* extent = view.extent;
-  return view.data == nullptr && extent[0] * extent[1] * extent[2] * extent[3] != 0;
-}
-template <class T>
-FlagView flags(const T* data, bool keep_if) {
-  static_assert(std::is_integral_v<T> && (sizeof(T) == 1 || sizeof(T) == 4 || sizeof(T) == 8),
-                "vitrine: a mask of flags is of bool or of integers of 1, 4 or 8 bytes");
-  FlagView view;
-  view.data = data, view.bytes = int(sizeof(T)), view.keep_if = keep_if;
-  return view;
-}
-
-// -inf by its bits, which -ffast-math cannot assume away.
-VITRINE_INLINE bool is_minus_infinity(float x) { return __builtin_bit_cast(std::uint32_t, x) == 0xff800000u; }
-VITRINE_INLINE bool is_minus_infinity(double x) { return __builtin_bit_cast(std::uint64_t, x) == 0xfff0000000000000u; }
-template <class S>
-constexpr auto minus_infinity_bits() {
-  if constexpr (sizeof(S) == 4)
-    return std::int32_t(0xff800000u);
-  else
-    return std::int64_t(0xfff0000000000000u);
-}
-template <class S>
-constexpr S minus_infinity() {
-  return __builtin_bit_cast(S, minus_infinity_bits<S>());
-}
-
+constexpr Index saturated_end(Index value) { return saturated(value, sizes::largest / 2); }
 }  // namespace detail
 
 // The kinds that know no scalar type.
 struct BasicMask {
-  bool is_causal = false, is_window = false, has_lengths = false, duplicate = false;
-  bool no_data = false;      // a maker was given a null pointer: an error of the call, never an absent mask
-  bool two_offsets = false;  // causal and window were joined, each with an offset of its own: an error of the call
+  bool is_causal = false, is_window = false, has_lengths = false, has_offsets = false, duplicate = false;
+  const char* fault = nullptr;  // a maker was given what is no mask: an error of the call, never no mask
+  bool two_offsets = false;     // causal and window were joined, each with an offset of its own: an error of the call
   Index offset = 0, left = unlimited, right = unlimited;
   std::span<const Index> offsets = {}, lengths = {};  // offsets: of each sequence, instead of the one
   detail::FlagView key_keep = {}, keep = {};
@@ -122,23 +66,37 @@ struct Mask : BasicMask {
 
 namespace detail {
 inline void join(BasicMask& x, const BasicMask& y) {
-  x.no_data = x.no_data || y.no_data;
+  if (x.fault == nullptr) x.fault = y.fault;
   x.duplicate = x.duplicate || y.duplicate || (x.is_causal && y.is_causal) || (x.is_window && y.is_window) ||
                 (x.has_lengths && y.has_lengths) || (x.key_keep.data && y.key_keep.data) ||
                 (x.keep.data && y.keep.data);
   const auto differ = [](const BasicMask& window, const BasicMask& causal) {
-    return window.is_window && !window.is_causal && causal.is_causal &&
-           (window.offset != 0 || !window.offsets.empty()) &&
-           (window.offset != causal.offset || window.offsets.data() != causal.offsets.data() ||
-            window.offsets.size() != causal.offsets.size());
+    return window.is_window && !window.is_causal && causal.is_causal && (window.offset != 0 || window.has_offsets) &&
+           (window.offset != causal.offset || window.has_offsets != causal.has_offsets ||
+            window.offsets.data() != causal.offsets.data() || window.offsets.size() != causal.offsets.size());
   };
   x.two_offsets = x.two_offsets || y.two_offsets || differ(x, y) || differ(y, x);
-  if (y.is_causal || (y.is_window && !x.is_causal)) x.offset = y.offset, x.offsets = y.offsets;
+  if (y.is_causal || (y.is_window && !x.is_causal))
+    x.offset = y.offset, x.offsets = y.offsets, x.has_offsets = y.has_offsets;
   if (y.is_causal) x.is_causal = true;
   if (y.is_window) x.is_window = true, x.left = y.left, x.right = y.right;
   if (y.has_lengths) x.has_lengths = true, x.lengths = y.lengths;
   if (y.key_keep.data) x.key_keep = y.key_keep;
   if (y.keep.data) x.keep = y.keep;
+}
+template <class T>
+BasicMask key_flag_mask(const T* data, bool keep_if, Index batch, Index memory_length) {
+  BasicMask m;
+  m.key_keep = broadcast(flags(data, keep_if), batch, 1, 1, memory_length);
+  m.fault = fault_of(m.key_keep);
+  return m;
+}
+template <class T>
+BasicMask flag_mask(const T* data, bool keep_if, Index batch, Index heads, Index length, Index memory_length) {
+  BasicMask m;
+  m.keep = broadcast(flags(data, keep_if), batch, heads, length, memory_length);
+  m.fault = detail::fault_of(m.keep);
+  return m;
 }
 }  // namespace detail
 
@@ -170,23 +128,24 @@ Mask<S> operator&(Mask<S> x, const Mask<S>& y) {
 // Key j is seen by query i if j <= i + offset; one offset, or B of them, one for each sequence.
 inline BasicMask causal(Index offset = 0) {
   BasicMask m;
-  m.is_causal = true, m.offset = offset;
+  m.is_causal = true, m.offset = detail::saturated(offset);
   return m;
 }
 inline BasicMask causal(std::span<const Index> offsets) {
   BasicMask m;
-  m.is_causal = true, m.offsets = offsets;
+  m.is_causal = true, m.offsets = offsets, m.has_offsets = true;
   return m;
 }
 // Keys from `left` before to `right` behind the query's own position, which is i + offset.
 inline BasicMask window(Index left, Index right, Index offset = 0) {
   BasicMask m;
-  m.is_window = true, m.left = left, m.right = right, m.offset = offset;
+  m.is_window = true, m.offset = detail::saturated(offset);
+  m.left = detail::saturated_end(left), m.right = detail::saturated_end(right);
   return m;
 }
 inline BasicMask window(Index left, Index right, std::span<const Index> offsets) {
   BasicMask m = window(left, right);
-  m.offsets = offsets;
+  m.offsets = offsets, m.has_offsets = true;
   return m;
 }
 // Sequence b has lengths[b] keys (0 to S); B lengths.
@@ -198,18 +157,12 @@ inline BasicMask key_lengths(std::span<const Index> lengths) {
 // (B, S) flags: true, or not 0, where the key may be seen.
 template <class T>
 BasicMask key_flags(const T* keep, Index batch, Index memory_length) {
-  BasicMask m;
-  m.key_keep = detail::broadcast(detail::flags(keep, true), batch, 1, 1, memory_length);
-  m.no_data = detail::lacks_data(m.key_keep);
-  return m;
+  return detail::key_flag_mask(keep, true, batch, memory_length);
 }
 // (B, H, T, S) or (T, S) flags: true where the query may see the key. An extent of 1 broadcasts.
 template <class T>
 BasicMask keep_matrix(const T* keep, Index batch, Index heads, Index length, Index memory_length) {
-  BasicMask m;
-  m.keep = detail::broadcast(detail::flags(keep, true), batch, heads, length, memory_length);
-  m.no_data = detail::lacks_data(m.keep);
-  return m;
+  return detail::flag_mask(keep, true, batch, heads, length, memory_length);
 }
 template <class T>
 BasicMask keep_matrix(const T* keep, Index length, Index memory_length) {
@@ -222,7 +175,7 @@ Mask<S> additive_bias(const S* bias, Index batch, Index heads, Index length, Ind
   Mask<S> m;
   m.bias.data = bias;
   m.bias = detail::broadcast(m.bias, batch, heads, length, memory_length);
-  m.no_data = detail::lacks_data(m.bias);
+  m.fault = detail::fault_of(m.bias);
   return m;
 }
 template <class S>
@@ -235,7 +188,7 @@ Mask<S> key_bias(const S* bias, Index batch, Index memory_length) {
   Mask<S> m;
   m.key_bias.data = bias;
   m.key_bias = detail::broadcast(m.key_bias, batch, 1, 1, memory_length);
-  m.no_data = detail::lacks_data(m.key_bias);
+  m.fault = detail::fault_of(m.key_bias);
   return m;
 }
 
@@ -243,44 +196,32 @@ Mask<S> key_bias(const S* bias, Index batch, Index memory_length) {
 
 // nn.MultiheadAttention's key_padding_mask, (B, S): true means ignore; numbers are added to the scores.
 template <class T>
-BasicMask from_torch_key_padding_mask(const T* ignore, Index batch, Index memory_length) {
-  BasicMask m;
-  m.key_keep = detail::broadcast(detail::flags(ignore, false), batch, 1, 1, memory_length);
-  m.no_data = detail::lacks_data(m.key_keep);
-  return m;
-}
-inline Mask<float> from_torch_key_padding_mask(const float* bias, Index batch, Index memory_length) {
-  return key_bias(bias, batch, memory_length);
-}
-inline Mask<double> from_torch_key_padding_mask(const double* bias, Index batch, Index memory_length) {
-  return key_bias(bias, batch, memory_length);
+auto from_torch_key_padding_mask(const T* mask, Index batch, Index memory_length) {
+  if constexpr (std::is_floating_point_v<T>)
+    return key_bias(mask, batch, memory_length);
+  else
+    return detail::key_flag_mask(mask, false, batch, memory_length);
 }
 // nn.MultiheadAttention's attn_mask, (T, S): true means ignore; numbers are added.
 template <class T>
-BasicMask from_torch_attn_mask(const T* ignore, Index length, Index memory_length) {
-  BasicMask m;
-  m.keep = detail::broadcast(detail::flags(ignore, false), 1, 1, length, memory_length);
-  m.no_data = detail::lacks_data(m.keep);
-  return m;
-}
-inline Mask<float> from_torch_attn_mask(const float* bias, Index length, Index memory_length) {
-  return additive_bias(bias, length, memory_length);
-}
-inline Mask<double> from_torch_attn_mask(const double* bias, Index length, Index memory_length) {
-  return additive_bias(bias, length, memory_length);
+auto from_torch_attn_mask(const T* mask, Index length, Index memory_length) {
+  if constexpr (std::is_floating_point_v<T>)
+    return additive_bias(mask, length, memory_length);
+  else
+    return detail::flag_mask(mask, false, 1, 1, length, memory_length);
 }
 // PyTorch's rank 3 form (B * H, T, S).
 template <class T>
 auto from_torch_attn_mask(const T* mask, Index batch_times_heads, Index heads, Index length, Index memory_length) {
-  const Index batch = heads > 0 && batch_times_heads % heads == 0 ? batch_times_heads / heads : 0;
-  if constexpr (std::is_floating_point_v<T>) {
-    return additive_bias(mask, batch, heads, length, memory_length);
-  } else {
-    BasicMask m;
-    m.keep = detail::broadcast(detail::flags(mask, false), batch, heads, length, memory_length);
-    m.no_data = detail::lacks_data(m.keep);
-    return m;
-  }
+  const Index batch = heads > 0 ? batch_times_heads / heads : 0;
+  auto m = [&] {
+    if constexpr (std::is_floating_point_v<T>)
+      return additive_bias(mask, batch, heads, length, memory_length);
+    else
+      return detail::flag_mask(mask, false, batch, heads, length, memory_length);
+  }();
+  if (batch * heads != batch_times_heads) m.fault = "a mask of B * H matrices must have a multiple of the heads";
+  return m;
 }
 // The mask of PyTorch's scaled_dot_product_attention, (B, H, T, S) or (T, S): true means attend. An extent of 1
 // broadcasts.
@@ -355,7 +296,7 @@ RowMask<S> row_mask(const Mask<S>& mask, Index b, Index h, Index keys) {
   row.keys = keys;
   if (mask.has_lengths && mask.lengths[std::size_t(b)] < keys) row.keys = mask.lengths[std::size_t(b)];
   row.is_causal = mask.is_causal;
-  row.offset = mask.offsets.empty() ? mask.offset : mask.offsets[std::size_t(b)];
+  row.offset = mask.offsets.empty() ? mask.offset : detail::saturated(mask.offsets[std::size_t(b)]);
   if (mask.is_window) row.left = mask.left, row.right = mask.right;
   if (mask.key_keep.data) row.key_keep = &mask.key_keep, row.key_keep_at = b * mask.key_keep.stride[0];
   if (mask.keep.data) row.keep = &mask.keep, row.keep_at = b * mask.keep.stride[0] + h * mask.keep.stride[1];
@@ -367,13 +308,13 @@ RowMask<S> row_mask(const Mask<S>& mask, Index b, Index h, Index keys) {
 // The extents of every part against those of a call; bad_mask. Layers call it before any work.
 template <class S>
 Status check_mask(const Mask<S>& mask, Index batch, Index heads, Index length, Index memory_length) {
-  if (mask.no_data) return {Status::bad_mask, "a mask has no data"};
+  if (mask.fault != nullptr) return {Status::bad_mask, mask.fault};
   if (mask.duplicate) return {Status::bad_mask, "two masks of one kind were joined by &"};
   if (mask.two_offsets) return {Status::bad_mask, "causal and window were joined, each with offsets of its own"};
   if (mask.is_window && (mask.left < unlimited || mask.right < unlimited))
     return {Status::bad_mask, "a window's bounds are at least 0, or vt::unlimited",
             mask.left < mask.right ? mask.left : mask.right};
-  if (!mask.offsets.empty() && Index(mask.offsets.size()) != batch)
+  if (mask.has_offsets && Index(mask.offsets.size()) != batch)
     return {Status::bad_mask, "causal and window must have one offset, or one for each sequence",
             Index(mask.offsets.size()), batch};
   if (mask.has_lengths) {
@@ -382,7 +323,8 @@ Status check_mask(const Mask<S>& mask, Index batch, Index heads, Index length, I
               batch};
     for (Index length_of : mask.lengths)
       if (length_of < 0 || length_of > memory_length)
-        return {Status::bad_mask, "a key length must be between 0 and the number of keys", length_of, memory_length};
+        return {Status::bad_mask, "a key length must be between 0 and the number of keys", length_of, memory_length,
+                Status::at_most};
   }
   const Index wanted[4] = {batch, heads, length, memory_length};
   const char* sentences[4] = {

@@ -6,6 +6,7 @@
 //   Arena       hands out pieces of one range, 64-byte aligned; over nothing it counts what would be needed
 #pragma once
 #include <vitrine/core/config.hpp>
+#include <vitrine/core/sizes.hpp>
 #include <vitrine/core/status.hpp>
 
 #include <atomic>
@@ -14,17 +15,20 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
-inline constexpr std::size_t alignment = 64;  // of every allocation and of every piece of an Arena; a power of two
-
 // Both functions may be called from any thread. allocate returns `alignment`-aligned bytes, or null.
 struct Memory {
   void* (*allocate)(std::size_t bytes) noexcept;
   void (*release)(void* pointer, std::size_t bytes) noexcept;
 };
 
-// The next multiple of `unit`, which is not 0.
-constexpr std::size_t round_up(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
-constexpr Index round_up(Index count, Index unit) { return (count + unit - 1) / unit * unit; }
+namespace detail {
+// `count` values of S and `more` bytes, in whole pieces of `alignment`; null where no memory is that large.
+template <class S>
+void* allocate_values(const Memory* memory, Index count, std::size_t more, std::size_t& bytes) noexcept {
+  bytes = round_up(sizes::bytes_of<S>(count), alignment) + more;
+  return bytes < std::size_t(sizes::largest) ? memory->allocate(bytes) : nullptr;
+}
+}  // namespace detail
 
 // n values that nobody changes. Copying is cheap and thread-safe: copies of an owning block share its bytes.
 template <class S>
@@ -38,8 +42,8 @@ class Block {
     Block block;
     writable = nullptr;
     if (memory == nullptr || size < 0) return block;
-    const std::size_t bytes = alignment + round_up(std::size_t(size) * sizeof(S), alignment);
-    void* raw = memory->allocate(bytes);
+    std::size_t bytes = 0;
+    void* raw = detail::allocate_values<S>(memory, size, alignment, bytes);
     if (raw == nullptr) return block;
     block.header_ = ::new (raw) Header{memory, bytes, {1}};
     writable = reinterpret_cast<S*>(static_cast<std::byte*>(raw) + alignment);
@@ -112,15 +116,17 @@ class Buffer {
   ~Buffer() { drop(); }
 
   // Answers result_too_small for caller memory that does not hold `size` values, out_of_memory when the Memory has no
-  // more.
+  // more. A size that is `sizes::largest` or negative is no size: out_of_memory.
   Status resize(Index size) noexcept {
+    if (size < 0) size = sizes::largest;
     if (size > capacity_) {
       if (memory_ == nullptr)
-        return {Status::result_too_small, "the caller's result memory is too small: see result_bytes", capacity_, size};
-      const std::size_t bytes = round_up(std::size_t(size) * sizeof(S), alignment);
-      void* fresh = memory_->allocate(bytes);
+        return {Status::result_too_small, "the caller's result memory is too small: see result_bytes", capacity_, size,
+                Status::at_least};
+      std::size_t bytes = 0;
+      void* fresh = detail::allocate_values<S>(memory_, size, 0, bytes);
       if (fresh == nullptr)
-        return {Status::out_of_memory, "memory for the result ran out (values)", Status::unset, size};
+        return {Status::out_of_memory, "memory for the result ran out (values)", Status::unset, size, Status::at_least};
       drop();
       data_ = static_cast<S*>(fresh);
       bytes_ = bytes;
@@ -171,14 +177,15 @@ class Arena {
  public:
   // Over these bytes, aligned to `alignment`; over null it only counts.
   constexpr explicit Arena(std::byte* base = nullptr) noexcept : base_(base) {}
-  // The next `count` values' place, uninitialised; null while counting. Never checks the end: count first.
-  template <class S>
-  constexpr S* take(Index count) noexcept {
+  // The place of the next n values, n the product of the extents, uninitialised; null while counting. Never checks the
+  // end: count first.
+  template <class S, class... Extents>
+  constexpr S* take(Index first, Extents... more) noexcept {
     const std::size_t offset = used_;
-    used_ += round_up(std::size_t(count > 0 ? count : 0) * sizeof(S), alignment);
+    used_ = sizes::sum_of_bytes(used_, round_up(sizes::bytes_of<S>(first, more...), alignment));
     return base_ == nullptr ? nullptr : reinterpret_cast<S*>(base_ + offset);
   }
-  // Bytes handed out so far.
+  // Bytes handed out so far; `sizes::largest` where they cannot be counted.
   constexpr std::size_t used() const noexcept { return used_; }
 
  private:

@@ -51,70 +51,90 @@ struct vector_types<double> {
 #if VITRINE_VECTOR_BYTES == 64
 using f32v = vector_types<float>::vec;
 using f64v = vector_types<double>::vec;
-VITRINE_INLINE f32v fused(f32v x, f32v y, f32v z) { return (f32v)_mm512_fmadd_ps((__m512)x, (__m512)y, (__m512)z); }
-VITRINE_INLINE f64v fused(f64v x, f64v y, f64v z) { return (f64v)_mm512_fmadd_pd((__m512d)x, (__m512d)y, (__m512d)z); }
-VITRINE_INLINE void nontemporal(float* p, f32v x) { _mm512_stream_ps(p, (__m512)x); }
-VITRINE_INLINE void nontemporal(double* p, f64v x) { _mm512_stream_pd(p, (__m512d)x); }
+VITRINE_INLINE f32v fused(f32v x, f32v y, f32v z) {
+  return reinterpret_cast<f32v>(
+      _mm512_fmadd_ps(reinterpret_cast<__m512>(x), reinterpret_cast<__m512>(y), reinterpret_cast<__m512>(z)));
+}
+VITRINE_INLINE f64v fused(f64v x, f64v y, f64v z) {
+  return reinterpret_cast<f64v>(
+      _mm512_fmadd_pd(reinterpret_cast<__m512d>(x), reinterpret_cast<__m512d>(y), reinterpret_cast<__m512d>(z)));
+}
+VITRINE_INLINE void nontemporal(float* p, f32v x) { _mm512_stream_ps(p, reinterpret_cast<__m512>(x)); }
+VITRINE_INLINE void nontemporal(double* p, f64v x) { _mm512_stream_pd(p, reinterpret_cast<__m512d>(x)); }
 // Head of n < lanes elements, by mask registers: the memory of masked lanes is not touched.
 VITRINE_INLINE unsigned head_mask(Index n) { return n > 0 ? (1u << n) - 1 : 0; }
 VITRINE_INLINE f32v masked_load(const float* p, Index n) {
-  return (f32v)_mm512_maskz_loadu_ps(__mmask16(head_mask(n)), p);
+  return reinterpret_cast<f32v>(_mm512_maskz_loadu_ps(__mmask16(head_mask(n)), p));
 }
 VITRINE_INLINE f64v masked_load(const double* p, Index n) {
-  return (f64v)_mm512_maskz_loadu_pd(__mmask8(head_mask(n)), p);
+  return reinterpret_cast<f64v>(_mm512_maskz_loadu_pd(__mmask8(head_mask(n)), p));
 }
 VITRINE_INLINE void masked_store(float* p, f32v x, Index n) {
-  _mm512_mask_storeu_ps(p, __mmask16(head_mask(n)), (__m512)x);
+  _mm512_mask_storeu_ps(p, __mmask16(head_mask(n)), reinterpret_cast<__m512>(x));
 }
 VITRINE_INLINE void masked_store(double* p, f64v x, Index n) {
-  _mm512_mask_storeu_pd(p, __mmask8(head_mask(n)), (__m512d)x);
+  _mm512_mask_storeu_pd(p, __mmask8(head_mask(n)), reinterpret_cast<__m512d>(x));
 }
 #elif VITRINE_VECTOR_BYTES == 32
 using f32v = vector_types<float>::vec;
 using f64v = vector_types<double>::vec;
 #if VITRINE_FMA
-VITRINE_INLINE f32v fused(f32v x, f32v y, f32v z) { return (f32v)_mm256_fmadd_ps((__m256)x, (__m256)y, (__m256)z); }
-VITRINE_INLINE f64v fused(f64v x, f64v y, f64v z) { return (f64v)_mm256_fmadd_pd((__m256d)x, (__m256d)y, (__m256d)z); }
+VITRINE_INLINE f32v fused(f32v x, f32v y, f32v z) {
+  return reinterpret_cast<f32v>(
+      _mm256_fmadd_ps(reinterpret_cast<__m256>(x), reinterpret_cast<__m256>(y), reinterpret_cast<__m256>(z)));
+}
+VITRINE_INLINE f64v fused(f64v x, f64v y, f64v z) {
+  return reinterpret_cast<f64v>(
+      _mm256_fmadd_pd(reinterpret_cast<__m256d>(x), reinterpret_cast<__m256d>(y), reinterpret_cast<__m256d>(z)));
+}
 #endif
-VITRINE_INLINE void nontemporal(float* p, f32v x) { _mm256_stream_ps(p, (__m256)x); }
-VITRINE_INLINE void nontemporal(double* p, f64v x) { _mm256_stream_pd(p, (__m256d)x); }
+VITRINE_INLINE void nontemporal(float* p, f32v x) { _mm256_stream_ps(p, reinterpret_cast<__m256>(x)); }
+VITRINE_INLINE void nontemporal(double* p, f64v x) { _mm256_stream_pd(p, reinterpret_cast<__m256d>(x)); }
 #elif defined(__SSE2__)
 using f32v = vector_types<float>::vec;
 using f64v = vector_types<double>::vec;
 #if VITRINE_FMA
-VITRINE_INLINE f32v fused(f32v x, f32v y, f32v z) { return (f32v)_mm_fmadd_ps((__m128)x, (__m128)y, (__m128)z); }
-VITRINE_INLINE f64v fused(f64v x, f64v y, f64v z) { return (f64v)_mm_fmadd_pd((__m128d)x, (__m128d)y, (__m128d)z); }
+VITRINE_INLINE f32v fused(f32v x, f32v y, f32v z) {
+  return reinterpret_cast<f32v>(
+      _mm_fmadd_ps(reinterpret_cast<__m128>(x), reinterpret_cast<__m128>(y), reinterpret_cast<__m128>(z)));
+}
+VITRINE_INLINE f64v fused(f64v x, f64v y, f64v z) {
+  return reinterpret_cast<f64v>(
+      _mm_fmadd_pd(reinterpret_cast<__m128d>(x), reinterpret_cast<__m128d>(y), reinterpret_cast<__m128d>(z)));
+}
 #endif
-VITRINE_INLINE void nontemporal(float* p, f32v x) { _mm_stream_ps(p, (__m128)x); }
-VITRINE_INLINE void nontemporal(double* p, f64v x) { _mm_stream_pd(p, (__m128d)x); }
+VITRINE_INLINE void nontemporal(float* p, f32v x) { _mm_stream_ps(p, reinterpret_cast<__m128>(x)); }
+VITRINE_INLINE void nontemporal(double* p, f64v x) { _mm_stream_pd(p, reinterpret_cast<__m128d>(x)); }
 #elif defined(__aarch64__)
 using f32v = vector_types<float>::vec;
 using f64v = vector_types<double>::vec;
 VITRINE_INLINE f32v fused(f32v x, f32v y, f32v z) {
-  return (f32v)vfmaq_f32((float32x4_t)z, (float32x4_t)x, (float32x4_t)y);
+  return reinterpret_cast<f32v>(
+      vfmaq_f32(reinterpret_cast<float32x4_t>(z), reinterpret_cast<float32x4_t>(x), reinterpret_cast<float32x4_t>(y)));
 }
 VITRINE_INLINE f64v fused(f64v x, f64v y, f64v z) {
-  return (f64v)vfmaq_f64((float64x2_t)z, (float64x2_t)x, (float64x2_t)y);
+  return reinterpret_cast<f64v>(
+      vfmaq_f64(reinterpret_cast<float64x2_t>(z), reinterpret_cast<float64x2_t>(x), reinterpret_cast<float64x2_t>(y)));
 }
-VITRINE_INLINE void nontemporal(float* p, f32v x) { *(vector_types<float>::unaligned*)p = x; }
-VITRINE_INLINE void nontemporal(double* p, f64v x) { *(vector_types<double>::unaligned*)p = x; }
+VITRINE_INLINE void nontemporal(float* p, f32v x) { *reinterpret_cast<vector_types<float>::unaligned*>(p) = x; }
+VITRINE_INLINE void nontemporal(double* p, f64v x) { *reinterpret_cast<vector_types<double>::unaligned*>(p) = x; }
 #else
 template <class T, class X>
 VITRINE_INLINE void nontemporal(T* p, X x) {
-  *(typename vector_types<T>::unaligned*)p = x;
+  *reinterpret_cast<typename vector_types<T>::unaligned*>(p) = x;
 }
 #endif
 // Is any lane of a comparison true?
 template <class I>
 VITRINE_INLINE bool any_lane(I m) {
 #if VITRINE_VECTOR_BYTES == 64
-  return _mm512_test_epi32_mask((__m512i)m, (__m512i)m) != 0;
+  return _mm512_test_epi32_mask(reinterpret_cast<__m512i>(m), reinterpret_cast<__m512i>(m)) != 0;
 #elif VITRINE_VECTOR_BYTES == 32
-  return _mm256_movemask_ps((__m256)m) != 0;
+  return _mm256_movemask_ps(reinterpret_cast<__m256>(m)) != 0;
 #elif defined(__SSE2__)
-  return _mm_movemask_ps((__m128)m) != 0;
+  return _mm_movemask_ps(reinterpret_cast<__m128>(m)) != 0;
 #elif defined(__aarch64__)
-  return vmaxvq_u32((uint32x4_t)m) != 0;
+  return vmaxvq_u32(reinterpret_cast<uint32x4_t>(m)) != 0;
 #else
   bool any = false;
   for (std::size_t i = 0; i < sizeof(m) / sizeof(m[0]); ++i) any = any || m[i] != 0;
@@ -203,9 +223,9 @@ struct simd {
   static constexpr int lanes = VITRINE_VECTOR_BYTES / int(sizeof(S));
 
   // `lanes` values from memory; p needs no alignment.
-  static VITRINE_INLINE vec load(const S* p) { return *(const typename types::unaligned*)p; }
+  static VITRINE_INLINE vec load(const S* p) { return *reinterpret_cast<const typename types::unaligned*>(p); }
   // `lanes` values into memory; p needs no alignment.
-  static VITRINE_INLINE void store(S* p, vec x) { *(typename types::unaligned*)p = x; }
+  static VITRINE_INLINE void store(S* p, vec x) { *reinterpret_cast<typename types::unaligned*>(p) = x; }
   // Past the caches; p is aligned to a vector. Fence with stream_fence() before another thread reads.
   static VITRINE_INLINE void stream(S* p, vec x) { detail::nontemporal(p, x); }
   // +0 in every lane.
@@ -214,9 +234,9 @@ struct simd {
   // The integer in every lane.
   static VITRINE_INLINE ivec iset1(lane_int x) { return ivec{} + x; }
   // The lanes' bits, as they are.
-  static VITRINE_INLINE ivec bits(vec x) { return (ivec)x; }
+  static VITRINE_INLINE ivec bits(vec x) { return reinterpret_cast<ivec>(x); }
   // The inverse of bits.
-  static VITRINE_INLINE vec from_bits(ivec x) { return (vec)x; }
+  static VITRINE_INLINE vec from_bits(ivec x) { return reinterpret_cast<vec>(x); }
   // The rounded product, never fused with a neighbour.
   static VITRINE_INLINE vec mul(vec x, vec y) { return detail::opaque(x * y); }
   // x y + z: one rounding where VITRINE_FMA says so, else two.
@@ -228,11 +248,11 @@ struct simd {
 #endif
   }
   // x < y: all bits of the lane or none; false for NaN.
-  static VITRINE_INLINE ivec lt(vec x, vec y) { return (ivec)(x < y); }
+  static VITRINE_INLINE ivec lt(vec x, vec y) { return reinterpret_cast<ivec>(x < y); }
   // The same of integers.
-  static VITRINE_INLINE ivec ilt(ivec x, ivec y) { return (ivec)(x < y); }
+  static VITRINE_INLINE ivec ilt(ivec x, ivec y) { return reinterpret_cast<ivec>(x < y); }
   // x == y of integers.
-  static VITRINE_INLINE ivec ieq(ivec x, ivec y) { return (ivec)(x == y); }
+  static VITRINE_INLINE ivec ieq(ivec x, ivec y) { return reinterpret_cast<ivec>(x == y); }
   // Is any lane of a comparison true?
   static VITRINE_INLINE bool any(ivec m) { return detail::any_lane(m); }
   // x where m has all bits, y where it has none.

@@ -25,7 +25,8 @@ template <class S>
 Status check_keys(const MapShape& shape) {
   constexpr Index most = Index{1} << 24;
   if (sizeof(S) == 4 && shape.memory_length > most)
-    return {Status::not_supported, "there are more keys than a float can count", shape.memory_length, most};
+    return {Status::not_supported, "there are more keys than a float can count", shape.memory_length, most,
+            Status::at_most};
   return {};
 }
 
@@ -117,7 +118,7 @@ class Statistics : public detail::MapStore<S> {
 
   // Values of such a result, for result_bytes.
   static constexpr Index count(Index layers, Index batch, Index heads, Index length, Index memory_length) {
-    return layers * batch * heads * (4 * length + memory_length);
+    return sizes::product(layers, batch, heads, sizes::sum(sizes::product(4, length), memory_length));
   }
   // Makes room for a call of this shape; layers call it. Allocates only to grow. bad_config, not_supported,
   // result_too_small, out_of_memory; then nothing is kept.
@@ -187,7 +188,7 @@ class TopWeights : public detail::MapStore<S> {
 
   // Values of such a result, for result_bytes.
   static constexpr Index count(Index layers, Index batch, Index heads, Index length, Index) {
-    return layers * batch * heads * 2 * Count * length;
+    return sizes::product(2, Count, layers, batch, heads, length);
   }
   // Makes room for a call of this shape; layers call it. Allocates only to grow. bad_config, not_supported,
   // result_too_small, out_of_memory; then nothing is kept.
@@ -229,7 +230,7 @@ class Rollout : public detail::MapStore<S> {
 
   // Values of such a result, for result_bytes.
   static constexpr Index count(Index layers, Index batch, Index, Index length, Index) {
-    return (layers > 1 ? 2 : 1) * batch * length * length;
+    return sizes::product(layers > 1 ? 2 : 1, batch, length, length);
   }
   // Makes room for a call of this shape; layers call it. Allocates only to grow. bad_config, not_supported,
   // result_too_small, out_of_memory; then nothing is kept.

@@ -37,7 +37,7 @@ class Workspace {
   // parallel region.
   Status reserve(std::size_t bytes) noexcept {
     if (bytes > peak_) peak_ = bytes;
-    if (Status s = bytes_.resize(Index(bytes)); s != Status::ok) {
+    if (Status s = bytes_.resize(Index(bytes)); s != Status::ok) {  // negative where it is more than `largest`
       if (s == Status::result_too_small) {
         s.code = Status::workspace_too_small;
         s.sentence = "the caller's workspace is too small: see workspace_bytes";

@@ -35,16 +35,16 @@ class KeyValueCache {
     self_layout_ = one;
     one.capacity = sizes.source_capacity;
     cross_layout_ = one;
-    if (Status s = self_.resize(sizes.layers * hypotheses() * slot(self_layout_)); s != Status::ok) return s;
-    if (Status s = cross_.resize(sizes.layers * sizes.sources * slot(cross_layout_)); s != Status::ok) return s;
-    if (Status s = moves_.resize(3 * hypotheses()); s != Status::ok) return s;
+    if (Status s = self_.resize(room(sizes.layers, hypotheses(), self_layout_)); s != Status::ok) return s;
+    if (Status s = cross_.resize(room(sizes.layers, sizes.sources, cross_layout_)); s != Status::ok) return s;
+    if (Status s = moves_.resize(sizes::product(3, hypotheses())); s != Status::ok) return s;
     if (Status s = from_.resize(sizes.sharing); s != Status::ok) return s;
-    return spare_.resize(sizes.sharing > 1 ? sizes.layers * slot(self_layout_) : 0);
+    return spare_.resize(sizes.sharing > 1 ? room(sizes.layers, 1, self_layout_) : 0);
   }
   // What was reserved.
   const Sizes& sizes() const noexcept { return sizes_; }
   // Hypotheses at present.
-  Index hypotheses() const noexcept { return sizes_.sources * sizes_.sharing; }
+  Index hypotheses() const noexcept { return sizes::product(sizes_.sources, sizes_.sharing); }
   // Bytes of these keys and values.
   std::size_t bytes() const noexcept { return std::size_t(self_.size() + cross_.size() + spare_.size()) * sizeof(S); }
 
@@ -83,6 +83,11 @@ class KeyValueCache {
   }
 
  private:
+  // Values of so many places in each of the layers; sizes::largest where there are more.
+  static Index room(Index layers, Index places, const detail::KeyValues<S>& kv) {
+    const Index keys = sizes::product(sizes::round_up(kv.capacity, kernels::panel_width<S>), kv.width);
+    return sizes::product(layers, places, kv.heads, sizes::sum(keys, sizes::product(kv.capacity, kv.value_row())));
+  }
   static Index slot(const detail::KeyValues<S>& kv) { return kv.heads * (kv.key_stride() + kv.value_stride()); }
   static detail::KeyValues<S> at(Buffer<S>& buffer, detail::KeyValues<S> layout, Index layer, Index places) {
     layout.keys = buffer.data() + layer * places * slot(layout);

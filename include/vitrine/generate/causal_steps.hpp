@@ -43,9 +43,11 @@ class CausalSteps {
     if (options_.beams < 1) return {Status::bad_config, "there must be at least one beam", options_.beams};
     const Index most = model_->max_length(), length = Index(past.size());
     if (options_.max_length < 0 || options_.max_length > most)
-      return {Status::bad_config, "max_length is more than the model has positions", options_.max_length, most};
+      return {Status::bad_config, "max_length is more than the model has positions", options_.max_length, most,
+              Status::at_most};
     capacity_ = options_.max_length > 0 ? options_.max_length : most;
-    if (length > capacity_) return {Status::bad_shape, "there are more ids than max_length", length, capacity_};
+    if (length > capacity_)
+      return {Status::bad_shape, "there are more ids than max_length", length, capacity_, Status::at_most};
     const auto layers = model_->encoder_.layers();
     if (layers.count <= 0) return {Status::bad_config, "num_layers must be positive", layers.count};
     const auto& core = layers.core[0];
@@ -85,11 +87,12 @@ class CausalSteps {
     if (rows_ == 0) return {Status::not_supported, "there is nothing to decode: call begin first"};
     if (Index(ids.size()) != rows_)
       return {Status::bad_shape, "a step takes one id for each hypothesis", Index(ids.size()), rows_};
-    if (filled_ >= capacity_) return {Status::bad_shape, "a step would exceed max_length", filled_ + 1, capacity_};
+    if (filled_ >= capacity_)
+      return {Status::bad_shape, "a step would exceed max_length", filled_ + 1, capacity_, Status::at_most};
     const auto embedding = model_->embedding();
     for (Index id : ids)
       if (id < 0 || id >= embedding.table->rows)
-        return {Status::bad_shape, "an id is not in the embedding table", id, embedding.table->rows};
+        return {Status::bad_shape, "an id is not in the embedding table", id, embedding.table->rows, Status::below};
     const auto layers = model_->encoder_.layers();
     const Index width = model_->config_.n_embd, heads = layers.core[0].self_attn.heads;
     result.output.use(model_->memory());
@@ -116,7 +119,7 @@ class CausalSteps {
     if (Index(parents.size()) != rows_)
       return {Status::bad_shape, "the number of hypotheses must be that of the beams", Index(parents.size()), rows_};
     for (Index parent : parents)
-      if (parent < 0 || parent >= rows_) return {Status::bad_shape, "no such hypothesis", parent, rows_};
+      if (parent < 0 || parent >= rows_) return {Status::bad_shape, "no such hypothesis", parent, rows_, Status::below};
     const auto& sizes = cache_.sizes();
     const double moved = double(rows_) * double(sizes.layers * sizes.heads * sizes.width) * double(filled_);
     const Index no_memory = 0;

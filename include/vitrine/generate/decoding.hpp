@@ -55,7 +55,8 @@ class DecodingSteps {
       if (sources.length_of(b) < 1) return {Status::bad_shape, "a source has no ids", sources.length_of(b), 1};
     const Index most = model_->target_embedding().longest();
     if (options_.max_length < 0 || options_.max_length > most)
-      return {Status::bad_config, "max_length is more than the model has positions", options_.max_length, most};
+      return {Status::bad_config, "max_length is more than the model has positions", options_.max_length, most,
+              Status::at_most};
     if (Status s = model_->encode_into(encoder, embedded_, *workspace_, sources, {}, keep); s != Status::ok) return s;
     const auto layers = model_->decoder_.layers();
     const auto& core = layers.core[0];
@@ -112,11 +113,12 @@ class DecodingSteps {
   Status reorder(std::span<const Index> parents) noexcept {
     const Index beams = options_.beams, count = Index(parents.size());
     if (count % beams != 0)
-      return {Status::bad_shape, "the number of hypotheses must be a multiple of the beams", count, beams};
+      return {Status::bad_shape, "the number of hypotheses must be a multiple of the beams", count, beams,
+              Status::multiple_of};
     Index last = -1;
     for (Index i = 0; i < count; ++i) {
       const Index parent = parents[std::size_t(i)];
-      if (parent < 0 || parent >= rows_) return {Status::bad_shape, "no such hypothesis", parent, rows_};
+      if (parent < 0 || parent >= rows_) return {Status::bad_shape, "no such hypothesis", parent, rows_, Status::below};
       const Index group = parent / beams;
       if (i % beams == 0 ? group <= last : group != last)
         return {Status::bad_shape, "the beams of a source stay together, and sources keep their order", parent};
@@ -191,10 +193,12 @@ class DecodingSteps {
     if (rows_ == 0) return {Status::not_supported, "there is nothing to decode: call begin first"};
     if (Index(ids.size()) != rows_)
       return {Status::bad_shape, "a step takes one id for each hypothesis", Index(ids.size()), rows_};
-    if (filled_ >= capacity_) return {Status::bad_shape, "a step would exceed max_length", filled_ + 1, capacity_};
+    if (filled_ >= capacity_)
+      return {Status::bad_shape, "a step would exceed max_length", filled_ + 1, capacity_, Status::at_most};
     const Index known = model_->target_embedding().table->rows;
     for (Index id : ids)
-      if (id < 0 || id >= known) return {Status::bad_shape, "an id is not in the embedding table", id, known};
+      if (id < 0 || id >= known)
+        return {Status::bad_shape, "an id is not in the embedding table", id, known, Status::below};
     return {};
   }
   template <class R>

@@ -99,7 +99,7 @@ GenerationConfig search_config(const Model& model, GenerationConfig config, Inde
 inline void check_start(const GenerationConfig& config, Index vocab_size) {
   if (config.decoder_start_token_id < 0 || config.decoder_start_token_id >= vocab_size)
     throw_if_failed({Status::bad_config, "decoder_start_token_id has to be defined, and in the vocabulary",
-                     config.decoder_start_token_id, vocab_size});
+                     config.decoder_start_token_id, vocab_size, Status::below});
 }
 
 // Hypotheses alone, of those with maps of nothing.
@@ -127,7 +127,7 @@ inline void check_targets(const std::vector<std::vector<Index>>& targets, Index 
   for (const std::vector<Index>& target : targets)
     for (Index id : target)
       if (id < 0 || id >= vocab)
-        throw_if_failed({Status::bad_shape, "an id of a target is not in the vocabulary", id, vocab});
+        throw_if_failed({Status::bad_shape, "an id of a target is not in the vocabulary", id, vocab, Status::below});
 }
 
 }  // namespace detail

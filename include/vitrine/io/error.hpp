@@ -73,7 +73,7 @@ inline std::string in_quotes(std::string_view text) {
   return "\"" + escaped(text.substr(0, 160), hidden) + (text.size() > 160 ? "...\"" : "\"");
 }
 /// Is this a byte of a control character of UTF-8 text: U+0000 to U+001F, U+007F to U+009F?
-inline bool is_control(std::string_view text, std::size_t i) {
+inline bool is_control_byte(std::string_view text, std::size_t i) {
   const auto byte = [&](std::size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0u; };
   const auto upper = [&](std::size_t at) { return byte(at) == 0xc2 && byte(at + 1) >= 0x80 && byte(at + 1) < 0xa0; };
   return byte(i) < 0x20 || byte(i) == 0x7f || upper(i) || (i > 0 && upper(i - 1));
@@ -107,7 +107,7 @@ std::string concat(const Parts&... parts) {
 
 inline Error::Error(LoadError code, std::string_view file, std::string_view sentence)
     : std::runtime_error(
-          detail::escaped(detail::concat(vitrine::name(code), ": ", file, ": ", sentence), detail::is_control)),
+          detail::escaped(detail::concat(vitrine::name(code), ": ", file, ": ", sentence), detail::is_control_byte)),
       code_(code) {}
 
 inline const char* name(LoadError code) noexcept {

@@ -61,8 +61,8 @@ struct AttentionHead {
 // Scratch values of one thread, for heads of at most these sizes.
 template <class S>
 constexpr Index attention_scratch(Index keys, Index value_width, bool scores_in_weights = false) {
-  return (scores_in_weights ? 0 : attention_rows * score_stride<S>(keys)) +
-         tile_rows * panels<S>(value_width) * panel_width<S>;
+  const Index scores = scores_in_weights ? 0 : score_room<S>(attention_rows, keys);
+  return sizes::sum(scores, sizes::product(tile_rows, sizes::round_up(value_width, panel_width<S>)));
 }
 
 // Query rows [first, last) of a head: context (T, value_width), and what else has a place. `scratch` holds

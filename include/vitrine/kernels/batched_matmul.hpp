@@ -65,8 +65,8 @@ struct BatchedPlan {
     BatchedPlan plan;
     if (p.a.column_stride != 1 && p.depth > 1) plan.a_count = p.a.batch_stride == 0 ? 1 : p.batch;
     if (p.b_panels == nullptr) plan.b_count = p.b.batch_stride == 0 ? 1 : p.batch;
-    plan.a = arena.take<S>(plan.a_count * p.rows * p.depth);
-    plan.b = arena.take<S>(plan.b_count * packed_size<S>(p.columns, p.depth));
+    plan.a = arena.take<S>(plan.a_count, p.rows, p.depth);
+    plan.b = arena.take<S>(plan.b_count, sizes::round_up(p.columns, panel_width<S>), p.depth);
     return plan;
   }
 };

@@ -40,7 +40,7 @@ VITRINE_INLINE typename simd<S>::ivec add_bits(typename simd<S>::ivec x, typenam
   using word = std::make_unsigned_t<lane_int>;
 #if VITRINE_VECTOR_BYTES != 0
   typedef word words __attribute__((vector_size(VITRINE_VECTOR_BYTES)));
-  return (typename simd<S>::ivec)((words)x + (words)y);
+  return reinterpret_cast<typename simd<S>::ivec>(reinterpret_cast<words>(x) + reinterpret_cast<words>(y));
 #else
   return {{lane_int(word(x.v[0]) + word(y.v[0])), lane_int(word(x.v[1]) + word(y.v[1]))}};
 #endif

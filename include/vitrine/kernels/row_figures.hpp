@@ -127,7 +127,10 @@ struct ExtraKeys {
 template <class S>
 void write_figures(const RowFigures<S>& out, Index at, const SoftmaxRow<S>& row, ExtraKeys extra) {
   if (out.entropy != nullptr) {
-    const Index key = row.lo + first_one(row.e + row.lo, row.hi - row.lo + extra.count);
+    // A NaN anywhere makes the sum one; the maximum may have passed it by.
+    const Index none = row.lo - 1;
+    const Index key =
+        row.inverse == row.inverse ? row.lo + first_one(row.e + row.lo, row.hi - row.lo + extra.count) : none;
     out.largest_key[at] = S(key < row.lo ? -1 : key < row.hi ? key : extra.from + key - row.hi);
   }
   if (out.top > 0) {

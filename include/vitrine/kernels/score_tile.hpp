@@ -14,6 +14,11 @@ template <class S>
 constexpr Index score_stride(Index keys) {
   return panels<S>(keys) * panel_width<S> + simd<S>::lanes;
 }
+// Values of so many such rows; sizes::largest where there are more.
+template <class S>
+constexpr Index score_room(Index rows, Index keys) {
+  return sizes::product(rows, sizes::sum(sizes::round_up(keys, panel_width<S>), simd<S>::lanes));
+}
 
 // One row: e of keys [lo, hi), then of the extra keys. Its weights are e * inverse, 0 elsewhere.
 template <class S>

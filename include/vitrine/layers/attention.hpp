@@ -27,13 +27,13 @@ struct AttentionCore {
         kdim(c.kdim == Dynamic ? embed : c.kdim),
         vdim(c.vdim == Dynamic ? embed : c.vdim) {
     if (kdim == embed && vdim == embed) {
-      in_proj = matrix_parameter<S>(3 * embed, embed, 3);
+      in_proj = matrix_parameter<S>(sizes::product(3, embed), embed, 3);
     } else {
       q_proj = matrix_parameter<S>(embed, embed);
       k_proj = matrix_parameter<S>(embed, kdim);
       v_proj = matrix_parameter<S>(embed, vdim);
     }
-    if (c.bias) in_bias = vector_parameter<S>(3 * embed), out_bias = vector_parameter<S>(embed);
+    if (c.bias) in_bias = vector_parameter<S>(sizes::product(3, embed)), out_bias = vector_parameter<S>(embed);
     out_proj = matrix_parameter<S>(embed, embed);
     if (c.add_bias_kv) {
       bias_k = vector_parameter<S>(embed), bias_v = vector_parameter<S>(embed);
@@ -108,18 +108,22 @@ struct AttentionCore {
   S scale() const { return given_scale != S(0) ? given_scale : S(1) / square_root(S(width)); }
   constexpr KeyValues<S> layout(Index keys) const {
     KeyValues<S> kv;
-    kv.heads = heads, kv.width = kv.value_width = width, kv.capacity = keys + extra();
+    kv.heads = heads, kv.width = kv.value_width = width, kv.capacity = sizes::sum(keys, extra());
     return kv;
   }
   // Queries, and the context in their place; a trace is shown both, so there they have places of their own.
   constexpr void plan_queries(Arena& arena, Index rows, AttentionCall<S>& call, bool traced) const {
     call.heads = heads;
-    call.query = {arena.take<S>(rows * embed), rows, embed};
-    call.context = traced ? Rows<S>(arena.take<S>(rows * embed), rows, embed) : call.query;
+    call.query = {arena.take<S>(rows, embed), rows, embed};
+    call.context = traced ? Rows<S>(arena.take<S>(rows, embed), rows, embed) : call.query;
   }
   constexpr typename Scratch<S>::Sizes sizes(Index keys) const {
     const Index deepest = embed > kdim ? (embed > vdim ? embed : vdim) : (kdim > vdim ? kdim : vdim);
-    return {.hidden = embed, .inner = 2 * embed, .keys = keys + extra(), .value_width = width, .depth = deepest};
+    return {.hidden = embed,
+            .inner = sizes::product(2, embed),
+            .keys = sizes::sum(keys, extra()),
+            .value_width = width,
+            .depth = deepest};
   }
   constexpr bool packed() const {
     return (in_proj.exists() ? in_proj.panel != 0 : q_proj.panel != 0 && k_proj.panel != 0 && v_proj.panel != 0) &&
@@ -134,7 +138,7 @@ struct AttentionCore {
   // Multiply-adds of the four projections and of the heads.
   double work(double rows, double memory_rows, double pairs) const {
     const double e = double(embed);
-    return 2 * rows * e * e + memory_rows * e * double(kdim + vdim) + 2 * pairs * e;
+    return 2 * rows * e * e + memory_rows * e * (double(kdim) + double(vdim)) + 2 * pairs * e;
   }
   Status check() const {
     if (Status s = check_heads(embed, heads); s != Status::ok) return s;

@@ -27,15 +27,22 @@ class Embedding : public Module<Embedding<S>, S> {
     weight_.rows = num_embeddings, weight_.cols = embedding_dim;
   }
 
+  // As Module's: bad_config, out_of_memory.
+  Status check_config() const noexcept {
+    if (weight_.rows > 0 && weight_.cols > 0) return {};
+    return {Status::bad_config, "num_embeddings and embedding_dim must be positive",
+            weight_.rows < weight_.cols ? weight_.rows : weight_.cols};
+  }
   // ids: batch x length numbers below num_embeddings; y: (batch, length, embedding_dim). Allocates only to grow y.
-  // bad_shape (names an id out of range), not_loaded, result_too_small, out_of_memory.
+  // bad_config, bad_shape (names an id out of range), not_loaded, result_too_small, out_of_memory.
   Status forward_into(Tensor<S>& y, std::span<const Index> ids, Index batch, Index length) const noexcept {
+    if (Status s = check_config(); s != Status::ok) return s;
     if (Status s = this->check_loaded(); s != Status::ok) return s;
-    if (Index(ids.size()) != batch * length)
-      return {Status::bad_shape, "there must be batch x length ids", Index(ids.size()), batch * length};
+    if (batch < 0 || length < 0 || Index(ids.size()) != sizes::product(batch, length))
+      return {Status::bad_shape, "there must be batch x length ids", Index(ids.size()), sizes::product(batch, length)};
     for (Index id : ids)
       if (id < 0 || id >= weight_.rows)
-        return {Status::bad_shape, "an id is not in the embedding table", id, weight_.rows};
+        return {Status::bad_shape, "an id is not in the embedding table", id, weight_.rows, Status::below};
     y.use(this->memory());
     if (Status s = y.resize(batch, length, weight_.cols); s != Status::ok) return s;
     for (std::size_t i = 0; i < ids.size(); ++i)

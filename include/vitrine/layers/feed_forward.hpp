@@ -26,6 +26,7 @@ struct FeedForwardCore {
   constexpr bool packed() const { return weight1.panel != 0 && weight2.panel != 0; }
   double work(double rows) const { return 2 * rows * double(hidden()) * double(d_model()); }
   Status check() const {
+    if (d_model() <= 0) return {Status::bad_config, "d_model must be positive", d_model()};
     if (hidden() <= 0) return {Status::bad_config, "dim_feedforward must be positive", hidden()};
     return {};
   }
@@ -61,10 +62,12 @@ class FeedForward : public Module<FeedForward<S>, S> {
               const Memory* memory = heap())
       : Module<FeedForward, S>(memory), core_(d_model, dim_feedforward, activation, bias) {}
 
+  // As Module's: bad_config, out_of_memory.
+  Status check_config() const noexcept { return core_.check(); }
   // Allocates only to grow y and workspace, before any work. bad_config, bad_shape, not_loaded, overlap,
   // workspace_too_small, result_too_small, out_of_memory.
   Status forward_into(Tensor<S>& y, Workspace& workspace, const Sequences<S>& x) const noexcept {
-    if (Status s = core_.check(); s != Status::ok) return s;
+    if (Status s = check_config(); s != Status::ok) return s;
     if (Status s = this->check_loaded(); s != Status::ok) return s;
     if (Status s = detail::check_input(x, core_.d_model(), "the input's width must be d_model"); s != Status::ok)
       return s;

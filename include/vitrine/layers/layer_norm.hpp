@@ -50,9 +50,15 @@ class LayerNorm : public Module<LayerNorm<S>, S> {
   explicit LayerNorm(Index width, double eps = 1e-5, bool bias = true, const Memory* memory = heap())
       : Module<LayerNorm, S>(memory), norm_(width, eps, bias) {}
 
-  // y: (B, T, width), like x. Allocates only to grow y; needs no scratch. bad_shape, not_loaded, overlap,
+  // As Module's: bad_config, out_of_memory.
+  Status check_config() const noexcept {
+    if (norm_.exists()) return {};
+    return {Status::bad_config, "width must be positive", norm_.weight.rows};
+  }
+  // y: (B, T, width), like x. Allocates only to grow y; needs no scratch. bad_config, bad_shape, not_loaded, overlap,
   // result_too_small, out_of_memory.
   Status forward_into(Tensor<S>& y, Workspace&, const Sequences<S>& x) const noexcept {
+    if (Status s = check_config(); s != Status::ok) return s;
     if (Status s = this->check_loaded(); s != Status::ok) return s;
     if (Status s = detail::check_input(x, norm_.weight.rows, "the input's width must be the layer's"); s != Status::ok)
       return s;

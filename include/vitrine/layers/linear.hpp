@@ -16,12 +16,17 @@ class Linear : public Module<Linear<S>, S> {
     if (bias) bias_ = detail::vector_parameter<S>(out_features);
   }
 
+  // As Module's: bad_config, out_of_memory.
+  Status check_config() const noexcept {
+    const Index in = weight_.cols, out = weight_.rows;
+    if (in > 0 && out > 0) return {};
+    return {Status::bad_config, "in_features and out_features must be positive", in < out ? in : out};
+  }
   // Allocates only to grow y and workspace, before any work. bad_config, bad_shape, not_loaded, overlap,
   // workspace_too_small, result_too_small, out_of_memory.
   Status forward_into(Tensor<S>& y, Workspace& workspace, const Sequences<S>& x) const noexcept {
     const Index in = weight_.cols, out = weight_.rows;
-    if (in <= 0 || out <= 0)
-      return {Status::bad_config, "in_features and out_features must be positive", in < out ? in : out};
+    if (Status s = check_config(); s != Status::ok) return s;
     if (Status s = this->check_loaded(); s != Status::ok) return s;
     if (Status s = detail::check_input(x, in, "the input's width must be in_features"); s != Status::ok) return s;
     y.use(this->memory());

@@ -78,6 +78,9 @@ class MultiheadAttention : public SizedModule<MultiheadAttention<S, D>, S, D> {
   }
 #endif
 
+  // As Module's: bad_config, out_of_memory.
+  Status check_config() const noexcept { return core_.check(); }
+
   template <class Self, class F>
   static constexpr void visit_parameters(Self& self, detail::NamePath& path, F& visit) {
     detail::AttentionCore<S>::parameters(self.core_, path, visit);
@@ -112,27 +115,28 @@ class MultiheadAttention : public SizedModule<MultiheadAttention<S, D>, S, D> {
   // Of either call form. Static result_bytes() is without the columns of add_bias_kv and add_zero_attn.
   constexpr detail::MapExtents map_extents(const Shape& shape) const {
     return {.heads = core_.heads,
-            .self_keys = shape.memory_rows() + core_.extra(),
+            .self_keys = sizes::sum(shape.memory_rows(), core_.extra()),
             .width = core_.embed,
             .self_kind = Which::self | Which::cross};
   }
   double multiply_adds(const Shape& shape) const {
-    const double rows = double(shape.batch * shape.length), memory = double(shape.memory_rows());
+    const double rows = double(sizes::product(shape.batch, shape.length)), memory = double(shape.memory_rows());
     return core_.work(rows, double(shape.batch) * memory, rows * memory);
   }
 
   constexpr Plan plan(Arena& arena, const detail::CallShape& call) const {
     Plan p{};
     const Shape& shape = call.shape;
-    const Index rows = shape.batch * shape.length, memory_rows = shape.batch * shape.memory_length;
-    const Index keys = shape.memory_length + core_.extra();
+    const Index rows = sizes::product(shape.batch, shape.length);
+    const Index memory_rows = sizes::product(shape.batch, shape.memory_length);
+    const Index keys = sizes::sum(shape.memory_length, core_.extra());
     p.attention.queries = detail::plan_rows(arena, shape.batch, shape.length, call.lengths);
     p.attention.keys = detail::plan_rows(arena, shape.batch, shape.memory_length, call.memory_lengths);
     core_.plan_queries(arena, rows, p.attention, call.traced);
-    if (call.traced) p.shown = detail::TraceMaps<S>::plan(arena, rows * core_.heads * keys);
+    if (call.traced) p.shown = detail::TraceMaps<S>::plan(arena, rows, core_.heads, keys);
     p.attention.key_values = detail::KeyValues<S>::plan(arena, shape.batch, core_.layout(shape.memory_length));
     const Index widths[3] = {core_.embed, core_.kdim, core_.vdim};
-    for (int i = 0; i < 3; ++i) p.gathered[i] = call.gather[i] ? arena.take<S>(call.gathered(i) * widths[i]) : nullptr;
+    for (int i = 0; i < 3; ++i) p.gathered[i] = call.gather[i] ? arena.take<S>(call.gathered(i), widths[i]) : nullptr;
     auto sizes = core_.sizes(shape.memory_length);
     sizes.figures = call.kept.figures, sizes.scores_in_weights = call.kept.scores_in_weights && !call.traced;
     p.scratch =
@@ -142,7 +146,7 @@ class MultiheadAttention : public SizedModule<MultiheadAttention<S, D>, S, D> {
 
   Status check(const Inputs& in) const noexcept {
     const Sequences<S>&query = in.query, &key = in.key, &value = in.value;
-    if (Status s = core_.check(); s != Status::ok) return s;
+    if (Status s = check_config(); s != Status::ok) return s;
     using detail::check_input;
     if (Status s = check_input(query, core_.embed, "the query's width must be embed_dim"); s != Status::ok) return s;
     if (Status s = check_input(key, core_.kdim, "the key's width must be kdim"); s != Status::ok) return s;

@@ -58,7 +58,7 @@ inline double sinusoid(Index position, Index i, Index width, Sinusoid layout) {
 template <class S>
 Block<S> sinusoid_table(const Memory* memory, Index positions, Index width, Sinusoid layout) noexcept {
   S* values = nullptr;
-  Block<S> block = Block<S>::make(memory, positions * width, values);
+  Block<S> block = Block<S>::make(memory, sizes::product(positions, width), values);
   for (Index i = 0; values != nullptr && i < width; ++i) {
     const SinusoidTerm term = sinusoid_term(i, width, layout);
     for (Index t = 0; t < positions; ++t) values[t * width + i] = S(float(sinusoid(t, term)));

@@ -23,12 +23,13 @@ struct Heads {
 // (B, H, T, D), ONNX's rank 4.
 template <class S>
 Heads<S> heads_bhtd(const S* data, Index batch, Index heads, Index length, Index width) {
-  return {data, batch, heads, length, width, heads * length * width, length * width, width};
+  return {data, batch, heads, length, width, sizes::product(heads, length, width), sizes::product(length, width),
+          width};
 }
 // (B, T, H * D), ONNX's rank 3 and the layers' own.
 template <class S>
 Heads<S> heads_bthd(const S* data, Index batch, Index heads, Index length, Index width) {
-  return {data, batch, heads, length, width, length * heads * width, width, heads * width};
+  return {data, batch, heads, length, width, sizes::product(length, heads, width), width, sizes::product(heads, width)};
 }
 
 // What the operator may be told besides its operands.
@@ -56,11 +57,16 @@ Status check_sdpa(const Heads<S>& q, const Heads<S>& k, const Heads<S>& v, const
     if (x->batch < 0 || x->length < 0)
       return {Status::bad_shape, "an operand's extents must not be negative",
               x->batch < x->length ? x->batch : x->length};
-    if (x->data == nullptr && x->batch * x->length > 0) return {Status::bad_shape, "an operand has rows but no data"};
+    if (x->data == nullptr && x->batch > 0 && x->length > 0)
+      return {Status::bad_shape, "an operand has rows but no data"};
+    if (sizes::bytes_of<S>(x->batch, x->heads, x->length, x->width) == std::size_t(sizes::largest))
+      return {Status::bad_shape, "an operand is larger than any memory (rows of a head)", x->length};
   }
   if (k.width != q.width) return {Status::bad_shape, "query and key must have the same width", k.width, q.width};
-  if (k.heads <= 0 || q.heads % k.heads != 0)
-    return {Status::bad_shape, "the number of key heads must divide the number of query heads", k.heads, q.heads};
+  if (k.heads <= 0) return {Status::bad_shape, "heads and widths must be positive", k.heads};
+  if (q.heads % k.heads != 0)
+    return {Status::bad_shape, "the number of query heads must be a multiple of the number of key heads", q.heads,
+            k.heads, Status::multiple_of};
   if (v.heads != k.heads)
     return {Status::bad_shape, "key and value must have the same number of heads", v.heads, k.heads};
   if (v.length != k.length) return {Status::bad_shape, "key and value must have the same length", v.length, k.length};
@@ -78,9 +84,10 @@ Status check_sdpa(const Heads<S>& q, const Heads<S>& k, const Heads<S>& v, const
 template <class S>
 Status check_overlap(const Tensor<S>& output, Index values, const Heads<S>& x) {
   if (x.data == nullptr || x.batch == 0 || x.length == 0) return {};
-  Sequences<S> reach(
-      x.data, 1, 1,
-      (x.batch - 1) * x.batch_stride + (x.heads - 1) * x.head_stride + (x.length - 1) * x.row_stride + x.width);
+  const Index before =
+      sizes::sum(sizes::product(x.batch - 1, x.batch_stride), sizes::product(x.heads - 1, x.head_stride));
+  const Sequences<S> reach(x.data, 1, 1,
+                           sizes::sum(before, sizes::sum(sizes::product(x.length - 1, x.row_stride), x.width)));
   return check_overlap(output, values, reach);
 }
 
@@ -97,7 +104,7 @@ struct SdpaPlan {
     const Index rows = query.batch * query.length;
     call.heads = query.heads, call.group = query.heads / layout.heads;
     call.queries = {query.batch, query.length, nullptr}, call.keys = {query.batch, layout.capacity, nullptr};
-    call.query = {arena.take<S>(rows * query.heads * query.width), rows, query.heads * query.width};
+    call.query = {arena.take<S>(rows, query.heads, query.width), rows, query.heads * query.width};
     call.key_values = KeyValues<S>::plan(arena, query.batch, layout);
     p.scratch =
         Scratch<S>::plan(arena, threads, 0, {.keys = layout.capacity, .value_width = value.width, .figures = figures});
@@ -136,14 +143,16 @@ Status scaled_dot_product_attention_into(  // NOLINT(readability-function-size):
   if (Status s = detail::check_sdpa(query, key, value, options); s != Status::ok) return s;
   const Index batch = query.batch, heads = query.heads, keys = key.length + options.past_key.length;
   for (const Heads<S>* x : {&query, &key, &value, &options.past_key, &options.past_value})
-    if (Status s = detail::check_overlap(result.output, batch * query.length * heads * value.width, *x);
+    if (Status s = detail::check_overlap(result.output, sizes::product(batch, query.length, heads, value.width), *x);
         s != Status::ok)
       return s;
-  if (Status s = result.output.resize(batch, query.length, heads * value.width); s != Status::ok) return s;
+  if (Status s = result.output.resize(batch, query.length, sizes::product(heads, value.width)); s != Status::ok)
+    return s;
   const MapShape shape{1, batch, heads, query.length, keys, {}, {}, 0};
   if (Status s = detail::prepare_maps(result.weights, nullptr, shape, keep.selection, Which::self); s != Status::ok)
     return s;
-  const double work = double(batch * heads * query.length) * double(keys) * double(query.width + value.width);
+  const double work =
+      double(sizes::product(batch, heads, query.length)) * double(keys) * double(query.width + value.width);
   const int threads = workspace.threads_for(work);
   detail::KeyValues<S> layout;
   layout.heads = key.heads, layout.width = key.width, layout.value_width = value.width, layout.capacity = keys;

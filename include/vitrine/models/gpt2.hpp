@@ -56,7 +56,7 @@ class Gpt2 : public Module<Gpt2<S>, S> {
         config_(c),
         encoder_({{.d_model = c.n_embd,
                    .nhead = c.n_head,
-                   .dim_feedforward = c.n_inner == Dynamic ? 4 * c.n_embd : c.n_inner,
+                   .dim_feedforward = c.n_inner == Dynamic ? sizes::product(4, c.n_embd) : c.n_inner,
                    .activation = c.activation_function,
                    .layer_norm_eps = c.layer_norm_epsilon,
                    .norm_first = true},
@@ -114,6 +114,12 @@ class Gpt2 : public Module<Gpt2<S>, S> {
   }
 #endif
 
+  // As Module's: bad_config, out_of_memory.
+  Status check_config() const noexcept {
+    if (config_.vocab_size <= 0 || config_.n_embd <= 0 || config_.n_positions <= 0)
+      return {Status::bad_config, "vocab_size, n_embd and n_positions must be positive"};
+    return encoder_.check_config();
+  }
   template <class Self, class F>
   static void visit_parameters(Self& self, detail::NamePath& path, F& visit) {
     using detail::visit_parameter;
@@ -130,8 +136,7 @@ class Gpt2 : public Module<Gpt2<S>, S> {
   detail::TokenEmbedding<S> embedding() const { return {&words_, &positions_}; }
   const Parameter<S>& output() const { return lm_head_.exists() ? lm_head_ : words_; }
   Status ready() const noexcept {
-    if (config_.vocab_size <= 0 || config_.n_embd <= 0 || config_.n_positions <= 0)
-      return {Status::bad_config, "vocab_size, n_embd and n_positions must be positive"};
+    if (Status s = check_config(); s != Status::ok) return s;
     return this->check_loaded();
   }
 

@@ -58,6 +58,16 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
   const Decoder<S>& decoder() const noexcept { return decoder_; }
   // The longest sequence of ids that has positions.
   Index max_length() const noexcept { return source_positions_.rows - places_.offset; }
+  // As Module's: bad_config, out_of_memory.
+  Status check_config() const noexcept {
+    if (config_.vocab_size <= 0 || config_.d_model <= 0 || config_.max_position_embeddings <= 0)
+      return {Status::bad_config, "vocab_size, d_model and max_position_embeddings must be positive"};
+    if (computed_ && source_positions_.values.empty())
+      return {Status::out_of_memory, "memory for the positions ran out (values)", Status::unset,
+              source_positions_.elements(), Status::at_least};
+    if (Status s = encoder_.check_config(); s != Status::ok) return s;
+    return decoder_.check_config();
+  }
   // V: how many ids the target has.
   Index vocab_size() const noexcept { return output().rows; }
 
@@ -153,7 +163,7 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
         encoder_(stack(c, kind, c.encoder_layers, c.encoder_attention_heads, c.encoder_ffn_dim), memory),
         decoder_(stack(c, kind, c.decoder_layers, c.decoder_attention_heads, c.decoder_ffn_dim), memory) {
     if (config_.decoder_vocab_size == Dynamic) config_.decoder_vocab_size = c.vocab_size;
-    const Index positions = c.max_position_embeddings + kind.more_positions;
+    const Index positions = sizes::sum(c.max_position_embeddings, kind.more_positions);
     if (c.share_encoder_decoder_embeddings) {
       shared_ = detail::matrix_parameter<S>(c.vocab_size, c.d_model);
     } else {
@@ -209,11 +219,7 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
     return lm_head_.exists() ? lm_head_ : shared_.exists() ? shared_ : target_table_;
   }
   Status ready() const noexcept {
-    if (config_.vocab_size <= 0 || config_.d_model <= 0 || config_.max_position_embeddings <= 0)
-      return {Status::bad_config, "vocab_size, d_model and max_position_embeddings must be positive"};
-    if (computed_ && source_positions_.values.empty())
-      return {Status::out_of_memory, "memory for the positions ran out (values)", Status::unset,
-              source_positions_.elements()};
+    if (Status s = check_config(); s != Status::ok) return s;
     return this->check_loaded();
   }
 

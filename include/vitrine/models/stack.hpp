@@ -54,11 +54,12 @@ class LayerArray<T, -1> {
  private:
   bool allocate(Index count) noexcept {
     if (count <= 0 || memory_ == nullptr) return false;
-    layers_ = static_cast<T*>(memory_->allocate(std::size_t(count) * sizeof(T)));
+    std::size_t bytes = 0;
+    layers_ = static_cast<T*>(allocate_values<T>(memory_, count, 0, bytes));
     return layers_ != nullptr;
   }
   void drop() noexcept {
-    const std::size_t bytes = std::size_t(size_) * sizeof(T);
+    const std::size_t bytes = round_up(sizes::bytes_of<T>(size_), alignment);
     while (size_ > 0) layers_[--size_].~T();
     if (layers_ != nullptr) memory_->release(layers_, bytes);
     layers_ = nullptr;

@@ -115,6 +115,12 @@ class TextEncoder : public Module<TextEncoder<S>, S> {
     visit_layers(self, path, visit);
     detail::visit_part(self.pooler_, "pooler.", path, visit);
   }
+  // As Module's: bad_config, out_of_memory.
+  Status check_config() const noexcept {
+    if (config_.vocab_size <= 0 || config_.hidden_size <= 0 || config_.max_position_embeddings <= 0)
+      return {Status::bad_config, "vocab_size, hidden_size and max_position_embeddings must be positive"};
+    return encoder_.check_config();
+  }
 
  protected:
   TextEncoder(const TextEncoderConfig& c, const Memory* memory, const detail::Places& places = {}) noexcept
@@ -166,8 +172,7 @@ class TextEncoder : public Module<TextEncoder<S>, S> {
     }
   }
   Status check_embedding(const Tokens& tokens, std::span<const Index> types) const noexcept {
-    if (config_.vocab_size <= 0 || config_.hidden_size <= 0 || config_.max_position_embeddings <= 0)
-      return {Status::bad_config, "vocab_size, hidden_size and max_position_embeddings must be positive"};
+    if (Status s = check_config(); s != Status::ok) return s;
     if (Status s = this->check_loaded(); s != Status::ok) return s;
     const detail::TokenEmbedding<S> words{.table = &words_, .positions = &positions_, .places = places_};
     if (Status s = words.check(tokens); s != Status::ok || types.empty()) return s;
@@ -177,7 +182,7 @@ class TextEncoder : public Module<TextEncoder<S>, S> {
       return {Status::bad_shape, "there must be one token type for each id", Index(types.size()), rows};
     for (Index type : types)
       if (type < 0 || type >= types_.rows)
-        return {Status::bad_shape, "a token type is not in its table", type, types_.rows};
+        return {Status::bad_shape, "a token type is not in its table", type, types_.rows, Status::below};
     return {};
   }
   // embedded = norm((word + token type) + position), each step rounded.

@@ -15,6 +15,7 @@ struct Tokens {
   const Index* ids = nullptr;
   Index batch = 1, length = 0;          // length: of the longest
   std::span<const Index> lengths = {};  // of ragged ids
+  Index given = Status::unset;          // of ragged ids: how many there are, which the lengths must sum to
 
   Tokens() = default;
   // One sequence.
@@ -24,7 +25,7 @@ struct Tokens {
       : ids(padded), batch(batch_size), length(padded_length) {}
   // Sequences one after another: no padding is computed.
   Tokens(std::span<const Index> packed, std::span<const Index> lengths_of)
-      : ids(packed.data()), batch(Index(lengths_of.size())), lengths(lengths_of) {
+      : ids(packed.data()), batch(Index(lengths_of.size())), lengths(lengths_of), given(Index(packed.size())) {
     for (Index l : lengths) length = l > length ? l : length;
   }
 
@@ -34,10 +35,10 @@ struct Tokens {
   Index length_of(Index b) const { return ragged() ? lengths[std::size_t(b)] : length; }
   // The number of ids of all sequences.
   Index rows() const {
-    if (!ragged()) return batch * length;
-    Index sum = 0;
-    for (Index l : lengths) sum += l;
-    return sum;
+    if (!ragged()) return sizes::product(batch, length);
+    Index all = 0;
+    for (Index l : lengths) all = sizes::sum(all, l);
+    return all;
   }
 };
 
@@ -79,12 +80,14 @@ struct TokenEmbedding {
       if (l < 0) return {Status::bad_shape, "a sequence of tokens must not have a negative length", l};
     if (tokens.length > longest())
       return {Status::bad_shape, "a sequence is longer than the model's positions (max_position_embeddings)",
-              tokens.length, longest()};
+              tokens.length, longest(), Status::at_most};
     const Index rows = tokens.rows();
+    if (tokens.given != Status::unset && rows != tokens.given)
+      return {Status::bad_shape, "the lengths of ragged tokens must sum to the number of ids", rows, tokens.given};
     if (tokens.ids == nullptr && rows > 0) return {Status::bad_shape, "there are tokens but no ids"};
     for (Index i = 0; i < rows; ++i)
       if (tokens.ids[i] < 0 || tokens.ids[i] >= table->rows)
-        return {Status::bad_shape, "an id is not in the embedding table", tokens.ids[i], table->rows};
+        return {Status::bad_shape, "an id is not in the embedding table", tokens.ids[i], table->rows, Status::below};
     return {};
   }
   // The embeddings of all rows into `out`, which gets the shape of `tokens`.

@@ -41,6 +41,12 @@ class Transformer : public Module<Transformer<S>, S> {
   // The decoder.
   const Decoder<S>& decoder() const noexcept { return decoder_; }
 
+  // As Module's: bad_config, out_of_memory.
+  Status check_config() const noexcept {
+    if (Status s = encoder_.check_config(); s != Status::ok) return s;
+    return decoder_.check_config();
+  }
+
   // src (B, S, E), tgt (B, T, E) to result.encoder.output (B, S, E) and result.output (B, T, E). Selection:
   // Which::encoder chooses the encoder's maps, self and cross the decoder's. Errors, and what is allocated, as in
   // Encoder and Decoder; nothing is computed when an argument of either is wrong, but the encoder's result may be when

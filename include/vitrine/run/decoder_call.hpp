@@ -34,7 +34,7 @@ struct DecoderPlan {
   static constexpr DecoderPlan make(Arena& arena, const Core& core, const CallShape& call, bool packed) {
     DecoderPlan p;
     const Shape& shape = call.shape;
-    const Index rows = shape.batch * shape.length;
+    const Index rows = sizes::product(shape.batch, shape.length);
     const Index longest = shape.length > shape.memory_length ? shape.length : shape.memory_length;
     AttentionCall<S>&self = p.attentions.self, &cross = p.attentions.cross;
     self.queries = self.keys = cross.queries = plan_rows(arena, shape.batch, shape.length, call.lengths);
@@ -43,12 +43,12 @@ struct DecoderPlan {
     cross.key_values = KeyValues<S>::plan(arena, shape.batch, core.cross_attn.layout(shape.memory_length));
     core.self_attn.plan_queries(arena, rows, self, call.traced);
     cross.query = self.query, cross.context = self.context, cross.heads = self.heads;
-    if (call.gather[1]) p.gathered = arena.take<S>(call.gathered(1) * core.config.d_model);
-    if (call.traced) p.shown = TraceMaps<S>::plan(arena, rows * self.heads * longest);
+    if (call.gather[1]) p.gathered = arena.take<S>(call.gathered(1), core.config.d_model);
+    if (call.traced) p.shown = TraceMaps<S>::plan(arena, rows, self.heads, longest);
     auto sizes = core.sizes(longest);
     if (packed) sizes.depth = 0;
     sizes.figures = call.kept.figures, sizes.scores_in_weights = call.kept.scores_in_weights && !call.traced;
-    p.scratch = Scratch<S>::plan(arena, call.threads, shape.batch * longest, sizes, call.traced);
+    p.scratch = Scratch<S>::plan(arena, call.threads, sizes::product(shape.batch, longest), sizes, call.traced);
     return p;
   }
   template <class Core>
@@ -68,6 +68,9 @@ class DecoderCalls : public SizedModule<Derived, S, D> {
   static constexpr bool fixed = D.fixed();
   // The third argument of a call.
   using Masks = DecoderMasks<S>;
+
+  // As Module's: bad_config, out_of_memory.
+  Status check_config() const noexcept { return static_cast<const Derived&>(*this).layers().check(); }
 
   // tgt (B, T, E) and memory (B, S, E) to result.output (B, T, E), with what `keep` says of both attentions (of each
   // layer: self_attn[layer], cross_attn[layer]). Allocates only to grow result and workspace, before any work.

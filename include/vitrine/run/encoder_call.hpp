@@ -72,11 +72,11 @@ struct EncoderPlan {
   template <class Core>
   static constexpr EncoderPlan make(Arena& arena, const Core& core, const CallShape& call, bool packed) {
     EncoderPlan p;
-    const Index batch = call.shape.batch, length = call.shape.length, rows = batch * length;
+    const Index batch = call.shape.batch, length = call.shape.length, rows = sizes::product(batch, length);
     AttentionCall<S>& attention = p.attention;
     attention.queries = attention.keys = plan_rows(arena, batch, length, call.lengths);
     core.self_attn.plan_queries(arena, rows, attention, call.traced);
-    if (call.traced) p.shown = TraceMaps<S>::plan(arena, rows * core.self_attn.heads * length);
+    if (call.traced) p.shown = TraceMaps<S>::plan(arena, rows, core.self_attn.heads, length);
     attention.key_values = KeyValues<S>::plan(arena, batch, core.self_attn.layout(length));
     auto sizes = core.sizes(length);
     if (packed) sizes.depth = 0;
@@ -101,6 +101,9 @@ class EncoderCalls : public SizedModule<Derived, S, D> {
   static constexpr bool fixed = D.fixed();
   // The second argument of a call.
   using Masks = EncoderMasks<S>;
+
+  // As Module's: bad_config, out_of_memory.
+  Status check_config() const noexcept { return static_cast<const Derived&>(*this).layers().check(); }
 
   // x (B, T, E) to result.output (B, T, E), with what `keep` says of the attention (of each layer: self_attn[layer]).
   // Allocates only to grow result and workspace, before any work. bad_config, bad_shape, bad_mask, not_loaded,
@@ -148,7 +151,7 @@ class EncoderCalls : public SizedModule<Derived, S, D> {
             .width = layers.config->d_model};
   }
   double multiply_adds(const Shape& shape) const {
-    return multiply_adds(double(shape.batch * shape.length), double(shape.length));
+    return multiply_adds(double(sizes::product(shape.batch, shape.length)), double(shape.length));
   }
   double multiply_adds(double rows, double keys) const {
     const auto layers = static_cast<const Derived&>(*this).layers();

@@ -8,12 +8,7 @@ namespace vitrine::inline VITRINE_ABI::detail {
 template <class S>
 Status check_input(const Sequences<S>& x, Index width, const char* sentence) {
   if (x.width != width) return {Status::bad_shape, sentence, x.width, width};
-  if (x.batch < 0 || x.length < 0)
-    return {Status::bad_shape, "an input's extents must not be negative", x.batch < x.length ? x.batch : x.length};
-  for (Index length : x.lengths)
-    if (length < 0) return {Status::bad_shape, "a ragged input's lengths must not be negative", length};
-  if (x.data == nullptr && x.rows() > 0) return {Status::bad_shape, "an input has rows but no data"};
-  return {};
+  return x.check();
 }
 
 // Factors of the heads' contexts: none, one for each head, or one for each head of each layer.
@@ -39,12 +34,11 @@ inline bool overlaps(const void* a, std::size_t a_bytes, const void* b, std::siz
 // Before the output gets room for `values`: growing it would free an input that lies in it.
 template <class S>
 Status check_overlap(const Tensor<S>& output, Index values, const Sequences<S>& x) {
-  const Index reach = x.ragged() ? x.rows() * x.row_stride
-                      : x.batch > 0 && x.length > 0
-                          ? (x.batch - 1) * x.batch_stride + (x.length - 1) * x.row_stride + x.width
-                          : 0;
+  const Index before = x.ragged() ? 0 : sizes::product(x.batch - 1, x.batch_stride);
+  const Index rows = x.ragged() ? x.rows() : x.batch > 0 ? x.length : 0;
+  const Index reach = rows > 0 ? sizes::sum(before, sizes::sum(sizes::product(rows - 1, x.row_stride), x.width)) : 0;
   const Index room = values < output.capacity() ? values : output.capacity();
-  if (overlaps(output.data(), std::size_t(room) * sizeof(S), x.data, std::size_t(reach) * sizeof(S)))
+  if (overlaps(output.data(), sizes::bytes_of<S>(room), x.data, sizes::bytes_of<S>(reach)))
     return {Status::overlap, "the output must not overlap an input"};
   return {};
 }

@@ -46,8 +46,8 @@ struct KeyValues {
   }
   static constexpr KeyValues plan(Arena& arena, Index batch, const KeyValues& layout) {
     KeyValues kv = layout;
-    kv.keys = arena.take<S>(batch * kv.heads * kv.key_stride());
-    kv.values = arena.take<S>(batch * kv.heads * kv.value_stride());
+    kv.keys = arena.take<S>(batch, kv.heads, sizes::round_up(kv.capacity, kernels::panel_width<S>), kv.width);
+    kv.values = arena.take<S>(batch, kv.heads, kv.capacity, kv.value_row());
     return kv;
   }
 };

@@ -42,13 +42,15 @@ class Module {
   // The number of values of all parameters, without what packing adds.
   constexpr Index parameter_count() const {
     Index count = 0;
-    parameters([&](const char*, const Parameter<S>& p) { count += p.elements(); });
+    parameters([&](const char*, const Parameter<S>& p) { count = sizes::sum(count, p.elements()); });
     return count;
   }
   // Bytes of the values as stored, in panels where they are packed.
   constexpr std::size_t packed_bytes() const {
     std::size_t bytes = 0;
-    parameters([&](const char*, const Parameter<S>& p) { bytes += std::size_t(p.stored(p.panel)) * sizeof(S); });
+    parameters([&](const char*, const Parameter<S>& p) {
+      bytes = sizes::sum_of_bytes(bytes, sizes::bytes_of<S>(p.stored(p.panel)));
+    });
     return bytes;
   }
 
@@ -75,7 +77,7 @@ class Module {
   // values and others not.
   Status init(std::uint64_t seed) noexcept {
     detail::Random random(seed);
-    Status status;
+    Status status = static_cast<const Derived*>(this)->check_config();
     mutable_parameters([&](const char* name, Parameter<S>& p) {
       if (status != Status::ok) return;
       if (p.packable && p.cols <= 0) {
@@ -86,7 +88,8 @@ class Module {
       const Index panel = p.packable ? kernels::panel_width<S> : 0;
       Block<S> block = Block<S>::make(memory(), p.stored(panel), values);
       if (values == nullptr) {
-        status = {Status::out_of_memory, "memory for the parameters ran out (values)", Status::unset, p.stored(panel)};
+        status = {Status::out_of_memory, "memory for the parameters ran out (values)", Status::unset, p.stored(panel),
+                  Status::at_least};
         return;
       }
       detail::initialise(name, p, panel, random, values);
@@ -94,6 +97,10 @@ class Module {
     });
     return status;
   }
+
+  // bad_config for sizes that no call can have, out_of_memory for layers that found no memory: what init and every call
+  // ask first.
+  Status check_config() const noexcept { return {}; }
 
   // Where parameters and fresh results come from; null: the caller's bytes only.
   constexpr const Memory* memory() const noexcept { return memory_; }

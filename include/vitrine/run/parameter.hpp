@@ -27,12 +27,13 @@ struct Parameter {
   // It has its values, or does not exist.
   constexpr bool loaded() const { return !exists() || !values.empty(); }
   // rows x cols, or rows.
-  constexpr Index elements() const { return rows * (cols > 0 ? cols : 1); }
+  constexpr Index elements() const { return sizes::product(rows, cols > 0 ? cols : 1); }
   // Rows of one group.
   constexpr Index group_rows() const { return rows / groups; }
   // Values in storage of the given layout.
   constexpr Index stored(Index panel_of) const {
-    return panel_of == 0 ? elements() : groups * kernels::packed_size<S>(group_rows(), cols);
+    return panel_of == 0 ? elements()
+                         : sizes::product(groups, sizes::round_up(group_rows(), kernels::panel_width<S>), cols);
   }
   // Where element (row, col) stands in storage of the given layout.
   constexpr Index at(Index row, Index col, Index panel_of) const {
@@ -43,7 +44,7 @@ struct Parameter {
   // One value, wherever it stands.
   S value(Index row, Index col = 0) const { return values.data()[at(row, col, panel)]; }
   // The first stored value of a group: stored(panel) / groups values.
-  const S* group(Index g) const { return values.data() + g * stored(panel) / groups; }
+  const S* group(Index g) const { return values.data() + g * values.size() / groups; }
   // The values of a vector, one for each row.
   const S* vector() const { return values.data(); }
   // The panels of a group; null when the values are plain.

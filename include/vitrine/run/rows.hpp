@@ -49,7 +49,7 @@ struct RowMap {
 constexpr RowMap plan_rows(Arena& arena, Index batch, Index length, std::span<const Index> lengths) {
   RowMap map{batch, length, nullptr};
   if (lengths.empty()) return map;
-  Index* starts = arena.take<Index>(batch + 1);
+  Index* starts = arena.take<Index>(sizes::sum(batch, 1));
   if (starts == nullptr) return map;
   starts[0] = 0;
   for (Index b = 0; b < batch; ++b) starts[b + 1] = starts[b] + lengths[std::size_t(b)];

@@ -28,8 +28,7 @@ Status run_rows(Tensor<S>& y, Workspace& workspace, const Sequences<S>& x, const
   };
   const auto planned = [&](std::byte* base) {
     Arena arena(base);
-    Plan p{Scratch<S>::plan(arena, threads, rows, work.sizes),
-           x.contiguous() ? nullptr : arena.take<S>(rows * x.width)};
+    Plan p{Scratch<S>::plan(arena, threads, rows, work.sizes), x.contiguous() ? nullptr : arena.take<S>(rows, x.width)};
     return Planned<Plan>{p, arena.used()};
   };
   if (Status s = workspace.reserve(planned(nullptr).bytes); s != Status::ok) return s;

@@ -53,25 +53,25 @@ struct Scratch {
   // `rows`: all rows of the call; fewer than a block need less. `whole`: the team takes them all together.
   static constexpr Scratch plan(Arena& arena, int threads, Index rows, const Sizes& sizes, bool whole = false) {
     Scratch s;
-    const Index block = round_up(whole || rows < block_rows ? rows : block_rows, Index{kernels::tile_rows});
+    const Index block = sizes::round_up(whole || rows < block_rows ? rows : block_rows, Index{kernels::tile_rows});
     const auto piece = [&](Index values, bool common = false) {
       Piece p;
-      p.stride = round_up(values, Index(alignment / sizeof(S)));
-      p.base = arena.take<S>(p.stride * (common ? 1 : threads));
+      p.stride = sizes::round_up(values, Index(alignment / sizeof(S)));
+      p.base = arena.take<S>(p.stride, common ? 1 : threads);
       return p;
     };
-    s.hidden = piece(block * sizes.hidden, whole);
-    s.pack = piece(sizes.depth * kernels::panel_width<S>);
-    const Index inner = block * sizes.inner;
+    s.hidden = piece(sizes::product(block, sizes.hidden), whole);
+    s.pack = piece(sizes::product(sizes.depth, kernels::panel_width<S>));
+    const Index inner = sizes::product(block, sizes.inner);
     const Index tile = kernels::attention_scratch<S>(sizes.keys, sizes.value_width, sizes.scores_in_weights);
     s.scores_in_weights = sizes.scores_in_weights;
-    if (sizes.figures > 0) s.figures = piece(sizes.figures * kernels::score_stride<S>(sizes.keys));
+    if (sizes.figures > 0) s.figures = piece(kernels::score_room<S>(sizes.figures, sizes.keys));
     if (whole) {
       s.inner = piece(inner, true), s.attention = piece(tile);
       return s;
     }
     s.inner = s.attention = piece(inner > tile ? inner : tile);
-    const Index together = rows < block * threads ? rows : block * threads;
+    const Index most = sizes::product(block, threads), together = rows < most ? rows : most;
     if (sizes.inner >= 2 * kernels::copy_from && together > kernels::tile_rows)  // matmul copies no single tile
       s.copy = piece(kernels::copy_size(together));
     return s;

@@ -21,7 +21,7 @@ struct CallShape {
   Kept kept = {};
   bool traced = false;
   bool gather[3] = {};  // inputs whose rows do not stand one after another, and must be copied
-  Index gathered(int i) const { return shape.batch * (i == 0 ? shape.length : shape.memory_length); }
+  Index gathered(int i) const { return sizes::product(shape.batch, i == 0 ? shape.length : shape.memory_length); }
 };
 
 // The maps of a call: of how many layers and heads, over how many keys.
@@ -41,7 +41,7 @@ constexpr std::size_t map_bytes(const K& keep, const Shape& shape, const MapExte
   const Index layers = keep.selection.layers.count_below(extents.layers);
   const Index heads = keep.selection.heads.count_below(extents.heads);
   if constexpr (requires { M::count(layers, shape.batch, heads, shape.length, keys); })
-    return keys == 0 ? 0 : std::size_t(M::count(layers, shape.batch, heads, shape.length, keys)) * sizeof(S);
+    return keys == 0 ? 0 : sizes::bytes_of<S>(M::count(layers, shape.batch, heads, shape.length, keys));
   else
     return 0;
 }
@@ -95,13 +95,14 @@ class SizedModule : public Module<Derived, S> {
   static constexpr std::size_t scratch(const SizedModule& self, detail::CallShape call) {
     call.shape.memory_length = call.shape.memory_rows();
     const std::size_t bytes = static_cast<const Derived&>(self).scratch_bytes(call);
-    return bytes == 0 ? 0 : bytes + alignment;
+    return bytes == 0 ? 0 : sizes::sum_of_bytes(bytes, alignment);
   }
   template <class K>
   static constexpr std::size_t results(const Derived& self, const Shape& shape, const K& keep) {
     const detail::MapExtents extents = self.map_extents(shape);
-    return std::size_t(shape.batch * shape.length * extents.width) * sizeof(S) +
-           detail::map_bytes<K, S, 0>(keep, shape, extents) + detail::map_bytes<K, S, 1>(keep, shape, extents);
+    const std::size_t maps = sizes::sum_of_bytes(detail::map_bytes<K, S, 0>(keep, shape, extents),
+                                                 detail::map_bytes<K, S, 1>(keep, shape, extents));
+    return sizes::sum_of_bytes(sizes::bytes_of<S>(shape.batch, shape.length, extents.width), maps);
   }
 };
 

@@ -118,9 +118,9 @@ struct Untraced {
 template <class S>
 struct TraceMaps {
   S *scores = nullptr, *weights = nullptr;
-  static constexpr TraceMaps plan(Arena& arena, Index values) {
+  static constexpr TraceMaps plan(Arena& arena, Index rows, Index heads, Index keys) {
     TraceMaps maps;
-    maps.scores = arena.take<S>(values), maps.weights = arena.take<S>(values);
+    maps.scores = arena.take<S>(rows, heads, keys), maps.weights = arena.take<S>(rows, heads, keys);
     return maps;
   }
 };
