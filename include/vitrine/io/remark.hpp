@@ -15,7 +15,7 @@ using Remark = std::function<void(std::string_view line)>;
 
 /// The line on stderr, control characters as \xNN; what is told unless one asks otherwise.
 inline void remark_on_stderr(std::string_view line) {
-  std::fprintf(stderr, "%s\n", detail::escaped(line, detail::is_control).c_str());
+  std::fprintf(stderr, "%s\n", detail::escaped(line, detail::is_control_byte).c_str());
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
