@@ -33,7 +33,7 @@ TEST_CASE_TEMPLATE("what is wrong with an input is said with its values", S, flo
 TEST_CASE("head_scale is none, one for each head, or one for each head of each layer") {
   const std::vector<double> factors = {0, 1, 2, 3, 4, 5};
   const auto first = [&](std::size_t n) { return std::span<const double>(factors).first(n); };
-  for (const std::size_t size : {0, 2, 6}) CHECK(said(detail::check_head_scale(first(size), 3, 2)).empty());
+  for (const std::size_t size : {0u, 2u, 6u}) CHECK(said(detail::check_head_scale(first(size), 3, 2)).empty());
   CHECK(said(detail::check_head_scale(first(3), 3, 2)) ==
         "vitrine: head_scale must have one factor for each head (got 3, expected 2) [bad_mask]");
   CHECK(detail::head_scale_of(first(0), 2, 2) == nullptr);

@@ -1,7 +1,7 @@
 // The scores of scores.hpp for every cross-attention head of a teacher-forced pass: columns, and a row of numbers a
 // line or a target token.
 //   const HeadScores columns({"coverage", "entropy"}, layers, heads, false);
-//   columns.names()                                        coverage.l0.h0, ..., negative_log_probability
+//   columns.columns()                                      coverage.l0.h0, ...; the baseline, unnamed, comes last
 //   columns.of_line(scored, b, source_tokens, target_tokens)
 // Lists and texts are on the heap.
 #pragma once

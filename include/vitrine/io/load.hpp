@@ -187,6 +187,26 @@ void add_part(std::vector<LoadPart<S>>& parts, const LoadOptions& options, const
   if (source.tensors.empty()) source.tensors = {name};
   parts.push_back({&p, name, std::move(source)});
 }
+/// Gives all parameters their values, or none: out_of_memory leaves the layer as it was.
+template <class S>
+void read_parts(std::vector<LoadPart<S>>& parts, const Memory* memory, const SafeTensors& file) {
+  std::vector<Block<S>> blocks(parts.size());
+  std::vector<Index> panels(parts.size());
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const Parameter<S>& p = *parts[i].parameter;
+    panels[i] = p.packable ? kernels::panel_width<S> : 0;
+    S* values = nullptr;
+    blocks[i] = Block<S>::make(memory, p.stored(panels[i]), values);
+    if (values == nullptr)
+      throw Error(LoadError::out_of_memory, file.file(),
+                  concat("memory for the ", p.stored(panels[i]), " values of ", in_quotes(parts[i].name),
+                         " ran out; the layer is as it was"));
+    pack_parameter(p, panels[i], parts[i].tensors, parts[i].source.transposed && !p.is_vector(), file, values);
+  }
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    parts[i].parameter->values = std::move(blocks[i]), parts[i].parameter->panel = panels[i];
+}
+
 /// What load does that knows no layer: `differences` is what the file's configuration says otherwise.
 template <class S>
 void load_parts(std::vector<LoadPart<S>>& parts, const Memory* memory, const SafeTensors& file, std::string_view prefix,
@@ -256,22 +276,7 @@ void load_parts(std::vector<LoadPart<S>>& parts, const Memory* memory, const Saf
   add(ties.any(), LoadError::values_differ, ties.text());
   if (!text.empty()) throw Error(code, file.file(), text);
   if (left_out.any() && options.remark) options.remark(concat(file.file(), ": ", left_out.text()));
-
-  std::vector<Block<S>> blocks(parts.size());
-  std::vector<Index> panels(parts.size());
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    const Parameter<S>& p = *parts[i].parameter;
-    panels[i] = p.packable ? kernels::panel_width<S> : 0;
-    S* values = nullptr;
-    blocks[i] = Block<S>::make(memory, p.stored(panels[i]), values);
-    if (values == nullptr)
-      throw Error(LoadError::out_of_memory, file.file(),
-                  concat("memory for the ", p.stored(panels[i]), " values of ", in_quotes(parts[i].name),
-                         " ran out; the layer is as it was"));
-    pack_parameter(p, panels[i], parts[i].tensors, parts[i].source.transposed && !p.is_vector(), file, values);
-  }
-  for (std::size_t i = 0; i < parts.size(); ++i)
-    parts[i].parameter->values = std::move(blocks[i]), parts[i].parameter->panel = panels[i];
+  read_parts(parts, memory, file);
 }
 
 }  // namespace detail

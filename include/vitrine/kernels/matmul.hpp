@@ -78,6 +78,8 @@ struct TileProduct {
   TileEnd<S> end = {};
 };
 
+// The micro-kernel: Rows x Panels accumulators stay in registers over the whole depth. Allocates nothing (Goto and van
+// de Geijn 2008).
 template <class S, int Rows, int Panels>
 VITRINE_NOINLINE void multiply_tile(const TileProduct<S>& tile) {
   using V = simd<S>;

@@ -8,6 +8,7 @@ namespace vitrine::inline VITRINE_ABI::kernels {
 struct NonZero {
   Index lo, hi;
 };
+// The part of n values between the first and the last that is not 0; empty at 0 when there is none.
 template <class S>
 NonZero non_zero(const S* row, Index n) {
   NonZero at{0, n};

@@ -38,7 +38,9 @@ struct ScoreTile {
   Index lo[attention_rows], hi[attention_rows];
   S inverse[attention_rows];
 
+  // Row r of the scores, n values of which the keys have the first; softmax leaves e in their place.
   S* row(Index r) const { return scores + r * stride; }
+  // Row r after softmax.
   SoftmaxRow<S> softmax(Index r) const { return {row(r), lo[r], hi[r], inverse[r]}; }
 };
 
