@@ -1,4 +1,4 @@
-// The families of checkpoints that vt::load_model knows, and which of them a config.json is of.
+// The families of checkpoints that vt::load_model knows, and which of them a config.json of Transformers is of.
 //
 //   const vt::KnownFamily* family = vt::family_of(vt::ConfigFile("folder/config.json"));   family->names->model_type
 #pragma once
@@ -29,8 +29,8 @@ inline constexpr KnownFamily config_families[] = {
     {&vit_family, [](const ConfigFile& file) { (void)vit_config(file); }},
     {&gpt2_family, [](const ConfigFile& file) { (void)gpt2_config(file); }}};
 
-/// The family of the class that wrote the file (`architectures`), else that of its model_type; null for any other.
-/// Throws Error config_bad_value for a model_type that is no string.
+/// The family of the Transformers class that wrote the file (`architectures`), else that of its model_type; null for
+/// any other. Throws Error config_bad_value for a model_type that is no string.
 inline const KnownFamily* family_of(const ConfigFile& file) {
   for (const std::string& name : detail::class_names(file))
     for (const KnownFamily& family : config_families)

@@ -45,9 +45,16 @@ struct ConfigFamily {
   bool has_class(std::string_view name) const noexcept;
 };
 
-/// Largest sizes that are read: more would take more memory than any checkpoint has.
-inline constexpr Index most_width = 1 << 16, most_layers = 1024, most_heads = 4096, most_positions = 1 << 20,
-                       most_ids = 1 << 24;
+// Most values of a row that are read; more would take more memory than any checkpoint has, here and below.
+inline constexpr Index most_width = 1 << 16;
+// Most layers of a stack.
+inline constexpr Index most_layers = 1024;
+// Most heads of a layer.
+inline constexpr Index most_heads = 4096;
+// Longest sequence in positions.
+inline constexpr Index most_positions = 1 << 20;
+// Most ids of a vocabulary.
+inline constexpr Index most_ids = 1 << 24;
 
 /// A family's view of a config.json, which must outlive it: keys under either of their names. Where a file has both,
 /// the other name holds, as in Transformers. Throws Error: config_bad_value; in the constructor config_mismatch for

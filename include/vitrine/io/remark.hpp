@@ -13,7 +13,8 @@ namespace vitrine::inline VITRINE_ABI {
 /// Is given each line, "FILE: sentence", without its end. Our own; Transformers logs such lines as warnings.
 using Remark = std::function<void(std::string_view line)>;
 
-/// The line on stderr, control characters as \xNN; what is told unless one asks otherwise.
+/// The line on stderr, as Transformers logs a warning; control characters as \xNN; what is told unless one asks
+/// otherwise.
 inline void remark_on_stderr(std::string_view line) {
   std::fprintf(stderr, "%s\n", detail::escaped(line, detail::is_control_byte).c_str());
 }

@@ -1,5 +1,5 @@
-// What sentence-transformers does behind a transformer to make one vector of a sentence: pooling, dense layers,
-// normalization, as modules.json and the folders that it names say.
+// What sentence-transformers (Reimers and Gurevych 2019) does behind a transformer to make one vector of a sentence:
+// pooling, dense layers, normalization, as modules.json and the folders that it names say.
 //
 //   const vt::SentenceModules modules("all-MiniLM-L6-v2");
 //   auto model = vt::load_model<vt::Bert<float>>(modules.transformer());
@@ -51,7 +51,8 @@ class SentenceModules {
   // The ways of pooling, whose vectors stand one behind the other.
   const std::vector<Pooling>& pooling() const noexcept { return pooling_; }
 
-  /// The vector of one sentence, from its (tokens, width) hidden states, row after row, without padding. On the heap.
+  /// The vector of one sentence, from its hidden states (T, E), T tokens of width E, without padding: E values, or as
+  /// many as the last dense layer gives, for each way of pooling. On the heap.
   /// Throws Error shape_mismatch where a dense layer takes another width, bad_usage for a sentence without tokens.
   std::vector<float> vector(const float* hidden, Index tokens, Index width) const;
 
