@@ -43,6 +43,13 @@ class Flags {
       return {};
     });
   }
+  // Any text.
+  void text(const char* name, std::string& target, const char* values, const char* help) {
+    add(name, values, help, target, [&target](std::string_view text) -> std::string {
+      target = text;
+      return {};
+    });
+  }
   // One of `allowed`, or with `many` several of them separated by commas.
   void choice(const char* name, std::vector<std::string>& target, std::vector<std::string> allowed, const char* help,
               bool many = false) {
