@@ -39,6 +39,7 @@ TEST_CASE("index") { replay("index", fuzz_index, 1 << 16, 32); }
 TEST_CASE("config") { replay("config", fuzz_config, 1 << 25, 64); }  // a config.json may state 2 * 1024 layers
 TEST_CASE("generation_config") { replay("generation_config", fuzz_generation_config, 1 << 16, 64); }
 TEST_CASE("tokenizer") { replay("tokenizer", fuzz_tokenizer, 1 << 17, 64); }
+TEST_CASE("tokenizer_json") { replay("tokenizer_json", fuzz_tokenizer_json, 1 << 21, 256); }  // words seen lately
 TEST_CASE("sentencepiece") { replay("sentencepiece", fuzz_sentencepiece, 1 << 17, 64); }
 TEST_CASE("arrays") { replay("arrays", fuzz_arrays, 1 << 16, 5 * 1032); }  // deflate's limit, and bytes to float
 TEST_CASE("jsonl") { replay("jsonl", fuzz_jsonl, 1 << 17, 64); }

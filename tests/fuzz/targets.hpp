@@ -10,10 +10,11 @@ void fuzz_safetensors(std::string_view input);        // a whole file, and loadi
 void fuzz_index(std::string_view input);              // model.safetensors.index.json beside two shards
 void fuzz_config(std::string_view input);             // config.json of each model; the configuration of each module
 void fuzz_generation_config(std::string_view input);  // generation_config.json
-void fuzz_tokenizer(std::string_view input);      // vocab.json, vocab.txt, tokenizer.json, tokenizer_config.json, text
-void fuzz_sentencepiece(std::string_view input);  // a .spm, and text cut by it
-void fuzz_arrays(std::string_view input);         // .npy and .npz
-void fuzz_jsonl(std::string_view input);          // lines as translate, score_heads and inspect read them
+void fuzz_tokenizer(std::string_view input);       // vocab.json, vocab.txt, tokenizer.json, tokenizer_config.json, text
+void fuzz_tokenizer_json(std::string_view input);  // tokenizer.json of any kind, and text through the golden ones
+void fuzz_sentencepiece(std::string_view input);   // a .spm, and text cut by it
+void fuzz_arrays(std::string_view input);          // .npy and .npz
+void fuzz_jsonl(std::string_view input);           // lines as translate, score_heads and inspect read them
 
 /// Calls f; was what it read refused by a named error?
 template <class F>
