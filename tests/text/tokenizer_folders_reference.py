@@ -72,7 +72,7 @@ def of(name, model_type, config):
             "tokenizer_config.json": config}
 
 
-plain = ["Größe und Straße, don't 1234!", "  two  blanks\n\tx ", "naïve Ångström <s> x </s>", "", ["a b", "und c"],
+plain = ["ﾊﾟ ㌔ ½ﬀ \u00ad x\u200b İ e\u0301\u0323 각 \u1100\u1161", "<extra_id_0> a<extra_id_2>b", "Größe und Straße, don't 1234!", "  two  blanks\n\tx ", "naïve Ångström <s> x </s>", "", ["a b", "und c"],
          "x<mask> y <mask>z", "a <|endoftext|> b", "ﬁ ① Ⅷ e\u0301 中文", "HELLO ``quoted''"]
 sentences = ["<ent> es", "a <ent> b", "a<ent>b", "el es 1", ">>deu<< Good morning.", "x </s> y <pad>z<unk>", "",
              "<w> in<w>in <w>", "l <l> l <r> r", "<eos> a <s> b"]
@@ -151,6 +151,16 @@ cases = {
                        "tokenizer_config.json": {"tokenizer_class": "AlbertTokenizer"}},
     "albert, cased": {"config.json": {"model_type": "albert"}, "tokenizer.json": albert, "tokenizer_config.json": {
         "tokenizer_class": "AlbertTokenizer", "do_lower_case": False, "keep_accents": True}},
+    "t5 by SentencePiece": {"config.json": {"model_type": "t5"}, "spiece.model": {"marian": "source.spm"}},
+    "t5 by SentencePiece, fewer": {"config.json": {"model_type": "mt5"}, "spiece.model": {"marian": "source.spm"},
+                                   "tokenizer_config.json": {"extra_ids": 3, "tokenizer_class": "T5Tokenizer"}},
+    "xlm-roberta by SentencePiece": {"config.json": {"model_type": "xlm-roberta"},
+                                     "sentencepiece.bpe.model": {"marian": "source.spm"}},
+    "llama by SentencePiece": {"config.json": {"model_type": "llama"}, "tokenizer.model": {"marian": "bpe.model"},
+                               "tokenizer_config.json": {"tokenizer_class": "LlamaTokenizer", "add_bos_token": True}},
+    "gemma by SentencePiece": {"config.json": {"model_type": "gemma"}, "tokenizer.model": {"marian": "bpe.model"},
+                               "tokenizer_config.json": {"bos_token": "<s>", "eos_token": "</s>", "add_bos_token": True,
+                                                         "add_eos_token": True}},
     "marian": marian,
     "R06": marian | {"added_tokens.json": {"<ent>": 226}},
     "R22": marian | {"target_vocab.json": {"marian": "separate_vocab.json"},
@@ -216,7 +226,28 @@ def run(files):
         return lines
 
 
+def make_bpe():
+    """A SentencePiece model of pairs with bytes for what is unknown, as Llama 2 has it."""
+    import io
+
+    import sentencepiece
+    from sentencepiece import sentencepiece_model_pb2
+
+    target = here / "marian_tokenizer" / "bpe.model"
+    if target.exists():
+        return
+    pages = [line for line in (here.parent.parent / "README.md").read_text().splitlines() if line.strip()]
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(pages + [plain[2], plain[4]] * 20), model_writer=model, model_type="bpe", vocab_size=500,
+        byte_fallback=True, user_defined_symbols=["<user>"], normalization_rule_name="identity", minloglevel=2)  # fmt: skip
+    proto = sentencepiece_model_pb2.ModelProto.FromString(model.getvalue())
+    proto.trainer_spec.ClearField("model_prefix")
+    target.write_bytes(proto.SerializeToString())
+
+
 def main():
+    make_bpe()
     made = []
     for name, files in cases.items():
         try:

@@ -17,6 +17,7 @@
 #include <vitrine/io/error.hpp>
 #include <vitrine/io/mapped_file.hpp>
 #include <vitrine/text/detail/aligned_text.hpp>
+#include <vitrine/text/detail/sentencepiece_vocabulary.hpp>
 #include <vitrine/text/detail/tokenizer_classes.hpp>
 #include <vitrine/text/detail/unicode.hpp>
 
@@ -31,7 +32,11 @@ class TokenizerFolder {
   /// What a tokenizer.json would say that gives the same ids.
   nlohmann::json effective();
   /// Does it have such a file, or another vocabulary of pieces?
-  bool has_pieces() const { return has("tokenizer.json") || has("vocab.txt") || has("merges.txt"); }
+  bool has_pieces() const {
+    return has("tokenizer.json") || has("vocab.txt") || has("merges.txt") ||
+           (!class_->vocabulary.empty() && class_->vocabulary != "vocab.json" &&
+            has(std::string(class_->vocabulary).c_str()));
+  }
   bool has(const char* name) const {
     std::error_code failed;
     return std::filesystem::exists(folder_ / name, failed);
@@ -55,7 +60,9 @@ class TokenizerFolder {
  private:
   using Json = nlohmann::json;
   void find_class();
-  Json vocabulary_json() const;
+  void read_vocabulary();
+  void read_sentencepiece(Json& model);
+  std::vector<std::string> extra_ids() const;
   Json rebuilt() const;
   Json vocabulary_of() const;
   Json frame() const;
@@ -69,9 +76,10 @@ class TokenizerFolder {
   }
 
   std::filesystem::path folder_;
-  Json file_ = Json::object();          // tokenizer.json
-  std::optional<ConfigFile> config_;    // tokenizer_config.json
-  std::optional<ConfigFile> specials_;  // special_tokens_map.json
+  Json file_ = Json::object();           // tokenizer.json
+  std::optional<ConfigFile> config_;     // tokenizer_config.json
+  std::optional<ConfigFile> specials_;   // special_tokens_map.json
+  std::vector<Json> model_tokens_ = {};  // symbols of a SentencePiece model
   const TokenizerClass* class_ = nullptr;
   std::string class_name_ = {};
 };
@@ -122,7 +130,8 @@ inline std::string TokenizerFolder::special(const char* key) const {
   return {};
 }
 
-/// "extra_special_tokens" of both files; only without any "additional_special_tokens", its older name.
+/// "extra_special_tokens" of both files; only without any "additional_special_tokens", its older name; and without
+/// these the symbols of a SentencePiece model, and T5's own.
 inline std::vector<nlohmann::json> TokenizerFolder::further_specials() const {
   for (const char* key : {"extra_special_tokens", "additional_special_tokens"}) {
     std::vector<Json> tokens;
@@ -131,7 +140,10 @@ inline std::vector<nlohmann::json> TokenizerFolder::further_specials() const {
         for (const Json& token : (*file)->json().at(key)) tokens.push_back(token);
     if (!tokens.empty()) return tokens;
   }
-  return {};
+  std::vector<Json> tokens = model_tokens_;
+  if (class_->frame == Frame::t5)
+    for (const std::string& text : extra_ids()) tokens.emplace_back(text);
+  return tokens;
 }
 
 inline std::vector<std::string> TokenizerFolder::special_texts() const {
@@ -193,7 +205,7 @@ inline std::vector<std::string> vocabulary_lines(const std::filesystem::path& pa
   return lines;
 }
 
-inline nlohmann::json TokenizerFolder::vocabulary_json() const {
+inline void TokenizerFolder::read_vocabulary() {
   Json model = {{"type", class_->model}, {"vocab", Json::object()}};
   if (class_->vocabulary == "vocab.txt") {
     std::size_t id = 0;
@@ -204,15 +216,48 @@ inline nlohmann::json TokenizerFolder::vocabulary_json() const {
     for (std::string& line : vocabulary_lines(folder_ / "merges.txt"))
       if (!line.empty() && !line.starts_with("#version")) model["merges"].push_back(std::move(line));
   } else {
-    fail(LoadError::file_missing, concat("has no tokenizer.json, which a ", class_name_, " is read from"));
+    read_sentencepiece(model);
   }
-  return {{"model", std::move(model)}};
+  file_["model"] = std::move(model);
+}
+
+inline void TokenizerFolder::read_sentencepiece(Json& model) {
+  const SentencePieceVocabulary pieces(folder_ / std::string(class_->vocabulary));
+  model_tokens_ = pieces.added_tokens();
+  if (class_->model == "BPE") {
+    model["vocab"] = pieces.ids(), model["merges"] = pieces.merges();
+    return;
+  }
+  Json& vocab = model["vocab"] = pieces.scored();
+  const auto add = [&](std::string text) { vocab.push_back({std::move(text), 0.0}); };
+  if (class_->frame == Frame::t5) {
+    const std::vector<std::string> extra = extra_ids();
+    std::for_each(extra.rbegin(), extra.rend(), add);
+  }
+  if (class_->frame == Frame::xlm_roberta) {  // which numbers the marks as fairseq does
+    Json own = Json::array();
+    for (const char* name : {"bos_token", "pad_token", "eos_token", "unk_token"}) own.push_back({special(name), 0.0});
+    for (std::size_t i = 3; i < vocab.size(); ++i) own.push_back(std::move(vocab[i]));
+    vocab = std::move(own);
+    add(special("mask_token"));
+  }
+  const std::string& map = pieces.character_map();
+  if (!map.empty())
+    file_["normalizer"] = {{"type", "Precompiled"}, {"precompiled_charsmap", Json::binary({map.begin(), map.end()})}};
+}
+
+/// T5's sentinels.
+inline std::vector<std::string> TokenizerFolder::extra_ids() const {
+  std::vector<std::string> texts;
+  const Index count = config_ ? config_->integer("extra_ids", 100, 0, 1 << 16) : 100;
+  for (Index i = 0; i < count; ++i) texts.push_back(concat("<extra_id_", i, ">"));
+  return texts;
 }
 
 inline nlohmann::json TokenizerFolder::effective() {
   const bool own = has("tokenizer.json");
   if (!own && class_->model.empty()) fail(LoadError::file_missing, "has no tokenizer.json");
-  if (!own) file_ = vocabulary_json();
+  if (!own) read_vocabulary();
   const bool as_it_is = class_->model.empty();
   Json all = as_it_is ? file_ : rebuilt();
   std::vector<Json> added = added_tokens();

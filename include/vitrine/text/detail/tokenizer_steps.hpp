@@ -57,7 +57,10 @@ inline void add_normalizers(const JsonPart& part, Normalizers& steps) {
     add(Replace(part.pattern("pattern"), part.text("content")));
   } else if (type == "Precompiled") {
     part.know({"precompiled_charsmap"});
-    if (part.has("precompiled_charsmap"))
+    if (part.has("precompiled_charsmap") && part.json().at("precompiled_charsmap").is_binary()) {
+      const auto& map = part.json().at("precompiled_charsmap").get_binary();  // as a SentencePiece model has it
+      add(Precompiled(std::string(map.begin(), map.end()), part.file()));
+    } else if (part.has("precompiled_charsmap"))
       add(Precompiled(from_base64(part.text("precompiled_charsmap"), part.file()), part.file()));
   } else if (type == "BertNormalizer") {
     part.know({"clean_text", "handle_chinese_chars", "strip_accents", "lowercase"});
