@@ -43,8 +43,9 @@ namespace vitrine::inline VITRINE_ABI {
 class Tokenizer {
  public:
   /// A tokenizer.json, or a checkpoint folder: with source.spm it is MarianMT's (text/marian_tokenizer.hpp), with
-  /// tokenizer.json, vocab.txt or merges.txt what Transformers makes of them and of tokenizer_config.json,
-  /// special_tokens_map.json and added_tokens.json; with vocab.json alone a vocabulary of characters. Throws Error:
+  /// tokenizer.json, vocab.txt, merges.txt or a SentencePiece model what Transformers makes of them and of
+  /// tokenizer_config.json, special_tokens_map.json and added_tokens.json; with vocab.json alone a vocabulary of
+  /// characters. Throws Error:
   /// file_missing, file_unreadable, config_missing, config_not_json, config_bad_value, bad_vocabulary, and
   /// config_unsupported for what is not known.
   explicit Tokenizer(const std::filesystem::path& path);
