@@ -1,0 +1,109 @@
+"""What every key of the configuration classes in Transformers does, one at a time: tests/io/family_keys/NAME.json.
+
+    python3 tests/io/family_keys/make.py         (from the repository; torch, transformers, safetensors)
+
+Each key of the class of tests/golden/families/NAME gets another value; `reference` is then "same" or "other", as the
+model's output is, or "fails", and `output` the first values of another output. `here` says what vitrine does:
+"honoured" (the same as the reference), "nothing" (the output stays), "refused" (by name) or "unexpected" (layers that the
+file has besides are refused, which Transformers leaves out); that is written by hand below, and tests/io/family_keys_test.cpp holds us to it.
+"""
+import dataclasses
+import json
+import pathlib
+import shutil
+import tempfile
+
+import torch
+import transformers
+from safetensors.torch import load_file
+
+families = pathlib.Path("tests/golden/families")
+folder = pathlib.Path("tests/io/family_keys")
+
+everywhere = {"transformers_version": "4.0.0", "architectures": None, "output_hidden_states": True, "return_dict": False,
+              "dtype": "float16", "chunk_size_feed_forward": 3, "is_encoder_decoder": None, "id2label": {"0": "A"},
+              "label2id": {"A": 0}, "problem_type": "regression", "use_cache": False, "tie_word_embeddings": False,
+              "bos_token_id": 7, "eos_token_id": 8, "initializer_range": 0.5, "init_std": 0.5}
+text = {"vocab_size": 50, "hidden_size": 4, "num_hidden_layers": 2, "num_attention_heads": 1, "intermediate_size": 12,
+        "hidden_act": "relu", "hidden_dropout_prob": 0.5, "attention_probs_dropout_prob": 0.5,
+        "max_position_embeddings": 16, "type_vocab_size": 3, "layer_norm_eps": 0.1, "pad_token_id": 3,
+        "classifier_dropout": 0.5, "classifier_dropout_prob": 0.5, "is_decoder": True, "add_cross_attention": True,
+        "embedding_size": 8, "num_hidden_groups": 2, "inner_group_num": 2}
+seq2seq = {"vocab_size": 50, "max_position_embeddings": 16, "encoder_layers": 3, "decoder_layers": 2,
+           "encoder_ffn_dim": 12, "decoder_ffn_dim": 12, "encoder_attention_heads": 1, "decoder_attention_heads": 1,
+           "encoder_layerdrop": 0.9, "decoder_layerdrop": 0.9, "activation_function": "silu", "d_model": 8, "dropout": 0.5,
+           "attention_dropout": 0.5, "activation_dropout": 0.5, "classifier_dropout": 0.5, "decoder_start_token_id": 3,
+           "forced_eos_token_id": 3, "scale_embedding": False, "pad_token_id": 3, "is_decoder": True}
+vit = {**text, "image_size": 8, "patch_size": 8, "num_channels": 1, "qkv_bias": True, "encoder_stride": 4,
+       "pooler_output_size": 5, "pooler_act": "relu", "head_dim": 4}
+# Keys that classes read besides their own.
+more = {"vit": ["head_dim"]}
+
+honoured = {"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act",
+            "max_position_embeddings", "type_vocab_size", "layer_norm_eps", "embedding_size", "num_hidden_groups",
+            "inner_group_num", "encoder_layers", "decoder_layers", "encoder_ffn_dim", "decoder_ffn_dim",
+            "encoder_attention_heads", "decoder_attention_heads", "activation_function", "d_model", "scale_embedding",
+            "image_size", "patch_size", "num_channels", "qkv_bias", "pooler_output_size"}
+honoured_in = {"pad_token_id": {"roberta", "xlm_roberta", "m2m_100"}, "tie_word_embeddings": {"mbart", "m2m_100"}}
+refused = {"add_cross_attention", "pooler_act", "head_dim"}
+refused_in = {"is_decoder": {"roberta", "xlm_roberta"}}
+
+
+def here(name, key):
+    if key == "num_hidden_layers" and name in ("xlm_roberta", "vit"):
+        return "unexpected"
+    if key in refused or name in refused_in.get(key, ()):
+        return "refused"
+    return "honoured" if key in honoured or name in honoured_in.get(key, ()) else "nothing"
+
+
+def run(path, name, inputs):
+    config = transformers.AutoConfig.from_pretrained(path)
+    config.return_dict = True
+    model_class = {"mbart": transformers.MBartForConditionalGeneration,
+                   "m2m_100": transformers.M2M100ForConditionalGeneration}.get(name)
+    model_class = model_class or transformers.AutoModel
+    model, info = model_class.from_pretrained(path, config=config, dtype=torch.float64, attn_implementation="eager",
+                                              output_loading_info=True)
+    # (A model with parts that no file holds is as good as none, and Transformers would make them up.)
+    missing = [one for one in info["missing_keys"] if "position_ids" not in one]
+    if missing:
+        raise ValueError(f"made up: {missing}")
+    with torch.no_grad():
+        return model.eval()(**inputs, return_dict=True)[0].flatten()
+
+
+def make(case, values):
+    name = case[:-2]
+    inputs = {k[6:]: v for k, v in load_file(families / case / "expect.safetensors").items() if k.startswith("input.")}
+    inputs = {k: v.double() if v.is_floating_point() else v for k, v in inputs.items()}
+    config = json.loads((families / case / "config.json").read_text())
+    own = run(families / case, name, inputs)
+    config_class = type(transformers.AutoConfig.from_pretrained(families / case))
+    lines = []
+    for key in [field.name for field in dataclasses.fields(config_class)] + more.get(name, []):
+        value = {**everywhere, **values}[key]
+        if key == "is_encoder_decoder":
+            value = not config_class().is_encoder_decoder
+        entry = {"key": key, "value": value, "here": here(name, key)}
+        with tempfile.TemporaryDirectory() as changed:
+            shutil.copy(families / case / "model.safetensors", changed)
+            (pathlib.Path(changed) / "config.json").write_text(json.dumps({**config, key: value}))
+            try:
+                out = run(changed, name, inputs)
+                same = out.shape == own.shape and torch.allclose(out, own, rtol=0, atol=1e-12)
+                entry["reference"] = "same" if same else "other"
+                if not same:
+                    entry["output"] = out[-8:].tolist()
+            except Exception as error:  # of any kind: what it says is Transformers' affair
+                entry["reference"] = "fails"
+                print(case, key, "fails:", str(error).splitlines()[0][:100])
+        lines.append("  " + json.dumps(entry))
+    (folder / f"{name}.json").write_text("[\n" + ",\n".join(lines) + "\n]\n")
+
+
+for case in ("roberta_0", "xlm_roberta_0", "albert_0"):
+    make(case, text)
+make("mbart_0", seq2seq)
+make("m2m_100_0", seq2seq)
+make("vit_0", vit)
