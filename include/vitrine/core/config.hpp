@@ -8,7 +8,7 @@
 #pragma once
 
 #define VITRINE_VERSION_MAJOR 0
-#define VITRINE_VERSION_MINOR 1
+#define VITRINE_VERSION_MINOR 2
 #define VITRINE_VERSION_PATCH 0
 
 #if __cplusplus < 202002L
