@@ -35,7 +35,9 @@ Heads<S> heads_bthd(const S* data, Index batch, Index heads, Index length, Index
 // What the operator may be told besides its operands.
 template <class S>
 struct SdpaOptions {
-  Mask<S> mask = {};                                        // its keys are the past ones, then those of `key`
+  // Its keys are the past ones, then those of `key`. Matrices with fewer keys than there are (but more than 1, which
+  // broadcasts) leave the others out, as ONNX's operator pads its mask with -inf.
+  Mask<S> mask = {};
   S scale = S(0);                                           // 0: 1 / sqrt(D)
   S softcap = S(0);                                         // c tanh(s / c); 0: none
   Heads<S> past_key = {}, past_value = {};                  // stand before key and value; empty: none
@@ -49,6 +51,19 @@ struct SdpaResult {
 };
 
 namespace detail {
+// The mask's matrices get the extents of a call with so many keys; how many of them they covered.
+template <class S>
+Index pad_mask(Mask<S>& mask, Index keys) {
+  Index covered = keys;
+  const auto pad = [&](auto& view) {
+    Index& extent = view.extent[3];
+    if (view.data == nullptr || extent <= 1 || extent >= keys) return;
+    if (extent < covered) covered = extent;
+    extent = keys;
+  };
+  pad(mask.keep), pad(mask.bias);
+  return covered;
+}
 template <class S>
 Status check_sdpa(const Heads<S>& q, const Heads<S>& k, const Heads<S>& v, const SdpaOptions<S>& o) {
   if (q.heads <= 0 || q.width <= 0 || v.width <= 0)
@@ -79,7 +94,9 @@ Status check_sdpa(const Heads<S>& q, const Heads<S>& k, const Heads<S>& v, const
   if (pk.length > 0 && (pk.batch != k.batch || pk.heads != k.heads || pk.width != k.width || pv.batch != k.batch ||
                         pv.heads != k.heads || pv.width != v.width))
     return {Status::bad_shape, "past key and value must have the batch, heads and widths of key and value"};
-  return check_mask(o.mask, q.batch, q.heads, q.length, k.length + pk.length);
+  Mask<S> mask = o.mask;
+  (void)pad_mask(mask, k.length + pk.length);
+  return check_mask(mask, q.batch, q.heads, q.length, k.length + pk.length);
 }
 template <class S>
 Status check_overlap(const Tensor<S>& output, Index values, const Heads<S>& x) {
@@ -96,6 +113,7 @@ template <class S>
 struct SdpaPlan {
   AttentionCall<S> attention = {};
   Scratch<S> scratch = {};
+  Index* key_lengths = nullptr;  // of each sequence, where the mask's matrices are shorter than the keys
 
   static SdpaPlan make(Arena& arena, const Heads<S>& query, const Heads<S>& value, const KeyValues<S>& layout,
                        int threads, Index figures) {
@@ -106,6 +124,7 @@ struct SdpaPlan {
     call.queries = {query.batch, query.length, nullptr}, call.keys = {query.batch, layout.capacity, nullptr};
     call.query = {arena.take<S>(rows, query.heads, query.width), rows, query.heads * query.width};
     call.key_values = KeyValues<S>::plan(arena, query.batch, layout);
+    p.key_lengths = arena.take<Index>(query.batch);
     p.scratch =
         Scratch<S>::plan(arena, threads, 0, {.keys = layout.capacity, .value_width = value.width, .figures = figures});
     return p;
@@ -164,7 +183,15 @@ Status scaled_dot_product_attention_into(  // NOLINT(readability-function-size):
   if (Status s = workspace.reserve(planned(nullptr).bytes); s != Status::ok) return s;
   detail::SdpaPlan<S> plan = planned(workspace.data()).plan;
   detail::AttentionCall<S>& call = plan.attention;
-  call.set_layer(options.mask, nullptr, detail::sink_of<S>(result.weights, 0));
+  Mask<S> mask = options.mask;
+  if (const Index covered = detail::pad_mask(mask, keys); covered < keys) {
+    for (Index b = 0; b < batch; ++b) {
+      const Index own = mask.has_lengths ? mask.lengths[std::size_t(b)] : keys;
+      plan.key_lengths[b] = own < covered ? own : covered;
+    }
+    mask.has_lengths = true, mask.lengths = {plan.key_lengths, std::size_t(batch)};
+  }
+  call.set_layer(mask, nullptr, detail::sink_of<S>(result.weights, 0));
   call.context = {result.output.data(), batch * query.length, heads * value.width};
   call.scale = options.scale != S(0) ? options.scale : S(1) / square_root(S(query.width));
   call.softcap = options.softcap, call.scores_at = options.scores_at;
