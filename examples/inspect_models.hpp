@@ -48,7 +48,7 @@ struct Asked {
   Index beams = 0, max_new_tokens = 0, threads = 0;  // 0: the default
 };
 
-// Marian and Bart: with the given target, or what search finds.
+// Marian, Bart, MBart and M2M100: with the given target, or what search finds.
 class Seq2Seq : public Model {
  public:
   Seq2Seq(const std::filesystem::path& folder, const Asked& asked)
@@ -93,7 +93,7 @@ class Seq2Seq : public Model {
   vt::GenerationConfig search_;
 };
 
-// Models of one stack: Bert and DistilBert (kind "encoder"), Gpt2 ("decoder").
+// Models of one stack: Bert and its kin (kind "encoder"), Gpt2 ("decoder").
 template <class M>
 class OneStack : public Model {
  public:
@@ -129,15 +129,18 @@ class OneStack : public Model {
 };
 
 inline std::unique_ptr<Model> open_model(const std::filesystem::path& folder, const Asked& asked) {
-  const vt::ConfigFile file(folder / "config.json");
-  const vt::KnownFamily* family = vt::family_of(file);
-  const std::string type = family == nullptr ? file.text("model_type", "") : family->names->model_type;
-  if (type == "marian" || type == "bart") return std::make_unique<Seq2Seq>(folder, asked);
-  if (type == "bert") return std::make_unique<OneStack<vt::Bert<float>>>(folder, asked, "encoder");
-  if (type == "distilbert") return std::make_unique<OneStack<vt::DistilBert<float>>>(folder, asked, "encoder");
-  if (type == "gpt2") return std::make_unique<OneStack<vt::Gpt2<float>>>(folder, asked, "decoder");
-  file.fail(vt::LoadError::config_unsupported,
-            "\"model_type\" is " + vt::detail::in_quotes(type) + ", not marian, bart, bert, distilbert or gpt2");
+  std::unique_ptr<Model> model;
+  vt::find_model<float>(folder, [&]<class M>(std::type_identity<M>) {
+    if constexpr (std::is_base_of_v<vt::Seq2Seq<float>, M>)
+      model = std::make_unique<Seq2Seq>(folder, asked);
+    else if constexpr (std::is_base_of_v<vt::TextEncoder<float>, M>)
+      model = std::make_unique<OneStack<M>>(folder, asked, "encoder");
+    else if constexpr (std::is_same_v<vt::Gpt2<float>, M>)
+      model = std::make_unique<OneStack<M>>(folder, asked, "decoder");
+    else
+      throw vt::Error(vt::LoadError::config_unsupported, folder.string(), "reads no text");
+  });
+  return model;
 }
 
 }  // namespace models

@@ -1,5 +1,5 @@
-// A folder with a Marian or Bart checkpoint, opened: model, tokens, generation options, and teacher forcing of many
-// lines in bounded memory.
+// A folder with a checkpoint of an encoder and a decoder (Marian, Bart, MBart, M2M100), opened: model, tokens,
+// generation options, and teacher forcing of many lines in bounded memory.
 #pragma once
 #ifdef __linux__
 #include <malloc.h>
@@ -81,15 +81,15 @@ class Seq2SeqFolder {
 
  private:
   static std::unique_ptr<Model> load(const std::filesystem::path& folder) {
-    const vitrine::ConfigFile file(folder / "config.json");
-    const vitrine::KnownFamily* family = vitrine::family_of(file);
-    const std::string type = family == nullptr ? file.text("model_type", "") : family->names->model_type;
-    if (type == "marian")
-      return std::make_unique<vitrine::Marian<float>>(vitrine::load_model<vitrine::Marian<float>>(folder));
-    if (type == "bart")
-      return std::make_unique<vitrine::Bart<float>>(vitrine::load_model<vitrine::Bart<float>>(folder));
-    file.fail(vitrine::LoadError::config_unsupported,
-              "\"model_type\" is " + vitrine::detail::in_quotes(type) + ", not marian or bart");
+    std::unique_ptr<Model> model;
+    vitrine::find_model<float>(folder, [&]<class M>(std::type_identity<M>) {
+      if constexpr (std::is_base_of_v<Model, M>)
+        model = std::make_unique<M>(vitrine::load_model<M>(folder));
+      else
+        throw vitrine::Error(vitrine::LoadError::config_unsupported, folder.string(),
+                             std::string("is of the family ") + M::model_type + ", which has no encoder and decoder");
+    });
+    return model;
   }
   vitrine::GenerationConfig generation(const std::filesystem::path& folder, Index max_new_tokens) const {
     vitrine::GenerationConfig g = vitrine::read_generation_config(folder);

@@ -16,7 +16,8 @@ namespace {
 
 template <class... M>
 struct List {};
-using Families = List<vt::Marian<float>, vt::Bart<float>, vt::Bert<float>, vt::DistilBert<float>, vt::Gpt2<float>>;
+using Families = List<vt::Marian<float>, vt::Bart<float>, vt::MBart<float>, vt::M2M100<float>, vt::Bert<float>,
+                      vt::DistilBert<float>, vt::Roberta<float>, vt::XlmRoberta<float>, vt::Albert<float>, vt::Gpt2<float>>;
 
 using K = AnyKeep;
 
@@ -238,8 +239,8 @@ class EncoderModel : public ModelOf<M> {
   }
 
  private:
-  using Own = std::conditional_t<std::is_base_of_v<vt::Bert<float>, M>, vt::BertResult<K, float>,
-                                 vt::TextEncoderResult<K, float>>;
+  using Own = std::conditional_t<std::is_base_of_v<vt::PooledTextEncoder<float>, M>,
+                                 vt::PooledTextEncoderResult<K, float>, vt::TextEncoderResult<K, float>>;
   std::shared_ptr<Result> run(const ModelCall& call, const vt::Mask<float>& padding, vt::Workspace& workspace,
                               const AnyKeep& keep) const override {
     vt::TextEncoderMasks<float> masks{padding};

@@ -1,6 +1,7 @@
 // A Hugging Face checkpoint folder (config.json and model.safetensors, one file or shards) to one of our models.
 //
 //   auto model = vt::load_model<vt::Marian<float>>("opus-mt-en-de");
+//   vt::find_model<float>(folder, []<class M>(std::type_identity<M>) { ... vt::load_model<M>(folder) ... });
 //
 // With or without the prefix of a model with a head ("model.", "bert.", ...); F16 and BF16 are widened. As in
 // Transformers, the tensors of a task's head (a classifier, ...) are left out, and an embedding or an output matrix
@@ -31,6 +32,12 @@ namespace vitrine::inline VITRINE_ABI {
 /// SafeTensors and load throw.
 template <class M>
 M load_model(const std::filesystem::path& folder, const Remark& remark = remark_on_stderr);
+
+/// Calls visit(std::type_identity<M>()) with the class M, over the scalar S, of the family that a folder's config.json
+/// is of: `architectures`, else `model_type`, as Transformers' AutoModel. Throws Error: config_unsupported for a family
+/// that is not known, and what ConfigFile throws.
+template <class S, class Visit>
+void find_model(const std::filesystem::path& folder, Visit&& visit);
 
 namespace detail {
 
@@ -168,7 +175,35 @@ M load_seq2seq(const std::filesystem::path& folder, const Remark& remark) {
   return model;
 }
 
+// All that load_model knows.
+template <template <class> class...>
+struct ModelTemplates {};
+using KnownModels =
+    ModelTemplates<Marian, Bart, MBart, M2M100, Bert, DistilBert, Roberta, XlmRoberta, Albert, Vit, Gpt2>;
+
+/// Visits the class of that model_type; false when there is none, and `known` then lists them.
+template <class S, class Visit, template <class> class... M>
+bool visit_class(std::string_view type, Visit& visit, std::string& known, ModelTemplates<M...>) {
+  const auto is = [&]<class One>(std::type_identity<One> one) {
+    known += concat(known.empty() ? "" : ", ", One::model_type);
+    if (type == One::model_type) visit(one);
+    return type == One::model_type;
+  };
+  return (is(std::type_identity<M<S>>{}) || ...);
+}
+
 }  // namespace detail
+
+template <class S, class Visit>
+void find_model(const std::filesystem::path& folder, Visit&& visit) {
+  const ConfigFile file(folder / "config.json");
+  const KnownFamily* family = family_of(file);
+  const std::string type = family == nullptr ? file.text("model_type", "") : family->names->model_type;
+  std::string known;
+  if (!detail::visit_class<S>(type, visit, known, detail::KnownModels{}))
+    file.fail(LoadError::config_unsupported,
+              detail::concat("\"model_type\" is ", detail::in_quotes(type), ", none of ", known));
+}
 
 template <class M>
 M load_model(const std::filesystem::path& folder, const Remark& remark) {
