@@ -78,12 +78,12 @@ TEST_CASE("copies, moves and failures give back all that they took") {
       vt::Encoder<float> two = one, three = std::move(one);
       two = three;
       three = std::move(two);
-      const vt::Status status = three.init(1);
-      if (bytes == 0) CHECK(status == vt::Status::ok);  // of no parameters: the call finds the missing layers
+      const vt::Status::Code expected = bytes >> 30 != 0 ? vt::Status::ok : vt::Status::out_of_memory;
+      CHECK(three.init(1).code == expected);
       vt::EncoderResult<vt::DefaultKeep, float> result;
       vt::Workspace workspace(&counting, 1);
       const auto answer = three.forward_into(result, workspace, {x.data(), 1, 5, 16});
-      CHECK(answer == (bytes >> 30 != 0 ? vt::Status::ok : vt::Status::out_of_memory));
+      CHECK(answer.code == expected);
     }
     CHECK(Counting::out == 0);
   }

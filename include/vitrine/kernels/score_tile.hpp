@@ -2,6 +2,7 @@
 // and what each row sees. Filled and emptied by the passes of kernels/attention.hpp.
 #pragma once
 #include <vitrine/core/config.hpp>
+#include <vitrine/core/sizes.hpp>
 #include <vitrine/kernels/panel.hpp>
 
 namespace vitrine::inline VITRINE_ABI::kernels {
