@@ -2,7 +2,9 @@
 #if !__has_include(<utf8proc.h>) || !__has_include(<pcre2.h>)
 TEST_CASE("tokenizers are not tested without utf8proc and PCRE2 (libutf8proc-dev, libpcre2-dev)") { CHECK(true); }
 #else
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <random>
 #include <string>
 #include <thread>
 #include <utility>
@@ -160,5 +162,75 @@ TEST_CASE("vocabularies and merges that are none") {
   other["model"]["unk_token"] = "none such";
   CHECK(changed.error(other) == "bad_vocabulary");
   CHECK(error_of([] { vt::Tokenizer("tests/no such folder"); }) != "no error");
+}
+
+// Of any word: join the leftmost of the neighbours with the lowest rank until none may be joined.
+TEST_CASE("merges by a queue, by looking at all pairs and by the definition are the same") {
+  std::mt19937 random(1);
+  const auto draw = [&](int most) { return int(random() % unsigned(most)); };
+  for (int round = 0; round < 40; ++round) {
+    vt::detail::TokenTable tokens;
+    std::vector<std::string> names = {"a", "b", "c"};
+    std::vector<std::pair<std::string, std::string> > merges;
+    for (int i = 0; i < 25; ++i) {
+      const std::string left = names[std::size_t(draw(int(names.size())))],
+                        right = names[std::size_t(draw(int(names.size())))];
+      if (left.size() + right.size() > 9) continue;
+      if (std::find(merges.begin(), merges.end(), std::pair(left, right)) != merges.end()) continue;
+      if (std::find(names.begin(), names.end(), left + right) == names.end()) names.push_back(left + right);
+      merges.emplace_back(left, right);
+    }
+    for (std::size_t i = 0; i < names.size(); ++i) tokens.add(names[i], std::uint32_t(i));
+    vt::detail::MergeTable table(merges.size());
+    for (std::size_t rank = 0; rank < merges.size(); ++rank)
+      table.add(tokens.find(merges[rank].first), tokens.find(merges[rank].second),
+                {std::uint32_t(rank), tokens.find(merges[rank].first + merges[rank].second)});
+    const vt::detail::BpeModel model(tokens, table, {});
+    vt::detail::ModelRoom room;
+    for (const int length : {1, 2, 20, 48, 49, 200}) {
+      std::string word;
+      for (int i = 0; i < length; ++i) word += "abc"[draw(3)];
+      Texts naive;
+      for (const char c : word) naive.emplace_back(1, c);
+      for (;;) {
+        std::size_t best = merges.size(), place = 0;
+        for (std::size_t i = 0; i + 1 < naive.size(); ++i) {
+          const auto rank =
+              std::size_t(std::find(merges.begin(), merges.end(), std::pair(naive[i], naive[i + 1])) - merges.begin());
+          if (rank < best) best = rank, place = i;
+        }
+        if (best == merges.size()) break;
+        naive[place] += naive[place + 1];
+        naive.erase(naive.begin() + std::ptrdiff_t(place) + 1);
+      }
+      std::vector<vt::detail::WordPart> parts;
+      model.cut(word, room, parts);
+      Texts made;
+      for (const auto& part : parts) made.push_back(names[part.id]);
+      CAPTURE(word);
+      CHECK(made == naive);
+    }
+  }
+}
+
+// A quadratic way would take minutes.
+TEST_CASE("a text of a megabyte without a blank, and one of blanks alone") {
+  for (const char* name : {"gpt2", "llama2", "llama3", "t5", "bert_cased"}) {
+    CAPTURE(name);
+    const vt::Tokenizer tokenizer(golden / name);
+    for (const std::string& text : {std::string(1 << 20, 'a'), std::string(1 << 20, ' '), std::string(1 << 20, '\n')}) {
+      const vt::Encoding made = tokenizer.encode(text);
+      CHECK(made.ids.size() <= text.size() + 2);
+      CHECK(made.offsets.size() == made.ids.size());
+    }
+  }
+}
+
+TEST_CASE("a pattern that takes too long is an error, not an hour") {
+  nlohmann::json json = file_of("gpt2");
+  json["pre_tokenizer"] = {{"type", "Split"}, {"pattern", {{"Regex", "(?:a|aa)+[^a]"}}}, {"behavior", "Isolated"}};
+  Changed changed;
+  const vt::Tokenizer tokenizer = changed.open(json);
+  CHECK(error_of([&] { tokenizer.encode(std::string(2000, 'a')); }) == "value_out_of_range");
 }
 #endif

@@ -21,7 +21,7 @@
 #include <vitrine/text/detail/added_tokens.hpp>
 #include <vitrine/text/detail/sentencepiece_file.hpp>
 #include <vitrine/text/detail/text_codec.hpp>
-#include <vitrine/text/detail/tokenizer_folder.hpp>
+#include <vitrine/text/detail/tokenizer_files.hpp>
 #include <vitrine/text/vocabulary.hpp>
 
 namespace vitrine::inline VITRINE_ABI::detail {
@@ -31,7 +31,7 @@ class MarianCodec : public TextCodec {
   /// Throws Error: config_missing, config_not_json, config_bad_value, bad_vocabulary (also without the end's token or
   /// the unknown's), file_missing, file_unreadable for a model that SentencePiece does not read, or would read past its
   /// end.
-  MarianCodec(const std::filesystem::path& folder, const TokenizerFolder& files);
+  MarianCodec(const std::filesystem::path& folder, const TokenizerFiles& files);
 
   Encoding encode(std::string_view text, bool special) const override {
     return finished(pieces(text, *source_, source_ids_), special);
@@ -67,7 +67,7 @@ class MarianCodec : public TextCodec {
 
   static std::shared_ptr<const Model> open(const std::filesystem::path& path);
   const Vocabulary& target_ids() const noexcept { return separate_ ? *separate_ : source_ids_; }
-  void read_added(const TokenizerFolder& files);
+  void read_added(const TokenizerFiles& files);
   const std::string& token(Index id, const Vocabulary& ids) const noexcept {
     const auto found = added_by_id_.find(id);
     return found != added_by_id_.end() ? found->second->content : ids.token(id);
@@ -102,7 +102,7 @@ inline std::shared_ptr<const MarianCodec::Model> MarianCodec::open(const std::fi
   return model;
 }
 
-inline MarianCodec::MarianCodec(const std::filesystem::path& folder, const TokenizerFolder& files)
+inline MarianCodec::MarianCodec(const std::filesystem::path& folder, const TokenizerFiles& files)
     : source_(open(folder / "source.spm")), target_(open(folder / "target.spm")), source_ids_(folder / "vocab.json") {
   if (files.flag("separate_vocabs", false))
     separate_ = std::make_shared<const Vocabulary>(folder / "target_vocab.json");
@@ -115,7 +115,7 @@ inline MarianCodec::MarianCodec(const std::filesystem::path& folder, const Token
   end_ = id(end, source_ids_), unknown_ = source_ids_.find(unknown);
 }
 
-inline void MarianCodec::read_added(const TokenizerFolder& files) {
+inline void MarianCodec::read_added(const TokenizerFiles& files) {
   std::vector<AddedToken> added;
   const std::vector<std::string> specials = files.special_texts();
   Index next = 0;  // free id

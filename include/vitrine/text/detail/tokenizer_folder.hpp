@@ -1,13 +1,10 @@
-// A checkpoint folder's tokenizer as one tokenizer.json: the files that it has, by the rules by which Transformers 5.23
-// puts them together. Part of text/tokenizer.hpp.
+// A checkpoint folder's tokenizer as one tokenizer.json: vocabulary, steps and what comes around a text, by the rules
+// of Transformers 5.23. Part of text/tokenizer.hpp.
 #pragma once
 #include <algorithm>
-#include <charconv>
 #include <cstddef>
 #include <filesystem>
-#include <map>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,170 +16,30 @@
 #include <vitrine/text/detail/aligned_text.hpp>
 #include <vitrine/text/detail/sentencepiece_vocabulary.hpp>
 #include <vitrine/text/detail/tokenizer_classes.hpp>
+#include <vitrine/text/detail/tokenizer_files.hpp>
 #include <vitrine/text/detail/unicode.hpp>
 
 namespace vitrine::inline VITRINE_ABI::detail {
 
-/// The files of a folder that say how text becomes ids, and what they come to.
-class TokenizerFolder {
+class TokenizerFolder : public TokenizerFiles {
  public:
-  /// Throws Error as Tokenizer does; config_unsupported for a class of Transformers that is not meant here.
-  explicit TokenizerFolder(const std::filesystem::path& folder);
-
-  /// What a tokenizer.json would say that gives the same ids.
+  /// Throws Error as TokenizerFiles does.
+  using TokenizerFiles::TokenizerFiles;
+  /// What a tokenizer.json would say that gives the same ids. Throws Error file_missing, bad_vocabulary,
+  /// config_unsupported.
   nlohmann::json effective();
-  /// Does it have such a file, or another vocabulary of pieces?
-  bool has_pieces() const {
-    return has("tokenizer.json") || has("vocab.txt") || has("merges.txt") ||
-           (!class_->vocabulary.empty() && class_->vocabulary != "vocab.json" &&
-            has(std::string(class_->vocabulary).c_str()));
-  }
-  bool has(const char* name) const {
-    std::error_code failed;
-    return std::filesystem::exists(folder_ / name, failed);
-  }
-  /// Added and special tokens as objects of a tokenizer.json, those that the files number with an "id".
-  std::vector<nlohmann::json> all_added_tokens() const {
-    std::vector<nlohmann::json> added = added_tokens();
-    add_missing(added);
-    return added;
-  }
-  /// A value of tokenizer_config.json, null where there is none.
-  const nlohmann::json& option(const char* key) const;
-  bool flag(const char* key, bool otherwise) const;
-  /// A special token's name, from tokenizer_config.json or special_tokens_map.json; the class's default; "".
-  std::string special(const char* key) const;
-  /// The named special tokens and the further ones.
-  std::vector<std::string> special_texts() const;
-  /// "model_max_length", 0 where there is none.
-  Index max_length() const;
 
  private:
-  using Json = nlohmann::json;
-  void find_class();
   void read_vocabulary();
   void read_sentencepiece(Json& model);
-  std::vector<std::string> extra_ids() const;
   Json rebuilt() const;
   Json vocabulary_of() const;
   Json frame() const;
   Json language_frame(const std::string& end) const;
   Json normalizer() const;
-  std::vector<Json> added_tokens() const;
-  std::vector<Json> further_specials() const;
-  void add_missing(std::vector<Json>& added) const;
-  [[noreturn]] void fail(LoadError code, std::string_view sentence) const {
-    throw Error(code, folder_.string(), sentence);
-  }
-
-  std::filesystem::path folder_;
-  Json file_ = Json::object();           // tokenizer.json
-  std::optional<ConfigFile> config_;     // tokenizer_config.json
-  std::optional<ConfigFile> specials_;   // special_tokens_map.json
-  std::vector<Json> model_tokens_ = {};  // symbols of a SentencePiece model
-  const TokenizerClass* class_ = nullptr;
-  std::string class_name_ = {};
 };
 
 // ---- implementation
-
-inline constexpr const char* special_names[] = {"bos_token", "eos_token", "unk_token", "sep_token",
-                                                "pad_token", "cls_token", "mask_token"};
-
-inline TokenizerFolder::TokenizerFolder(const std::filesystem::path& folder) : folder_(folder) {
-  if (has("tokenizer_config.json")) config_.emplace(folder / "tokenizer_config.json");
-  // Transformers reads it only where the newer form of the same is not there.
-  if (has("special_tokens_map.json") && option("added_tokens_decoder").is_null())
-    specials_.emplace(folder / "special_tokens_map.json");
-  if (has("tokenizer.json")) file_ = ConfigFile(folder / "tokenizer.json").json();
-  find_class();
-}
-
-inline const nlohmann::json& TokenizerFolder::option(const char* key) const {
-  static const Json none;
-  return config_ && config_->has(key) ? config_->json().at(key) : none;
-}
-
-inline bool TokenizerFolder::flag(const char* key, bool otherwise) const {
-  return config_ ? config_->boolean(key, otherwise) : otherwise;
-}
-
-inline Index TokenizerFolder::max_length() const {
-  const Json& given = option("model_max_length").is_null() ? option("max_len") : option("model_max_length");
-  // Transformers writes 1e30 for no limit.
-  return given.is_number() && given >= 1 && given < 1e9 ? given.get<Index>() : 0;
-}
-
-/// A token is a text, or an object with its text as "content".
-inline std::string token_text(const nlohmann::json& token) {
-  if (token.is_string()) return token.get<std::string>();
-  if (!token.is_object()) return {};
-  const auto content = token.find("content");
-  return content != token.end() && content->is_string() ? content->get<std::string>() : std::string();
-}
-
-inline std::string TokenizerFolder::special(const char* key) const {
-  if (specials_ && specials_->has(key)) return token_text(specials_->json().at(key));
-  if (config_ && config_->json().contains(key)) return token_text(config_->json().at(key));
-  if (class_ != nullptr)
-    for (const auto& [name, text] : class_->specials)
-      if (name == key) return std::string(text);
-  return {};
-}
-
-/// "extra_special_tokens" of both files; only without any "additional_special_tokens", its older name; and without
-/// these the symbols of a SentencePiece model, and T5's own.
-inline std::vector<nlohmann::json> TokenizerFolder::further_specials() const {
-  for (const char* key : {"extra_special_tokens", "additional_special_tokens"}) {
-    std::vector<Json> tokens;
-    for (const std::optional<ConfigFile>* file : {&config_, &specials_})
-      if (*file && (*file)->has(key))
-        for (const Json& token : (*file)->json().at(key)) tokens.push_back(token);
-    if (!tokens.empty()) return tokens;
-  }
-  std::vector<Json> tokens = model_tokens_;
-  if (class_->frame == Frame::t5)
-    for (const std::string& text : extra_ids()) tokens.emplace_back(text);
-  return tokens;
-}
-
-inline std::vector<std::string> TokenizerFolder::special_texts() const {
-  std::vector<std::string> texts;
-  for (const char* name : special_names) texts.push_back(special(name));
-  for (const Json& token : further_specials()) texts.push_back(token_text(token));
-  std::erase(texts, "");
-  return texts;
-}
-
-inline void TokenizerFolder::find_class() {
-  const auto without_fast = [](std::string name) {
-    if (name.ends_with("Fast")) name.resize(name.size() - 4);
-    return name;
-  };
-  std::string name = config_ ? config_->text("tokenizer_class", "") : std::string(), type;
-  if (has("config.json")) {
-    const ConfigFile model(folder_ / "config.json");
-    type = model.text("model_type", "");
-    if (name.empty()) name = model.text("tokenizer_class", "");
-  }
-  name = without_fast(std::move(name));
-  const bool qwen = type == "qwen2";  // whose folders name other classes, wrongly
-  if (const std::string_view own = class_of_model(type); !own.empty() && (name.empty() || qwen)) name = own;
-  if (name.empty() && !has("tokenizer.json"))
-    name = has("source.spm")   ? "MarianTokenizer"
-           : has("vocab.txt")  ? "BertTokenizer"
-           : has("merges.txt") ? "GPT2Tokenizer"
-                               : "";
-  // Folders of Llama 3 and its like name Llama 2's class.
-  if (name == "LlamaTokenizer" && file_.contains("pre_tokenizer") &&
-      file_.at("pre_tokenizer").dump().find("\"ByteLevel\"") != std::string::npos)
-    name.clear();
-  class_ = tokenizer_class(name);
-  class_name_ = name;
-  if (class_ == nullptr)
-    fail(LoadError::config_unsupported,
-         concat("its \"tokenizer_class\" is ", in_quotes(name), ", which is not supported"));
-}
 
 /// The lines of a vocab.txt or merges.txt, without what is blank at their ends.
 inline std::vector<std::string> vocabulary_lines(const std::filesystem::path& path) {
@@ -244,14 +101,6 @@ inline void TokenizerFolder::read_sentencepiece(Json& model) {
   const std::string& map = pieces.character_map();
   if (!map.empty())
     file_["normalizer"] = {{"type", "Precompiled"}, {"precompiled_charsmap", Json::binary({map.begin(), map.end()})}};
-}
-
-/// T5's sentinels.
-inline std::vector<std::string> TokenizerFolder::extra_ids() const {
-  std::vector<std::string> texts;
-  const Index count = config_ ? config_->integer("extra_ids", 100, 0, 1 << 16) : 100;
-  for (Index i = 0; i < count; ++i) texts.push_back(concat("<extra_id_", i, ">"));
-  return texts;
 }
 
 inline nlohmann::json TokenizerFolder::effective() {
@@ -330,77 +179,6 @@ inline nlohmann::json TokenizerFolder::rebuilt() const {
   }
   made["pre_tokenizer"] = std::move(pre), made["decoder"] = std::move(decoder);
   return made;
-}
-
-/// By their ids, as added_tokens_decoder has them; else those of the older files and of the tokenizer.json.
-inline std::vector<nlohmann::json> TokenizerFolder::added_tokens() const {
-  std::map<Index, Json> by_id;
-  const auto add = [&](Index id, Json token) {
-    token["id"] = id;
-    token.erase("__type");
-    const bool special = token.value("special", false);
-    if (!token.contains("normalized")) token["normalized"] = !special;
-    by_id[id] = std::move(token);
-  };
-  if (const Json& decoder = option("added_tokens_decoder"); !decoder.is_null()) {
-    if (!decoder.is_object()) config_->fail(LoadError::config_bad_value, "\"added_tokens_decoder\" is not an object");
-    for (const auto& [key, token] : decoder.items()) {
-      Index id = 0;
-      const auto [end, failed] = std::from_chars(key.data(), key.data() + key.size(), id);
-      if (failed != std::errc() || end != key.data() + key.size() || id < 0 || !token.is_object())
-        config_->fail(LoadError::config_bad_value, concat("\"added_tokens_decoder\" has ", in_quotes(key)));
-      add(id, token);
-    }
-  } else {
-    if (has("added_tokens.json")) {
-      const ConfigFile older(folder_ / "added_tokens.json");
-      const std::vector<std::string> specials = special_texts();
-      for (const auto& [text, id] : older.json().items()) {
-        if (!id.is_number_integer() || id < 0 || id > 1 << 24)
-          older.fail(LoadError::bad_vocabulary, concat("the id of ", in_quotes(text), " is no id"));
-        const bool is_special = std::find(specials.begin(), specials.end(), text) != specials.end();
-        add(id.get<Index>(), {{"content", text}, {"special", is_special}});
-      }
-    }
-    if (const auto own = file_.find("added_tokens"); own != file_.end() && own->is_array())
-      for (const Json& token : *own)
-        if (token.is_object() && token.contains("id") && token["id"].is_number_integer())
-          add(token["id"].get<Index>(), token);
-  }
-  std::vector<Json> all;
-  for (auto& [id, token] : by_id) all.push_back(std::move(token));
-  return all;
-}
-
-/// Special tokens by name, then the further ones, as far as they are no added tokens yet.
-inline void TokenizerFolder::add_missing(std::vector<Json>& added) const {
-  const auto add = [&](const Json& token, bool named) {
-    const std::string text = token_text(token);
-    if (text.empty()) return;
-    for (Json& one : added)
-      if (token_text(one) == text) {
-        if (named) one["special"] = true;
-        return;
-      }
-    Json made = token.is_object() ? token : Json{{"content", text}};
-    made.erase("__type");
-    if (named || !token.is_object()) made["special"] = true;
-    if (!made.contains("normalized")) made["normalized"] = !made.value("special", false);
-    added.push_back(std::move(made));
-  };
-  for (const char* name : special_names) {
-    const Json* given = specials_ && specials_->has(name) ? &specials_->json().at(name) : nullptr;
-    if (given == nullptr && config_ && config_->json().contains(name)) given = &config_->json().at(name);
-    add(given != nullptr ? *given : Json(special(name)), true);
-  }
-  for (const std::optional<ConfigFile>* file : {&config_, &specials_}) {
-    if (!*file) continue;
-    for (const auto& [key, value] : (*file)->json().items())
-      if (key.ends_with("_token") &&
-          std::find(std::begin(special_names), std::end(special_names), key) == std::end(special_names))
-        add(value, true);
-  }
-  for (const Json& token : further_specials()) add(token, false);
 }
 
 /// A template of tokens by name and texts, "$A" and "$B", each with its type id.
