@@ -28,5 +28,8 @@
 #include <vitrine/layers/scaled_dot_product_attention.hpp>
 #include <vitrine/models/transformer.hpp>
 
+// A program that has a namespace vt of its own defines this before it includes us.
+#ifndef VITRINE_NO_VT
 namespace vt = vitrine;
+#endif
 #endif

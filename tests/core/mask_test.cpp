@@ -1,4 +1,5 @@
 #include <vitrine/core/mask.hpp>
+#include <vitrine/core/mask_views.hpp>
 
 #include <doctest/doctest.h>
 

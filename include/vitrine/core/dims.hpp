@@ -5,6 +5,8 @@
 #include <vitrine/core/config.hpp>
 #include <vitrine/core/status.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // A size that is known at run time only; in configurations: not given.
@@ -92,3 +94,5 @@ constexpr Status check_heads(Index d_model, Index nhead) {
 }  // namespace detail
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -15,11 +15,13 @@
 #pragma GCC diagnostic ignored "-Wdeprecated-copy"
 #endif
 #endif
+#include <vitrine/core/macros_push.hpp>
 #if __has_include(<Eigen/Core>)
 #include <Eigen/Core>
 #else
 #include <eigen3/Eigen/Core>
 #endif
+#include <vitrine/core/macros_pop.hpp>
 #if defined(__GNUC__)
 #pragma GCC diagnostic pop
 #endif

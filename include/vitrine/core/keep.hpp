@@ -17,6 +17,8 @@
 #include <initializer_list>
 #include <type_traits>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // Kinds of attention, to be joined by |.
@@ -198,3 +200,5 @@ inline constexpr Nothing nothing;
 using DefaultKeep = keep::Policy<Maps>;
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

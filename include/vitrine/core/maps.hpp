@@ -15,6 +15,8 @@
 #include <vitrine/core/memory.hpp>
 #include <vitrine/core/views.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 class Team;
@@ -395,3 +397,5 @@ inline constexpr bool is_map<MeanMaps<S>> = true;
 }  // namespace detail
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

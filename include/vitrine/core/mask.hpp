@@ -26,6 +26,8 @@
 #include <span>
 #include <type_traits>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // No bound on this side of a window.
@@ -340,3 +342,5 @@ Status check_mask(const Mask<S>& mask, Index batch, Index heads, Index length, I
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

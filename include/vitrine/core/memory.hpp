@@ -13,6 +13,8 @@
 #include <new>
 #include <span>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // Both functions may be called from any thread. allocate returns `alignment`-aligned bytes, or null.
@@ -194,3 +196,5 @@ class Arena {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

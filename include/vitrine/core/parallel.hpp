@@ -26,6 +26,8 @@
 #include <immintrin.h>
 #endif
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 namespace detail {
@@ -233,3 +235,5 @@ void run_team(int threads, F&& f) noexcept {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

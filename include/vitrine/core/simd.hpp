@@ -21,6 +21,8 @@
 #include <arm_neon.h>
 #endif
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 template <class S>
@@ -401,3 +403,5 @@ VITRINE_INLINE void stream_fence() {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

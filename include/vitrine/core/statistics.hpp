@@ -14,6 +14,8 @@
 #pragma once
 #include <vitrine/core/maps.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 namespace detail {
@@ -265,3 +267,5 @@ class Rollout : public detail::MapStore<S> {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

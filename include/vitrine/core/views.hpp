@@ -13,6 +13,8 @@
 #include <span>
 #include <type_traits>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 template <class S>
@@ -278,3 +280,5 @@ Sequences<S>::Sequences(const Tensor<S>& t) : Sequences(t.data(), t.batch(), t.l
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

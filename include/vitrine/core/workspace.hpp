@@ -3,6 +3,8 @@
 #include <vitrine/core/memory.hpp>
 #include <vitrine/core/parallel.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // The scratch of calls and their number of threads; move it, do not share it between calling threads.
@@ -63,3 +65,5 @@ class Workspace {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -19,6 +19,8 @@
 #include <vitrine/io/error.hpp>
 #include <vitrine/io/sha256.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::corpus {
 
 /// A file in the making; bytes go to fixed offsets, so that a second writer of the same rows writes the same. Not
@@ -139,3 +141,5 @@ inline void GrowingFile::commit() {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::corpus
+
+#include <vitrine/core/macros_pop.hpp>

@@ -22,6 +22,8 @@
 #include <vitrine/corpus/stop.hpp>
 #include <vitrine/io/error.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::corpus {
 
 /// The unpacked bytes of one input, read in pieces of 64 KiB, on the heap. Reading throws Error file_unreadable.
@@ -179,3 +181,5 @@ inline void InputFile::seek(std::uint64_t offset) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::corpus
+
+#include <vitrine/core/macros_pop.hpp>

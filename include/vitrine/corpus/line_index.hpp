@@ -15,6 +15,8 @@
 #include <vitrine/io/config.hpp>
 #include <vitrine/io/sha256.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::corpus {
 
 /// The index of one file, on the heap: 8 bytes for every 1,024 lines.
@@ -116,3 +118,5 @@ inline void LineIndex::seek(LineStream& stream, Index line) const {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::corpus
+
+#include <vitrine/core/macros_pop.hpp>

@@ -12,6 +12,8 @@
 #include <vitrine/io/atomic_file.hpp>
 #include <vitrine/io/sha256.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::corpus {
 
 /// The manifest of a part, format 1. Texts and lists are on the heap.
@@ -167,3 +169,5 @@ inline std::string model_hash(const std::filesystem::path& folder) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::corpus
+
+#include <vitrine/core/macros_pop.hpp>

@@ -12,6 +12,8 @@
 #include <vector>
 #include <vitrine/corpus/manifest.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::corpus {
 
 /// The manifests of a folder, all of one whole and without a gap; on the heap. With `mixed`, vectors and versions may
@@ -117,3 +119,5 @@ void merge(const std::filesystem::path& folder, const std::vector<Manifest>& par
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::corpus
+
+#include <vitrine/core/macros_pop.hpp>

@@ -19,6 +19,8 @@
 #include <vitrine/corpus/growing_file.hpp>
 #include <vitrine/corpus/manifest.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::corpus {
 
 /// Thrown when nothing is wrong but another try is needed: a program ends with try_again.
@@ -228,3 +230,5 @@ inline void Part::commit(const Sha256& lines, double seconds) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::corpus
+
+#include <vitrine/core/macros_pop.hpp>

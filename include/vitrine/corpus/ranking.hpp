@@ -16,6 +16,8 @@
 #include <vector>
 #include <vitrine/core/config.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::corpus {
 
 /// The fields of one CSV row, quotes taken off; on the heap. A row without its line break; never fails.
@@ -163,3 +165,5 @@ inline double random_key(std::uint64_t seed, Index number) noexcept {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::corpus
+
+#include <vitrine/core/macros_pop.hpp>

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vitrine/core/config.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::corpus {
 
 /// A half-open range of lines, counted from 0.
@@ -84,3 +86,5 @@ inline Shard shard_from(const std::string& text) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::corpus
+
+#include <vitrine/core/macros_pop.hpp>

@@ -9,6 +9,8 @@
 #include <vitrine/corpus/loop.hpp>
 #include <vitrine/corpus/part.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::corpus {
 
 /// The whole of which a shard is done.
@@ -111,3 +113,5 @@ inline Outcome run_shard(Job& job, const Work& work, const PartOptions& where, c
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::corpus
+
+#include <vitrine/core/macros_pop.hpp>

@@ -8,6 +8,8 @@
 #include <vitrine/core/parallel.hpp>
 #include <vitrine/run/key_values.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // Keys and values of every layer: of the hypotheses' own ids, and of the sources.
@@ -158,3 +160,5 @@ class KeyValueCache {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -12,6 +12,8 @@
 #include <vitrine/generate/decoding.hpp>
 #include <vitrine/models/gpt2.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // Decoding with a model without an encoder, a step at a time; see the top of this header.
@@ -202,3 +204,5 @@ class CausalSteps {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -15,6 +15,8 @@
 #include <vitrine/generate/cache.hpp>
 #include <vitrine/models/seq2seq.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // The room that a search needs.
@@ -271,3 +273,5 @@ class DecodingSteps {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -23,6 +23,8 @@
 #include <vitrine/generate/scores.hpp>
 
 #if VITRINE_EXCEPTIONS
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // num_return_sequences hypotheses for each source, best first; where a search finds fewer, the last have no ids and a
@@ -262,4 +264,6 @@ CausalScored<K, S> score(const Gpt2<S>& model, Workspace& workspace, std::span<c
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>
 #endif

@@ -10,6 +10,8 @@
 #include <vitrine/core/config.hpp>
 #include <vitrine/core/status.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // When a beam search stops: at num_beams finished hypotheses; when no running one can become better than the worst of
@@ -89,3 +91,5 @@ inline Status check(const GenerationConfig& g, Index vocab_size, Index prompt = 
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

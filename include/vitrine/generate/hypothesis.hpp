@@ -14,6 +14,8 @@
 #include <vitrine/core/mask.hpp>
 
 #if VITRINE_EXCEPTIONS
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // One finished sequence of a search.
@@ -108,4 +110,6 @@ void gather(M& out, const Memory* memory, const MapShape& shape, const Selection
 }  // namespace detail
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>
 #endif

@@ -9,6 +9,8 @@
 #include <vitrine/kernels/elementary.hpp>
 #include <vitrine/kernels/softmax.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // What log_softmax takes from every value: log p(i) = (x_i - max) - log(sum exp(x - max)).
@@ -156,3 +158,5 @@ class TopK {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

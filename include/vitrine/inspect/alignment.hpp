@@ -16,6 +16,8 @@
 #include <vector>
 #include <vitrine/core/config.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::inspect {
 
 /// A target token and the source token that it comes from, both counted from 0. Sorted by source, then target.
@@ -152,3 +154,5 @@ std::string marian_soft(const M& map) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::inspect
+
+#include <vitrine/core/macros_pop.hpp>

@@ -16,6 +16,8 @@
 #include <vector>
 #include <vitrine/inspect/alignment.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::inspect {
 
 /// What annotators agreed on (sure), and all that any of them accepted (possible, the sure ones included). Sorted.
@@ -147,3 +149,5 @@ inline void AlignmentErrors::add(Links links, const GoldLinks& gold) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::inspect
+
+#include <vitrine/core/macros_pop.hpp>

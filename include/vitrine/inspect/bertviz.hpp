@@ -16,6 +16,8 @@
 #include <vitrine/inspect/page.hpp>
 #include <vitrine/inspect/text.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::inspect {
 
 // How a BertViz page looks.
@@ -225,3 +227,5 @@ inline std::string bertviz_neuron_view(const MapGroup& group, std::span<const fl
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::inspect
+
+#include <vitrine/core/macros_pop.hpp>

@@ -22,6 +22,8 @@
 #include <vitrine/io/npz.hpp>
 #include <vitrine/models/seq2seq.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::inspect {
 
 /// Describes maps that are already there, for instance those of sequence b of a batch: Maps, ScoredMaps (their weights)
@@ -237,3 +239,5 @@ inline std::string statistics_csv(const Page& page) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::inspect
+
+#include <vitrine/core/macros_pop.hpp>

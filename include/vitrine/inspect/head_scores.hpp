@@ -13,6 +13,8 @@
 #include <vitrine/generate/generate.hpp>
 #include <vitrine/inspect/scores.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::inspect {
 
 /// Which numbers a line has, in order: each score for each layer and head (or their mean), then the baseline. Our own
@@ -110,3 +112,5 @@ std::vector<double> HeadScores::of_token(const Scored& scored, Index b, Index t,
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::inspect
+
+#include <vitrine/core/macros_pop.hpp>

@@ -15,6 +15,8 @@
 #include <vector>
 #include <vitrine/core/config.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::inspect {
 
 /// One kind of attention of one input: all layers' and heads' maps between the same query tokens (T, rows) and key
@@ -123,3 +125,5 @@ inline void check(const MapGroup& group) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::inspect
+
+#include <vitrine/core/macros_pop.hpp>

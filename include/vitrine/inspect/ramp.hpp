@@ -9,6 +9,8 @@
 #include <string>
 #include <vitrine/core/config.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::inspect {
 
 /// Red, green, blue; 0 to 255, sRGB.
@@ -77,3 +79,5 @@ inline std::string hex(Colour colour) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::inspect
+
+#include <vitrine/core/macros_pop.hpp>

@@ -15,6 +15,8 @@
 #include <vitrine/core/config.hpp>
 #include <vitrine/kernels/elementary.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::inspect {
 
 /// -(1/|x|) sum_j log(min(sum_i a_ij, 1) + 1e-8) over the |x| = source_tokens first columns, the sum over i of all
@@ -138,3 +140,5 @@ inline double area_under_curve(const std::vector<double>& scores, const std::vec
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::inspect
+
+#include <vitrine/core/macros_pop.hpp>

@@ -16,6 +16,8 @@
 #include <vitrine/inspect/text.hpp>
 #include <vitrine/io/atomic_file.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::inspect {
 
 // How a heatmap is drawn.
@@ -236,3 +238,5 @@ inline std::string svg_grid(const MapGroup& group, const SvgOptions& options) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::inspect
+
+#include <vitrine/core/macros_pop.hpp>

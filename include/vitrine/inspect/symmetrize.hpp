@@ -9,6 +9,8 @@
 #include <vector>
 #include <vitrine/inspect/alignment.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::inspect {
 
 /// The links with source and target exchanged, sorted: a model from target to source speaks of its own source first
@@ -95,3 +97,5 @@ inline Links grow_diag_final_and(const Links& forward, const Links& backward) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::inspect
+
+#include <vitrine/core/macros_pop.hpp>

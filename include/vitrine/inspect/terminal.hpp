@@ -12,6 +12,8 @@
 #include <vitrine/inspect/terminal_alignment.hpp>
 #include <vitrine/inspect/terminal_options.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::inspect {
 
 /// The T x S row-major map (weights >= 0), one line a query, shades or colours for weights, labels at both sides.
@@ -190,3 +192,5 @@ inline std::string terminal_heatmap(const float* map, Index query_count, Index k
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::inspect
+
+#include <vitrine/core/macros_pop.hpp>

@@ -7,6 +7,8 @@
 #include <vitrine/core/config.hpp>
 #include <vitrine/inspect/terminal_options.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::inspect {
 
 /// Of a T x S row-major map (weights >= 0) the keys on one line and under each the queries whose largest weight is on
@@ -115,3 +117,5 @@ inline std::string terminal_alignment(const float* map, Index query_count, Index
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::inspect
+
+#include <vitrine/core/macros_pop.hpp>

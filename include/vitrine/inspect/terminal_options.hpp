@@ -13,6 +13,8 @@
 #include <vitrine/inspect/ramp.hpp>
 #include <vitrine/inspect/text.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::inspect {
 
 /// What a full cell stands for: the largest weight of the map, of its row, or 1.
@@ -144,3 +146,5 @@ inline Index strongest(const float* row, Index count) {
 }  // namespace detail
 
 }  // namespace vitrine::inline VITRINE_ABI::inspect
+
+#include <vitrine/core/macros_pop.hpp>

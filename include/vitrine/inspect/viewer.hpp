@@ -27,6 +27,8 @@
 #include <vitrine/io/atomic_file.hpp>
 #include <vitrine/io/half.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::inspect {
 
 // Limits and looks of the page.
@@ -283,3 +285,5 @@ inline std::string viewer_html(const Page& page, const ViewerOptions& options) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::inspect
+
+#include <vitrine/core/macros_pop.hpp>

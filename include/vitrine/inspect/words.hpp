@@ -14,6 +14,8 @@
 #include <vitrine/inspect/alignment.hpp>
 #include <vitrine/text/subwords.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::inspect {
 
 using vitrine::Subwords;
@@ -195,3 +197,5 @@ inline Links merge_links(const Links& links, const Words& target, const Words& s
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::inspect
+
+#include <vitrine/core/macros_pop.hpp>

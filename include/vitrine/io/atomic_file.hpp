@@ -22,6 +22,8 @@
 #include <sys/file.h>
 #endif
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 /// A file being written; nothing is seen under its name before commit(). Not movable.
@@ -229,3 +231,5 @@ inline void AtomicFile::commit() {
 #endif
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

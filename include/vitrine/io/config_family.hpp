@@ -25,6 +25,8 @@
 #include <vector>
 #include <vitrine/io/config_file.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 /// A key of a configuration class's attribute_map in Transformers, and the key that it stands for.
@@ -198,3 +200,5 @@ inline void FamilyKeys::require_divisible(const char* width_key, Index width, co
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -22,6 +22,8 @@
 #include <vitrine/io/mapped_file.hpp>
 #include <vitrine/io/safetensors_header.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 /// A JSON object from a file or from text, on the heap as is all that it returns. Copies are deep.
@@ -203,3 +205,5 @@ inline void ConfigFile::require(const char* key, const nlohmann::json& only, con
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

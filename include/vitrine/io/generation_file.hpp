@@ -16,6 +16,8 @@
 #include <vitrine/io/config_file.hpp>
 #include <vitrine/io/remark.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 /// generation_config.json of a folder; where it has none, the generation keys that its config.json states, as in
@@ -133,3 +135,5 @@ inline GenerationConfig read_generation_config(const std::filesystem::path& fold
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -24,6 +24,8 @@
 #include <vitrine/io/safetensors_writer.hpp>
 #include <vitrine/run/module.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 /// What one parameter is made of: tensors with equally many rows, one below the other. Names are without the prefix.
@@ -350,3 +352,5 @@ void save(const Layer& layer, const std::filesystem::path& path, std::string_vie
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

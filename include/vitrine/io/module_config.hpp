@@ -20,6 +20,8 @@
 #include <vitrine/layers/multihead_attention.hpp>
 #include <vitrine/models/transformer.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 /// The name of a class in the metadata, "EncoderLayer" and so on; null for a class whose configuration is not kept
@@ -239,3 +241,5 @@ std::string write_config(const Config& config) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

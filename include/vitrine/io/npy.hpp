@@ -20,6 +20,8 @@
 #include <vitrine/io/mapped_file.hpp>
 #include <vitrine/io/tensor_view.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 /// Checks a whole .npy (versions 1 to 3) in memory and returns its tensor, named `name`; types that are not numbers
@@ -279,3 +281,5 @@ inline TensorView parse_npy(std::span<const std::byte> bytes, const std::string&
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

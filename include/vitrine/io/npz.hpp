@@ -27,6 +27,8 @@
 #include <vitrine/io/npy.hpp>
 #include <vitrine/io/tensor_view.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 /// Unpacks raw deflate data into exactly `out`; false if the data is bad or of another length. zlib.hpp has one.
@@ -228,3 +230,5 @@ inline void NpzWriter::finish() {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -24,6 +24,8 @@
 #include <vitrine/io/safetensors_header.hpp>
 #include <vitrine/io/tensor_view.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 /// An open checkpoint; copies are cheap and share it, and it may be read by many threads at once.
@@ -306,3 +308,5 @@ inline void SafeTensors::release_pages(const TensorView& view) const noexcept {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -19,6 +19,8 @@
 #include <vitrine/io/error.hpp>
 #include <vitrine/io/tensor_view.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 /// What a reader may let pass.
@@ -337,3 +339,5 @@ inline SafeTensorsHeader parse_safetensors(std::span<const std::byte> bytes, con
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -25,6 +25,8 @@
 #include <vitrine/io/safetensors_header.hpp>
 #include <vitrine/io/tensor_view.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 /// Writes the tensors, in their order with larger elements first, and the metadata. The views' names, types, shapes and
@@ -115,3 +117,5 @@ inline void save_safetensors(const std::filesystem::path& path, std::span<const 
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -25,6 +25,8 @@
 #include <vitrine/io/safetensors.hpp>
 #include <vitrine/kernels/activation.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 /// How one vector is made of those of a sentence's tokens, by sentence-transformers' names. weightedmean weighs token i
@@ -305,3 +307,5 @@ inline std::vector<float> SentenceModules::vector(const float* hidden, Index tok
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

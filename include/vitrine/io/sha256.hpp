@@ -13,6 +13,8 @@
 #include <vitrine/core/config.hpp>
 #include <vitrine/io/mapped_file.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 /// The SHA-256 of a stream; a copy goes on by itself. Allocates nothing but the text that hex() returns.
@@ -113,3 +115,5 @@ inline std::string Sha256::hex() const {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -19,6 +19,8 @@
 #include <vitrine/io/error.hpp>
 #include <vitrine/io/half.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 /// Number types, by safetensors' names; `unknown` stands for any other, whose bytes can be seen but not converted.
@@ -211,3 +213,5 @@ void TensorView::read(Index first, Index count, T* out) const {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

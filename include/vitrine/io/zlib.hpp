@@ -7,6 +7,8 @@
 #include <span>
 #include <vitrine/core/config.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 /// Unpacks raw deflate data into exactly `out`; false if the data is damaged, cut off, or unpacks to another size, or
@@ -36,3 +38,5 @@ inline bool zlib_inflate(std::span<const std::byte> in, std::span<std::byte> out
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

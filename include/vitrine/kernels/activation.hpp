@@ -10,6 +10,8 @@
 #include <vitrine/core/activation_kind.hpp>
 #include <vitrine/kernels/elementary.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::kernels {
 
 // relu(x) = max(x, 0); -0 stays -0.
@@ -85,3 +87,5 @@ VITRINE_INLINE typename simd<S>::vec activate(Activation activation, typename si
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::kernels
+
+#include <vitrine/core/macros_pop.hpp>

@@ -17,6 +17,8 @@
 #include <vitrine/kernels/score_tile.hpp>
 #include <vitrine/kernels/softmax.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::kernels {
 
 // Where along scale -> soft cap -> mask -> softmax the scores are taken (ONNX Attention's qk_matmul_output_mode).
@@ -372,3 +374,5 @@ VITRINE_NOINLINE void attend_head(const AttentionHead<S>& head, Index first, Ind
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::kernels
+
+#include <vitrine/core/macros_pop.hpp>

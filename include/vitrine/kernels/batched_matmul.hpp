@@ -16,6 +16,8 @@
 #include <vitrine/kernels/matmul.hpp>
 #include <vitrine/kernels/panel.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::kernels {
 
 // Matrices by strides, in values; element (r, c) of matrix i is data[i * batch_stride + r * row_stride + c *
@@ -162,3 +164,5 @@ Status batched_matmul(const BatchedProduct<S>& p, Workspace& workspace) noexcept
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::kernels
+
+#include <vitrine/core/macros_pop.hpp>

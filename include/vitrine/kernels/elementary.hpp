@@ -9,6 +9,8 @@
 #pragma once
 #include <vitrine/core/simd.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::kernels {
 
 namespace detail {
@@ -292,3 +294,5 @@ VITRINE_INLINE float log(float x) { return simd<float>::lane(log<float>(simd<flo
 VITRINE_INLINE double log(double x) { return simd<double>::lane(log<double>(simd<double>::set1(x)), 0); }
 
 }  // namespace vitrine::inline VITRINE_ABI::kernels
+
+#include <vitrine/core/macros_pop.hpp>

@@ -7,6 +7,8 @@
 #pragma once
 #include <vitrine/core/simd.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::kernels {
 
 // `rows` rows of `width` values: row r of x and y starts at r * stride; y may be x, with the same stride, and overlaps
@@ -129,3 +131,5 @@ VITRINE_INLINE void layer_norm(const NormRows<S>& call) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::kernels
+
+#include <vitrine/core/macros_pop.hpp>

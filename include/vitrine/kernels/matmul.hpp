@@ -14,6 +14,8 @@
 #include <vitrine/kernels/activation.hpp>
 #include <vitrine/kernels/panel.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::kernels {
 
 // Columns of A that are multiplied before the next panel: a tile of A rows and a block of a panel stay in the
@@ -290,3 +292,5 @@ void matmul(const Product<S>& product, Index rows, Index first_panel, Index last
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::kernels
+
+#include <vitrine/core/macros_pop.hpp>

@@ -11,6 +11,8 @@
 
 #include <utility>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::kernels {
 
 // Columns of the register tile: two vectors.
@@ -97,3 +99,5 @@ VITRINE_NOINLINE void transpose(const S* from, Index from_stride, S* to, Index t
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::kernels
+
+#include <vitrine/core/macros_pop.hpp>

@@ -2,6 +2,8 @@
 #pragma once
 #include <vitrine/kernels/attention.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::kernels {
 
 // Where a row's first weight that is not 0 stands, and behind its last one.
@@ -76,3 +78,5 @@ void roll(const S* mean, Index first, Index rows, Index length, const S* before,
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::kernels
+
+#include <vitrine/core/macros_pop.hpp>

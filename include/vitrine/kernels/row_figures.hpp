@@ -12,6 +12,8 @@
 #include <vitrine/kernels/score_tile.hpp>
 #include <vitrine/kernels/softmax.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::kernels {
 
 // Where the figures of one head go; null: not wanted.
@@ -192,3 +194,5 @@ struct NoFigures {
 }  // namespace detail
 
 }  // namespace vitrine::inline VITRINE_ABI::kernels
+
+#include <vitrine/core/macros_pop.hpp>

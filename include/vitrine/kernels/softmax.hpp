@@ -13,6 +13,8 @@
 
 #include <limits>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::kernels {
 
 // All ones in the lanes below n.
@@ -82,3 +84,5 @@ VITRINE_INLINE S exponentials(S* s, Index n, S max, [[maybe_unused]] S scale, In
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::kernels
+
+#include <vitrine/core/macros_pop.hpp>

@@ -7,6 +7,8 @@
 #include <vitrine/run/lane.hpp>
 #include <vitrine/run/parameter.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 // Configuration and parameters of one attention, by the names of nn.MultiheadAttention. All steps are those of a block
@@ -185,3 +187,5 @@ struct AttentionCore {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

@@ -18,6 +18,8 @@
 #include <vitrine/layers/residual.hpp>
 #include <vitrine/run/decoder_call.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 namespace detail {
@@ -143,3 +145,5 @@ class DecoderLayer : public detail::DecoderCalls<DecoderLayer<S, D>, S, D> {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

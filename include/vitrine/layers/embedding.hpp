@@ -4,6 +4,8 @@
 #include <vitrine/core/views.hpp>
 #include <vitrine/run/module.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 namespace detail {
@@ -67,3 +69,5 @@ class Embedding : public Module<Embedding<S>, S> {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

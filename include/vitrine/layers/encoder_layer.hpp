@@ -15,6 +15,8 @@
 #include <vitrine/layers/residual.hpp>
 #include <vitrine/run/encoder_call.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 namespace detail {
@@ -115,3 +117,5 @@ class EncoderLayer : public detail::EncoderCalls<EncoderLayer<S, D>, S, D> {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -4,6 +4,8 @@
 #include <vitrine/run/module.hpp>
 #include <vitrine/run/rows_call.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 namespace detail {
@@ -95,3 +97,5 @@ class FeedForward : public Module<FeedForward<S>, S> {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -7,6 +7,8 @@
 #include <vitrine/run/lane.hpp>
 #include <vitrine/run/module.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 namespace detail {
@@ -90,3 +92,5 @@ class LayerNorm : public Module<LayerNorm<S>, S> {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

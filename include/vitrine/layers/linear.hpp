@@ -4,6 +4,8 @@
 #include <vitrine/run/module.hpp>
 #include <vitrine/run/rows_call.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // y = x W^T + b; nn.Linear: x (B, T, in_features), y (B, T, out_features).
@@ -56,3 +58,5 @@ class Linear : public Module<Linear<S>, S> {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -9,6 +9,8 @@
 #include <vitrine/layers/attention.hpp>
 #include <vitrine/run/encoder_call.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // What a call may be given: a mask over T x S, and factors of the heads.
@@ -231,3 +233,5 @@ class MultiheadAttention : public SizedModule<MultiheadAttention<S, D>, S, D> {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -5,6 +5,8 @@
 #include <vitrine/core/simd.hpp>
 #include <vitrine/core/views.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // How the sines and cosines of one position are laid out over the width.
@@ -93,3 +95,5 @@ class PositionalEncoding {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -11,6 +11,8 @@
 #include <vitrine/run/figures_attention.hpp>
 #include <vitrine/run/input_checks.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // A view of one operand.
@@ -217,3 +219,5 @@ SdpaResult<K, S> scaled_dot_product_attention(const Heads<S>& query, const Heads
 #endif
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

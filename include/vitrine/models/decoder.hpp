@@ -9,6 +9,8 @@
 #include <vitrine/layers/decoder_layer.hpp>
 #include <vitrine/models/stack.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // nn.TransformerDecoder; see the top of this header. Its calls are DecoderCalls's.
@@ -39,3 +41,5 @@ class Decoder : public detail::DecoderCalls<Decoder<S, D>, S, D> {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

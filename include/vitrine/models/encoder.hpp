@@ -9,6 +9,8 @@
 #include <vitrine/layers/encoder_layer.hpp>
 #include <vitrine/models/stack.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // nn.TransformerEncoder; see the top of this header. Its calls are EncoderCalls's.
@@ -45,3 +47,5 @@ class Encoder : public detail::EncoderCalls<Encoder<S, D>, S, D> {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -11,6 +11,8 @@
 #include <vitrine/models/encoder.hpp>
 #include <vitrine/models/tokens.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // Keys of config.json that change a result, by Transformers' names.
@@ -146,3 +148,5 @@ class Gpt2 : public Module<Gpt2<S>, S> {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -6,6 +6,8 @@
 #pragma once
 #include <vitrine/models/text_encoder.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // A text encoder's result, and the pooler's.
@@ -49,3 +51,5 @@ class PooledTextEncoder : public TextEncoder<S> {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

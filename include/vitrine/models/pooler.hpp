@@ -3,6 +3,8 @@
 #include <vitrine/core/heap.hpp>
 #include <vitrine/run/rows_call.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 template <class S>
@@ -50,3 +52,5 @@ struct Pooler {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

@@ -10,6 +10,8 @@
 #include <vitrine/models/tokens.hpp>
 #include <vitrine/models/transformer.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // Keys of config.json that change a result, by Transformers' names.
@@ -234,3 +236,5 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -5,6 +5,8 @@
 
 #include <new>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 // The layers: `Count` of them inside the object, or any number from a Memory.
@@ -102,3 +104,5 @@ struct Stack {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

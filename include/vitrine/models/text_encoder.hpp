@@ -14,6 +14,8 @@
 
 #include <type_traits>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // Keys of config.json that change a result, by BERT's names.
@@ -239,3 +241,5 @@ class TextEncoder : public Module<TextEncoder<S>, S> {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

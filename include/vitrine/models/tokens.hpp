@@ -8,6 +8,8 @@
 #include <vitrine/layers/layer_norm.hpp>
 #include <vitrine/run/rows_call.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // The caller keeps ids and lengths alive for the call.
@@ -124,3 +126,5 @@ Status multiply_rows(Workspace& workspace, const Parameter<S>& weight, const Par
 }  // namespace detail
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -8,6 +8,8 @@
 #include <vitrine/models/decoder.hpp>
 #include <vitrine/models/encoder.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // What a call may be given: masks over S x S, T x T and T x S.
@@ -128,3 +130,5 @@ class Transformer : public Module<Transformer<S>, S> {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

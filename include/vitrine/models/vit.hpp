@@ -9,6 +9,8 @@
 #include <vitrine/models/pooler.hpp>
 #include <vitrine/models/tokens.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // Keys of config.json that change a result, by Transformers' names.
@@ -184,3 +186,5 @@ class Vit : public Module<Vit<S>, S> {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

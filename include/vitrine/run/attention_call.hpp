@@ -6,6 +6,8 @@
 #include <vitrine/run/key_values.hpp>
 #include <vitrine/run/lane.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 // Query rows of one item of attention: beside the keys and values of a head, their mean rows fit the second-level
@@ -108,3 +110,5 @@ void attend_heads(const Lane<S, Trace>& lane, const AttentionCall<S>& call) requ
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

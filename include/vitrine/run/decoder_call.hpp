@@ -3,6 +3,8 @@
 #pragma once
 #include <vitrine/run/encoder_call.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // What a decoder's call may be given: masks over T x T and over T x S, and factors of the heads.
@@ -207,3 +209,5 @@ class DecoderCalls : public SizedModule<Derived, S, D> {
 }  // namespace detail
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -5,6 +5,8 @@
 #include <vitrine/run/input_checks.hpp>
 #include <vitrine/run/sizes.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // What an encoder's call may be given: a mask over T x T, and factors of the heads.
@@ -209,3 +211,5 @@ class EncoderCalls : public SizedModule<Derived, S, D> {
 }  // namespace detail
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

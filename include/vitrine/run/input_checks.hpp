@@ -3,6 +3,8 @@
 #include <vitrine/core/mask.hpp>
 #include <vitrine/core/views.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 template <class S>
@@ -44,3 +46,5 @@ Status check_overlap(const Tensor<S>& output, Index values, const Sequences<S>& 
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

@@ -22,6 +22,8 @@
 #include <vitrine/run/scratch.hpp>
 #include <vitrine/run/trace.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 // Of a whole region, and of one block of its rows.
@@ -132,3 +134,5 @@ class Lane {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

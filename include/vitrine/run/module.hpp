@@ -11,6 +11,8 @@
 #include <vitrine/run/parameter.hpp>
 #include <vitrine/run/random.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // The base of every layer, stack and model: parameters by name, loading state, memory. See the top of this header.
@@ -128,3 +130,5 @@ class Module {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -7,6 +7,8 @@
 
 #include <type_traits>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // Immutable once set, cheap to copy: copies of a layer share the values.
@@ -118,3 +120,5 @@ constexpr void visit_module(Part& part, const char* name, NamePath& path, F& vis
 }  // namespace detail
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -2,6 +2,8 @@
 #pragma once
 #include <vitrine/run/parameter.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 // SplitMix64 (Steele, Lea and Flood 2014).
@@ -68,3 +70,5 @@ void initialise(const char* name, const Parameter<S>& p, Index panel, Random& ra
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

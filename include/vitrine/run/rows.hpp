@@ -6,6 +6,8 @@
 
 #include <type_traits>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 // `count` rows of `width` values, `stride` apart.
@@ -70,3 +72,5 @@ void gather(Team& team, const Sequences<S>& x, S* to) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

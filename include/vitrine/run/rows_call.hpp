@@ -4,6 +4,8 @@
 #include <vitrine/run/input_checks.hpp>
 #include <vitrine/run/lane.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 // What one row takes: values of y, multiply-adds, and scratch.
@@ -43,3 +45,5 @@ Status run_rows(Tensor<S>& y, Workspace& workspace, const Sequences<S>& x, const
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

@@ -5,6 +5,8 @@
 #include <vitrine/kernels/attention.hpp>
 #include <vitrine/kernels/matmul.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 // Rows that one thread takes through a layer: eight tiles of A and what is made of them fit the second-level cache.
@@ -79,3 +81,5 @@ struct Scratch {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

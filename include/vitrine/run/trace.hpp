@@ -27,6 +27,8 @@
 
 #include <string_view>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // One intermediate: (B, T, W), or (B, H, T, W) of heads. Extents are those of the longest sequence when ragged.
@@ -225,3 +227,5 @@ void show([[maybe_unused]] F& trace, [[maybe_unused]] const char* name, [[maybe_
 }  // namespace detail
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

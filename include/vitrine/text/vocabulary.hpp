@@ -15,6 +15,8 @@
 #include <vitrine/io/detail/utf8.hpp>
 #include <vitrine/io/error.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // Tokens and their ids, from a vocab.json; both are on the heap.
@@ -100,3 +102,5 @@ inline std::vector<Index> Vocabulary::spell(std::string_view word) const {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

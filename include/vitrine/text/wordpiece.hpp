@@ -32,6 +32,8 @@
 #include <vitrine/io/mapped_file.hpp>
 #include <vitrine/text/detail/bert_text.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 /// The rules of one tokenizer, by the names of tokenizer_config.json and tokenizer.json; the defaults are BERT's
@@ -353,4 +355,6 @@ inline std::vector<Index> WordPiece::encode(std::string_view text, Index max_len
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>
 #endif

@@ -16,6 +16,8 @@
 #include <vitrine/text/wordpiece.hpp>
 #endif
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::corpus::detail {
 
 /// Text to ids and back, as one folder's tokenizer does it.
@@ -151,3 +153,5 @@ inline std::unique_ptr<Coder> folder_coder(const std::filesystem::path& folder, 
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::corpus::detail
+
+#include <vitrine/core/macros_pop.hpp>

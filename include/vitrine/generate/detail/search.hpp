@@ -8,6 +8,8 @@
 #include <vitrine/generate/scores.hpp>
 
 #if VITRINE_EXCEPTIONS
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 namespace detail {
@@ -229,4 +231,6 @@ auto search(Steps& steps, const SearchTask& task, const K& keep, StepMaps<R>& ke
 }  // namespace detail
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>
 #endif

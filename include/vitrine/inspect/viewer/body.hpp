@@ -3,6 +3,8 @@
 #include <string_view>
 #include <vitrine/core/config.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::inspect::viewer {
 
 inline constexpr std::string_view body = R"html(
@@ -108,3 +110,5 @@ weights.</footer>
 )html";
 
 }  // namespace vitrine::inline VITRINE_ABI::inspect::viewer
+
+#include <vitrine/core/macros_pop.hpp>

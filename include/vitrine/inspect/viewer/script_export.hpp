@@ -3,6 +3,8 @@
 #include <string_view>
 #include <vitrine/core/config.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::inspect::viewer {
 
 inline constexpr std::string_view script_export = R"js(
@@ -97,3 +99,5 @@ byId('save-csv').addEventListener('click', () => saveFile('csv', new Blob([mapCs
 )js";
 
 }  // namespace vitrine::inline VITRINE_ABI::inspect::viewer
+
+#include <vitrine/core/macros_pop.hpp>

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vitrine/io/error.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 /// What begins with these bytes, "is a ..."; empty for a file of no kind that is known here. Never throws.
@@ -62,3 +64,5 @@ inline std::string no_folder(const std::filesystem::path& folder) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

@@ -8,6 +8,8 @@
 #include <vitrine/io/detail/file_kind.hpp>
 #include <vitrine/io/error.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 /// What lies between the strings of some JSON: `word` is at `at`, and not in quotes.
@@ -69,3 +71,5 @@ inline std::string json_fault(std::string_view text) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

@@ -10,6 +10,8 @@
 #include <vitrine/core/config.hpp>
 #include <vitrine/io/error.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 /// At most ten names and the number of the others.
@@ -69,3 +71,5 @@ const View* find_by_name(const std::vector<View>& sorted, std::string_view name)
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

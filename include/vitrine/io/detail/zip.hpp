@@ -12,6 +12,8 @@
 #include <vitrine/core/config.hpp>
 #include <vitrine/io/error.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 /// Continues zip's CRC-32 over more bytes, eight at a time; starts from 0.
@@ -196,3 +198,5 @@ void append_little(std::string& out, Numbers... numbers) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

@@ -13,6 +13,8 @@
 #include <vitrine/text/detail/normalizer.hpp>
 #include <vitrine/text/detail/unigram.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 /// By the names of a tokenizer.json.
@@ -123,3 +125,5 @@ class AddedTokens {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

@@ -10,6 +10,8 @@
 #include <vitrine/core/config.hpp>
 #include <vitrine/text/detail/unicode.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 /// Bytes [begin, end).
@@ -137,3 +139,5 @@ void each_character(std::string_view text, F f) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

@@ -11,6 +11,8 @@
 #include <vitrine/io/detail/utf8.hpp>
 #include <vitrine/text/detail/unicode.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 /// Which of its steps normalize does.
@@ -77,3 +79,5 @@ void for_each_word(std::u32string_view text, F f) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

@@ -13,6 +13,8 @@
 #include <vitrine/text/detail/text_model.hpp>
 #include <vitrine/text/detail/token_table.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 /// The name of the token that stands for one byte, <0x0A>.
@@ -166,3 +168,5 @@ class BpeModel : public TextModel {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

@@ -12,6 +12,8 @@
 #include <vitrine/text/detail/text_codec.hpp>
 #include <vitrine/text/vocabulary.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 /// Letters of ASCII are taken in lower case where the vocabulary has no others. A target's tokens stand between blanks.
@@ -76,3 +78,5 @@ class CharacterCodec : public TextCodec {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

@@ -24,6 +24,8 @@
 #include <vitrine/text/detail/tokenizer_files.hpp>
 #include <vitrine/text/vocabulary.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 class MarianCodec : public TextCodec {
@@ -235,3 +237,5 @@ inline std::string MarianCodec::decode(std::span<const Index> ids, bool special)
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

@@ -13,6 +13,8 @@
 #include <vitrine/text/detail/pattern.hpp>
 #include <vitrine/text/detail/unicode.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 /// A step that rewrites a text.
@@ -208,3 +210,5 @@ inline void normalize(AlignedText& text, const Normalizers& steps) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

@@ -16,6 +16,8 @@
 #include <vitrine/core/config.hpp>
 #include <vitrine/io/error.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 /// A literal text or a regular expression that is looked for in valid UTF-8. Immutable; copies share it.
@@ -184,3 +186,5 @@ void Pattern::each_match(std::string_view text, F f) const {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

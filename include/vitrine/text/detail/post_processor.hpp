@@ -13,6 +13,8 @@
 #include <vitrine/text/detail/aligned_text.hpp>
 #include <vitrine/text/encoding.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 /// The encodings of one text or of two become a sequence of them.
@@ -99,3 +101,5 @@ class OneType : public PostProcessor {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

@@ -14,6 +14,8 @@
 #include <vitrine/text/detail/pattern.hpp>
 #include <vitrine/text/detail/unicode.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 /// A text and the words that it has been cut into, from left to right.
@@ -281,3 +283,5 @@ class ByteLevel : public PreTokenizer {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

@@ -12,6 +12,8 @@
 #include <vitrine/text/detail/normalizer.hpp>
 #include <vitrine/text/detail/sentencepiece_file.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 /// The bytes of base64 text; throws Error config_bad_value for what is none.
@@ -134,3 +136,5 @@ inline void Precompiled::apply(AlignedText& text) const {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

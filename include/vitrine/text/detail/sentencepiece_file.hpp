@@ -11,6 +11,8 @@
 #include <vitrine/core/config.hpp>
 #include <vitrine/io/error.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 /// The model that SentencePiece may be given: `model` without its self-test samples (field 4), which loading would run.
@@ -207,3 +209,5 @@ inline void SentencePieceCheck::character_map(std::string_view map) const {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

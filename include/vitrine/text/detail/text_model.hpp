@@ -13,6 +13,8 @@
 #include <vitrine/text/detail/aligned_text.hpp>
 #include <vitrine/text/detail/token_table.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 /// Bytes [begin, end) of a word and the id that they get.
@@ -147,3 +149,5 @@ class WordPieceModel : public TextModel {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

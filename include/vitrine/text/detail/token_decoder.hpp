@@ -13,6 +13,8 @@
 #include <vitrine/text/detail/pattern.hpp>
 #include <vitrine/text/detail/pre_tokenizer.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 using TokenTexts = std::vector<std::string>;
@@ -221,3 +223,5 @@ class StripDecoder : public TokenDecoder {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

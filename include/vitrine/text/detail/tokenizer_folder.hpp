@@ -19,6 +19,8 @@
 #include <vitrine/text/detail/tokenizer_files.hpp>
 #include <vitrine/text/detail/unicode.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 class TokenizerFolder : public TokenizerFiles {
@@ -251,3 +253,5 @@ inline nlohmann::json TokenizerFolder::language_frame(const std::string& end) co
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

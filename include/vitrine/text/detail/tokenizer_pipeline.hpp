@@ -21,6 +21,8 @@
 #include <vitrine/text/encoding.hpp>
 #include <vitrine/text/subwords.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 class TokenizerPipeline : public TextCodec {
@@ -284,3 +286,5 @@ inline std::string TokenizerPipeline::decode(std::span<const Index> ids, bool sp
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

@@ -13,6 +13,8 @@
 #include <vitrine/text/detail/bpe.hpp>
 #include <vitrine/text/detail/text_model.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 /// Byte strings by their beginnings. A walk takes a step for each byte that it reads.
@@ -161,3 +163,5 @@ inline void UnigramModel::add(std::string_view word, std::uint32_t begin, std::u
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

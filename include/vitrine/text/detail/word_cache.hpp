@@ -11,6 +11,8 @@
 #include <vitrine/text/detail/text_model.hpp>
 #include <vitrine/text/detail/token_table.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 /// A table in which a word has one place and takes it from the word before: 850 KB from the first word on, whatever
@@ -49,3 +51,5 @@ class WordCache {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>
