@@ -7,7 +7,9 @@
 #include <vitrine/generate/cache.hpp>
 #include <vitrine/generate/decoding.hpp>
 #include <vitrine/models/bart.hpp>
+#include <vitrine/models/m2m100.hpp>
 #include <vitrine/models/marian.hpp>
+#include <vitrine/models/mbart.hpp>
 
 namespace vt = vitrine;
 using vt::Index;
@@ -89,6 +91,16 @@ TEST_CASE("steps with the cache give the bits of one pass over the whole target"
   vt::Bart<float> bart(small());
   REQUIRE(bart.init(4) == vt::Status::ok);
   check_steps(bart, 1, 7);
+  vt::MBart<float> mbart(small());
+  REQUIRE(mbart.init(5) == vt::Status::ok);
+  check_steps(mbart, 1, 7);
+  vt::Seq2SeqConfig c = small();  // a padding id that no target has: a step counts it, as in Transformers, a whole not
+  const auto targets = some_ids(4 * 7, c.vocab_size, 2);
+  for (c.pad_token_id = 0; std::count(targets.begin(), targets.end(), c.pad_token_id) > 0;) ++c.pad_token_id;
+  REQUIRE(c.pad_token_id < c.max_position_embeddings);
+  vt::M2M100<float> m2m100(c);
+  REQUIRE(m2m100.init(6) == vt::Status::ok);
+  check_steps(m2m100, 1, 7);
 }
 
 TEST_CASE("steps on several threads, with products large enough for a team") {

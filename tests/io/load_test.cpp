@@ -285,6 +285,31 @@ TEST_CASE("a layer out of a stack's file is checked against the stack's configur
   CHECK(has(message, "nhead is 3 in the file's configuration and 2 in the layer's"));
 }
 
+TEST_CASE("a parameter's values under another shape: all of them, or a refusal") {
+  vt::Linear<float> wanted(12, 4);
+  REQUIRE(wanted.init(3) == vt::Status::ok);
+  Checkpoint checkpoint;
+  checkpoint.take(wanted, "");
+  vt::LoadOptions options;
+  options.source = [](const std::string& name) {
+    vt::Source source{{name}};
+    if (name == "weight") source.shape = {4, 3, 2, 2};
+    return source;
+  };
+  vt::Linear<float> layer(12, 4);
+  CHECK(error_of([&] { vt::load(layer, checkpoint.file(), "", options); }) == "shape_mismatch");
+  checkpoint.tensors["weight"].first = {4, 3, 2, 2};
+  vt::load(layer, checkpoint.file(), "", options);
+  CHECK(values(layer)["weight"] == values(wanted)["weight"]);
+  checkpoint.tensors["weight"] = {{4, 3, 2, 1}, std::vector<float>(24)};
+  options.source = [](const std::string& name) {
+    vt::Source source{{name}};
+    if (name == "weight") source.shape = {4, 3, 2, 1};
+    return source;
+  };
+  CHECK(error_of([&] { vt::load(layer, checkpoint.file(), "", options); }) == "shape_mismatch");
+}
+
 TEST_CASE("other people's names: several tensors, transposed ones, ignored and tied ones") {
   const auto wanted = scrambled(vt::MultiheadAttention<float>({.embed_dim = 12, .num_heads = 3}));
   Checkpoint checkpoint;

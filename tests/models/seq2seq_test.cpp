@@ -1,9 +1,12 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <utility>
 #include <vector>
 #include <vitrine/models/bart.hpp>
+#include <vitrine/models/m2m100.hpp>
 #include <vitrine/models/marian.hpp>
+#include <vitrine/models/mbart.hpp>
 #include <vitrine/models/seq2seq.hpp>
 #include <vitrine/models/tokens.hpp>
 
@@ -73,6 +76,43 @@ TEST_CASE("padding, what is kept and what is chosen change no bit") {
   check_padding(initialised<vt::Marian<float>>(small(), 1));
   check_padding(initialised<vt::Bart<float>>(small(), 2));
   check_padding(initialised<vt::Marian<double>>(small(), 3));
+  check_padding(initialised<vt::MBart<float>>(small(), 4));
+  vt::Seq2SeqConfig c = small();
+  c.pad_token_id = 1;  // an id of source and target
+  check_padding(initialised<vt::M2M100<float>>(c, 5));
+}
+
+TEST_CASE("M2M100: padding ids take no position, wherever they stand") {
+  vt::Seq2SeqConfig c = small();
+  c.pad_token_id = 1;
+  const auto model = initialised<vt::M2M100<float>>(c, 5);
+  const std::vector<Index> plain = {4, 5, 6}, spread = {1, 4, 1, 5, 6, 1};
+  const auto a = model(vt::Tokens(std::span<const Index>(plain)), vt::Tokens(std::span<const Index>(plain)));
+  const std::vector<std::uint8_t> real = {0, 1, 0, 1, 1, 0};
+  const auto b = model(vt::Tokens(std::span<const Index>(spread)), vt::Tokens(std::span<const Index>(spread)),
+                       {.src_mask = vt::from_hf_attention_mask(real.data(), 1, 6)});
+  for (const auto& [row, other] : {std::pair<Index, Index>{0, 1}, {1, 3}, {2, 4}})
+    for (Index i = 0; i < 12; ++i)
+      CHECK(a.encoder.output.matrix()(row, i) == doctest::Approx(b.encoder.output.matrix()(other, i)).epsilon(1e-5));
+  CHECK(b.embedded.matrix().row(0) == b.embedded.matrix().row(2));  // the row of padding itself
+  CHECK(model.max_length() == 16);
+  CHECK(has(names(model), "encoder.norm.weight"));
+  CHECK(!has(names(model), "encoder.embed_positions.weight"));
+}
+
+TEST_CASE("M2M100: the sinusoids are fairseq's, in floats") {
+  const auto table = vt::detail::fairseq_sinusoids<double>(vt::heap(), 30, 7, vt::detail::Places::behind(1));
+  const auto at = [&](Index p, Index i) { return table.data()[p * 7 + i]; };
+  for (Index i = 0; i < 7; ++i) CHECK(at(1, i) == 0);
+  for (Index p : {0, 2, 29}) {
+    for (Index i = 0; i < 3; ++i) {
+      const double turn = double(p) * std::pow(10000.0, -double(i) / 2);
+      CHECK(at(p, i) == doctest::Approx(std::sin(turn)).epsilon(1e-6));
+      CHECK(at(p, i + 3) == doctest::Approx(std::cos(turn)).epsilon(1e-6));
+      CHECK(at(p, i) == double(float(at(p, i))));
+    }
+    CHECK(at(p, 6) == 0);  // an odd width's last value
+  }
 }
 
 TEST_CASE("no peeking: a later id changes nothing before it") {

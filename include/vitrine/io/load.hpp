@@ -32,7 +32,9 @@ namespace vitrine::inline VITRINE_ABI {
 struct Source {
   std::vector<std::string> tensors;
   bool transposed = false;  // each is stored (columns, rows), as GPT-2's Conv1D is
-  bool flattened = false;   // each is stored (rows, ...), its columns over several dimensions, as nn.Conv2d's are
+  // The shape of each, where it is another than the parameter's with the same values in the same order: (out, in,
+  // height, width) of nn.Conv2d's weight, a parameter (out, in x height x width).
+  std::vector<Index> shape = {};
 };
 
 /// How a file differs from our own names. All functions see and return names without the prefix.
@@ -85,10 +87,10 @@ inline std::string shape_text(const std::vector<Index>& shape) {
   for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
   return text + ")";
 }
-/// A tensor's shape with all dimensions behind the first in one.
-inline std::vector<Index> flat_shape(const TensorView& view) {
-  const Index rows = view.shape.empty() ? 0 : view.shape[0];
-  return {rows, rows > 0 ? view.elements() / rows : 0};
+inline Index elements_of(const std::vector<Index>& shape) {
+  Index count = 1;
+  for (const Index extent : shape) count *= extent;
+  return count;
 }
 inline bool is_floating(DType type) { return type <= DType::BF16; }
 
@@ -227,6 +229,11 @@ void load_parts(std::vector<LoadPart<S>>& parts, const Memory* memory, const Saf
     const bool divides = rows % pieces == 0;
     rows /= pieces;
     if (part.source.transposed && !p.is_vector()) std::swap(shape[shape.size() - 2], shape.back());
+    bool as_many = true;
+    if (!part.source.shape.empty()) {
+      as_many = elements_of(part.source.shape) == elements_of(shape);
+      shape = part.source.shape;
+    }
     for (const std::string& name : part.source.tensors) {
       wanted.push_back(name);
       used.insert(name);
@@ -237,7 +244,7 @@ void load_parts(std::vector<LoadPart<S>>& parts, const Memory* memory, const Saf
         continue;
       }
       found_any = true;
-      if (!divides || (part.source.flattened ? flat_shape(*view) : view->shape) != shape)
+      if (view->shape != shape || !divides || !as_many)
         shapes.add(prefix, name, concat(" ", shape_text(view->shape), " instead of ", shape_text(shape)));
       else if (!is_floating(view->dtype))
         types.add(prefix, name, concat(": ", in_quotes(view->dtype_name)));

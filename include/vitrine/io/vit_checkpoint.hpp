@@ -32,7 +32,8 @@ M load_vit(const std::filesystem::path& folder, const Remark& remark) {
     if (name.starts_with("encoder.norm.")) return {{body + "layernorm." + name.substr(13)}};
     Source source{layer_tensors(name, "encoder.layers.", vit_names)};
     for (std::string& tensor : source.tensors) tensor.insert(0, body);
-    source.flattened = name.ends_with("projection.weight");
+    if (name.ends_with("projection.weight"))
+      source.shape = {config.hidden_size, config.num_channels, config.patch_height, config.patch_width};
     return source;
   };
   options.ignored = [&](const std::string& tensor) {  // of masked pixels, which are no argument here
