@@ -98,7 +98,7 @@ inline Tokenizer::Tokenizer(const std::filesystem::path& path) {
   }
   detail::TokenizerFolder folder(path);
   max_length_ = folder.max_length();
-  if (folder.has("source.spm") && folder.has("vocab.json")) {
+  if (folder.has("source.spm")) {
 #if VITRINE_SENTENCEPIECE
     codec_ = std::make_shared<const detail::MarianCodec>(path, folder);
 #else
