@@ -30,6 +30,9 @@ for file in "${files[@]}"; do
   elif ! grep -F 'error:' <<<"$errors" | grep -F "$sentence" >/dev/null; then
     printf '%s: fails without the sentence: %s\n%s\n' "$file" "$sentence" "$(head -n 20 <<<"$errors")"
     failed=1
+  elif [ "$(wc -l <<<"$errors")" -gt 40 ] && [[ ${compile[0]} != *clang* ]]; then
+    echo "$file: $(wc -l <<<"$errors") lines of errors; at most 40"
+    failed=1
   fi
 done
 

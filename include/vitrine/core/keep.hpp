@@ -13,6 +13,7 @@
 // stays on the path that keeps nothing. Indices stay the model's own. The output has the same bits under every policy.
 #pragma once
 #include <vitrine/core/config.hpp>
+#include <vitrine/core/eigen.hpp>
 
 #include <initializer_list>
 #include <type_traits>
@@ -114,13 +115,15 @@ template <int Place>
 struct NotKept {
   // Does not compile: says what to ask for.
   template <class... I>
-  void matrix(I...) const {
+  MatrixView<float> matrix(I...) const {  // of a map's type: what is done with it adds no error of its own
     static_assert(never<I...>, "vitrine: this map was not kept; ask for it with vt::keep::weights");
+    return {nullptr, 0, 0};
   }
   // The same for a stack's layer.
   template <class I>
-  void operator[](I) const {
+  const NotKept& operator[](I) const {
     static_assert(never<I>, "vitrine: this map was not kept; ask for it with vt::keep::weights");
+    return *this;
   }
 };
 // A map that this kind of layer does not have; as NotKept.
@@ -128,13 +131,15 @@ template <int Place>
 struct NoSuch {
   // Does not compile: there is nothing to ask for.
   template <class... I>
-  void matrix(I...) const {
+  MatrixView<float> matrix(I...) const {
     static_assert(never<I...>, "vitrine: this layer has no such attention");
+    return {nullptr, 0, 0};
   }
   // The same for a stack's layer.
   template <class I>
-  void operator[](I) const {
+  const NoSuch& operator[](I) const {
     static_assert(never<I>, "vitrine: this layer has no such attention");
+    return *this;
   }
 };
 
