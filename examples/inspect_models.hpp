@@ -135,7 +135,7 @@ inline std::unique_ptr<Model> open_model(const std::filesystem::path& folder, co
       model = std::make_unique<Seq2Seq>(folder, asked);
     else if constexpr (std::is_base_of_v<vt::TextEncoder<float>, M>)
       model = std::make_unique<OneStack<M>>(folder, asked, "encoder");
-    else if constexpr (std::is_same_v<vt::Gpt2<float>, M>)
+    else if constexpr (std::is_base_of_v<vt::Causal<float>, M>)
       model = std::make_unique<OneStack<M>>(folder, asked, "decoder");
     else
       throw vt::Error(vt::LoadError::config_unsupported, folder.string(), "reads no text");

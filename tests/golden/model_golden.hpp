@@ -6,7 +6,7 @@
 #include <string>
 #include <vitrine/io/checkpoint.hpp>
 
-#include "gpt2_golden.hpp"
+#include "causal_golden.hpp"
 #include "report.hpp"
 #include "seq2seq_golden.hpp"
 #include "text_encoder_golden.hpp"
@@ -26,6 +26,8 @@ struct Family {
 inline constexpr double float_sines = 2e-6;
 // Attention that is computed softmax(scores, dtype=float32).
 inline constexpr double float_softmax = 2e-6;
+// Softmax, norms and rotary angles.
+inline constexpr double float_parts = 5e-6;
 
 template <class S>
 inline constexpr Family<S> families[] = {
@@ -33,13 +35,20 @@ inline constexpr Family<S> families[] = {
     {"BartForConditionalGeneration", run_seq2seq_case<vt::Bart<S>>},
     {"MBartForConditionalGeneration", run_seq2seq_case<vt::MBart<S>>},
     {"M2M100ForConditionalGeneration", run_seq2seq_case<vt::M2M100<S>>, float_sines},
+    {"T5ForConditionalGeneration", run_seq2seq_case<vt::T5<S>>, float_parts},
     {"BertModel", run_text_encoder_case<vt::Bert<S>>},
     {"DistilBertModel", run_text_encoder_case<vt::DistilBert<S>>},
     {"RobertaModel", run_text_encoder_case<vt::Roberta<S>>},
     {"XLMRobertaModel", run_text_encoder_case<vt::XlmRoberta<S>>},
     {"AlbertModel", run_text_encoder_case<vt::Albert<S>>},
     {"ViTModel", run_vit_case<vt::Vit<S>>, float_softmax},
-    {"GPT2LMHeadModel", run_gpt2_case<vt::Gpt2<S>>},
+    {"GPT2LMHeadModel", run_causal_case<vt::Gpt2<S>>},
+    {"LlamaForCausalLM", run_causal_case<vt::Llama<S>>, float_parts},
+    {"MistralForCausalLM", run_causal_case<vt::Mistral<S>>, float_parts},
+    {"Qwen2ForCausalLM", run_causal_case<vt::Qwen2<S>>, float_parts},
+    {"Qwen3ForCausalLM", run_causal_case<vt::Qwen3<S>>, float_parts},
+    {"Gemma2ForCausalLM", run_causal_case<vt::Gemma2<S>>, float_parts},
+    {"GPTNeoXForCausalLM", run_causal_case<vt::GptNeoX<S>>, float_parts},
 };
 
 template <class S>

@@ -48,12 +48,13 @@ TEST_CASE("generation options") {
   CHECK(vt::generation_config(config(R"({"min_length": 5})")).min_length == 5);
   std::string message;
   for (const char* option :
-       {"\"do_sample\": true", "\"repetition_penalty\": 1.2", "\"encoder_repetition_penalty\": 2",
-        "\"num_beam_groups\": 2", "\"penalty_alpha\": 0.6", "\"suppress_tokens\": [1]",
-        "\"begin_suppress_tokens\": [1]", "\"sequence_bias\": [[[1], 2.0]]", "\"encoder_no_repeat_ngram_size\": 2",
-        "\"exponential_decay_length_penalty\": [5, 1.1]", "\"guidance_scale\": 2.0", "\"remove_invalid_values\": true",
-        "\"force_words_ids\": [[1]]", "\"constraints\": [1]", "\"stop_strings\": [\"a\"]", "\"max_time\": 2.5",
-        "\"token_healing\": true", "\"dola_layers\": \"high\""}) {
+       {"\"do_sample\": true, \"num_beams\": 4", "\"eta_cutoff\": 0.1, \"do_sample\": true",
+        "\"encoder_repetition_penalty\": 2", "\"num_beam_groups\": 2", "\"penalty_alpha\": 0.6",
+        "\"suppress_tokens\": [1]", "\"begin_suppress_tokens\": [1]", "\"sequence_bias\": [[[1], 2.0]]",
+        "\"encoder_no_repeat_ngram_size\": 2", "\"exponential_decay_length_penalty\": [5, 1.1]",
+        "\"guidance_scale\": 2.0", "\"remove_invalid_values\": true", "\"force_words_ids\": [[1]]",
+        "\"constraints\": [1]", "\"stop_strings\": [\"a\"]", "\"max_time\": 2.5", "\"token_healing\": true",
+        "\"dola_layers\": \"high\""}) {
     CHECK(option_refusal("{" + std::string(option) + "}", &message) == "config_unsupported");
     const std::string key(option, std::string(option).find(':'));
     CHECK(message.find(key) != message.npos);

@@ -1,5 +1,6 @@
-// More than 200 macros by the names of other systems' public headers: Arduino's, X11's, Windows', Apple's, C's. What they
-// expand to matters little: none may reach into a header of ours. Behind the std headers, whose authors see to themselves.
+// More than 200 macros by the names of other systems' public headers: Arduino's, X11's, Windows', Apple's, C's. What
+// they expand to matters little: none may reach into a header of ours. Behind the std headers, whose authors see to
+// themselves.
 #pragma once
 #include <algorithm>
 #include <atomic>
@@ -56,7 +57,7 @@ inline unsigned makeWord(unsigned high, unsigned low) { return high << 8 | low; 
 #define INTERNAL 0
 #define INTERNAL2V56 0
 #define INTERNAL2V56_EXTCAP 0
-#define constrain(amt,low,high) (0)
+#define constrain(amt, low, high) (0)
 #define radians(deg) (0)
 #define degrees(rad) (0)
 #define sq(x) (0)

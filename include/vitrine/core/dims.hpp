@@ -33,12 +33,67 @@ struct Shape {
   constexpr Index memory_rows() const { return memory_length > 0 ? memory_length : length; }
 };
 
+// How a norm is computed: by mean and variance (Ba, Kiros and Hinton 2016), or by the root mean square alone (Zhang and
+// Sennrich 2019; no bias), which is then multiplied by the weight or by 1 + weight (Gemma).
+enum class NormKind : std::uint8_t { layer, rms, rms_plus_one };
+
+// Which values are turned together by a rotary position: i and i + dim / 2 (GPT-NeoX, Llama), or 2 i and 2 i + 1 (Su et
+// al. 2021, GPT-J).
+enum class RotaryPairs : std::uint8_t { halves, neighbours };
+
+// How frequencies are changed for texts longer than those of the training: not at all; all divided by a factor; the low
+// ones divided (Llama 3.1); or the low ones divided, with a ramp between, and cos and sin multiplied (YaRN, Peng et al.
+// 2023).
+enum class RotaryScaling : std::uint8_t { none, linear, llama3, yarn };
+
+// Frequencies by Transformers' names (rope_parameters).
+struct RotaryConfig {
+  Index dim = 0;  // values of a head that are turned, an even number; 0: there are no such positions
+  double theta = 10000.0;
+  RotaryPairs pairs = RotaryPairs::halves;
+  RotaryScaling scaling = RotaryScaling::none;
+  double factor = 1.0;
+  double low_freq_factor = 1.0, high_freq_factor = 4.0;  // llama3
+  Index original_max_position_embeddings = 0;            // llama3, yarn
+  double attention_factor = 0.0;                         // yarn's factor of cos and sin; 0: 0.1 ln(factor) + 1
+  double beta_fast = 32.0, beta_slow = 1.0;              // yarn
+  bool truncate = true;                                  // yarn
+};
+
+// What an attention may do that nn.MultiheadAttention does not, by Transformers' names. All of it is off by default,
+// and not there at all with fixed dimensions.
+struct AttentionOptions {
+  Index num_key_value_heads = Dynamic;    // K, a divisor of the heads: H / K query heads share a key head; Dynamic: H
+  Index head_dim = Dynamic;               // D; Dynamic: embed_dim / H
+  bool qkv_bias = true, out_bias = true;  // which of the projections have the biases that `bias` asks for
+  double scale = 0.0;                     // of the scores; 0: 1 / sqrt(D)
+  double softcap = 0.0;                   // scores become c tanh(s / c) before the mask; 0: none
+  Index window = 0;                       // a query sees the last `window` keys, its own included; 0: all
+  bool qk_norm = false;                   // q and k of each head go through an RMS norm over D
+  double norm_eps = 1e-6;                 // of these norms
+  RotaryConfig rotary = {};               // of queries and keys, by their positions
+  Index relative_buckets = 0;             // of a bias by relative position (Raffel et al. 2020); 0: none
+  Index relative_max_distance = 128;
+  bool relative_bidirectional = true;  // half of the buckets for keys that come later
+};
+
 // nn.MultiheadAttention's constructor options that matter for inference.
 struct AttentionConfig {
   Index embed_dim = Dynamic, num_heads = Dynamic;
   double dropout = 0.0;  // kept for training; inference ignores it, as PyTorch's eval() does
   bool bias = true, add_bias_kv = false, add_zero_attn = false;
   Index kdim = Dynamic, vdim = Dynamic;  // widths of key and value; Dynamic: embed_dim
+  AttentionOptions options = {};
+};
+
+// What a layer may do that nn.TransformerEncoderLayer does not; see AttentionOptions.
+struct LayerOptions {
+  AttentionOptions attention = {};
+  NormKind norm = NormKind::layer;
+  bool branch_norms = false;  // what each part adds goes through a norm of its own (Gemma 2)
+  bool gated = false;         // linear2(act(gate(x)) * linear1(x)) (Shazeer 2020)
+  bool linear_bias = true;    // of the feed-forward, with `bias`
+  bool parallel = false;      // x + attention(norm1(x)) + feed_forward(norm2(x)) (GPT-J, GPT-NeoX); with norm_first
 };
 
 // nn.TransformerEncoderLayer's and nn.TransformerDecoderLayer's.
@@ -48,6 +103,7 @@ struct LayerConfig {
   Activation activation = Activation::relu;
   double layer_norm_eps = 1e-5;
   bool norm_first = false, bias = true;
+  LayerOptions options = {};
 };
 
 // nn.TransformerEncoder's and nn.TransformerDecoder's; final_norm is their `norm` argument.

@@ -1,6 +1,6 @@
-// Macros of other people's headers that have names of ours (Arduino, X11, Windows, Apple, <complex.h>): hidden from here
-// to macros_pop.hpp, so that a header of ours means the same behind any prelude. In pairs, behind a header's includes;
-// tests/headers/check.sh macros sees to it. No #pragma once: each header has a pair of its own.
+// Macros of other people's headers that have names of ours (Arduino, X11, Windows, Apple, <complex.h>): hidden from
+// here to macros_pop.hpp, so that a header of ours means the same behind any prelude. In pairs, behind a header's
+// includes; tests/headers/check.sh macros sees to it. No #pragma once: each header has a pair of its own.
 #pragma push_macro("word")
 #undef word
 #pragma push_macro("min")

@@ -13,7 +13,8 @@ namespace vitrine::inline VITRINE_ABI {
 
 // The answer of every noexcept call. Compare with the codes (`status == Status::ok`), or print `sentence`, and `actual`
 // and `expected`: the values that it speaks of, `unset` where there is none. It is no truth value: `if (status)` and
-// `if (status.ok)` do not compile. Behind Xlib.h, which makes its name a macro: `#undef Status`, or `const auto status`.
+// `if (status.ok)` do not compile. Behind Xlib.h, which makes its name a macro: `#undef Status`, or `const auto
+// status`.
 struct [[nodiscard]] Status {
   // What kind of answer it is.
   enum class Code : std::uint8_t {

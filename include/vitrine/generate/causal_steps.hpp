@@ -1,4 +1,5 @@
-// Decoding with Gpt2 step by step, every map in sight; the twin of DecodingSteps for models without an encoder.
+// Decoding with a Causal model step by step, every map in sight; the twin of DecodingSteps for models without an
+// encoder.
 //
 //   vt::CausalSteps<float> steps(model, workspace, {.max_length = 64, .beams = 4});
 //   steps.begin(past);                                        // reads these ids at once; there may be none
@@ -10,7 +11,7 @@
 // Transformers' forward with past_key_values.
 #pragma once
 #include <vitrine/generate/decoding.hpp>
-#include <vitrine/models/gpt2.hpp>
+#include <vitrine/models/causal.hpp>
 
 #include <vitrine/core/macros_push.hpp>
 
@@ -26,7 +27,7 @@ class CausalSteps {
 
   // Model and workspace must outlive this object. The workspace says how many threads; the cache comes
   // from the model's Memory.
-  CausalSteps(const Gpt2<S>& model, Workspace& workspace, const DecodingOptions& options = {}) noexcept
+  CausalSteps(const Causal<S>& model, Workspace& workspace, const DecodingOptions& options = {}) noexcept
       : model_(&model),
         workspace_(&workspace),
         options_(options),
@@ -58,7 +59,7 @@ class CausalSteps {
             cache_.reserve({layers.count, core.self_attn.heads, core.self_attn.width, 1, options_.beams, capacity_, 0});
         s != Status::ok)
       return s;
-    const Index width = model_->config_.n_embd;
+    const Index width = model_->words_.cols;
     if (Status s = parents_.resize(options_.beams); s != Status::ok) return s;
     if (Status s = hidden_.resize(1, options_.beams, width); s != Status::ok) return s;
     if (Status s = model_->embedding().all(Tokens(past), embedded_, model_->memory()); s != Status::ok) return s;
@@ -96,7 +97,7 @@ class CausalSteps {
       if (id < 0 || id >= embedding.table->rows)
         return {Status::bad_shape, "an id is not in the embedding table", id, embedding.table->rows, Status::below};
     const auto layers = model_->encoder_.layers();
-    const Index width = model_->config_.n_embd, heads = layers.core[0].self_attn.heads;
+    const Index width = model_->words_.cols, heads = layers.core[0].self_attn.heads;
     result.output.use(model_->memory());
     if (Status s = result.output.resize(rows_, 1, model_->vocab_size()); s != Status::ok) return s;
     if (Status s = embedded_.resize(rows_, 1, width); s != Status::ok) return s;
@@ -155,7 +156,7 @@ class CausalSteps {
     using detail::Rows;
     const auto layers = model_->encoder_.layers();
     const auto& core = layers[0];
-    const Index width = model_->config_.n_embd, vocab = model_->vocab_size(), rows = row_map.rows();
+    const Index width = model_->words_.cols, vocab = model_->vocab_size(), rows = row_map.rows();
     const double count = double(rows), pairs = count * double(filled_ + row_map.length);
     const double output = logits != nullptr ? count * double(vocab) * double(width) : 0;
     const int threads = workspace_->threads_for(double(layers.count) * core.work(count, pairs) + output);
@@ -164,6 +165,7 @@ class CausalSteps {
       detail::EncoderPlan<S> p;
       p.attention.queries = p.attention.keys = row_map, p.attention.past = filled_;
       core.self_attn.plan_queries(arena, rows, p.attention, false);
+      core.self_attn.plan_positions(arena, filled_, row_map.length, p.attention);
       auto sizes = core.sizes(capacity_);
       sizes.figures = detail::figure_columns<M>;
       p.scratch = detail::Scratch<S>::plan(arena, threads, rows, sizes);
@@ -172,6 +174,7 @@ class CausalSteps {
     if (Status s = workspace_->reserve(planned(nullptr).bytes); s != Status::ok) return s;
     const detail::EncoderPlan<S> plan = planned(workspace_->data()).plan;
     const Rows<S> hidden(y, rows, width), out(logits, rows, vocab);
+    const detail::LogitsHead<S> head = model_->head();
     run_team(threads, [&](Team& team) {
       const detail::Lane<S> lane(team, plan.scratch, rows);
       Rows<const S> x(embedded_.data(), rows, width);
@@ -186,14 +189,13 @@ class CausalSteps {
       lane.blocks([&](auto& block) {
         const Rows<S> last = block.of(hidden);
         (*layers.norm)(block, last, last);
-        detail::Operand<S> from(last);
-        block.linear(nullptr, from, detail::Affine<S>(model_->output()), block.of(out));
+        head(block, last, block.of(out));
       });
     });
     return {};
   }
 
-  const Gpt2<S>* model_;
+  const Causal<S>* model_;
   Workspace* workspace_;
   DecodingOptions options_;
   KeyValueCache<S> cache_;

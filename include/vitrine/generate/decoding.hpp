@@ -223,8 +223,10 @@ class DecodingSteps {
     const auto& core = model_->decoder_.layers()[0];
     detail::AttentionCall<S>&self = plan.attentions.self, &cross = plan.attentions.cross;
     core.self_attn.plan_queries(arena, rows_, self, false);
-    self.queries = self.keys = {rows_, 1, nullptr}, self.past = filled_;
+    self.queries = self.keys = {rows_, 1, nullptr};
     cross = self;
+    core.self_attn.plan_positions(arena, filled_, 1, self);
+    self.past = filled_;
     cross.keys = {rows_ / options_.beams, memory_length_, starts_.data()}, cross.past = 0;
     cross.sharing = options_.beams;
     auto sizes = core.sizes(capacity_ > memory_length_ ? capacity_ : memory_length_);
@@ -256,10 +258,8 @@ class DecodingSteps {
       layers[i](lane.in_layer(i, order), x, hidden, call);
     }
     layers.finish(lane, hidden);
-    lane.blocks([&](auto& block) {
-      detail::Operand<S> from(block.of(hidden));
-      block.linear(nullptr, from, {model_->output(), model_->final_logits_bias_}, block.of(logits));
-    });
+    const detail::LogitsHead<S> head = model_->head();
+    lane.blocks([&](auto& block) { head(block, block.of(hidden), block.of(logits)); });
   }
 
   const Seq2Seq<S>* model_;

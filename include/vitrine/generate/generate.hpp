@@ -48,16 +48,17 @@ Generated<K, S> generate(const Seq2Seq<S>& model, Workspace& workspace, const To
                          const GenerationConfig& config, const K& keep, EndRow end = EndRow::keep);
 
 // The same for what continues a prompt of one id at least, which the ids leave out; lengths of the configuration but
-// max_new_tokens and min_new_tokens count it. A Gpt2 has no padding and no start token.
+// max_new_tokens and min_new_tokens count it. A Causal model has no padding and no start token.
 template <class S>
-std::vector<Hypothesis<S>> generate(const Gpt2<S>& model, Workspace& workspace, std::span<const Index> prompt,
+std::vector<Hypothesis<S>> generate(const Causal<S>& model, Workspace& workspace, std::span<const Index> prompt,
                                     const GenerationConfig& config);
 // With maps: of P + T - 1 rows, the last T of which made the ids.
 template <class K, class S>
 using CausalHypothesis = MappedHypothesis<S, typename K::template map<S, 0>, NoSuch<1>>;
 template <class S, class K>
-std::vector<CausalHypothesis<K, S>> generate(const Gpt2<S>& model, Workspace& workspace, std::span<const Index> prompt,
-                                             const GenerationConfig& config, const K& keep, EndRow end = EndRow::keep);
+std::vector<CausalHypothesis<K, S>> generate(const Causal<S>& model, Workspace& workspace,
+                                             std::span<const Index> prompt, const GenerationConfig& config,
+                                             const K& keep, EndRow end = EndRow::keep);
 
 // What teacher forcing says of given targets: one forward pass, its maps and the log-probability of each id.
 template <class K, class S>
@@ -65,10 +66,10 @@ struct Scored {
   Seq2SeqResult<K, S> result = {};
   std::vector<std::vector<S>> log_probs = {};
 };
-// The same of a Gpt2: row P - 1 + t of a map made the target's id t.
+// The same of a Causal model: row P - 1 + t of a map made the target's id t.
 template <class K, class S>
 struct CausalScored {
-  Gpt2Result<K, S> result = {};
+  CausalResult<K, S> result = {};
   std::vector<std::vector<S>> log_probs = {};
 };
 
@@ -81,9 +82,9 @@ Scored<K, S> score(  // NOLINT(readability-function-size): a model's arguments a
 // targets[b] continues the prompt of P ids, which has one at least: maps of P + T - 1 rows, the last T of which are for
 // the target's ids. Throws StatusError.
 template <class S, class K = DefaultKeep>
-CausalScored<K, S> score(const Gpt2<S>& model, Workspace& workspace, std::span<const Index> prompt,
+CausalScored<K, S> score(const Causal<S>& model, Workspace& workspace, std::span<const Index> prompt,
                          const std::vector<std::vector<Index>>& targets, const K& keep = {},
-                         const Gpt2Masks<S>& masks = {});
+                         const CausalMasks<S>& masks = {});
 
 // ---- implementation
 
@@ -176,14 +177,15 @@ Generated<K, S> generate(const Seq2Seq<S>& model, Workspace& workspace, const To
 }
 
 template <class S>
-std::vector<Hypothesis<S>> generate(const Gpt2<S>& model, Workspace& workspace, std::span<const Index> prompt,
+std::vector<Hypothesis<S>> generate(const Causal<S>& model, Workspace& workspace, std::span<const Index> prompt,
                                     const GenerationConfig& config) {
   return detail::without_maps<S>(generate(model, workspace, prompt, config, keep::nothing));
 }
 
 template <class S, class K>
-std::vector<CausalHypothesis<K, S>> generate(const Gpt2<S>& model, Workspace& workspace, std::span<const Index> prompt,
-                                             const GenerationConfig& given, const K& keep, EndRow end) {
+std::vector<CausalHypothesis<K, S>> generate(const Causal<S>& model, Workspace& workspace,
+                                             std::span<const Index> prompt, const GenerationConfig& given,
+                                             const K& keep, EndRow end) {
   if (prompt.empty()) throw_if_failed({Status::bad_shape, "a prompt has no ids", 0, 1});
   if (Index(prompt.size()) > model.max_length())
     throw_if_failed({Status::bad_shape, "a prompt has more ids than the model has positions", Index(prompt.size()),
@@ -237,8 +239,8 @@ Scored<K, S> score(  // NOLINT(readability-function-size): a model's arguments a
 }
 
 template <class S, class K>
-CausalScored<K, S> score(const Gpt2<S>& model, Workspace& workspace, std::span<const Index> prompt,
-                         const std::vector<std::vector<Index>>& targets, const K& keep, const Gpt2Masks<S>& masks) {
+CausalScored<K, S> score(const Causal<S>& model, Workspace& workspace, std::span<const Index> prompt,
+                         const std::vector<std::vector<Index>>& targets, const K& keep, const CausalMasks<S>& masks) {
   const Index vocab = model.vocab_size();
   if (prompt.empty()) throw_if_failed({Status::bad_shape, "a prompt has no ids", 0, 1});
   if (Index(prompt.size()) > model.max_length())

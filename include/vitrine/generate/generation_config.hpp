@@ -38,6 +38,19 @@ struct GenerationConfig {
   bool renormalize_logits = false;
   // Called before each step of a search, where given; what it throws ends the search, and nothing is lost but that.
   std::function<void()> on_step = {};
+  double repetition_penalty = 1.0;  // of ids that are in the sequence already: scores are divided, below 0 multiplied
+  // Sampling: with do_sample the next id is drawn from softmax(scores), cut down by these in this order. Greedy search
+  // and beams do not look at them.
+  bool do_sample = false;
+  double temperature = 1.0;
+  Index top_k = 50;        // 0: all
+  double top_p = 1.0;      // the least probable ids of 1 - top_p together go (Holtzman et al. 2020)
+  double min_p = 0.0;      // those below min_p times the largest go; 0: none
+  double typical_p = 1.0;  // ids nearest to the entropy, typical_p of them together, stay (Meister et al. 2023)
+  std::uint64_t seed = 0;  // of our own generator: the same ids on every machine of one build
+  // Is shown each id as it is chosen (Transformers' streamer), of sequence 0, 1, ...; false ends that sequence. Not for
+  // beams, whose ids are not known before the end.
+  std::function<bool(Index sequence, Index id)> streamer = {};
 
   // The longest sequence in ids, `prompt` of them included.
   Index limit(Index prompt = 1) const {
@@ -76,6 +89,19 @@ inline Status check(const GenerationConfig& g, Index vocab_size, Index prompt = 
   if (g.max_new_tokens < 0 || g.min_length < 0 || g.min_new_tokens < 0 || g.no_repeat_ngram_size < 0)
     return {Status::bad_config,
             "max_new_tokens, min_length, min_new_tokens and no_repeat_ngram_size must not be negative"};
+  if (!(g.repetition_penalty > 0 && g.repetition_penalty < 1e30))
+    return {Status::bad_config, "repetition_penalty must be a finite number above 0"};
+  if (g.do_sample) {
+    if (g.num_beams > 1) return {Status::bad_config, "do_sample needs num_beams 1: beams are not sampled", g.num_beams};
+    if (!(g.temperature > 0 && g.temperature < 1e30))
+      return {Status::bad_config, "temperature must be a finite number above 0"};
+    if (g.top_k < 0) return {Status::bad_config, "top_k must not be negative", g.top_k};
+    if (!(g.top_p >= 0 && g.top_p <= 1)) return {Status::bad_config, "top_p must be between 0 and 1"};
+    if (!(g.min_p >= 0 && g.min_p <= 1)) return {Status::bad_config, "min_p must be between 0 and 1"};
+    if (!(g.typical_p > 0 && g.typical_p <= 1)) return {Status::bad_config, "typical_p must be above 0, at most 1"};
+  }
+  if (g.streamer && g.num_beams > 1)
+    return {Status::bad_config, "a streamer needs num_beams 1: the ids of beams are known at the end", g.num_beams};
   const auto known = [&](Index id) { return id >= 0 && id < vocab_size; };
   for (Index id : {g.pad_token_id, g.forced_bos_token_id, g.forced_eos_token_id})
     if (id >= vocab_size) return {Status::bad_config, "a special id is not in the vocabulary", id, vocab_size};

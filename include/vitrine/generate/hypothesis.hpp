@@ -29,7 +29,8 @@ struct Hypothesis {
 // Whether the maps of a hypothesis have the row that made its end token.
 enum class EndRow : bool { drop, keep };
 
-// A hypothesis and its maps, a batch of one: row t made ids[t] (of a Gpt2, whose prompt has P ids, row P - 1 + t).
+// A hypothesis and its maps, a batch of one: row t made ids[t] (of a Causal model, whose prompt has P ids, row P - 1 +
+// t).
 template <class S, class Self, class Cross>
 struct MappedHypothesis : Hypothesis<S> {
   [[no_unique_address]] Self self_attn = {};    // layers x heads x T x T

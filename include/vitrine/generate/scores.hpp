@@ -77,8 +77,22 @@ Index argmax(const S* x, Index n) {
   return best;
 }
 
+// The scores of ids that are in the sequence, divided by the penalty, below 0 multiplied (Keskar et al. 2019).
+// Quadratic in the sequence, which is short beside the vocabulary.
+template <class S>
+void penalise(S penalty, std::span<const Index> sequence, std::span<S> scores) {
+  for (std::size_t i = 0; i < sequence.size(); ++i) {
+    if (std::find(sequence.begin(), sequence.begin() + std::ptrdiff_t(i), sequence[i]) !=
+        sequence.begin() + std::ptrdiff_t(i))
+      continue;
+    S& score = scores[std::size_t(sequence[i])];
+    score = score < S(0) ? mul(score, penalty) : score / penalty;
+  }
+}
+
 // What may not follow `sequence` (prompt tokens included) becomes -inf among the V scores, in Transformers' order:
-// repeated n-grams, bad words, an end before the minimal lengths, forced beginning and end. Allocates nothing.
+// repeated ids are penalised, then repeated n-grams, bad words, an end before the minimal lengths, forced beginning and
+// end. Allocates nothing.
 template <class S>
 void apply_rules(const GenerationConfig& g, std::span<const Index> sequence, Index prompt, std::span<S> scores) {
   constexpr S never = detail::minus_infinity<S>();
@@ -88,6 +102,7 @@ void apply_rules(const GenerationConfig& g, std::span<const Index> sequence, Ind
     std::fill(scores.begin(), scores.end(), never);
     scores[std::size_t(id)] = S(0);
   };
+  if (g.repetition_penalty != 1.0) penalise(S(g.repetition_penalty), sequence, scores);
   if (const Index n = g.no_repeat_ngram_size; n > 0 && length + 1 >= n) {
     const auto last = sequence.subspan(std::size_t(length - (n - 1)));
     for (Index i = 0; i + n <= length; ++i)

@@ -14,9 +14,11 @@
 #include <type_traits>
 #include <utility>
 #include <vector>
+#include <vitrine/io/causal_checkpoint.hpp>
 #include <vitrine/io/config.hpp>
 #include <vitrine/io/load.hpp>
 #include <vitrine/io/safetensors.hpp>
+#include <vitrine/io/t5_config.hpp>
 #include <vitrine/io/text_checkpoint.hpp>
 #include <vitrine/io/vit_checkpoint.hpp>
 #include <vitrine/models/bart.hpp>
@@ -26,10 +28,9 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
-/// M is Marian<S>, Bart<S>, MBart<S>, M2M100<S>, Bert<S>, DistilBert<S>, Roberta<S>, XlmRoberta<S>, Albert<S>,
-/// Vit<S> or Gpt2<S>. Memory: the model's packed values; the file is mapped
-/// and given back piece by piece. Throws Error: config_mismatch for another kind of model, and what ConfigFile,
-/// SafeTensors and load throw.
+/// M is the class of a family with this scalar, Marian<float>, Llama<double>, ...: examples/loading.md has all. Memory:
+/// the model's packed values; the file is mapped and given back piece by piece. Throws Error: config_mismatch for
+/// another kind of model, and what ConfigFile, SafeTensors and load throw.
 template <class M>
 M load_model(const std::filesystem::path& folder, const Remark& remark = remark_on_stderr);
 
@@ -175,11 +176,66 @@ M load_seq2seq(const std::filesystem::path& folder, const Remark& remark) {
   return model;
 }
 
+/// Our name of one of T5's parameters to Transformers' names.
+inline std::vector<std::string> t5_tensors(const std::string& name, bool gated) {
+  const std::string side = name.substr(0, name.find('.') + 1);
+  if (name == concat(side, "norm.weight")) return {concat(side, "final_layer_norm.weight")};
+  const std::size_t begin = side.size() + 7, dot = name.find('.', begin);  // behind "layers."
+  const std::string part = name.substr(dot + 1),
+                    block = concat(side, "block.", name.substr(begin, dot - begin), ".layer.");
+  const bool decoder = side == "decoder.";
+  const std::string last = concat(block, decoder ? "2." : "1."), dense = concat(last, "DenseReluDense.");
+  if (part == "norm1.weight") return {concat(block, "0.layer_norm.weight")};
+  if (part == "norm2.weight") return {concat(block, "1.layer_norm.weight")};
+  if (part == "norm3.weight") return {concat(last, "layer_norm.weight")};
+  if (part == "linear2.weight") return {dense + "wo.weight"};
+  if (part == "linear1.weight" && gated) return {dense + "wi_0.weight", dense + "wi_1.weight"};
+  if (part == "linear1.weight") return {dense + "wi.weight"};
+  const bool cross = part.starts_with("multihead_attn.");
+  const std::string attention = concat(block, cross ? "1.EncDecAttention." : "0.SelfAttention.");
+  const std::string own = part.substr(part.find('.') + 1);
+  if (own == "in_proj_weight") return {attention + "q.weight", attention + "k.weight", attention + "v.weight"};
+  if (own == "out_proj.weight") return {attention + "o.weight"};
+  if (own.ends_with("_proj_weight")) return {concat(attention, own.substr(0, 1), ".weight")};
+  return {attention + own};
+}
+
+template <class M>
+M load_t5(const std::filesystem::path& folder, const Remark& remark) {
+  const ConfigFile config_file(folder / "config.json");
+  T5Config config = std::string_view(M::model_type) == "mt5" ? mt5_config(config_file) : t5_config(config_file);
+  const SafeTensors file(folder);
+  Seq2SeqConfig tables{.vocab_size = config.vocab_size};
+  const WordMatrices words(tables, file, "");
+  config.share_encoder_decoder_embeddings = tables.share_encoder_decoder_embeddings;
+  config.tie_word_embeddings = tables.tie_word_embeddings;
+  LoadOptions options;
+  options.source = [&](const std::string& name) -> Source {
+    if (name == "shared.weight") return {{words.shared}};
+    if (name == "encoder.embed_tokens.weight") return {{words.encoder}};
+    if (name == "decoder.embed_tokens.weight") return {{words.decoder}};
+    if (name == "lm_head.weight") return {{words.head}};
+    return {t5_tensors(name, config.is_gated_act)};
+  };
+  options.ignored = [&](const std::string& tensor) {
+    return words.contains(tensor) ||
+           tensor.ends_with("EncDecAttention.relative_attention_bias.weight");  // of old files
+  };
+  options.left_out = [&](const std::string& tensor) {
+    return !is_part(tensor, "", {"shared.", "encoder.", "decoder."});
+  };
+  options.remark = remark;
+  M model(config);
+  load(static_cast<Seq2Seq<typename M::Scalar>&>(model), file, "", options);
+  words.tell(remark);
+  return model;
+}
+
 // All that load_model knows.
 template <template <class> class...>
 struct ModelTemplates {};
-using KnownModels =
-    ModelTemplates<Marian, Bart, MBart, M2M100, Bert, DistilBert, Roberta, XlmRoberta, Albert, Vit, Gpt2>;
+using KnownModels = ModelTemplates<Marian, Bart, MBart, M2M100, T5, MT5, Bert, DistilBert, Roberta, XlmRoberta, Albert,
+                                   Vit, Gpt2, Llama, Mistral, Qwen2, Qwen3, Gemma2, GptNeoX>;
 
 /// Visits the class of that model_type; false when there is none, and `known` then lists them.
 template <class S, class Visit, template <class> class... M>
@@ -214,6 +270,10 @@ M load_model(const std::filesystem::path& folder, const Remark& remark) {
     return detail::load_gpt2<M>(folder, remark);
   else if constexpr (std::is_same_v<Vit<S>, M>)
     return detail::load_vit<M>(folder, remark);
+  else if constexpr (std::is_base_of_v<Causal<S>, M>)
+    return detail::load_causal<M>(folder, remark);
+  else if constexpr (std::is_base_of_v<T5<S>, M>)
+    return detail::load_t5<M>(folder, remark);
   else
     return detail::load_seq2seq<M>(folder, remark);
 }

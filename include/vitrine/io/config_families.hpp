@@ -2,8 +2,10 @@
 //
 //   const vt::KnownFamily* family = vt::family_of(vt::ConfigFile("folder/config.json"));   family->names->model_type
 #pragma once
+#include <vitrine/io/causal_config.hpp>
 #include <vitrine/io/config_family.hpp>
 #include <vitrine/io/seq2seq_config.hpp>
+#include <vitrine/io/t5_config.hpp>
 #include <vitrine/io/text_config.hpp>
 #include <vitrine/io/vit_config.hpp>
 
@@ -27,7 +29,15 @@ inline constexpr KnownFamily config_families[] = {
     {&xlm_roberta_family, [](const ConfigFile& file) { (void)xlm_roberta_config(file); }},
     {&albert_family, [](const ConfigFile& file) { (void)albert_config(file); }},
     {&vit_family, [](const ConfigFile& file) { (void)vit_config(file); }},
-    {&gpt2_family, [](const ConfigFile& file) { (void)gpt2_config(file); }}};
+    {&t5_family, [](const ConfigFile& file) { (void)t5_config(file); }},
+    {&mt5_family, [](const ConfigFile& file) { (void)mt5_config(file); }},
+    {&gpt2_family, [](const ConfigFile& file) { (void)gpt2_config(file); }},
+    {&llama_family, [](const ConfigFile& file) { (void)llama_config(file); }},
+    {&mistral_family, [](const ConfigFile& file) { (void)mistral_config(file); }},
+    {&qwen2_family, [](const ConfigFile& file) { (void)qwen2_config(file); }},
+    {&qwen3_family, [](const ConfigFile& file) { (void)qwen3_config(file); }},
+    {&gemma2_family, [](const ConfigFile& file) { (void)gemma2_config(file); }},
+    {&gpt_neox_family, [](const ConfigFile& file) { (void)gpt_neox_config(file); }}};
 
 /// The family of the Transformers class that wrote the file (`architectures`), else that of its model_type; null for
 /// any other. Throws Error config_bad_value for a model_type that is no string.

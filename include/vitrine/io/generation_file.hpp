@@ -2,8 +2,8 @@
 //
 //   vt::GenerationConfig generation = vt::read_generation_config("opus-mt-en-de");
 //
-// An option that would change a result and is not honoured is refused by its name; what concerns sampling, caches and
-// outputs alone is not looked at while do_sample is false.
+// An option that would change a result and is not honoured is refused by its name; what concerns sampling is looked at
+// with do_sample alone, what concerns caches and outputs never.
 #pragma once
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -34,13 +34,11 @@ GenerationConfig generation_config(const ConfigFile& file, GenerationConfig base
 namespace detail {
 
 inline constexpr OnlyValue generation_options[] = {
-    {"do_sample", "false", "sampling"},
     {"num_beam_groups", "1", "group beam search"},
     {"diversity_penalty", "0.0", "group beam search"},
     {"penalty_alpha", "0.0", "contrastive search"},
     {"constraints", "null", "constrained search"},
     {"force_words_ids", "null", "constrained search"},
-    {"repetition_penalty", "1.0", "repetition penalty"},
     {"encoder_repetition_penalty", "1.0", "repetition penalty"},
     {"encoder_no_repeat_ngram_size", "0", "n-grams of the source"},
     {"sequence_bias", "null", "sequence bias"},
@@ -85,6 +83,23 @@ inline void read_lengths(const ConfigFile& file, GenerationConfig& g) {
   if (g.min_new_tokens == 0) g.min_length = 0;
 }
 
+/// What do_sample draws from; null stands for the default.
+inline void read_sampling(const ConfigFile& file, GenerationConfig& g) {
+  g.do_sample = file.boolean("do_sample", g.do_sample);
+  if (!g.do_sample) return;
+  for (const OnlyValue& only : std::initializer_list<OnlyValue>{{"epsilon_cutoff", "0.0", "cutting by epsilon"},
+                                                                {"eta_cutoff", "0.0", "cutting by eta"},
+                                                                {"top_h", "null", "cutting by entropy"}})
+    file.require(only.key, nlohmann::json::parse(only.value), only.what);
+  g.temperature = file.number("temperature", g.temperature);
+  g.top_k = file.integer("top_k", g.top_k);
+  g.top_p = file.number("top_p", g.top_p);
+  g.min_p = file.number("min_p", g.min_p);
+  g.typical_p = file.number("typical_p", g.typical_p);
+  if (g.num_beams > 1)
+    file.fail(LoadError::config_unsupported, "\"do_sample\" with \"num_beams\": beams are not sampled");
+}
+
 inline void read_special_ids(const ConfigFile& file, GenerationConfig& g) {
   for (const auto& [key, id] : {std::pair{"pad_token_id", &g.pad_token_id},
                                 {"decoder_start_token_id", &g.decoder_start_token_id},
@@ -116,6 +131,8 @@ inline GenerationConfig generation_config(const ConfigFile& file, GenerationConf
   if (file.has("early_stopping")) g.early_stopping = detail::early_stopping(file);
   if (file.has("bad_words_ids")) g.bad_words_ids = file.id_lists("bad_words_ids");
   detail::read_special_ids(file, g);
+  g.repetition_penalty = file.number("repetition_penalty", g.repetition_penalty);
+  detail::read_sampling(file, g);
   return g;
 }
 

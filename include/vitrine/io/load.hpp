@@ -28,13 +28,15 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
-/// What one parameter is made of: tensors with equally many rows, one below the other. Names are without the prefix.
+/// What one parameter is made of: tensors, one below the other. Names are without the prefix.
 struct Source {
   std::vector<std::string> tensors;
   bool transposed = false;  // each is stored (columns, rows), as GPT-2's Conv1D is
   // The shape of each, where it is another than the parameter's with the same values in the same order: (out, in,
   // height, width) of nn.Conv2d's weight, a parameter (out, in x height x width).
   std::vector<Index> shape = {};
+  std::vector<Index> rows = {};                 // of each tensor; empty: equally many
+  std::function<Index(Index)> stored_row = {};  // where our row stands in the one tensor, as GPT-NeoX mixes its heads
 };
 
 /// How a file differs from our own names. All functions see and return names without the prefix.
@@ -130,19 +132,41 @@ inline std::string other_prefixes(const SafeTensors& file, const std::vector<std
   return (fit ? "the prefixes under which it has such a layer: " : "its prefixes: ") + name_list(names);
 }
 
+/// A parameter of the layer and what the file has for it.
+template <class S>
+struct LoadPart {
+  Parameter<S>* parameter;
+  std::string name;
+  Source source;
+  std::vector<const TensorView*> tensors = {};
+
+  Index rows_of(std::size_t tensor) const {
+    return source.rows.empty() ? parameter->rows / Index(source.tensors.size()) : source.rows[tensor];
+  }
+  // Do the tensors' rows add up to the parameter's?
+  bool divides() const {
+    Index sum = 0;
+    for (std::size_t i = 0; i < source.tensors.size(); ++i) sum += rows_of(i);
+    return sum == parameter->rows;
+  }
+};
+
 /// One parameter's values from its tensors into storage of the given layout.
 template <class S>
-void pack_parameter(const Parameter<S>& p, Index panel, const std::vector<const TensorView*>& tensors, bool transposed,
-                    const SafeTensors& file, S* out) {
-  const Index cols = p.is_vector() ? 1 : p.cols, rows_each = p.rows / Index(tensors.size());
+void pack_parameter(const LoadPart<S>& part, Index panel, const SafeTensors& file, S* out) {
+  const Parameter<S>& p = *part.parameter;
+  const bool transposed = part.source.transposed && !p.is_vector();
+  const Index cols = p.is_vector() ? 1 : p.cols;
   const Index chunk = panel > 0 ? panel : 1 + Index{65536} / (cols > 0 ? cols : 1);
   std::vector<S> rows(std::size_t(chunk * cols)), whole;
   Index whole_of = -1;
   const auto fetch = [&](Index first, Index count) {  // rows of the parameter into `rows`
     for (Index done = 0; done < count;) {
-      const Index piece = (first + done) / rows_each, from = (first + done) % rows_each;
-      const Index now = std::min(count - done, rows_each - from);
-      const TensorView& view = *tensors[std::size_t(piece)];
+      Index piece = 0, from = part.source.stored_row ? part.source.stored_row(first + done) : first + done;
+      for (; from >= part.rows_of(std::size_t(piece)); ++piece) from -= part.rows_of(std::size_t(piece));
+      const Index rows_each = part.rows_of(std::size_t(piece));
+      const Index now = part.source.stored_row ? 1 : std::min(count - done, rows_each - from);
+      const TensorView& view = *part.tensors[std::size_t(piece)];
       if (transposed) {
         if (whole_of != piece) whole = view.to_vector<S>(), whole_of = piece;
         for (Index r = 0; r < now; ++r)
@@ -153,7 +177,7 @@ void pack_parameter(const Parameter<S>& p, Index panel, const std::vector<const 
         flat.shape = {rows_each, cols};
         flat.read_rows(from, now, rows.data() + done * cols);
       }
-      if (from + now == rows_each) file.release_pages(view);
+      if (from + now == rows_each && !part.source.stored_row) file.release_pages(view);
       done += now;
     }
   };
@@ -176,15 +200,6 @@ inline bool equal_values(const TensorView& a, const TensorView& b) {
   return a.to_vector<double>() == b.to_vector<double>();
 }
 
-/// A parameter of the layer and what the file has for it.
-template <class S>
-struct LoadPart {
-  Parameter<S>* parameter;
-  std::string name;
-  Source source;
-  std::vector<const TensorView*> tensors = {};
-};
-
 template <class S>
 void add_part(std::vector<LoadPart<S>>& parts, const LoadOptions& options, const char* name, Parameter<S>& p) {
   Source source = options.source ? options.source(name) : Source{{name}};
@@ -205,7 +220,7 @@ void read_parts(std::vector<LoadPart<S>>& parts, const Memory* memory, const Saf
       throw Error(LoadError::out_of_memory, file.file(),
                   concat("memory for the ", p.stored(panels[i]), " values of ", in_quotes(parts[i].name),
                          " ran out; the layer is as it was"));
-    pack_parameter(p, panels[i], parts[i].tensors, parts[i].source.transposed && !p.is_vector(), file, values);
+    pack_parameter(parts[i], panels[i], file, values);
   }
   for (std::size_t i = 0; i < parts.size(); ++i)
     parts[i].parameter->values = std::move(blocks[i]), parts[i].parameter->panel = panels[i];
@@ -223,18 +238,17 @@ void load_parts(std::vector<LoadPart<S>>& parts, const Memory* memory, const Saf
   bool found_any = false;
   for (LoadPart<S>& part : parts) {
     const Parameter<S>& p = *part.parameter;
-    const Index pieces = Index(part.source.tensors.size());
-    std::vector<Index> shape = shape_of(p);
-    Index& rows = shape[std::size_t(p.leading_ones)];
-    const bool divides = rows % pieces == 0;
-    rows /= pieces;
-    if (part.source.transposed && !p.is_vector()) std::swap(shape[shape.size() - 2], shape.back());
-    bool as_many = true;
-    if (!part.source.shape.empty()) {
-      as_many = elements_of(part.source.shape) == elements_of(shape);
-      shape = part.source.shape;
-    }
-    for (const std::string& name : part.source.tensors) {
+    const bool divides = part.divides();
+    for (std::size_t i = 0; i < part.source.tensors.size(); ++i) {
+      const std::string& name = part.source.tensors[i];
+      std::vector<Index> shape = shape_of(p);
+      shape[std::size_t(p.leading_ones)] = part.rows_of(i);
+      if (part.source.transposed && !p.is_vector()) std::swap(shape[shape.size() - 2], shape.back());
+      bool as_many = true;
+      if (!part.source.shape.empty()) {
+        as_many = elements_of(part.source.shape) == elements_of(shape);
+        shape = part.source.shape;
+      }
       wanted.push_back(name);
       used.insert(name);
       const TensorView* view = file.find(concat(prefix, name));

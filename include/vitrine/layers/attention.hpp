@@ -3,6 +3,9 @@
 // share. Internal.
 #pragma once
 #include <vitrine/core/dims.hpp>
+#include <vitrine/layers/layer_norm.hpp>
+#include <vitrine/layers/relative_position_bias.hpp>
+#include <vitrine/layers/rotary.hpp>
 #include <vitrine/run/attention_call.hpp>
 #include <vitrine/run/lane.hpp>
 #include <vitrine/run/parameter.hpp>
@@ -11,32 +14,83 @@
 
 namespace vitrine::inline VITRINE_ABI::detail {
 
+// What AttentionOptions add: norms of q and k, rotary positions, a bias by relative position. Nothing with fixed
+// dimensions.
+template <class S, bool Options>
+struct AttentionExtras {
+  NormCore<S> q_norm, k_norm;
+  RotaryCore<S> rotary;
+  RelativeBiasCore<S> relative;  // of the first layer, for all
+
+  constexpr AttentionExtras() = default;
+  constexpr AttentionExtras(const AttentionOptions& o, Index heads, Index width) {
+    if (o.qk_norm) q_norm = k_norm = NormCore<S>(width, o.norm_eps, false, NormKind::rms);
+    rotary = RotaryCore<S>(o.rotary);
+    if (o.relative_buckets > 0)
+      relative = RelativeBiasCore<S>({o.relative_buckets, o.relative_max_distance, heads, o.relative_bidirectional});
+  }
+  template <class Self, class F>
+  static constexpr void parameters(Self& self, NamePath& path, F& visit) {
+    visit_part(self.q_norm, "q_norm.", path, visit);
+    visit_part(self.k_norm, "k_norm.", path, visit);
+    visit_parameter(visit, path, "relative_attention_bias.weight", self.relative.weight);
+  }
+  // Heads side by side in rows of one block: normalised, then turned by the rows' positions.
+  void prepare(const Rows<S>& heads, const NormCore<S>& norm, Index width, const RowMap& map, Index first,
+               const S* table) const {
+    if (norm.exists())
+      for (Index r = 0; r < heads.count; ++r) {
+        const Rows<S> row(heads.data + r * heads.stride, heads.width / width, width);
+        norm(row, row);
+      }
+    if (table == nullptr) return;
+    map.runs(first, first + heads.count, [&](Index, Index t, Index at, Index count) {
+      for (Index i = 0; i < count; ++i)
+        rotary.turn(heads.data + (at - first + i) * heads.stride, heads.width / width, width,
+                    table + (t + i) * rotary.config.dim);
+    });
+  }
+};
+template <class S>
+struct AttentionExtras<S, false> {
+  constexpr AttentionExtras() = default;
+  constexpr AttentionExtras(const AttentionOptions&, Index, Index) {}
+  template <class Self, class F>
+  static constexpr void parameters(Self&, NamePath&, F&) {}
+};
+
 // Configuration and parameters of one attention, by the names of nn.MultiheadAttention. All steps are those of a block
 // of rows but for append_extra and attend, which the whole team takes.
-template <class S>
+template <class S, bool Options = true>
 struct AttentionCore {
   AttentionConfig config = {};
-  Index embed = 0, heads = 0, width = 0, kdim = 0, vdim = 0;
-  S given_scale = S(0);  // of the scores, instead of 1 / sqrt(width)
+  Index embed = 0, heads = 0, kv_heads = 0, width = 0, kdim = 0, vdim = 0;
   Parameter<S> in_proj, q_proj, k_proj, v_proj, in_bias, out_proj, out_bias, bias_k, bias_v;
+  [[no_unique_address]] AttentionExtras<S, Options> extras = {};
 
   constexpr AttentionCore() = default;
   constexpr explicit AttentionCore(const AttentionConfig& c)
       : config(c),
         embed(c.embed_dim),
         heads(c.num_heads),
-        width(heads > 0 ? embed / heads : 0),
+        kv_heads(!Options || c.options.num_key_value_heads == Dynamic ? heads : c.options.num_key_value_heads),
+        width(Options && c.options.head_dim != Dynamic ? c.options.head_dim
+              : heads > 0                              ? embed / heads
+                                                       : 0),
         kdim(c.kdim == Dynamic ? embed : c.kdim),
-        vdim(c.vdim == Dynamic ? embed : c.vdim) {
-    if (kdim == embed && vdim == embed) {
+        vdim(c.vdim == Dynamic ? embed : c.vdim),
+        extras(c.options, heads, width) {
+    if (kdim == embed && vdim == embed && queries_width() == embed && kv_heads == heads) {
       in_proj = matrix_parameter<S>(sizes::product(3, embed), embed, 3);
     } else {
-      q_proj = matrix_parameter<S>(embed, embed);
-      k_proj = matrix_parameter<S>(embed, kdim);
-      v_proj = matrix_parameter<S>(embed, vdim);
+      q_proj = matrix_parameter<S>(queries_width(), embed);
+      k_proj = matrix_parameter<S>(keys_width(), kdim);
+      v_proj = matrix_parameter<S>(keys_width(), vdim);
     }
-    if (c.bias) in_bias = vector_parameter<S>(sizes::product(3, embed)), out_bias = vector_parameter<S>(embed);
-    out_proj = matrix_parameter<S>(embed, embed);
+    if (c.bias && (!Options || c.options.qkv_bias))
+      in_bias = vector_parameter<S>(sizes::sum(queries_width(), sizes::product(2, keys_width())));
+    if (c.bias && (!Options || c.options.out_bias)) out_bias = vector_parameter<S>(embed);
+    out_proj = matrix_parameter<S>(embed, queries_width());
     if (c.add_bias_kv) {
       bias_k = vector_parameter<S>(embed), bias_v = vector_parameter<S>(embed);
       bias_k.leading_ones = bias_v.leading_ones = 2;
@@ -53,7 +107,18 @@ struct AttentionCore {
     visit_parameter(visit, path, "bias_v", self.bias_v);
     visit_parameter(visit, path, "out_proj.weight", self.out_proj);
     visit_parameter(visit, path, "out_proj.bias", self.out_bias);
+    AttentionExtras<S, Options>::parameters(self.extras, path, visit);
   }
+  // What the parameters do not hold: rotary frequencies, of `like` where it has the same.
+  void compute(const Memory* memory, const AttentionCore* like = nullptr) {
+    if constexpr (Options) {
+      if (like != nullptr) extras.rotary = like->extras.rotary;
+      extras.rotary.compute(memory);
+    }
+  }
+  // H D and K D: values of a row of queries, and of keys or values.
+  constexpr Index queries_width() const { return sizes::product(heads, width); }
+  constexpr Index keys_width() const { return sizes::product(kv_heads, width); }
 
   // Queries, keys and values of a block's rows x.
   template <class Trace>
@@ -94,6 +159,7 @@ struct AttentionCore {
   void attend(const Lane<S, Trace>& lane, const AttentionCall<S>& call) const {
     AttentionCall<S> own = call;
     own.scale = scale(), own.extra = extra();
+    if constexpr (Options) own.softcap = S(config.options.softcap), own.window = config.options.window;
     attend_heads(lane, own);
   }
   // y = W_o context + b_o + residual. Ends with the block's threads in step.
@@ -107,25 +173,52 @@ struct AttentionCore {
 
   // What a plan and a call's checks ask.
   constexpr Index extra() const { return Index(config.add_bias_kv) + Index(config.add_zero_attn); }
-  S scale() const { return given_scale != S(0) ? given_scale : S(1) / square_root(S(width)); }
+  S scale() const {
+    if (Options && config.options.scale != 0) return S(config.options.scale);
+    return S(1) / square_root(S(width));
+  }
   constexpr KeyValues<S> layout(Index keys) const {
     KeyValues<S> kv;
-    kv.heads = heads, kv.width = kv.value_width = width, kv.capacity = sizes::sum(keys, extra());
+    kv.heads = kv_heads, kv.width = kv.value_width = width, kv.capacity = sizes::sum(keys, extra());
     return kv;
   }
   // Queries, and the context in their place; a trace is shown both, so there they have places of their own.
   constexpr void plan_queries(Arena& arena, Index rows, AttentionCall<S>& call, bool traced) const {
-    call.heads = heads;
-    call.query = {arena.take<S>(rows, embed), rows, embed};
-    call.context = traced ? Rows<S>(arena.take<S>(rows, embed), rows, embed) : call.query;
+    const Index values = queries_width();
+    call.heads = heads, call.group = kv_heads > 0 ? heads / kv_heads : 1;
+    call.query = {arena.take<S>(rows, values), rows, values};
+    call.context = traced ? Rows<S>(arena.take<S>(rows, values), rows, values) : call.query;
+  }
+  // What the positions of a call's rows give: of queries at `past` and on, `length` of them, over all keys up to them
+  // (of a bidirectional bias, up to the last). The same for every layer, of which this is the first.
+  constexpr void plan_positions([[maybe_unused]] Arena& arena, [[maybe_unused]] Index past,
+                                [[maybe_unused]] Index length, [[maybe_unused]] AttentionCall<S>& call) const {
+    if constexpr (Options) {
+      call.past = past;
+      if (extras.rotary.exists()) {
+        S* const table = arena.take<S>(length, extras.rotary.config.dim);
+        if (table != nullptr) extras.rotary.fill(past, length, table);
+        call.rotary = table;
+      }
+      if (extras.relative.exists() && length > 0) {
+        const Index before = sizes::sum(past, length - 1), after = length - 1;
+        S* const table = arena.take<S>(heads, sizes::sum(sizes::sum(before, after), 1));
+        if (table == nullptr) return;
+        extras.relative.fill(before, after, table);
+        call.position_bias.data = table + before - past;
+        call.position_bias.stride[1] = before + after + 1;
+        call.position_bias.stride[2] = -1, call.position_bias.stride[3] = 1;
+      }
+    }
   }
   constexpr typename Scratch<S>::Sizes sizes(Index keys) const {
     const Index deepest = embed > kdim ? (embed > vdim ? embed : vdim) : (kdim > vdim ? kdim : vdim);
+    const Index queries = queries_width();
     return {.hidden = embed,
-            .inner = sizes::product(2, embed),
+            .inner = sizes::product(2, keys_width()),
             .keys = sizes::sum(keys, extra()),
             .value_width = width,
-            .depth = deepest};
+            .depth = deepest > queries ? deepest : queries};
   }
   constexpr bool packed() const {
     return (in_proj.exists() ? in_proj.panel != 0 : q_proj.panel != 0 && k_proj.panel != 0 && v_proj.panel != 0) &&
@@ -139,48 +232,83 @@ struct AttentionCore {
   }
   // Multiply-adds of the four projections and of the heads.
   double work(double rows, double memory_rows, double pairs) const {
-    const double e = double(embed);
-    return 2 * rows * e * e + memory_rows * e * (double(kdim) + double(vdim)) + 2 * pairs * e;
+    const double queries = double(queries_width());
+    return 2 * rows * double(embed) * queries + memory_rows * double(keys_width()) * (double(kdim) + double(vdim)) +
+           2 * pairs * queries;
   }
   Status check() const {
-    if (Status s = check_heads(embed, heads); s != Status::ok) return s;
+    if (Options && config.options.head_dim != Dynamic) {
+      if (embed <= 0) return {Status::bad_config, "d_model must be positive", embed};
+      if (heads <= 0 || heads > 4096) return {Status::bad_config, "nhead must be between 1 and 4096", heads};
+      if (width <= 0) return {Status::bad_config, "head_dim must be positive", width};
+    } else if (Status s = check_heads(embed, heads); s != Status::ok) {
+      return s;
+    }
     if (kdim <= 0) return {Status::bad_config, "kdim must be positive", kdim};
     if (vdim <= 0) return {Status::bad_config, "vdim must be positive", vdim};
+    if constexpr (Options) return check_options();
     return {};
   }
 
  private:
+  Status check_options() const {
+    if (extras.relative.exists() && (config.options.relative_buckets < 4 || config.options.relative_max_distance < 2))
+      return {Status::bad_config, "relative_buckets must be at least 4, relative_max_distance at least 2",
+              config.options.relative_buckets, config.options.relative_max_distance};
+    if (kv_heads <= 0 || heads % kv_heads != 0)
+      return {Status::bad_config, "num_key_value_heads must divide the number of heads", kv_heads, heads};
+    if (extra() > 0 && (kv_heads != heads || queries_width() != embed))
+      return {Status::bad_config, "add_bias_kv and add_zero_attn need as many key heads as heads, of d_model / nhead"};
+    if (config.options.window < 0) return {Status::bad_config, "window must not be negative", config.options.window};
+    return extras.rotary.check(width);
+  }
   // Projection g: 0 q, 1 k, 2 v.
   Affine<S> affine(int g) const {
     const Parameter<S>& weight = in_proj.exists() ? in_proj : g == 0 ? q_proj : g == 1 ? k_proj : v_proj;
     Affine<S> a(weight);
     a.group = in_proj.exists() ? g : 0;
-    if (in_bias.exists()) a.bias = in_bias.vector() + g * embed;
+    if (in_bias.exists()) a.bias = in_bias.vector() + (g == 0 ? 0 : queries_width() + (g - 1) * keys_width());
     return a;
   }
   template <class Trace>
   void queries(const Lane<S, Trace>& block, Operand<S>& x, const AttentionCall<S>& call) const {
-    block.linear(nullptr, x, affine(0), block.of(call.query));
+    const Rows<S> own = block.of(call.query);
+    block.linear(nullptr, x, affine(0), own);
+    if constexpr (Options) prepare(block, own, extras.q_norm, call.queries, call);
     block.show_heads("q", call.query, call.queries, heads);
   }
   // Into places `past` and on of each sequence. Ends with the block's threads in step.
   template <class Trace>
   void keys_values(const Lane<S, Trace>& block, Operand<S>& key, Operand<S>& value,
                    const AttentionCall<S>& call) const {
-    const Rows<S> both = block.inner(2 * embed), keys = both.columns(0, embed), values = both.columns(embed, embed);
+    const Index values_from = keys_width();
+    const Rows<S> both = block.inner(2 * values_from);
+    const Rows<S> keys = both.columns(0, values_from), values = both.columns(values_from, values_from);
     block.linear(nullptr, key, affine(1), keys);
     block.linear(nullptr, value, affine(2), values);
     block.wait();
-    block.show_heads("k", keys, call.keys, heads);
-    block.show_heads("v", values, call.keys, heads);
+    if constexpr (Options) prepare(block, keys, extras.k_norm, call.keys, call);
+    block.show_heads("k", keys, call.keys, kv_heads);
+    block.show_heads("v", values, call.keys, kv_heads);
     block.split([&](Index from, Index to) {
       call.keys.runs(block.first() + from, block.first() + to, [&](Index b, Index t, Index row, Index count) {
         const S* const k = keys.data + (row - block.first()) * keys.stride;
-        for (Index h = 0; h < heads; ++h) {
+        for (Index h = 0; h < kv_heads; ++h) {
           call.key_values.store_keys(b, h, call.past + t, count, k + h * width, keys.stride);
-          call.key_values.store_values(b, h, call.past + t, count, k + embed + h * width, keys.stride);
+          call.key_values.store_values(b, h, call.past + t, count, k + values_from + h * width, keys.stride);
         }
       });
+    });
+    block.wait();
+  }
+  // Norms and positions of a block's queries or keys, which the threads divide.
+  template <class Trace>
+  void prepare(const Lane<S, Trace>& block, const Rows<S>& rows, const NormCore<S>& norm, const RowMap& map,
+               const AttentionCall<S>& call) const {
+    if (!norm.exists() && call.rotary == nullptr) return;
+    block.wait();
+    block.split([&](Index first, Index last) {
+      extras.prepare(rows.part(first, last - first), norm, width, map, block.first() + first, call.rotary);
     });
     block.wait();
   }

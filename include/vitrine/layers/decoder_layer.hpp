@@ -24,21 +24,21 @@ namespace vitrine::inline VITRINE_ABI {
 
 namespace detail {
 
-template <class S>
+template <class S, bool Options = true>
 struct DecoderLayerCore {
-  using Norm = NormCore<S>;
+  using Norm = NormCore<S, Options>;
   LayerConfig config = {};
-  AttentionCore<S> self_attn, cross_attn;
-  FeedForwardCore<S> feed_forward;
+  AttentionCore<S, Options> self_attn, cross_attn;
+  FeedForwardCore<S, Options> feed_forward;
   Norm norm1, norm2, norm3;
 
   constexpr DecoderLayerCore() = default;
   constexpr explicit DecoderLayerCore(const LayerConfig& c)
       : config(c),
-        self_attn({.embed_dim = c.d_model, .num_heads = c.nhead, .bias = c.bias}),
-        cross_attn(self_attn),
-        feed_forward(c.d_model, c.dim_feedforward, c.activation, c.bias),
-        norm1(c.d_model, c.layer_norm_eps, c.bias),
+        self_attn({.embed_dim = c.d_model, .num_heads = c.nhead, .bias = c.bias, .options = c.options.attention}),
+        cross_attn(without_positions(self_attn.config)),
+        feed_forward(c.d_model, c.dim_feedforward, c.activation, c.bias && c.options.linear_bias, c.options.gated),
+        norm1(c.d_model, c.layer_norm_eps, c.bias, c.options.norm),
         norm2(norm1),
         norm3(norm1) {}
 
@@ -87,7 +87,7 @@ struct DecoderLayerCore {
     ProductOrder<S> products;
     products.cycle(self_attn.panels(0), self_attn.panels(1), self_attn.panels(2));
     products.cycle(cross_attn.panels(0), cross_attn.panels(1), cross_attn.panels(2));
-    products.cycle(cross_attn.out_proj.panels(), feed_forward.weight1.panels(), feed_forward.weight2.panels());
+    feed_forward.order(products, cross_attn.out_proj);
     return products;
   }
   constexpr typename Scratch<S>::Sizes sizes(Index keys) const {
@@ -99,6 +99,8 @@ struct DecoderLayerCore {
            feed_forward.work(rows);
   }
   Status check() const {
+    if (Options && (config.options.branch_norms || config.options.parallel))
+      return {Status::bad_config, "branch_norms and parallel are options of encoder layers"};
     if (Status s = self_attn.check(); s != Status::ok) return s;
     return feed_forward.check();
   }
@@ -106,10 +108,17 @@ struct DecoderLayerCore {
   static constexpr void parameters(Self& self, NamePath& path, F& visit) {
     visit_part(self.self_attn, "self_attn.", path, visit);
     visit_part(self.cross_attn, "multihead_attn.", path, visit);
-    FeedForwardCore<S>::parameters(self.feed_forward, path, visit);
+    FeedForwardCore<S, Options>::parameters(self.feed_forward, path, visit);
     visit_part(self.norm1, "norm1.", path, visit);
     visit_part(self.norm2, "norm2.", path, visit);
     visit_part(self.norm3, "norm3.", path, visit);
+  }
+
+ private:
+  // The encoder's rows have no distance to the decoder's.
+  static constexpr AttentionConfig without_positions(AttentionConfig c) {
+    c.options.rotary = {}, c.options.relative_buckets = 0, c.options.window = 0;
+    return c;
   }
 };
 
@@ -118,6 +127,8 @@ struct DecoderLayerCore {
 // nn.TransformerDecoderLayer; see the top of this header. Its calls are DecoderCalls's.
 template <class S, Dims D = Dims{}>
 class DecoderLayer : public detail::DecoderCalls<DecoderLayer<S, D>, S, D> {
+  using Core = detail::DecoderLayerCore<S, !D.fixed()>;
+
  public:
   constexpr DecoderLayer() noexcept requires(D.fixed()) : DecoderLayer(LayerConfig{}) {}
   // Not loaded until vt::load, bind or init. `memory`: where parameters and fresh results come from. Wrong sizes are
@@ -126,22 +137,21 @@ class DecoderLayer : public detail::DecoderCalls<DecoderLayer<S, D>, S, D> {
                                   const Memory* memory = detail::default_memory<D>()) noexcept
       : detail::DecoderCalls<DecoderLayer, S, D>(memory), core_(detail::sized<D>(config)) {
     detail::check_dims<D>();
+    if constexpr (!D.fixed()) core_.self_attn.compute(memory);
   }
   // The configuration, fixed sizes filled in.
   const LayerConfig& config() const noexcept { return core_.config; }
 
   template <class Self, class F>
   static constexpr void visit_parameters(Self& self, detail::NamePath& path, F& visit) {
-    detail::DecoderLayerCore<S>::parameters(self.core_, path, visit);
+    Core::parameters(self.core_, path, visit);
   }
 
  private:
   friend detail::DecoderCalls<DecoderLayer, S, D>;
-  constexpr detail::Layers<S, detail::DecoderLayerCore<S>> layers() const noexcept {
-    return {&core_, 1, 1, &core_.config};
-  }
+  constexpr detail::Layers<S, Core> layers() const noexcept { return {&core_, 1, 1, &core_.config}; }
 
-  detail::DecoderLayerCore<S> core_;
+  Core core_;
 };
 
 }  // namespace vitrine::inline VITRINE_ABI

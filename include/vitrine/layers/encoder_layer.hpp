@@ -21,21 +21,25 @@ namespace vitrine::inline VITRINE_ABI {
 
 namespace detail {
 
-template <class S>
+template <class S, bool Options = true>
 struct EncoderLayerCore {
-  using Norm = NormCore<S>;
+  using Norm = NormCore<S, Options>;
   LayerConfig config = {};
-  AttentionCore<S> self_attn;
-  FeedForwardCore<S> feed_forward;
+  AttentionCore<S, Options> self_attn;
+  FeedForwardCore<S, Options> feed_forward;
   Norm norm1, norm2;
+  [[no_unique_address]] BranchNorms<std::conditional_t<Options, Norm, NoNorm>> branch = {};
 
   constexpr EncoderLayerCore() = default;
   constexpr explicit EncoderLayerCore(const LayerConfig& c)
       : config(c),
-        self_attn({.embed_dim = c.d_model, .num_heads = c.nhead, .bias = c.bias}),
-        feed_forward(c.d_model, c.dim_feedforward, c.activation, c.bias),
-        norm1(c.d_model, c.layer_norm_eps, c.bias),
-        norm2(c.d_model, c.layer_norm_eps, c.bias) {}
+        self_attn({.embed_dim = c.d_model, .num_heads = c.nhead, .bias = c.bias, .options = c.options.attention}),
+        feed_forward(c.d_model, c.dim_feedforward, c.activation, c.bias && c.options.linear_bias, c.options.gated),
+        norm1(c.d_model, c.layer_norm_eps, c.bias, c.options.norm),
+        norm2(norm1) {
+    if constexpr (Options)
+      if (c.options.branch_norms) branch.attention = branch.feed_forward = norm1;
+  }
 
   // The layer, on every thread of a team. x and y: (rows, E); y may be x.
   template <class Trace>
@@ -51,10 +55,14 @@ struct EncoderLayerCore {
     self_attn.attend(attention(lane), call);
     lane.blocks([&](auto& block) {
       const Rows<S> h = block.hidden(x.width), out = block.of(y);
-      self_attn.project_out(attention(block), call, h, block.of(x));  // h = x + attention
+      self_attn.project_out(attention(block), call, h, unless(branch.attention, block.of(x)));  // h = x + attention
+      add_branch(block, "branch_norm1", branch.attention, h, block.of(x));
       block.show("residual1", h);
       residual.after(block, "norm1", norm1, h, h);
-      feed_forward(block, residual.before(block, "norm2", norm2, h, out), out, h);  // out = h + feed_forward
+      const Rows<const S> asks = parallel() ? block.of(x) : h;
+      feed_forward(block, residual.before(block, "norm2", norm2, asks, out), out,
+                   unless(branch.feed_forward, h));  // out = h + feed_forward
+      add_branch(block, "branch_norm2", branch.feed_forward, out, h);
       block.show("residual2", out);
       residual.after(block, "norm2", norm2, out, out);
       block.show("output", out);
@@ -64,7 +72,7 @@ struct EncoderLayerCore {
   ProductOrder<S> order() const {
     ProductOrder<S> products;
     products.cycle(self_attn.panels(0), self_attn.panels(1), self_attn.panels(2));
-    products.cycle(self_attn.out_proj.panels(), feed_forward.weight1.panels(), feed_forward.weight2.panels());
+    feed_forward.order(products, self_attn.out_proj);
     return products;
   }
   constexpr typename Scratch<S>::Sizes sizes(Index keys) const {
@@ -79,10 +87,17 @@ struct EncoderLayerCore {
   template <class Self, class F>
   static constexpr void parameters(Self& self, NamePath& path, F& visit) {
     visit_part(self.self_attn, "self_attn.", path, visit);
-    FeedForwardCore<S>::parameters(self.feed_forward, path, visit);
+    FeedForwardCore<S, Options>::parameters(self.feed_forward, path, visit);
     visit_part(self.norm1, "norm1.", path, visit);
     visit_part(self.norm2, "norm2.", path, visit);
+    if constexpr (Options) {
+      visit_part(self.branch.attention, "branch_norm1.", path, visit);
+      visit_part(self.branch.feed_forward, "branch_norm2.", path, visit);
+    }
   }
+
+ private:
+  constexpr bool parallel() const { return Options && config.options.parallel; }
 };
 
 }  // namespace detail
@@ -90,6 +105,8 @@ struct EncoderLayerCore {
 // nn.TransformerEncoderLayer; see the top of this header. Its calls are EncoderCalls's.
 template <class S, Dims D = Dims{}>
 class EncoderLayer : public detail::EncoderCalls<EncoderLayer<S, D>, S, D> {
+  using Core = detail::EncoderLayerCore<S, !D.fixed()>;
+
  public:
   constexpr EncoderLayer() noexcept requires(D.fixed()) : EncoderLayer(LayerConfig{}) {}
   // Not loaded until vt::load, bind or init. `memory`: where parameters and fresh results come from. Wrong sizes are
@@ -98,22 +115,21 @@ class EncoderLayer : public detail::EncoderCalls<EncoderLayer<S, D>, S, D> {
                                   const Memory* memory = detail::default_memory<D>()) noexcept
       : detail::EncoderCalls<EncoderLayer, S, D>(memory), core_(detail::sized<D>(config)) {
     detail::check_dims<D>();
+    if constexpr (!D.fixed()) core_.self_attn.compute(memory);
   }
   // The configuration, fixed sizes filled in.
   const LayerConfig& config() const noexcept { return core_.config; }
 
   template <class Self, class F>
   static constexpr void visit_parameters(Self& self, detail::NamePath& path, F& visit) {
-    detail::EncoderLayerCore<S>::parameters(self.core_, path, visit);
+    Core::parameters(self.core_, path, visit);
   }
 
  private:
   friend detail::EncoderCalls<EncoderLayer, S, D>;
-  constexpr detail::Layers<S, detail::EncoderLayerCore<S>> layers() const noexcept {
-    return {&core_, 1, 1, &core_.config};
-  }
+  constexpr detail::Layers<S, Core> layers() const noexcept { return {&core_, 1, 1, &core_.config}; }
 
-  detail::EncoderLayerCore<S> core_;
+  Core core_;
 };
 
 }  // namespace vitrine::inline VITRINE_ABI

@@ -1,4 +1,5 @@
-// FeedForward: linear2(act(linear1(x))), each row for itself (Vaswani et al. 2017, section 3.3).
+// FeedForward: linear2(act(linear1(x))), each row for itself (Vaswani et al. 2017, section 3.3); gated:
+// linear2(act(gate(x)) * linear1(x)) (Shazeer 2020: SwiGLU with silu, GeGLU with gelu).
 #pragma once
 #include <vitrine/core/heap.hpp>
 #include <vitrine/run/module.hpp>
@@ -10,23 +11,35 @@ namespace vitrine::inline VITRINE_ABI {
 
 namespace detail {
 
-template <class S>
+template <class S, bool Options = true>
 struct FeedForwardCore {
-  Parameter<S> weight1, bias1, weight2, bias2;
+  Parameter<S> weight1, bias1, weight2, bias2;  // gated: weight1 and bias1 are the gate's rows, then linear1's
   Activation activation = Activation::relu;
+  bool gated = false;
 
   constexpr FeedForwardCore() = default;
-  constexpr FeedForwardCore(Index d_model, Index hidden, Activation act, bool bias)
-      : weight1(matrix_parameter<S>(hidden, d_model)), weight2(matrix_parameter<S>(d_model, hidden)), activation(act) {
-    if (bias) bias1 = vector_parameter<S>(hidden), bias2 = vector_parameter<S>(d_model);
+  constexpr FeedForwardCore(Index d_model, Index hidden, Activation act, bool bias, bool with_gate = false)
+      : weight2(matrix_parameter<S>(d_model, hidden)), activation(act), gated(Options && with_gate) {
+    const Index groups = gated ? 2 : 1;
+    weight1 = matrix_parameter<S>(groups * hidden, d_model, groups);
+    if (bias) bias1 = vector_parameter<S>(groups * hidden), bias2 = vector_parameter<S>(d_model);
   }
   constexpr Index d_model() const { return weight2.rows; }
-  constexpr Index hidden() const { return weight1.rows; }
+  constexpr Index hidden() const { return weight2.cols; }
   constexpr typename Scratch<S>::Sizes sizes() const {
-    return {.hidden = d_model(), .inner = hidden(), .depth = hidden() > d_model() ? hidden() : d_model()};
+    return {.hidden = d_model(),
+            .inner = gated ? 2 * hidden() : hidden(),
+            .depth = hidden() > d_model() ? hidden() : d_model()};
+  }
+  // What is multiplied behind `before`, block by block.
+  void order(ProductOrder<S>& products, const Parameter<S>& before) const {
+    if (gated)
+      products.cycle(before.panels(), weight1.panels(), weight1.panels(1), weight2.panels());
+    else
+      products.cycle(before.panels(), weight1.panels(), weight2.panels());
   }
   constexpr bool packed() const { return weight1.panel != 0 && weight2.panel != 0; }
-  double work(double rows) const { return 2 * rows * double(hidden()) * double(d_model()); }
+  double work(double rows) const { return (gated ? 3 : 2) * rows * double(hidden()) * double(d_model()); }
   Status check() const {
     if (d_model() <= 0) return {Status::bad_config, "d_model must be positive", d_model()};
     if (hidden() <= 0) return {Status::bad_config, "dim_feedforward must be positive", hidden()};
@@ -43,19 +56,40 @@ struct FeedForwardCore {
   template <class Trace>
   void operator()(const Lane<S, Trace>& block, const Rows<const S>& x, const Rows<S>& y,
                   const Rows<const S>& residual = {}) const {
-    const Rows<S> inner = block.inner(hidden());
+    const Rows<S> whole = block.inner(gated ? 2 * hidden() : hidden()), inner = whole.columns(0, hidden());
     Operand<S> from(x), then(inner);
-    block.linear("linear1", from, {weight1, bias1}, inner, {.activation = activation});
+    block.linear(gated ? "gate" : "linear1", from, {weight1, bias1}, inner, {.activation = activation});
+    if constexpr (Options)
+      if (gated) multiply_gate(block, from, inner, whole.columns(hidden(), hidden()));
     block.wait();
     block.show("activation", inner);
     block.linear("linear2", then, {weight2, bias2}, y, {.residual = residual});
     block.wait();
+  }
+
+ private:
+  // gate *= linear1(x).
+  template <class Trace>
+  void multiply_gate(const Lane<S, Trace>& block, Operand<S>& x, const Rows<S>& gate, const Rows<S>& up) const {
+    using V = simd<S>;
+    block.linear("linear1", x, {weight1, bias1, 1}, up);
+    block.wait();
+    block.split([&](Index first, Index last) {
+      for (Index r = first; r < last; ++r) {
+        S *const g = gate.data + r * gate.stride, *const u = up.data + r * up.stride;
+        for (Index i = 0; i < gate.width; i += V::lanes) {
+          const Index left = gate.width - i;
+          store_head<S>(g + i, V::mul(load_head<S>(g + i, left), load_head<S>(u + i, left)), left);
+        }
+      }
+    });
   }
 };
 
 }  // namespace detail
 
 // The two linear layers of a transformer layer alone, x and y (B, T, E); parameters linear1.* (F, E), linear2.* (E, F).
+// Gated, linear1.* is (2 F, E): the gate's rows, then the others.
 template <class S>
 class FeedForward : public Module<FeedForward<S>, S> {
  public:
@@ -63,6 +97,13 @@ class FeedForward : public Module<FeedForward<S>, S> {
   FeedForward(Index d_model, Index dim_feedforward, Activation activation = Activation::relu, bool bias = true,
               const Memory* memory = heap())
       : Module<FeedForward, S>(memory), core_(d_model, dim_feedforward, activation, bias) {}
+  // The gated kind.
+  static FeedForward gated(Index d_model, Index dim_feedforward, Activation activation = Activation::silu,
+                           bool bias = false, const Memory* memory = heap()) {
+    FeedForward layer(d_model, dim_feedforward, activation, bias, memory);
+    layer.core_ = {d_model, dim_feedforward, activation, bias, true};
+    return layer;
+  }
 
   // As Module's: bad_config, out_of_memory.
   Status check_config() const noexcept { return core_.check(); }

@@ -1,8 +1,10 @@
 // LayerNorm: y = (x - mean) / sqrt(variance + eps) * weight + bias over the last dimension (Ba, Kiros and Hinton 2016);
 // nn.LayerNorm.
 #pragma once
+#include <vitrine/core/dims.hpp>
 #include <vitrine/core/heap.hpp>
 #include <vitrine/kernels/layer_norm.hpp>
+#include <vitrine/kernels/rms_norm.hpp>
 #include <vitrine/run/input_checks.hpp>
 #include <vitrine/run/lane.hpp>
 #include <vitrine/run/module.hpp>
@@ -13,15 +15,17 @@ namespace vitrine::inline VITRINE_ABI {
 
 namespace detail {
 
-template <class S>
+// A norm of any kind; fixed layers have LayerNorm alone (Options false).
+template <class S, bool Options = true>
 struct NormCore {
   Parameter<S> weight, bias;
   S eps = S(1e-5);
+  NormKind kind = NormKind::layer;
 
   constexpr NormCore() = default;
-  constexpr NormCore(Index width, double epsilon, bool with_bias)
-      : weight(vector_parameter<S>(width)), eps(S(epsilon)) {
-    if (with_bias) bias = vector_parameter<S>(width);
+  constexpr NormCore(Index width, double epsilon, bool with_bias, NormKind of = NormKind::layer)
+      : weight(vector_parameter<S>(width)), eps(S(epsilon)), kind(of) {
+    if (with_bias && kind == NormKind::layer) bias = vector_parameter<S>(width);
   }
   constexpr bool exists() const { return weight.exists(); }
   template <class Self, class F>
@@ -31,8 +35,14 @@ struct NormCore {
   }
   // Rows x to rows y, which may be x.
   void operator()(const Rows<const S>& x, const Rows<S>& y) const {
-    kernels::layer_norm<S>({x.data, x.stride, y.data, y.stride, x.count, weight.rows, weight.vector(),
-                            bias.exists() ? bias.vector() : nullptr, eps});
+    const kernels::NormRows<S> call{x.data,  x.stride,    y.data,          y.stride,
+                                    x.count, weight.rows, weight.vector(), bias.exists() ? bias.vector() : nullptr,
+                                    eps};
+    if constexpr (Options) {
+      if (kind == NormKind::rms) return kernels::rms_norm<S>(call);
+      if (kind == NormKind::rms_plus_one) return kernels::rms_norm<S, true>(call);
+    }
+    kernels::layer_norm<S>(call);
   }
   // The threads of a block divide the rows and are in step afterwards.
   template <class Trace>
@@ -42,16 +52,10 @@ struct NormCore {
   }
 };
 
-}  // namespace detail
-
-// nn.LayerNorm over rows of `width` values.
-template <class S>
-class LayerNorm : public Module<LayerNorm<S>, S> {
+// The calls of LayerNorm and RmsNorm.
+template <class Derived, class S>
+class NormModule : public Module<Derived, S> {
  public:
-  // Not loaded until vt::load, bind or init; values and fresh results come from `memory`.
-  explicit LayerNorm(Index width, double eps = 1e-5, bool bias = true, const Memory* memory = heap())
-      : Module<LayerNorm, S>(memory), norm_(width, eps, bias) {}
-
   // As Module's: bad_config, out_of_memory.
   Status check_config() const noexcept {
     if (norm_.exists()) return {};
@@ -62,15 +66,15 @@ class LayerNorm : public Module<LayerNorm<S>, S> {
   Status forward_into(Tensor<S>& y, Workspace&, const Sequences<S>& x) const noexcept {
     if (Status s = check_config(); s != Status::ok) return s;
     if (Status s = this->check_loaded(); s != Status::ok) return s;
-    if (Status s = detail::check_input(x, norm_.weight.rows, "the input's width must be the layer's"); s != Status::ok)
+    if (Status s = check_input(x, norm_.weight.rows, "the input's width must be the layer's"); s != Status::ok)
       return s;
     y.use(this->memory());
-    if (Status s = detail::check_overlap(y, x.rows() * x.width, x); s != Status::ok) return s;
+    if (Status s = check_overlap(y, x.rows() * x.width, x); s != Status::ok) return s;
     if (Status s = y.resize_like(x, x.width); s != Status::ok) return s;
     Team alone;
-    if (!x.contiguous()) detail::gather(alone, x, y.data());
-    const detail::Rows<S> out(y.data(), x.rows(), x.width);
-    norm_(x.contiguous() ? detail::Rows<const S>(x.data, x.rows(), x.width) : out, out);
+    if (!x.contiguous()) gather(alone, x, y.data());
+    const Rows<S> out(y.data(), x.rows(), x.width);
+    norm_(x.contiguous() ? Rows<const S>(x.data, x.rows(), x.width) : out, out);
     return {};
   }
 #if VITRINE_EXCEPTIONS
@@ -83,12 +87,27 @@ class LayerNorm : public Module<LayerNorm<S>, S> {
   }
 #endif
   template <class Self, class F>
-  static constexpr void visit_parameters(Self& self, detail::NamePath& path, F& visit) {
-    detail::NormCore<S>::parameters(self.norm_, path, visit);
+  static constexpr void visit_parameters(Self& self, NamePath& path, F& visit) {
+    NormCore<S>::parameters(self.norm_, path, visit);
   }
 
+ protected:
+  constexpr NormModule(const NormCore<S>& norm, const Memory* memory) noexcept
+      : Module<Derived, S>(memory), norm_(norm) {}
+
  private:
-  detail::NormCore<S> norm_;
+  NormCore<S> norm_;
+};
+
+}  // namespace detail
+
+// nn.LayerNorm over rows of `width` values.
+template <class S>
+class LayerNorm : public detail::NormModule<LayerNorm<S>, S> {
+ public:
+  // Not loaded until vt::load, bind or init; values and fresh results come from `memory`.
+  explicit LayerNorm(Index width, double eps = 1e-5, bool bias = true, const Memory* memory = heap())
+      : detail::NormModule<LayerNorm, S>({width, eps, bias}, memory) {}
 };
 
 }  // namespace vitrine::inline VITRINE_ABI

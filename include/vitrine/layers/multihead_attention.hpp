@@ -28,6 +28,8 @@ using CrossResult = Result<S, NoSuch<0>, typename K::template map<S, 1>>;
 
 template <class S, Dims D = Dims{}>
 class MultiheadAttention : public SizedModule<MultiheadAttention<S, D>, S, D> {
+  using Core = detail::AttentionCore<S, !D.fixed()>;
+
  public:
   // The last argument but one of a call.
   using Masks = AttentionMasks<S>;
@@ -39,6 +41,7 @@ class MultiheadAttention : public SizedModule<MultiheadAttention<S, D>, S, D> {
                                         const Memory* memory = detail::default_memory<D>()) noexcept
       : SizedModule<MultiheadAttention, S, D>(memory), core_(sized(config)) {
     detail::check_dims<D>();
+    if constexpr (!D.fixed()) core_.compute(memory);
   }
 
   // The configuration, fixed sizes filled in.
@@ -85,7 +88,7 @@ class MultiheadAttention : public SizedModule<MultiheadAttention<S, D>, S, D> {
 
   template <class Self, class F>
   static constexpr void visit_parameters(Self& self, detail::NamePath& path, F& visit) {
-    detail::AttentionCore<S>::parameters(self.core_, path, visit);
+    Core::parameters(self.core_, path, visit);
   }
 
  private:
@@ -135,6 +138,7 @@ class MultiheadAttention : public SizedModule<MultiheadAttention<S, D>, S, D> {
     p.attention.queries = detail::plan_rows(arena, shape.batch, shape.length, call.lengths);
     p.attention.keys = detail::plan_rows(arena, shape.batch, shape.memory_length, call.memory_lengths);
     core_.plan_queries(arena, rows, p.attention, call.traced);
+    core_.plan_positions(arena, 0, shape.length, p.attention);
     if (call.traced) p.shown = detail::TraceMaps<S>::plan(arena, rows, core_.heads, keys);
     p.attention.key_values = detail::KeyValues<S>::plan(arena, shape.batch, core_.layout(shape.memory_length));
     const Index widths[3] = {core_.embed, core_.kdim, core_.vdim};
@@ -229,7 +233,7 @@ class MultiheadAttention : public SizedModule<MultiheadAttention<S, D>, S, D> {
     });
   }
 
-  detail::AttentionCore<S> core_;
+  Core core_;
 };
 
 }  // namespace vitrine::inline VITRINE_ABI

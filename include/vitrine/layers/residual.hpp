@@ -1,6 +1,7 @@
 // The residual connection around a part f of a layer, and where it normalises. Internal.
-//   norm_first = false:  norm(x + f(x))      (Vaswani et al. 2017)
-//   norm_first = true:   x + f(norm(x))      (Xiong et al. 2020)
+//   norm_first = false:  norm(x + f(x))           (Vaswani et al. 2017)
+//   norm_first = true:   x + f(norm(x))           (Xiong et al. 2020)
+//   with branch norms:   x + norm'(f(norm(x)))    (Gemma 2)
 #pragma once
 #include <vitrine/run/lane.hpp>
 
@@ -29,5 +30,41 @@ struct Residual {
       block.copy(sum, to);
   }
 };
+
+// Fixed dimensions have no branch norms.
+struct NoNorm {
+  static constexpr bool exists() { return false; }
+  template <class... A>
+  constexpr void operator()(const A&...) const {}
+};
+// The norms of what each part of a layer adds.
+template <class Norm>
+struct BranchNorms {
+  Norm attention, feed_forward;
+};
+
+// The residual that a part's last product adds: x, unless a branch norm comes between.
+template <class S, class Norm>
+Rows<const S> unless(const Norm& norm, const Rows<S>& x) {
+  return norm.exists() ? Rows<const S>{} : Rows<const S>(x);
+}
+// sum = x + norm'(f), where f stands in the rows of the sum; nothing where there is no such norm: then f was added to x
+// by the product that made it.
+template <class S, class Trace, class Norm>
+void add_branch(const Lane<S, Trace>& block, const char* name, const Norm& norm, const Rows<S>& sum,
+                const std::type_identity_t<Rows<const S>>& x) {
+  if (!norm.exists()) return;
+  block.step(name, norm, sum, sum);
+  block.split([&](Index first, Index last) {
+    using V = simd<S>;
+    for (Index r = first; r < last; ++r)
+      for (Index i = 0; i < sum.width; i += V::lanes) {
+        S* const to = sum.data + r * sum.stride + i;
+        const Index left = sum.width - i;
+        store_head<S>(to, load_head<S>(x.data + r * x.stride + i, left) + load_head<S>(to, left), left);
+      }
+  });
+  block.wait();
+}
 
 }  // namespace vitrine::inline VITRINE_ABI::detail

@@ -34,7 +34,7 @@ class Decoder : public detail::DecoderCalls<Decoder<S, D>, S, D> {
   template <class, Dims>
   friend class DecodingSteps;
   friend detail::DecoderCalls<Decoder, S, D>;
-  using Core = detail::Stack<S, detail::DecoderLayerCore<S>, D>;
+  using Core = detail::Stack<S, detail::DecoderLayerCore<S, !D.fixed()>, D>;
   constexpr auto layers() const noexcept { return stack_.view(); }
 
   Core stack_;

@@ -34,13 +34,13 @@ class Encoder : public detail::EncoderCalls<Encoder<S, D>, S, D> {
   template <class>
   friend class CausalSteps;
   template <class>
-  friend class Gpt2;
+  friend class Causal;
   template <class>
   friend class TextEncoder;
   template <class>
   friend class Vit;
   friend detail::EncoderCalls<Encoder, S, D>;
-  using Core = detail::Stack<S, detail::EncoderLayerCore<S>, D>;
+  using Core = detail::Stack<S, detail::EncoderLayerCore<S, !D.fixed()>, D>;
   constexpr auto layers() const noexcept { return stack_.view(); }
 
   Core stack_;

@@ -59,7 +59,7 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
   // The decoder, without embeddings and logits.
   const Decoder<S>& decoder() const noexcept { return decoder_; }
   // The longest sequence of ids that has positions.
-  Index max_length() const noexcept { return source_positions_.rows - places_.offset; }
+  Index max_length() const noexcept { return most_ > 0 ? most_ : source_positions_.rows - places_.offset; }
   // As Module's: bad_config, out_of_memory.
   Status check_config() const noexcept {
     if (config_.vocab_size <= 0 || config_.d_model <= 0 || config_.max_position_embeddings <= 0)
@@ -116,7 +116,7 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
     own.output = static_cast<Tensor<S>&&>(logits);
     if (status != Status::ok) return status;
     own.output.use(this->memory());
-    status = detail::multiply_rows(workspace, output(), final_logits_bias_, result.hidden, own.output);
+    status = detail::project_logits(workspace, head(), result.hidden, own.output);
     if (status == Status::ok) detail::show(trace, "lm_head", own.output);
     return status;
   }
@@ -153,7 +153,11 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
   struct Kind {
     bool sinusoidal = false, embedding_norm = false;
     bool norm_first = false;   // in the layers, with a norm behind the last one
+    bool bias = true;          // of the layers
     Index more_positions = 0;  // rows that the table has besides max_position_embeddings
+    Index most_positions = 0;  // instead of a table: the layers know positions, of so many ids at most
+    double logits_factor = 1.0;
+    LayerOptions encoder = {}, decoder = {};
     detail::Places places = {};
     Block<S> (*sinusoids)(const Memory*, Index, Index, const detail::Places&) noexcept = marian_sinusoids;
   };
@@ -162,8 +166,10 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
         config_(c),
         computed_(kind.sinusoidal && !c.stored_positions),
         places_(kind.places),
-        encoder_(stack(c, kind, c.encoder_layers, c.encoder_attention_heads, c.encoder_ffn_dim), memory),
-        decoder_(stack(c, kind, c.decoder_layers, c.decoder_attention_heads, c.decoder_ffn_dim), memory) {
+        most_(kind.most_positions),
+        logits_factor_(S(kind.logits_factor)),
+        encoder_(encoder_stack(c, kind), memory),
+        decoder_(decoder_stack(c, kind), memory) {
     if (config_.decoder_vocab_size == Dynamic) config_.decoder_vocab_size = c.vocab_size;
     const Index positions = sizes::sum(c.max_position_embeddings, kind.more_positions);
     if (c.share_encoder_decoder_embeddings) {
@@ -177,7 +183,7 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
       final_logits_bias_ = detail::vector_parameter<S>(output_rows());
       final_logits_bias_.leading_ones = 1;
     }
-    source_positions_ = target_positions_ = plain_table(positions, c.d_model);
+    if (most_ == 0) source_positions_ = target_positions_ = plain_table(positions, c.d_model);
     if (computed_ && c.d_model > 0 && positions > 0)
       source_positions_.values = target_positions_.values = kind.sinusoids(memory, positions, c.d_model, kind.places);
     if (kind.embedding_norm) source_norm_ = target_norm_ = detail::NormCore<S>(c.d_model, c.layer_norm_eps, true);
@@ -187,15 +193,22 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
   template <class, Dims>
   friend class DecodingSteps;
 
-  static StackConfig stack(const Seq2SeqConfig& c, const Kind& kind, Index layers, Index heads, Index ffn) {
-    return {{.d_model = c.d_model,
-             .nhead = heads,
-             .dim_feedforward = ffn,
-             .activation = c.activation_function,
-             .layer_norm_eps = c.layer_norm_eps,
-             .norm_first = kind.norm_first},
-            layers,
-            kind.norm_first};
+  static LayerConfig layer(const Seq2SeqConfig& c, const Kind& kind) {
+    return {.d_model = c.d_model,
+            .activation = c.activation_function,
+            .layer_norm_eps = c.layer_norm_eps,
+            .norm_first = kind.norm_first,
+            .bias = kind.bias};
+  }
+  static StackConfig encoder_stack(const Seq2SeqConfig& c, const Kind& kind) {
+    LayerConfig own = layer(c, kind);
+    own.nhead = c.encoder_attention_heads, own.dim_feedforward = c.encoder_ffn_dim, own.options = kind.encoder;
+    return {own, c.encoder_layers, kind.norm_first};
+  }
+  static StackConfig decoder_stack(const Seq2SeqConfig& c, const Kind& kind) {
+    LayerConfig own = layer(c, kind);
+    own.nhead = c.decoder_attention_heads, own.dim_feedforward = c.decoder_ffn_dim, own.options = kind.decoder;
+    return {own, c.decoder_layers, kind.norm_first};
   }
   static Block<S> marian_sinusoids(const Memory* memory, Index positions, Index width, const detail::Places&) noexcept {
     return detail::sinusoid_table<S>(memory, positions, width, Sinusoid::halves);
@@ -210,16 +223,24 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
   }
   S factor() const { return config_.scale_embedding ? square_root(S(config_.d_model)) : S(1); }
   detail::TokenEmbedding<S> source_embedding() const {
-    return {shared_.exists() ? &shared_ : &source_table_, &source_positions_,
-            source_norm_.exists() ? &source_norm_ : nullptr, factor(), places_};
+    return embedding(source_table_, source_positions_, source_norm_);
   }
   detail::TokenEmbedding<S> target_embedding() const {
-    return {shared_.exists() ? &shared_ : &target_table_, &target_positions_,
-            target_norm_.exists() ? &target_norm_ : nullptr, factor(), places_};
+    return embedding(target_table_, target_positions_, target_norm_);
+  }
+  detail::TokenEmbedding<S> embedding(const Parameter<S>& table, const Parameter<S>& positions,
+                                      const detail::NormCore<S>& norm) const {
+    return {shared_.exists() ? &shared_ : &table,
+            positions.exists() ? &positions : nullptr,
+            norm.exists() ? &norm : nullptr,
+            factor(),
+            places_,
+            most_};
   }
   const Parameter<S>& output() const {
     return lm_head_.exists() ? lm_head_ : shared_.exists() ? shared_ : target_table_;
   }
+  detail::LogitsHead<S> head() const { return {&output(), &final_logits_bias_, logits_factor_}; }
   Status ready() const noexcept {
     if (Status s = check_config(); s != Status::ok) return s;
     return this->check_loaded();
@@ -228,6 +249,8 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
   Seq2SeqConfig config_;
   bool computed_;  // the positions are sinusoids that no file holds
   detail::Places places_;
+  Index most_;
+  S logits_factor_;
   Parameter<S> shared_, source_table_, target_table_, lm_head_, final_logits_bias_;
   Parameter<S> source_positions_, target_positions_;
   detail::NormCore<S> source_norm_, target_norm_;

@@ -85,7 +85,13 @@ struct Stack {
     config.num_layers = agree(D.num_layers, c.num_layers);
     if (c.final_norm)
       norm = typename Core::Norm(config.layer.d_model, c.final_norm_eps.value_or(c.layer.layer_norm_eps),
-                                 c.final_norm_bias.value_or(c.layer.bias));
+                                 c.final_norm_bias.value_or(c.layer.bias), c.layer.options.norm);
+    if constexpr (!D.fixed())
+      for (Index i = 0; i < layers.size(); ++i) {  // one set of frequencies, and one bias by distance, for all
+        auto& attention = layers.data()[i].self_attn;
+        attention.compute(memory, i > 0 ? &layers.data()[0].self_attn : nullptr);
+        if (i > 0) attention.extras.relative = {};
+      }
   }
   constexpr Layers<S, Core> view() const noexcept {
     return {layers.data(), layers.size(), config.num_layers, &config.layer, norm.exists() ? &norm : nullptr, true};

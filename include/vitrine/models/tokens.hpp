@@ -60,18 +60,21 @@ struct Places {
 // One side's embeddings, each step rounded.
 template <class S>
 struct TokenEmbedding {
-  const Parameter<S>*table = nullptr, *positions = nullptr;
-  const NormCore<S>* norm = nullptr;  // null: none
+  const Parameter<S>*table = nullptr, *positions = nullptr;  // positions null: the layers know them
+  const NormCore<S>* norm = nullptr;                         // null: none
   S factor = S(1);
   Places places = {};
+  Index most = 0;  // the longest sequence; 0: what the table of positions has
 
   Index width() const { return table->cols; }
-  Index longest() const { return positions->rows - places.offset; }
+  Index longest() const { return most > 0 ? most : positions->rows - places.offset; }
   void row(Index id, Index before, S* out) const {
     const Index columns = width();
     embed_row(*table, id, factor, out);
-    const S* position = positions->values.data() + places.row(id, before) * columns;
-    for (Index c = 0; c < columns; ++c) out[c] = out[c] + position[c];
+    if (positions != nullptr) {
+      const S* position = positions->values.data() + places.row(id, before) * columns;
+      for (Index c = 0; c < columns; ++c) out[c] = out[c] + position[c];
+    }
     const Rows<S> one(out, 1, columns);
     if (norm != nullptr) (*norm)(one, one);
   }
@@ -111,16 +114,54 @@ struct TokenEmbedding {
   }
 };
 
-// y (B, T, V) = x W^T + bias: logits from hidden states, W the output matrix or the tied embedding, and the like.
+// What follows the last layer: logits = cap(factor * hidden W^T + bias), W the output matrix or the tied embedding.
 template <class S>
-Status multiply_rows(Workspace& workspace, const Parameter<S>& weight, const Parameter<S>& bias, const Tensor<S>& x_of,
-                     Tensor<S>& y_of) noexcept {
-  const Index width = x_of.width();
-  const RowsWork<S> work{weight.rows, double(width) * double(weight.rows), {.depth = width}};
-  return run_rows(y_of, workspace, Sequences<S>(x_of), work, [&](auto& block, const auto& x, const auto& y) {
-    Operand<S> from(x);
-    block.linear(nullptr, from, {weight, bias}, y);
-  });
+struct LogitsHead {
+  const Parameter<S>* weight = nullptr;
+  const Parameter<S>* bias = nullptr;
+  S factor = S(1), softcap = S(0);
+
+  Index width() const { return weight->rows; }
+  RowsWork<S> work() const {
+    return {width(), double(weight->rows) * double(weight->cols), {.hidden = weight->cols, .depth = weight->cols}};
+  }
+  // Rows of a block. Does not wait.
+  template <class Trace>
+  void operator()(const Lane<S, Trace>& block, Rows<const S> hidden, const Rows<S>& logits) const {
+    if (factor != S(1)) {
+      const Rows<S> scaled = block.hidden(hidden.width);
+      block.split([&](Index first, Index last) {
+        for (Index r = first; r < last; ++r)
+          for (Index c = 0; c < hidden.width; ++c)
+            scaled.data[r * scaled.stride + c] = mul(hidden.data[r * hidden.stride + c], factor);
+      });
+      block.wait();
+      hidden = scaled;
+    }
+    Operand<S> from(hidden);
+    Affine<S> affine(*weight);
+    if (bias != nullptr && bias->exists()) affine.bias = bias->vector();
+    block.linear(nullptr, from, affine, logits);
+    if (softcap == S(0)) return;
+    block.wait();
+    block.split([&](Index first, Index last) {
+      for (Index r = first; r < last; ++r)
+        kernels::detail::cap_row(logits.data + r * logits.stride, logits.width, softcap, logits.width);
+    });
+  }
+};
+// Logits (B, T, V) of hidden states (B, T, E), in a call of their own.
+template <class S>
+Status project_logits(Workspace& workspace, const LogitsHead<S>& head, const Tensor<S>& hidden,
+                      Tensor<S>& logits) noexcept {
+  return run_rows(logits, workspace, Sequences<S>(hidden), head.work(),
+                  [&](auto& block, const auto& x, const auto& y) { head(block, x, y); });
+}
+// y (B, T, V) = x W^T + bias of each row.
+template <class S>
+Status multiply_rows(Workspace& workspace, const Parameter<S>& weight, const Parameter<S>& bias, const Tensor<S>& x,
+                     Tensor<S>& y) noexcept {
+  return project_logits(workspace, LogitsHead<S>{&weight, &bias}, x, y);
 }
 
 }  // namespace detail

@@ -27,6 +27,9 @@ struct AttentionCall {
   const Mask<S>* mask = nullptr;
   const S* head_scale = nullptr;  // one for each head
   S scale = S(1), softcap = S(0);
+  Index window = 0;                // a query sees the last `window` keys; 0: all
+  BiasView<S> position_bias = {};  // by distance: a step of 1 for a key, of -1 for a query
+  const S* rotary = nullptr;       // what turns rows at `past` and on: a row for each position
   MapSink<S> sink = {};
   kernels::ScoresAt scores_at = kernels::ScoresAt::masked;
 
@@ -60,6 +63,13 @@ kernels::AttentionHead<S> head_of(const AttentionCall<S>& call, Index b, Index h
     head.mask = row_mask(*call.mask, b, h, head.masked_keys());
   else
     head.mask.keys = head.masked_keys();
+  if (call.window > 0) {
+    if (!head.mask.is_causal) head.mask.offset = call.past;
+    const Index left = call.window - 1;
+    head.mask.left = head.mask.left < 0 || head.mask.left > left ? left : head.mask.left;
+  }
+  if (call.position_bias.data != nullptr)
+    head.mask.bias = &call.position_bias, head.mask.bias_at = h * call.position_bias.stride[1];
   head.weights = call.sink.place(call.sink.weights, b, h);
   head.scores = call.sink.place(call.sink.scores, b, h);
   head.scores_at = call.scores_at;

@@ -44,7 +44,8 @@ struct DecoderPlan {
     self.key_values = KeyValues<S>::plan(arena, shape.batch, core.self_attn.layout(shape.length));
     cross.key_values = KeyValues<S>::plan(arena, shape.batch, core.cross_attn.layout(shape.memory_length));
     core.self_attn.plan_queries(arena, rows, self, call.traced);
-    cross.query = self.query, cross.context = self.context, cross.heads = self.heads;
+    cross.query = self.query, cross.context = self.context, cross.heads = self.heads, cross.group = self.group;
+    core.self_attn.plan_positions(arena, 0, shape.length, self);
     if (call.gather[1]) p.gathered = arena.take<S>(call.gathered(1), core.config.d_model);
     if (call.traced) p.shown = TraceMaps<S>::plan(arena, rows, self.heads, longest);
     auto sizes = core.sizes(longest);

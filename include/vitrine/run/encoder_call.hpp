@@ -78,6 +78,7 @@ struct EncoderPlan {
     AttentionCall<S>& attention = p.attention;
     attention.queries = attention.keys = plan_rows(arena, batch, length, call.lengths);
     core.self_attn.plan_queries(arena, rows, attention, call.traced);
+    core.self_attn.plan_positions(arena, 0, length, attention);
     if (call.traced) p.shown = TraceMaps<S>::plan(arena, rows, core.self_attn.heads, length);
     attention.key_values = KeyValues<S>::plan(arena, batch, core.self_attn.layout(length));
     auto sizes = core.sizes(length);

@@ -5,6 +5,7 @@
 #include <vector>
 #include <vitrine/generate/generation_config.hpp>
 #include <vitrine/generate/hypothesis.hpp>
+#include <vitrine/generate/sampling.hpp>
 #include <vitrine/generate/scores.hpp>
 
 #if VITRINE_EXCEPTIONS
@@ -45,6 +46,8 @@ std::vector<std::vector<Found<S>>> greedy(Steps& steps, const SearchTask& task, 
   std::vector<std::vector<Index>> sequences(count, {start.begin(), start.end()});
   std::vector<Index> running(count), ids(count, start.back()), stay;
   std::vector<S> original;  // logits before the rules
+  std::vector<Sampler<S>> samplers;
+  for (Index b = 0; config.do_sample && b < sources; ++b) samplers.emplace_back(config, b);
   for (std::size_t i = 0; i < running.size(); ++i) running[i] = Index(i);
 
   R step;
@@ -60,13 +63,15 @@ std::vector<std::vector<Found<S>>> greedy(Steps& steps, const SearchTask& task, 
       check_logits(norm);
       original.assign(logits, logits + vocab);
       apply_rules<S>(config, sequences[source], prompt, {logits, std::size_t(vocab)});
-      const Index id = argmax(logits, vocab);
+      const std::span<S> scores(logits, std::size_t(vocab));
+      const Index id = config.do_sample ? samplers[source].choose(scores) : argmax(logits, vocab);
       sequences[source].push_back(id);
       Found<S>& one = found[source][0];
       one.log_probs.push_back(norm(original[std::size_t(id)]));
       one.score += one.log_probs.back();
       one.rows.push_back(Index(i));
-      if (!config.is_end(id) && Index(sequences[source].size()) < limit) stay.push_back(Index(i));
+      const bool wanted = !config.streamer || config.streamer(Index(source), id);
+      if (wanted && !config.is_end(id) && Index(sequences[source].size()) < limit) stay.push_back(Index(i));
     }
     if (stay.size() < running.size() && !stay.empty()) throw_if_failed(steps.reorder(stay));
     ids.clear();

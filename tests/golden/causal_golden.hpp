@@ -1,5 +1,5 @@
-// Golden cases of Gpt2: logits, all maps, what generate finds after the first row of ids, and what teacher forcing says
-// of that, where no rule of the search changes the score of what it finds.
+// Golden cases of Causal models (GPT-2, Llama, ...): logits, all maps, what generate finds after the first row of ids,
+// and what teacher forcing says of that, where no rule of the search changes the score of what it finds.
 #pragma once
 #include <cmath>
 #include <filesystem>
@@ -14,11 +14,13 @@
 namespace golden {
 
 template <class M>
-void run_gpt2_case(const std::filesystem::path& folder, const vt::SafeTensors& file, Report& report) {
+void run_causal_case(const std::filesystem::path& folder, const vt::SafeTensors& file, Report& report) {
   using S = typename M::Scalar;
   const M model = vt::load_model<M>(folder);
   const vt::TensorView& view = file.at("input.input_ids");
-  const auto ids = view.to_vector<Index>(), mask = file.at("input.attention_mask").to_vector<Index>();
+  const auto ids = view.to_vector<Index>();
+  const vt::TensorView* const padding = file.find("input.attention_mask");
+  const auto mask = padding != nullptr ? padding->to_vector<Index>() : std::vector<Index>(ids.size(), 1);
   const Index batch = view.shape[0], length = view.shape[1];
   const auto result =
       model(vt::Tokens(ids.data(), batch, length), {.mask = vt::from_hf_attention_mask(mask.data(), batch, length)});

@@ -1,0 +1,32 @@
+// Rotary positions (Su et al. 2021): each pair of values of a head is turned by an angle that grows with the position.
+//
+//   (a, b) -> (a cos - b sin, b cos + a sin)       pairs are (i, i + dim / 2) or (2 i, 2 i + 1)
+#pragma once
+#include <vitrine/core/simd.hpp>
+
+namespace vitrine::inline VITRINE_ABI::kernels {
+
+// Turns the first 2 * half values of x in place, value i with value half + i. cos, sin: `half` values of the position.
+// Rounding: two products and a sum, each rounded. Touches no other byte.
+template <class S>
+void rotate_halves(S* x, Index half, const S* cos, const S* sin) {
+  using V = simd<S>;
+  for (Index i = 0; i < half; i += V::lanes) {
+    const Index left = half - i;
+    const auto a = load_head<S>(x + i, left), b = load_head<S>(x + half + i, left);
+    const auto c = load_head<S>(cos + i, left), s = load_head<S>(sin + i, left);
+    store_head<S>(x + i, V::mul(a, c) - V::mul(b, s), left);
+    store_head<S>(x + half + i, V::mul(b, c) + V::mul(a, s), left);
+  }
+}
+// The same of neighbours: value 2 i with value 2 i + 1.
+template <class S>
+void rotate_neighbours(S* x, Index half, const S* cos, const S* sin) {
+  for (Index i = 0; i < half; ++i) {
+    const S a = x[2 * i], b = x[2 * i + 1];
+    x[2 * i] = mul(a, cos[i]) - mul(b, sin[i]);
+    x[2 * i + 1] = mul(b, cos[i]) + mul(a, sin[i]);
+  }
+}
+
+}  // namespace vitrine::inline VITRINE_ABI::kernels
