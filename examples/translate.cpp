@@ -125,11 +125,14 @@ class Translation final : public corpus::Job {
     if (!options_.score.empty()) score_given(batch, maps.get(), !options_.drop_end, found);
     for (std::size_t b = 0; b < batch.lines.size(); ++b) {
       const corpus::Line& line = batch.pool.sources[batch.lines[b]];
-      const auto target = folder_.reader().tokens(targets[b]);
+      std::vector<std::string> given;  // as a target's line names them
+      if (!batch.pool.targets.empty()) given = batch.pool.targets[batch.lines[b]].tokens;
+      auto target = given.empty() ? folder_.reader().tokens(targets[b]) : given;
+      target.resize(targets[b].size());
       const auto& log_probs = found[b].log_probs;
       const double score =
           options_.score.empty() ? double(found[b].score) : std::accumulate(log_probs.begin(), log_probs.end(), 0.0);
-      Output one{line.number, found[b].ids, score, log_probs, ""};
+      Output one{line.number, found[b].ids, score, log_probs, "", std::move(given)};
       if (aligned)
         one.alignment = alignment(options_, maps->result.cross_attn[head_.layer].matrix(Index(b), head_.head),
                                   line.tokens, target, ended(targets[b]), ended(line.ids));

@@ -21,6 +21,7 @@ struct Output {
   double score = 0;
   std::vector<float> log_probs = {};
   std::string alignment = {};
+  std::vector<std::string> tokens = {};  // as a given target's line names them
 };
 
 // The links or weights of a map, by --alignments and --merge-words. ended: the last row made the end mark.
@@ -62,7 +63,8 @@ inline std::string as_text(const Options& o, const vt::corpus::Reader& reader, c
 }
 
 inline std::string as_json(const Options& o, const vt::corpus::Reader& reader, const Output& one) {
-  nlohmann::json object = {{"ids", one.ids}, {"tokens", reader.tokens(one.ids)}, {"score", one.score}};
+  nlohmann::json object = {
+      {"ids", one.ids}, {"tokens", one.tokens.empty() ? reader.tokens(one.ids) : one.tokens}, {"score", one.score}};
   if (!o.alignments.empty()) object["alignment"] = one.alignment;
   if (o.word_scores) {
     object["word_scores"] = nlohmann::json::array();
