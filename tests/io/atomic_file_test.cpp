@@ -340,3 +340,32 @@ TEST_CASE("what a killed writer left is removed, what a living one or somebody e
   first.commit();
   CHECK(read_text(scratch / "b") == "first");
 }
+
+TEST_CASE("a link to nothing is followed: the file is made where it leads") {
+  const Scratch scratch;
+  std::filesystem::create_directory(scratch / "elsewhere");
+  std::filesystem::create_symlink("elsewhere/second", scratch / "first");
+  std::filesystem::create_symlink("file", scratch / "elsewhere" / "second");
+  {
+    vitrine::AtomicFile file(scratch / "first");
+    file.write("content");
+    file.commit();
+  }
+  CHECK(std::filesystem::is_symlink(scratch / "first"));
+  CHECK(read_text(scratch / "elsewhere" / "file") == "content");
+  std::filesystem::create_symlink("circle", scratch / "circle");
+  CHECK(error_of([&] { vitrine::AtomicFile(scratch / "circle"); }) == "file_not_created");
+}
+
+TEST_CASE("every name that the file system takes is taken, a longer one is refused before the work") {
+  const Scratch scratch;
+  for (const std::size_t size : {std::size_t(200), std::size_t(238), std::size_t(239), std::size_t(255)}) {
+    const std::string name(size, 'n');
+    vitrine::AtomicFile file(scratch / name);
+    file.write("content");
+    file.commit();
+    CHECK(read_text(scratch / name) == "content");
+  }
+  CHECK(scratch.files() == 4);
+  CHECK(error_of([&] { vitrine::AtomicFile(scratch / std::string(256, 'n')); }) == "file_not_created");
+}

@@ -39,7 +39,7 @@ wait $running || status=$?
 check "SIGTERM asks for another try" [ $status = 75 ]
 check "and says where it is" says "the same command goes on"
 done_before=$(sed -n 's/.*"end_line": \([0-9]*\).*/\1/p' "$out/part-00000.checkpoint")
-check "a checkpoint in the middle: $done_before" [ "$done_before" -gt 0 ] && [ "$done_before" -lt 1200 ]
+check "a checkpoint in the middle: $done_before" test "$done_before" -gt 0 -a "$done_before" -lt 1200
 check "not finished, not merged" refuses
 shard 0/1
 check "the rest makes one run" cmp -s <(program --merge "$out") "$scratch/whole"

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -56,7 +57,7 @@ class AtomicFile {
 
   std::filesystem::path path_, temporary_;  // temporary_: empty if there is none to remove
   std::vector<std::byte> buffer_;
-  std::size_t size_ = 0;
+  std::size_t size_ = 0, name_limit_ = 255;
   bool direct_ = false, nameless_ = false;
 #if VITRINE_POSIX_FILES
   template <class Make>
@@ -97,6 +98,18 @@ inline bool remove_abandoned(const std::filesystem::path& name) noexcept {
   return removed;
 }
 
+/// What a symbolic link leads to in the end, also where nothing is there yet; empty for a circle.
+inline std::filesystem::path followed(std::filesystem::path path) {
+  std::error_code failed;
+  for (int links = 0; links < 40; ++links) {
+    if (!std::filesystem::is_symlink(path, failed)) return path;
+    const std::filesystem::path next = std::filesystem::read_symlink(path, failed);
+    if (failed) return path;
+    path = next.is_absolute() ? next : path.parent_path() / next;
+  }
+  return {};
+}
+
 }  // namespace detail
 
 // The first of PATH.vitrine-0.tmp, ...-1.tmp, ... that no living writer uses; make(name) creates it or sets errno. So
@@ -104,8 +117,11 @@ inline bool remove_abandoned(const std::filesystem::path& name) noexcept {
 template <class Make>
 bool AtomicFile::make_temporary(Make make) {
   for (int number = 0; number < 1000; ++number) {
-    std::filesystem::path name = path_;
-    name += detail::concat(".vitrine-", number, ".tmp");
+    const std::string suffix = detail::concat(".vitrine-", number, ".tmp");
+    std::string base = path_.filename().string();
+    if (base.size() + suffix.size() > name_limit_)  // a name that is allowed must not fail for ours being longer
+      base = base.substr(0, name_limit_ / 2) + "-" + std::to_string(std::hash<std::string>()(base));
+    std::filesystem::path name = path_.parent_path() / (base + suffix);
     do {
       if (make(name.c_str())) {
         temporary_ = std::move(name);
@@ -127,9 +143,15 @@ inline AtomicFile::AtomicFile(const std::filesystem::path& path) : path_(path) {
     if (file_ < 0) fail(LoadError::file_not_created, "cannot write to it", errno);
     return;
   }
-  std::error_code failed;
-  if (std::filesystem::is_symlink(path_, failed)) path_ = std::filesystem::weakly_canonical(path, failed);
-  if (path_.empty()) fail(LoadError::file_not_created, "cannot follow this link", ELOOP);
+  path_ = detail::followed(path);
+  if (path_.empty()) {
+    path_ = path;
+    fail(LoadError::file_not_created, "cannot follow this link", ELOOP);
+  }
+  if (const long limit = ::pathconf(folder().c_str(), _PC_NAME_MAX); limit > 0)
+    name_limit_ = static_cast<std::size_t>(limit);
+  if (path_.filename().string().size() > name_limit_)
+    fail(LoadError::file_not_created, "cannot create it", ENAMETOOLONG);
   if (exists && ::access(path_.c_str(), W_OK) != 0) fail(LoadError::file_not_created, "cannot replace it", errno);
 #ifdef O_TMPFILE  // without a name until commit(), so that a killed process leaves nothing behind
   if (::access("/proc/self/fd", X_OK) == 0) file_ = ::open(folder().c_str(), O_WRONLY | O_TMPFILE | O_CLOEXEC, 0666);

@@ -1,0 +1,69 @@
+"""examples/python/ray_score.py on a local cluster: every line once, in order, the bytes of one run, also when a worker is killed.
+
+    python3 tests/python/test_ray_score.py build/examples/score_heads        (needs ray[data]; exits with 77 without it)
+"""
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+try:
+    import ray  # noqa: F401
+except ImportError:
+    print("skipped: ray is missing (pip install 'ray[data]')")
+    sys.exit(77)
+
+root = pathlib.Path(__file__).resolve().parents[2]
+model = str(root / "examples/models/g2p")
+options = ["--score", "coverage,entropy", "--mean"]
+
+
+def parent_of_a_scorer(program):
+    """The worker of Ray whose score_heads has computed something."""
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            command = (entry / "cmdline").read_bytes().split(b"\0")
+            status = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if command[0] == program.encode() and b"--threads" in command and int(status[11]) > 5:  # utime, in 1/100 s
+            return int(status[1])
+    return None
+
+
+def kill_one(program, killed):
+    for _ in range(2400):
+        worker = parent_of_a_scorer(program)
+        if worker is not None:
+            os.kill(worker, signal.SIGKILL)
+            killed.append(worker)
+            return
+        time.sleep(0.05)
+
+
+def main():
+    program = str(pathlib.Path(sys.argv[1]).resolve())
+    with tempfile.TemporaryDirectory() as folder:
+        pool, whole, output = (os.path.join(folder, name) for name in ("pool.txt", "whole.csv", "rows.csv"))
+        words = [line.split("\t")[0] for line in (root / "examples/models/g2p/words.tsv").read_text().splitlines()]
+        pathlib.Path(pool).write_text("".join(word + "\n" for word in words * 20) + "\nb4d\n\u2028\n")
+        with open(pool) as stdin, open(whole, "w") as stdout:
+            subprocess.run([program, "--model", model, "--quiet", *options], stdin=stdin, stdout=stdout, stderr=subprocess.DEVNULL)
+        killed = []
+        killer = threading.Thread(target=kill_one, args=(program, killed))
+        killer.start()
+        subprocess.run([sys.executable, str(root / "examples/python/ray_score.py"), "--program", program, "--model", model, "--actors",
+                        "2", "--batch", "500", pool, output, *options], check=True, env={**os.environ, "RAY_DEDUP_LOGS": "0"})
+        killer.join()
+        rows, expected = pathlib.Path(output).read_bytes(), pathlib.Path(whole).read_bytes()
+        assert killed, "no worker was killed"
+        assert rows == expected, f"{rows.count(10)} rows differ from {expected.count(10)}"
+        print(f"figure: Ray {ray.__version__}: {rows.count(10) - 1} lines by 2 actors, worker {killed[0]} killed: the bytes of one run")
+
+
+if __name__ == "__main__":
+    main()
