@@ -138,6 +138,7 @@ cases = {
     "llama by file": of("llama2", "llama", {"tokenizer_class": "LlamaTokenizer"}),
     "llama, legacy": of("llama2", "llama", {"tokenizer_class": "LlamaTokenizerFast", "legacy": True}),
     "llama without a blank": of("llama2", "llama", {"tokenizer_class": "LlamaTokenizer", "add_prefix_space": False}),
+    "mistral by file": of("llama2", "mistral", {"tokenizer_class": "LlamaTokenizer"}),
     "llama3 named llama": of("llama3", "llama", {"tokenizer_class": "LlamaTokenizer"}),
     "llama3 as it is": of("llama3", "llama", {"tokenizer_class": "PreTrainedTokenizerFast"}),
     "qwen2 by file": of("qwen2", "qwen2", {"tokenizer_class": "Qwen2Tokenizer"}),

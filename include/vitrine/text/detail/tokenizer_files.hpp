@@ -161,6 +161,9 @@ inline void TokenizerFiles::find_class() {
            : has("vocab.txt")  ? "BertTokenizer"
            : has("merges.txt") ? "GPT2Tokenizer"
                                : "";
+  // Of these Transformers takes the tokenizer.json as it is, whatever class a folder names.
+  for (const char* as_it_is : {"mistral", "mixtral", "ministral"})
+    if (type == as_it_is) name.clear();
   // Folders of Llama 3 and its like name Llama 2's class.
   if (name == "LlamaTokenizer" && file_.contains("pre_tokenizer") &&
       file_.at("pre_tokenizer").dump().find("\"ByteLevel\"") != std::string::npos)
