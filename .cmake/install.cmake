@@ -18,6 +18,16 @@ install(FILES "${CMAKE_CURRENT_BINARY_DIR}/vitrine-config.cmake"
               .cmake/dependencies.cmake
         DESTINATION "${vitrine_package_dir}")
 
+# Licence, pages, and the programs that are built, under names of their own.
+install(FILES LICENSE README.md CHANGELOG.md DESTINATION "${CMAKE_INSTALL_DOCDIR}")
+install(DIRECTORY examples/ DESTINATION "${CMAKE_INSTALL_DOCDIR}/examples" FILES_MATCHING PATTERN "*.md" PATTERN "*.png" PATTERN "*.svg"
+        PATTERN embedded/build EXCLUDE PATTERN models EXCLUDE)
+foreach(program IN ITEMS align choose inspect score_heads sentence_similarity translate)
+  if(TARGET ${program})
+    install(PROGRAMS "$<TARGET_FILE:${program}>" DESTINATION "${CMAKE_INSTALL_BINDIR}" RENAME "vitrine-${program}" OPTIONAL)
+  endif()
+endforeach()
+
 # pkg-config knows no AUTO: the file carries OpenMP's flags when ON was asked for, and its refusal when OFF was.
 set(vitrine_pc_dir "${CMAKE_INSTALL_DATADIR}/pkgconfig")
 file(RELATIVE_PATH VITRINE_PC_TO_PREFIX "/${vitrine_pc_dir}" "/")

@@ -55,8 +55,8 @@ struct Direction {
                    links[k] = inspect::hard_links(scored.result.cross_attn[head.layer].matrix(b, head.head),
                                                   words(target.ids), words(source.ids));
                    if (merged)
-                     links[k] = inspect::merge_links(links[k], inspect::words_of(target.tokens),
-                                                     inspect::words_of(source.tokens));
+                     links[k] = inspect::merge_links(links[k], translate::words_of(folder.reader(), target.tokens),
+                                                     translate::words_of(folder.reader(), source.tokens));
                  });
     return links;
   }

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <vector>
 #include <vitrine/corpus/loop.hpp>
+#include <vitrine/inspect/words.hpp>
 
 #include "letter_alignment.hpp"
 #include "seq2seq_folder.hpp"
@@ -25,6 +26,12 @@ struct Head {
     return selection;
   }
 };
+
+// The words that tokens make: by the tokenizer's own marks, or by what marks the tokens of a JSON line have.
+inline vt::inspect::Words words_of(const vt::corpus::Reader& reader, const std::vector<std::string>& tokens) {
+  const auto marks = reader.subwords();
+  return marks ? vt::inspect::words_of(tokens, *marks) : vt::inspect::words_of(tokens);
+}
 
 // The head whose rows have the largest weights on the first 32 lines as they stand in the input, with these targets or,
 // without any, what greedy search finds; end marks left out. `largest`: their mean.
@@ -61,8 +68,8 @@ inline Head surest_head(Seq2SeqFolder& folder, const std::vector<vt::corpus::Lin
 inline Head aligning_head(Seq2SeqFolder& folder, const std::filesystem::path& path, const vt::corpus::Pool& pool,
                           bool quiet) {
   std::error_code failed;
-  if (std::filesystem::exists(path / "words.tsv", failed) && folder.reader().vocabulary()) {
-    const auto measured = letters::measure(folder.model(), folder.workspace(), *folder.reader().vocabulary(),
+  if (std::filesystem::exists(path / "words.tsv", failed) && folder.reader().subwords() == vt::Subwords::none) {
+    const auto measured = letters::measure(folder.model(), folder.workspace(), vt::Vocabulary(path / "vocab.json"),
                                            folder.config(), letters::read_pairs(path / "words.tsv"));
     const letters::HeadMeasure best = measured.best();
     if (!quiet)

@@ -99,8 +99,7 @@ class OneStack : public Model {
  public:
   OneStack(const std::filesystem::path& folder, const Asked& asked, const char* kind)
       : model_(vt::load_model<M>(folder)),
-        reader_(folder, {.model_type = M::model_type,
-                         .json = asked.json,
+        reader_(folder, {.json = asked.json,
                          .longest = model_.max_length(),
                          .source_ids = model_.vocab_size(),
                          .target_ids = model_.vocab_size()}),

@@ -9,6 +9,7 @@
 #include <vitrine/io/checkpoint.hpp>
 
 #include "letter_alignment.hpp"
+#include "option_table.hpp"
 
 namespace {
 
@@ -301,10 +302,14 @@ void run(const std::filesystem::path& folder) {
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count > 2) return std::cerr << "usage: mistakes [FOLDER]\n", 2;
-  std::cerr << vt::build_info().data() << '\n';
+  std::vector<std::string> folder;
+  OptionTable table("mistakes", "[FOLDER]", "What classic mistakes look like in numbers and, in FOLDER, in pictures.\n",
+                    "Exit: 0, or 2 for a folder that cannot be written.\n");
+  table.others(folder);
+  if (const auto status = table.parse(count, arguments)) return *status;
+  if (folder.size() > 1) return table.wrong("one folder at most");
   try {
-    run(count == 2 ? arguments[1] : "");
+    run(folder.empty() ? "" : folder[0]);
   } catch (const std::exception& error) { return std::cerr << "mistakes: " << error.what() << '\n', 2; }
   return 0;
 }

@@ -6,17 +6,16 @@
 #include <string>
 
 #include "module_case.hpp"
+#include "option_table.hpp"
 
 namespace vt = vitrine;
 
 namespace {
 
-constexpr const char* usage =
-    "usage: run_module CASE.safetensors OUT.safetensors\n"
+constexpr const char* about =
     "Runs the PyTorch module whose configuration, parameters and inputs are in CASE (examples/python/vitrine.py "
     "writes\n"
-    "such files, examples/module_case.hpp says what is in them) and writes its output and attention maps to OUT.\n"
-    "Exit: 0, or 2 for bad usage or a file that cannot be read.\n";
+    "such files, examples/module_case.hpp says what is in them) and writes its output and attention maps to OUT.\n";
 
 template <class S>
 void run(const vt::SafeTensors& file, const char* out) {
@@ -29,22 +28,19 @@ void run(const vt::SafeTensors& file, const char* out) {
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count == 2 && (std::string(arguments[1]) == "--help" || std::string(arguments[1]) == "-h")) {
-    std::fputs(usage, stdout);
-    return 0;
-  }
-  std::fprintf(stderr, "%s\n", vt::build_info().data());
-  if (count != 3) {
-    std::fputs(usage, stderr);
-    return 2;
-  }
+  std::vector<std::string> files;
+  OptionTable table("run_module", "CASE.safetensors OUT.safetensors", about,
+                    "Exit: 0, or 2 for bad usage or a file that cannot be read.\n");
+  table.others(files);
+  if (const auto status = table.parse(count, arguments)) return *status;
+  if (files.size() != 2) return table.wrong("it takes a case and a file for its results");
   try {
-    const vt::SafeTensors file(arguments[1]);
+    const vt::SafeTensors file(files[0]);
     const auto scalar = file.metadata().find("scalar");
     if (scalar == file.metadata().end() || scalar->second == "float")
-      run<float>(file, arguments[2]);
+      run<float>(file, files[1].c_str());
     else if (scalar->second == "double")
-      run<double>(file, arguments[2]);
+      run<double>(file, files[1].c_str());
     else
       throw vt::Error(vt::LoadError::config_bad_value, file.file(), "its scalar is neither float nor double");
   } catch (const std::exception& error) {

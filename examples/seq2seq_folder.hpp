@@ -104,6 +104,11 @@ class Seq2SeqFolder {
                                   std::string(" more than the model's ") + std::to_string(model_->max_length()) +
                                   " positions" + (max_new_tokens > 0 ? "" : "; give --max-new-tokens"));
     if (g.eos_token_ids.empty()) file.fail(vitrine::LoadError::config_bad_value, "has no \"eos_token_id\"");
+    for (const Index end : g.eos_token_ids)
+      if (end < 0 || end >= model_->vocab_size())
+        file.fail(vitrine::LoadError::config_bad_value, "\"eos_token_id\" is " + std::to_string(end) +
+                                                            "; the model's ids are below " +
+                                                            std::to_string(model_->vocab_size()));
     vitrine::throw_if_failed(vitrine::check(g, model_->vocab_size()));
     return g;
   }

@@ -135,7 +135,8 @@ class Translation final : public corpus::Job {
       Output one{line.number, found[b].ids, score, log_probs, "", std::move(given)};
       if (aligned)
         one.alignment = alignment(options_, maps->result.cross_attn[head_.layer].matrix(Index(b), head_.head),
-                                  line.tokens, target, ended(targets[b]), ended(line.ids));
+                                  words_of(folder_.reader(), line.tokens), words_of(folder_.reader(), target),
+                                  ended(targets[b]), ended(line.ids));
       rows[batch.lines[b]] += formatted(options_, folder_.reader(), one);
       if (!mapped) continue;
       auto example =

@@ -25,17 +25,16 @@ struct Output {
 };
 
 // The links or weights of a map, by --alignments and --merge-words. ended: the last row made the end mark.
-inline std::string alignment(const Options& o, vt::MatrixView<float> map, const std::vector<std::string>& source,
-                             const std::vector<std::string>& target, bool ended, bool source_ended) {
+inline std::string alignment(const Options& o, vt::MatrixView<float> map, const inspect::Words& source,
+                             const inspect::Words& target, bool ended, bool source_ended) {
   const bool without_end = o.alignments == "pharaoh";
   const Index rows = map.rows() - (without_end && ended ? 1 : 0),
               columns = map.cols() - (without_end && source_ended ? 1 : 0);
-  const auto own = inspect::words_of(target), theirs = inspect::words_of(source);
   if (o.alignments == "soft")
-    return o.merge_words ? inspect::marian_soft(inspect::merge_words(map, own, theirs)) : inspect::marian_soft(map);
+    return o.merge_words ? inspect::marian_soft(inspect::merge_words(map, target, source)) : inspect::marian_soft(map);
   const auto links = o.threshold >= 0 ? inspect::threshold_links(map, o.threshold, rows, columns)
                                       : inspect::hard_links(map, rows, columns);
-  return inspect::pharaoh(o.merge_words ? inspect::merge_links(links, own, theirs) : links);
+  return inspect::pharaoh(o.merge_words ? inspect::merge_links(links, target, source) : links);
 }
 
 // A number in Marian's digits: log-probabilities of words are `fixed` with 5, scores `general` with 6.
