@@ -42,7 +42,7 @@ TEST_CASE("reader: lines of text, and what cannot be used") {
   CHECK(line.text == "aA");
   CHECK(line.number == 7);
   CHECK(reader.read_target({"bc  a"}, 0).ids == std::vector<vt::Index>{2, 1, 0});
-  CHECK(reader.read_target({"bc x"}, 0).error == "has no token \"x\"");
+  CHECK(reader.read_target({"bc x"}, 0).error == "vocab.json: has no token \"x\"");
   CHECK(reader.read({"aaaaaaaa"}, 0).error == "has 9 tokens; the model has room for 8");
   CHECK(reader.read({"a", true}, 0).error == "is longer than 1048576 bytes");
   CHECK(reader.read({"\xff"}, 0).error == "is not UTF-8");
@@ -52,7 +52,7 @@ TEST_CASE("reader: lines of text, and what cannot be used") {
 
 TEST_CASE("reader: a folder whose text is not read here says what to do") {
   const Scratch scratch;
-  CHECK_THROWS_WITH_AS(reader_of(scratch, false, 2, 2), doctest::Contains("has no vocab.json; tokenize outside"),
+  CHECK_THROWS_WITH_AS(reader_of(scratch, false, 2, 2), doctest::Contains("has no tokenizer.json); tokenize outside"),
                        vt::Error);
   scratch.write("vocab.json", R"({"</s>": 0, "a": 1})");
   scratch.write("merges.txt", "a b\n");
