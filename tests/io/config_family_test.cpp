@@ -51,6 +51,10 @@ TEST_CASE("Marian's and Bart's config.json") {
   CHECK(refusal("\"normalize_embedding\": true", "bart") == "no error");
   CHECK(refusal("\"add_final_layer_norm\": true", "bart") == "config_unsupported");
   CHECK(refusal("\"activation_function\": \"mish\"") == "config_unsupported");
+  for (const char* type : {"marian", "bart", "mbart", "m2m_100"})  // Transformers 5.23's masks see what comes then
+    CHECK(refusal("\"is_causal\": false", type) == "config_unsupported");
+  CHECK(error_of([&] { (void)vt::gpt2_config(config(R"({"is_causal": false})")); }) == "config_unsupported");
+  CHECK(error_of([&] { (void)vt::bert_config(config(R"({"is_causal": false})")); }) == "no error");
   CHECK(refusal("\"encoder_layers\": 0") == "config_bad_value");
   CHECK(refusal("\"encoder_layers\": 100000") == "config_bad_value");
   CHECK(refusal("\"decoder_ffn_dim\": \"wide\"") == "config_bad_value");

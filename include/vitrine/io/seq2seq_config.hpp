@@ -22,7 +22,8 @@ inline constexpr ConfigFamily marian_family = {"marian",
                                                 {"add_final_layer_norm", "false", "a norm behind the last layer"},
                                                 {"do_blenderbot_90_layernorm", "false", "Blenderbot's order of norms"},
                                                 {"static_position_embeddings", "true", "learned positions"},
-                                                {"normalize_embedding", "false", "a norm on the embeddings"}}};
+                                                {"normalize_embedding", "false", "a norm on the embeddings"},
+                                                {"is_causal", "true", "a decoder that sees what comes"}}};
 // Transformers' BartConfig. Its table of positions always has two more rows than extra_pos_embeddings need say.
 inline constexpr ConfigFamily bart_family = {"bart",
                                              "Bart",
@@ -33,7 +34,8 @@ inline constexpr ConfigFamily bart_family = {"bart",
                                               {"add_final_layer_norm", "false", "a norm behind the last layer"},
                                               {"do_blenderbot_90_layernorm", "false", "Blenderbot's order of norms"},
                                               {"static_position_embeddings", "false", "sinusoidal positions"},
-                                              {"normalize_embedding", "true", "embeddings without a norm"}}};
+                                              {"normalize_embedding", "true", "embeddings without a norm"},
+                                              {"is_causal", "true", "a decoder that sees what comes"}}};
 
 // Transformers' MBartConfig.
 inline constexpr ConfigFamily mbart_family = {"mbart",
@@ -44,13 +46,15 @@ inline constexpr ConfigFamily mbart_family = {"mbart",
                                               {{"normalize_before", "true", "layers with the norm last"},
                                                {"add_final_layer_norm", "true", "no norm behind the last layer"},
                                                {"static_position_embeddings", "false", "sinusoidal positions"},
-                                               {"normalize_embedding", "true", "embeddings without a norm"}}};
+                                               {"normalize_embedding", "true", "embeddings without a norm"},
+                                               {"is_causal", "true", "a decoder that sees what comes"}}};
 // Transformers' M2M100Config, NLLB's too.
 inline constexpr ConfigFamily m2m100_family = {"m2m_100",
                                                "M2M100",
                                                {{"num_attention_heads", "encoder_attention_heads"},
                                                 {"hidden_size", "d_model"},
-                                                {"num_hidden_layers", "encoder_layers"}}};
+                                                {"num_hidden_layers", "encoder_layers"}},
+                                               {{"is_causal", "true", "a decoder that sees what comes"}}};
 
 // ---- implementation
 

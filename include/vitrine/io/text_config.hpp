@@ -52,13 +52,14 @@ inline constexpr ConfigFamily distilbert_family = {
     {{"hidden_size", "dim"}, {"num_attention_heads", "n_heads"}, {"num_hidden_layers", "n_layers"}}};
 // Transformers' GPT2Config. (reorder_and_upcast_attn says in which precision and order scores are computed; here that
 // is always the model's own, with the scale before the mask.)
-inline constexpr ConfigFamily gpt2_family = {"gpt2",
-                                             "GPT2",
-                                             {{"hidden_size", "n_embd"},
-                                              {"max_position_embeddings", "n_positions"},
-                                              {"num_attention_heads", "n_head"},
-                                              {"num_hidden_layers", "n_layer"}},
-                                             {{"add_cross_attention", "false", "cross-attention"}}};
+inline constexpr ConfigFamily gpt2_family = {
+    "gpt2",
+    "GPT2",
+    {{"hidden_size", "n_embd"},
+     {"max_position_embeddings", "n_positions"},
+     {"num_attention_heads", "n_head"},
+     {"num_hidden_layers", "n_layer"}},
+    {{"add_cross_attention", "false", "cross-attention"}, {"is_causal", "true", "a decoder that sees what comes"}}};
 
 // ---- implementation
 

@@ -35,7 +35,7 @@ class PooledTextEncoder : public TextEncoder<S> {
     return {};
   }
 #if VITRINE_EXCEPTIONS
-  // The same with fresh results and scratch from memory(). Throws StatusError.
+  // The same with fresh results and scratch from memory(), as Transformers returns them. Throws StatusError.
   template <class K = DefaultKeep, class F = NoTrace>
   PooledTextEncoderResult<K, S> operator()(const Tokens& tokens, const Masks& masks = {}, const K& keep = {},
                                            F&& trace = {}) const {

@@ -32,12 +32,12 @@ text = {"vocab_size": 50, "hidden_size": 4, "num_hidden_layers": 2, "num_attenti
 seq2seq = {"vocab_size": 50, "max_position_embeddings": 16, "encoder_layers": 3, "decoder_layers": 2,
            "encoder_ffn_dim": 12, "decoder_ffn_dim": 12, "encoder_attention_heads": 1, "decoder_attention_heads": 1,
            "encoder_layerdrop": 0.9, "decoder_layerdrop": 0.9, "activation_function": "silu", "d_model": 8, "dropout": 0.5,
-           "attention_dropout": 0.5, "activation_dropout": 0.5, "classifier_dropout": 0.5, "decoder_start_token_id": 3,
+           "attention_dropout": 0.5, "activation_dropout": 0.5, "classifier_dropout": 0.5, "decoder_start_token_id": 3, "is_causal": False,
            "forced_eos_token_id": 3, "scale_embedding": False, "pad_token_id": 3, "is_decoder": True}
 vit = {**text, "image_size": 8, "patch_size": 8, "num_channels": 1, "qkv_bias": True, "encoder_stride": 4,
        "pooler_output_size": 5, "pooler_act": "relu", "head_dim": 4}
 # Keys that classes read besides their own.
-more = {"vit": ["head_dim"]}
+more = {"vit": ["head_dim"], "mbart": ["is_causal"], "m2m_100": ["is_causal"]}
 
 honoured = {"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act",
             "max_position_embeddings", "type_vocab_size", "layer_norm_eps", "embedding_size", "num_hidden_groups",
@@ -45,7 +45,7 @@ honoured = {"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_hea
             "encoder_attention_heads", "decoder_attention_heads", "activation_function", "d_model", "scale_embedding",
             "image_size", "patch_size", "num_channels", "qkv_bias", "pooler_output_size"}
 honoured_in = {"pad_token_id": {"roberta", "xlm_roberta", "m2m_100"}, "tie_word_embeddings": {"mbart", "m2m_100"}}
-refused = {"add_cross_attention", "pooler_act", "head_dim"}
+refused = {"add_cross_attention", "pooler_act", "head_dim", "is_causal"}
 refused_in = {"is_decoder": {"roberta", "xlm_roberta"}}
 
 
