@@ -1,5 +1,5 @@
 // run_module CASE.safetensors OUT.safetensors: runs a PyTorch module's forward on the inputs of a case and writes the
-// output and all attention maps. examples/python/vitrine.py writes such cases from live modules; module_case.hpp says
+// output and all attention maps. A case is a bug report; module_case.hpp says
 // what is in them. `__metadata__` "scalar" is "float" (or absent) or "double".
 #include <cstdio>
 #include <exception>
@@ -13,9 +13,8 @@ namespace vt = vitrine;
 namespace {
 
 constexpr const char* about =
-    "Runs the PyTorch module whose configuration, parameters and inputs are in CASE (examples/python/vitrine.py "
-    "writes\n"
-    "such files, examples/module_case.hpp says what is in them) and writes its output and attention maps to OUT.\n";
+    "Runs the PyTorch module whose configuration, parameters and inputs are in CASE (examples/module_case.hpp says what\n"
+    "is in it: a bug report in one file) and writes its output and attention maps to OUT.\n";
 
 template <class S>
 void run(const vt::SafeTensors& file, const char* out) {

@@ -399,7 +399,13 @@ NB_MODULE(_core, m) {
   m.def("make_layer", [](const std::string& kind, const std::string& config, bool is_double) {
     return PythonLayer{backend->layer(kind, config, is_double), is_double};
   });
-  m.def("load", [](const std::string& folder) { return PythonModel{unlocked([&] { return backend->load(folder); })}; });
+  m.def("load", [](const std::string& folder) {
+    return unlocked([&] {
+      PythonModel opened{backend->load(folder), {}, {}};
+      opened.text = open_text(folder, opened.why_no_text);
+      return opened;
+    });
+  });
   m.def("attention", &attention, nb::arg("operands"), nb::arg("mask").none(), nb::arg("scale"), nb::arg("softcap"),
         nb::arg("keep"), nb::arg("threads"));
   define_classes(m);

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import List, Tuple
 
-from . import _core
+from . import _core, inspect
 from ._core import Error
 from ._layers import (
     Decoder,
@@ -62,6 +62,7 @@ __all__ = [
     "from_torch_attn_mask",
     "from_torch_key_padding_mask",
     "from_torch_sdpa_mask",
+    "inspect",
     "key_lengths",
     "load",
     "model_types",

@@ -59,7 +59,7 @@ def _chosen(value: Any, name: str) -> Optional[np.ndarray]:
         return None
     if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
         value = (value,)
-    array = _arrays.indices(np.asarray(_listed(value, name), dtype=None), name)
+    array = _arrays.indices(list(_listed(value, name)), name)
     if array.ndim != 1:
         raise Error(f"{name} must be a list of whole numbers")
     return array

@@ -170,7 +170,8 @@ class Model:
                 raise Error(f"token_type_ids is {types.shape} and must be {ids.shape}")
         chosen = keep_of(keep, layers, heads, which)
         core = self._core.call(ids, lengths, target, types, mask, chosen, team(threads))
-        return Result(core, self._layout, (self, sources))
+        shown: Tuple[Any, ...] = (self, sources, ids.shape[1])
+        return Result(core, self._layout, shown if target is None else shown + (list(target),))
 
     def _texts(self, value: Any) -> List[Any]:
         """A target's sequences, those that were texts marked by their type (list)."""

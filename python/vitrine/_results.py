@@ -198,6 +198,68 @@ class Result:
             return self._all().output("pooled")[:, 0]
         raise AttributeError(f"this result has no {name}")
 
+    def _groups(self, tokens: Any, sequence: int) -> Any:
+        from .inspect import groups_of
+
+        batched = self._layout.batched
+        if batched and not 0 <= sequence < self.output.shape[0]:
+            raise _core.Error(f"there is no sequence {sequence} (got a batch of {self.output.shape[0]})")
+        source, target = self._sides(tokens, sequence)
+        decoder = self._layout.has_encoder or self.cross_attn is not None
+        members = [("decoder" if decoder else "self", self.self_attn), ("cross", self.cross_attn)]
+        sides = [(target, target), (target, source)]
+        encoder = self.encoder
+        if encoder is not None:
+            members.insert(0, ("encoder", encoder.self_attn))
+            sides.insert(0, (source, source))
+        return groups_of(members, sequence if batched else None, sides)
+
+    def _sides(self, tokens: Any, sequence: int) -> Tuple[Any, Any]:
+        """Names of the keys' side and of the queries' side; None: not known."""
+        if tokens is None and self._tokens is not None:
+            model, ids = self._tokens[0], self._tokens[1][sequence]
+            length = self._tokens[2]
+            names = model.tokens(ids) + ["" for _ in range(length - len(ids))]
+            target = None if len(self._tokens) < 4 else model.tokens(self._tokens[3][sequence], True)
+            return names, target if self._layout.has_encoder else names
+        if tokens is not None and len(tokens) == 2 and not any(isinstance(one, str) for one in tokens):
+            return tokens[0], tokens[1]
+        return tokens, tokens
+
+    def show(self, tokens: Any = None, sequence: int = 0, title: str = "attention") -> Any:
+        """An interactive page of the maps of one sequence, which Jupyter shows; `.save("maps.html")` writes it.
+
+        tokens: names of the rows, (source, target) where there are both; None: the model's own tokens, or positions.
+        """
+        from .inspect import picture
+
+        return picture(self, tokens, sequence, title)
+
+    def save(self, path: Any, tokens: Any = None, sequence: int = 0, title: str = "attention") -> None:
+        """Writes the page of `show`."""
+        self.show(tokens, sequence, title).save(path)
+
+    def _repr_html_(self) -> Optional[str]:
+        try:
+            page: str = self.show()._repr_html_()
+            return page
+        except _core.Error:
+            return None  # nothing to show: the text is
+
+    def to_bertviz(self, view: str = "head", tokens: Any = None, sequence: int = 0) -> str:
+        """JSON for BertViz's page, in its own schema; view: "head" or "model"."""
+        text: str = self.show(tokens, sequence).to_bertviz(view)
+        return text
+
+    def to_npz(self, path: Any) -> None:
+        """Writes output and maps: `output`, `self_attn/0`, ..., `cross_attn/0`, `encoder/self_attn/0`, ..."""
+        arrays: Dict[str, Any] = {"output": self.output}
+        for member in ("self_attn", "cross_attn", "encoder.self_attn"):
+            arrays.update(_named(member.replace(".", "/"), self._all().maps(member)))
+        if self.encoder is not None:
+            arrays["encoder/output"] = self.encoder.output
+        np.savez(path, **arrays)
+
     def __repr__(self) -> str:
         found = self._all()
         parts = [f"output {self.output.shape}"]
@@ -265,6 +327,38 @@ class Hypothesis:
         """By keep="scores", for each layer (H, T, S)."""
         return self._members.field("cross_attn", "scores")
 
+    def _groups(self, tokens: Any, sequence: int) -> Any:
+        from .inspect import groups_of
+
+        model = self._model
+        if tokens is not None:
+            source, target = tokens
+        elif model.kind == "seq2seq":
+            source, target = model.tokens(self.source_ids), model.tokens(self.ids, True)
+        else:
+            source = target = (model.tokens(self.source_ids) + model.tokens(self.ids))[:-1]
+        members = [("encoder", self.encoder_self_attn), ("decoder", self.self_attn), ("cross", self.cross_attn)]
+        if model.kind != "seq2seq":
+            members[1] = ("self", self.self_attn)
+        return groups_of(members, None, [(source, source), (target, target), (target, source)])
+
+    def show(self, tokens: Any = None, title: str = "attention") -> Any:
+        """An interactive page of the maps, which Jupyter shows; tokens: (source, target), None: the model's own."""
+        from .inspect import picture
+
+        return picture(self, tokens, 0, title)
+
+    def save(self, path: Any, tokens: Any = None, title: str = "attention") -> None:
+        """Writes the page of `show`."""
+        self.show(tokens, title).save(path)
+
+    def _repr_html_(self) -> Optional[str]:
+        try:
+            page: str = self.show()._repr_html_()
+            return page
+        except _core.Error:
+            return None
+
     def __repr__(self) -> str:
         return f"vitrine.Hypothesis(ids={self.ids}, score={self.score:.4g})"
 
@@ -277,6 +371,20 @@ class Layout(NamedTuple):
     has_encoder: bool = False
     logits: bool = False
     layers: Dict[str, int] = {}
+
+
+def _named(name: str, maps: Any) -> Dict[str, Array]:
+    """Arrays of a member by name, for files."""
+    found: Dict[str, Array] = {}
+    if isinstance(maps, np.ndarray):
+        found[name] = maps
+    elif isinstance(maps, (Statistics, Top)):
+        for field, array in zip(maps._fields, maps):
+            found[f"{name}/{field}"] = array
+    elif maps is not None:
+        for layer, one in enumerate(maps):
+            found.update(_named(f"{name}/{layer}", one))
+    return found
 
 
 def _always_tuple(maps: Any) -> Any:

