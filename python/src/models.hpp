@@ -5,9 +5,14 @@
 #include <set>
 #include <vitrine/generate/generate.hpp>
 #include <vitrine/io/checkpoint.hpp>
+#include <vitrine/models/albert.hpp>
 #include <vitrine/models/bert.hpp>
 #include <vitrine/models/distilbert.hpp>
 #include <vitrine/models/gpt2.hpp>
+#include <vitrine/models/m2m100.hpp>
+#include <vitrine/models/mbart.hpp>
+#include <vitrine/models/roberta.hpp>
+#include <vitrine/models/xlm_roberta.hpp>
 
 #include "layers.hpp"
 
@@ -16,8 +21,9 @@ namespace {
 
 template <class... M>
 struct List {};
-using Families = List<vt::Marian<float>, vt::Bart<float>, vt::MBart<float>, vt::M2M100<float>, vt::Bert<float>,
-                      vt::DistilBert<float>, vt::Roberta<float>, vt::XlmRoberta<float>, vt::Albert<float>, vt::Gpt2<float>>;
+using Families =
+    List<vt::Marian<float>, vt::Bart<float>, vt::MBart<float>, vt::M2M100<float>, vt::Bert<float>,
+         vt::DistilBert<float>, vt::Roberta<float>, vt::XlmRoberta<float>, vt::Albert<float>, vt::Gpt2<float>>;
 
 using K = AnyKeep;
 
@@ -227,7 +233,7 @@ class ModelOf : public Model {
   Workspaces workspaces_;
 };
 
-// Bert, DistilBert: one text in, its hidden states out.
+// Bert, DistilBert, ...: one text in, its hidden states out.
 template <class M>
 class EncoderModel : public ModelOf<M> {
  public:
@@ -239,8 +245,8 @@ class EncoderModel : public ModelOf<M> {
   }
 
  private:
-  using Own = std::conditional_t<std::is_base_of_v<vt::PooledTextEncoder<float>, M>,
-                                 vt::PooledTextEncoderResult<K, float>, vt::TextEncoderResult<K, float>>;
+  using Own = std::conditional_t<std::is_same_v<vt::PooledTextEncoder<float>, M>, vt::PooledTextEncoderResult<K, float>,
+                                 vt::TextEncoderResult<K, float>>;
   std::shared_ptr<Result> run(const ModelCall& call, const vt::Mask<float>& padding, vt::Workspace& workspace,
                               const AnyKeep& keep) const override {
     vt::TextEncoderMasks<float> masks{padding};
@@ -370,8 +376,10 @@ std::shared_ptr<Model> open_as(const std::string& folder) {
     return std::make_shared<Seq2SeqModel>(model, M::model_type, folder);
   else if constexpr (std::is_base_of_v<vt::Gpt2<float>, M>)
     return std::make_shared<CausalModel>(model, M::model_type, folder);
+  else if constexpr (std::is_base_of_v<vt::PooledTextEncoder<float>, M>)
+    return std::make_shared<EncoderModel<vt::PooledTextEncoder<float>>>(model, M::model_type);
   else
-    return std::make_shared<EncoderModel<M>>(model, M::model_type);
+    return std::make_shared<EncoderModel<vt::TextEncoder<float>>>(model, M::model_type);
 }
 
 template <class... M>

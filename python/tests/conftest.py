@@ -28,6 +28,20 @@ def _made(kind):
     if kind == "distilbert":
         config = dict(dim=48, n_layers=3, n_heads=4, hidden_dim=96, vocab_size=90, max_position_embeddings=64)
         return tf.DistilBertModel(tf.DistilBertConfig(**config, initializer_range=0.2))
+    if kind in ("roberta", "xlm-roberta"):
+        name = {"roberta": "Roberta", "xlm-roberta": "XLMRoberta"}[kind]
+        config = getattr(tf, name + "Config")(**ENCODER, max_position_embeddings=66, pad_token_id=1, type_vocab_size=1)
+        config.initializer_range = 0.2
+        return getattr(tf, name + "Model")(config)
+    if kind == "albert":
+        config = tf.AlbertConfig(**ENCODER, embedding_size=24, max_position_embeddings=64, initializer_range=0.2)
+        return tf.AlbertModel(config)
+    if kind == "mbart":
+        config = tf.MBartConfig(**seq2seq, decoder_start_token_id=2, bos_token_id=1, forced_eos_token_id=0)
+        return tf.MBartForConditionalGeneration(config)
+    if kind == "m2m_100":
+        config = tf.M2M100Config(**{**seq2seq, "pad_token_id": 1}, decoder_start_token_id=2, bos_token_id=3)
+        return tf.M2M100ForConditionalGeneration(config)
     config = tf.GPT2Config(n_embd=48, n_layer=3, n_head=4, vocab_size=90, n_positions=64, initializer_range=0.2)
     config.bos_token_id = config.eos_token_id = 0
     return tf.GPT2LMHeadModel(config)

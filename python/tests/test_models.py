@@ -8,8 +8,8 @@ import pytest
 import torch
 import vitrine
 
-SEQ2SEQ = ("marian", "bart")
-ENCODERS = ("bert", "distilbert")
+SEQ2SEQ = ("marian", "bart", "mbart", "m2m_100")
+ENCODERS = ("bert", "distilbert", "roberta", "xlm-roberta", "albert")
 
 
 def agree(ours, theirs, tolerance=3e-5):
@@ -31,13 +31,13 @@ KEEP = torch.tensor([[1] * 6, [1] * 4 + [0] * 2])
 @pytest.mark.parametrize("kind", ENCODERS)
 def test_encoders(pair, kind):
     both = pair(kind)
-    more = {} if kind == "distilbert" else {"token_type_ids": torch.tensor([[0, 0, 1, 1, 1, 0]] * 2)}
+    more = {} if kind not in ("bert", "albert") else {"token_type_ids": torch.tensor([[0, 0, 1, 1, 1, 0]] * 2)}
     with torch.no_grad():
         theirs = both.theirs(input_ids=IDS, attention_mask=KEEP, output_attentions=True, **more)
     ours = both.ours(IDS, attention_mask=KEEP, **more)
     agree(ours.last_hidden_state, theirs.last_hidden_state)
     agree_all(ours.attentions, theirs.attentions)
-    if kind == "bert":
+    if kind != "distilbert":
         agree(ours.pooler_output, theirs.pooler_output)
     with pytest.raises(vitrine.Error, match="which generates nothing"):
         both.ours.generate([[1, 2]])
