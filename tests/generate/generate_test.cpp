@@ -263,3 +263,24 @@ TEST_CASE("a prompt that is too long is what is blamed") {
   CHECK(vt::generate(model, workspace, std::span<const Index>(prompt).first(8), vt::GenerationConfig{})[0].ids.size() ==
         1);
 }
+
+TEST_CASE("what on_step throws ends a search before that step") {
+  const vt::Marian<float> model = random_model(3);
+  vt::Workspace workspace(vt::heap(), 1);
+  const vt::Tokens sources(ids, lengths);
+  for (const Index beams : {Index{1}, Index{3}}) {
+    vt::GenerationConfig g = options();
+    g.num_beams = beams, g.min_new_tokens = 10;
+    int steps = 0;
+    g.on_step = [&] { ++steps; };
+    const auto expected = vt::generate(model, workspace, sources, g);
+    CHECK(steps == 10);
+    g.on_step = [&] {
+      if (--steps == 6) throw steps;
+    };
+    CHECK_THROWS_AS((void)vt::generate(model, workspace, sources, g, vt::keep::weights), int);
+    CHECK(steps == 6);
+    g.on_step = {};  // the model and the workspace are as good as before
+    CHECK(vt::generate(model, workspace, sources, g)[1][0].ids == expected[1][0].ids);
+  }
+}
