@@ -96,9 +96,9 @@ class OwnBackend : public Backend {
     });
   }
   std::shared_ptr<Model> load(const std::string& folder) const override {
-    return guarded([&] { return std::make_shared<GuardedModel>(vitrine_python::load(folder, Families{})); });
+    return guarded([&] { return std::make_shared<GuardedModel>(vitrine_python::load(folder)); });
   }
-  std::vector<std::string> model_types() const override { return vitrine_python::model_types(Families{}); }
+  std::string model_types() const override { return vitrine_python::model_types(); }
   std::shared_ptr<Result> attention(const SdpaCall& call, bool is_double) const override {
     return guarded(
         [&] { return is_double ? run_attention<double>(call, workspaces_) : run_attention<float>(call, workspaces_); });

@@ -188,7 +188,7 @@ class Backend {
   // kind: MultiheadAttention, EncoderLayer, ...; config: JSON.
   virtual std::shared_ptr<Layer> layer(const std::string& kind, const std::string& config, bool is_double) const = 0;
   virtual std::shared_ptr<Model> load(const std::string& folder) const = 0;
-  virtual std::vector<std::string> model_types() const = 0;
+  virtual std::string model_types() const = 0;  // ", " between them
   virtual std::shared_ptr<Result> attention(const SdpaCall& call, bool is_double) const = 0;
 };
 

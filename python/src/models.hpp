@@ -1,29 +1,15 @@
 // Checkpoint folders: every family that vitrine opens, called, generated from, scored, and stepped through.
 //
-// A further family is one more type in Families; what it can do follows from what its class is.
+// Which there are, vt::find_model knows; what a family can do follows from what its class is.
 #pragma once
-#include <set>
 #include <vitrine/generate/generate.hpp>
 #include <vitrine/io/checkpoint.hpp>
-#include <vitrine/models/albert.hpp>
-#include <vitrine/models/bert.hpp>
-#include <vitrine/models/distilbert.hpp>
 #include <vitrine/models/gpt2.hpp>
-#include <vitrine/models/m2m100.hpp>
-#include <vitrine/models/mbart.hpp>
-#include <vitrine/models/roberta.hpp>
-#include <vitrine/models/xlm_roberta.hpp>
 
 #include "layers.hpp"
 
 namespace vitrine_python {
 namespace {
-
-template <class... M>
-struct List {};
-using Families =
-    List<vt::Marian<float>, vt::Bart<float>, vt::MBart<float>, vt::M2M100<float>, vt::Bert<float>,
-         vt::DistilBert<float>, vt::Roberta<float>, vt::XlmRoberta<float>, vt::Albert<float>, vt::Gpt2<float>>;
 
 using K = AnyKeep;
 
@@ -295,7 +281,7 @@ class GeneratingModel : public ModelOf<M> {
   vt::GenerationConfig generation_;
 };
 
-// Marian, Bart: a source and a target in, the target's logits out.
+// Marian, Bart, ...: a source and a target in, the target's logits out.
 class Seq2SeqModel : public GeneratingModel<vt::Seq2Seq<float>> {
  public:
   using GeneratingModel::GeneratingModel;
@@ -382,25 +368,23 @@ std::shared_ptr<Model> open_as(const std::string& folder) {
     return std::make_shared<EncoderModel<vt::TextEncoder<float>>>(model, M::model_type);
 }
 
-template <class... M>
-std::vector<std::string> model_types(List<M...>) {
-  return {M::model_type...};
-}
-// The model whose model_type the folder's config.json names.
-template <class... M>
-std::shared_ptr<Model> load(const std::string& folder, List<M...> families) {
-  const vt::ConfigFile file(std::filesystem::path(folder) / "config.json");
-  const std::string type = file.text("model_type", "");
+// The model of the class that the folder's config.json names.
+inline std::shared_ptr<Model> load(const std::string& folder) {
   std::shared_ptr<Model> found;
-  const auto open_if = [&]<class One>(std::type_identity<One>) {
-    if (!found && type == One::model_type) found = open_as<One>(folder);
-  };
-  (open_if(std::type_identity<M>{}), ...);
-  if (found) return found;
+  vt::find_model<float>(folder, [&]<class M>(std::type_identity<M>) {
+    if constexpr (std::is_same_v<vt::Vit<float>, M>)
+      throw std::invalid_argument("vitrine: " + folder + ": a model of images (vit) is opened by C++ only so far");
+    else
+      found = open_as<M>(folder);
+  });
+  return found;
+}
+// All model_types that are opened, ", " between them.
+inline std::string model_types() {
   std::string known;
-  for (const std::string& one : model_types(families)) known += (known.empty() ? "" : ", ") + one;
-  file.fail(vt::LoadError::config_unsupported,
-            "\"model_type\" is " + vt::detail::in_quotes(type) + ", none of those that vitrine opens: " + known);
+  const auto nothing = [](auto) {};
+  vt::detail::visit_class<float>("", nothing, known, vt::detail::KnownModels{});
+  return known;
 }
 
 }  // namespace

@@ -186,7 +186,7 @@ def test_what_load_refuses(pair, tmp_path):
     shutil.copytree(pair("bert").folder, folder)
     config = json.loads((folder / "config.json").read_text())
     for change, words in (
-        ({"model_type": "clip"}, "none of those that vitrine opens"),
+        ({"model_type": "clip", "architectures": None}, "none of marian"),
         ({"hidden_size": 50}, "hidden_size"),
         ({"is_decoder": True}, "is_decoder"),
     ):
