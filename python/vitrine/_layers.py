@@ -464,10 +464,10 @@ def from_torch(module: Any, dtype: Any = None) -> Any:
             "the module is in training mode; vitrine computes what it gives after module.eval(), without dropout",
             stacklevel=2,
         )
-    state = module.state_dict()
-    for name, value in state.items():
+    for name, value in module.state_dict().items():
         if value.is_meta:
             raise Error(f"{name} is on the meta device and has no values")
+    state = to_safetensors._completed(kind, config, module)
     if dtype is None:
         dtype = np.float64 if any(value.dtype == torch.float64 for value in state.values()) else np.float32
     made: Any = object.__new__(_CLASSES[kind])
