@@ -13,7 +13,8 @@ namespace vt = vitrine;
 namespace {
 
 constexpr const char* about =
-    "Runs the PyTorch module whose configuration, parameters and inputs are in CASE (examples/module_case.hpp says what\n"
+    "Runs the PyTorch module whose configuration, parameters and inputs are in CASE (examples/module_case.hpp says "
+    "what\n"
     "is in it: a bug report in one file) and writes its output and attention maps to OUT.\n";
 
 template <class S>

@@ -194,7 +194,7 @@ class ModelOf : public Model {
     ModelInfo info;
     info.model_type = model_type_;
     info.vocab_size = model_->vocab_size(), info.max_length = model_->max_length();
-    info.pad_token_id = model_->config().pad_token_id;
+    if constexpr (requires { model_->config().pad_token_id; }) info.pad_token_id = model_->config().pad_token_id;
     info.encoder_layers = model_->encoder().config().num_layers;
     info.layers = info.encoder_layers, info.heads = model_->encoder().config().layer.nhead;
     return info;
@@ -251,6 +251,7 @@ class GeneratingModel : public ModelOf<M> {
     ModelInfo info = ModelOf<M>::info();
     info.decoder_start_token_id = generation_.decoder_start_token_id;
     info.eos_token_ids = generation_.eos_token_ids;
+    if (info.pad_token_id < 0) info.pad_token_id = generation_.pad_token_id;
     return info;
   }
   std::shared_ptr<Sequences> generate(const Lists& sources, const std::string& options, const Keep& keep, int threads,
@@ -317,8 +318,8 @@ class Seq2SeqModel : public GeneratingModel<vt::Seq2Seq<float>> {
   }
 };
 
-// Gpt2: a text in, the logits of what follows out.
-class CausalModel : public GeneratingModel<vt::Gpt2<float>> {
+// Gpt2, Llama, ...: a text in, the logits of what follows out.
+class CausalModel : public GeneratingModel<vt::Causal<float>> {
  public:
   using GeneratingModel::GeneratingModel;
   ModelInfo info() const override {
@@ -336,7 +337,7 @@ class CausalModel : public GeneratingModel<vt::Gpt2<float>> {
  private:
   std::shared_ptr<Result> run(const ModelCall& call, const vt::Mask<float>& padding, vt::Workspace& workspace,
                               const AnyKeep& keep) const override {
-    return finish<vt::Gpt2Result<K, float>>(workspace, tokens_of(call.source), vt::Gpt2Masks<float>{padding}, keep);
+    return finish<vt::CausalResult<K, float>>(workspace, tokens_of(call.source), vt::CausalMasks<float>{padding}, keep);
   }
   std::shared_ptr<Sequences> search(const Lists& prompts, const vt::GenerationConfig& config, vt::Workspace& workspace,
                                     const AnyKeep& keep) const override {
@@ -360,7 +361,7 @@ std::shared_ptr<Model> open_as(const std::string& folder) {
   const auto model = std::make_shared<const M>(vt::load_model<M>(folder));
   if constexpr (std::is_base_of_v<vt::Seq2Seq<float>, M>)
     return std::make_shared<Seq2SeqModel>(model, M::model_type, folder);
-  else if constexpr (std::is_base_of_v<vt::Gpt2<float>, M>)
+  else if constexpr (std::is_base_of_v<vt::Causal<float>, M>)
     return std::make_shared<CausalModel>(model, M::model_type, folder);
   else if constexpr (std::is_base_of_v<vt::PooledTextEncoder<float>, M>)
     return std::make_shared<EncoderModel<vt::PooledTextEncoder<float>>>(model, M::model_type);
