@@ -23,9 +23,9 @@ struct Family {
   double reference_error = 0;
 };
 // M2M100's sinusoids are float sines, whose last bit depends on the machine.
-inline constexpr double float_sines = 2e-6;
+inline constexpr double float_sines = 1.2e-7;
 // Attention that is computed softmax(scores, dtype=float32).
-inline constexpr double float_softmax = 2e-6;
+inline constexpr double float_softmax = 1.2e-7;
 // Softmax, norms and rotary angles.
 inline constexpr double float_parts = 5e-6;
 

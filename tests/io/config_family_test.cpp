@@ -53,7 +53,12 @@ TEST_CASE("Marian's and Bart's config.json") {
   CHECK(refusal("\"activation_function\": \"mish\"") == "config_unsupported");
   for (const char* type : {"marian", "bart", "mbart", "m2m_100"})  // Transformers 5.23's masks see what comes then
     CHECK(refusal("\"is_causal\": false", type) == "config_unsupported");
-  CHECK(error_of([&] { (void)vt::gpt2_config(config(R"({"is_causal": false})")); }) == "config_unsupported");
+  for (const char* type : {"gpt2", "llama", "mistral", "qwen2", "qwen3", "gemma2", "gpt_neox", "t5", "mt5"}) {
+    const auto file = config(std::string(R"({"is_causal": false, "model_type": ")") + type + "\"}");
+    CAPTURE(type);
+    CHECK(error_of([&] { vt::family_of(file)->read(file); }, &message) == "config_unsupported");
+    CHECK(message.find("\"is_causal\"") != message.npos);
+  }
   CHECK(error_of([&] { (void)vt::bert_config(config(R"({"is_causal": false})")); }) == "no error");
   CHECK(refusal("\"encoder_layers\": 0") == "config_bad_value");
   CHECK(refusal("\"encoder_layers\": 100000") == "config_bad_value");
@@ -154,7 +159,7 @@ TEST_CASE("model_type may be absent, or another's, where the class is named") {
   CHECK(type_of(translated) == "marian");
   CHECK(type_of(R"({"model_type": "bert"})") == "bert");
   CHECK(type_of(R"({"model_type": "bert", "architectures": ["SomeModel", 3]})") == "bert");
-  CHECK(type_of(R"({"model_type": "t5"})") == "none");
+  CHECK(type_of(R"({"model_type": "whisper"})") == "none");
   CHECK(type_of("{}") == "none");
 }
 

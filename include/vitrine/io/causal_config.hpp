@@ -22,18 +22,26 @@ Gemma2Config gemma2_config(const ConfigFile& file);
 GptNeoXConfig gpt_neox_config(const ConfigFile& file);
 
 // Transformers' LlamaConfig. (pretraining_tp changes nothing.)
-inline constexpr ConfigFamily llama_family = {"llama", "Llama"};
+inline constexpr ConfigFamily llama_family = {
+    "llama", "Llama", {}, {{"is_causal", "true", "a decoder that sees what comes"}}};
 // Transformers' MistralConfig.
-inline constexpr ConfigFamily mistral_family = {"mistral", "Mistral"};
+inline constexpr ConfigFamily mistral_family = {
+    "mistral", "Mistral", {}, {{"is_causal", "true", "a decoder that sees what comes"}}};
 // Transformers' Qwen2Config.
-inline constexpr ConfigFamily qwen2_family = {"qwen2", "Qwen2"};
+inline constexpr ConfigFamily qwen2_family = {
+    "qwen2", "Qwen2", {}, {{"is_causal", "true", "a decoder that sees what comes"}}};
 // Transformers' Qwen3Config.
-inline constexpr ConfigFamily qwen3_family = {"qwen3", "Qwen3"};
+inline constexpr ConfigFamily qwen3_family = {
+    "qwen3", "Qwen3", {}, {{"is_causal", "true", "a decoder that sees what comes"}}};
 // Transformers' Gemma2Config.
-inline constexpr ConfigFamily gemma2_family = {
-    "gemma2", "Gemma2", {}, {{"use_bidirectional_attention", "false", "attention to later tokens"}}};
+inline constexpr ConfigFamily gemma2_family = {"gemma2",
+                                               "Gemma2",
+                                               {},
+                                               {{"use_bidirectional_attention", "false", "attention to later tokens"},
+                                                {"is_causal", "true", "a decoder that sees what comes"}}};
 // Transformers' GPTNeoXConfig.
-inline constexpr ConfigFamily gpt_neox_family = {"gpt_neox", "GPTNeoX"};
+inline constexpr ConfigFamily gpt_neox_family = {
+    "gpt_neox", "GPTNeoX", {}, {{"is_causal", "true", "a decoder that sees what comes"}}};
 
 // ---- implementation
 

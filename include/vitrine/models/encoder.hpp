@@ -37,8 +37,6 @@ class Encoder : public detail::EncoderCalls<Encoder<S, D>, S, D> {
   friend class Causal;
   template <class>
   friend class TextEncoder;
-  template <class>
-  friend class Vit;
   friend detail::EncoderCalls<Encoder, S, D>;
   using Core = detail::Stack<S, detail::EncoderLayerCore<S, !D.fixed()>, D>;
   constexpr auto layers() const noexcept { return stack_.view(); }

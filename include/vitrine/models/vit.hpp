@@ -68,7 +68,8 @@ class Vit : public Module<Vit<S>, S> {
                    .dim_feedforward = c.intermediate_size,
                    .activation = c.hidden_act,
                    .layer_norm_eps = c.layer_norm_eps,
-                   .norm_first = true},
+                   .norm_first = true,
+                   .options = {.attention = {.qkv_bias = c.qkv_bias}}},
                   c.num_hidden_layers,
                   true},
                  memory) {
@@ -79,8 +80,6 @@ class Vit : public Module<Vit<S>, S> {
     if (c.pooler)
       pooler_ =
           detail::Pooler<S>(c.hidden_size, c.pooler_output_size == Dynamic ? c.hidden_size : c.pooler_output_size);
-    auto& layers = encoder_.stack_.layers;
-    for (Index i = 0; !c.qkv_bias && i < layers.size(); ++i) layers.data()[i].self_attn.in_bias = {};
   }
   // The configuration.
   const VitConfig& config() const noexcept { return config_; }
