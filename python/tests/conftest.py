@@ -7,6 +7,7 @@ import pytest
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 ENCODER = dict(hidden_size=48, num_hidden_layers=3, num_attention_heads=4, intermediate_size=96, vocab_size=90)
+CAUSAL = ("Llama", "Mistral", "Qwen2", "Qwen3", "Gemma2", "GPTNeoX")
 
 
 def _made(kind):
@@ -42,6 +43,15 @@ def _made(kind):
     if kind == "m2m_100":
         config = tf.M2M100Config(**{**seq2seq, "pad_token_id": 1}, decoder_start_token_id=2, bos_token_id=3)
         return tf.M2M100ForConditionalGeneration(config)
+    if kind in CAUSAL:
+        more = dict(num_key_value_heads=2, tie_word_embeddings=False, bos_token_id=0, eos_token_id=0, pad_token_id=None)
+        if kind == "GPTNeoX":
+            more.pop("num_key_value_heads")
+            more["rotary_pct"] = 0.5
+        if kind in ("Gemma2", "Qwen3"):
+            more["head_dim"] = 12
+        config = getattr(tf, kind + "Config")(**ENCODER, **more, max_position_embeddings=64, initializer_range=0.2)
+        return getattr(tf, kind + "ForCausalLM")(config)
     config = tf.GPT2Config(n_embd=48, n_layer=3, n_head=4, vocab_size=90, n_positions=64, initializer_range=0.2)
     config.bos_token_id = config.eos_token_id = 0
     return tf.GPT2LMHeadModel(config)

@@ -61,13 +61,19 @@ def test_seq2seq(pair, kind):
         both.ours(IDS)
 
 
-def test_causal(pair):
-    both = pair("gpt2")
+@pytest.mark.parametrize("kind", ("gpt2", "Llama", "Mistral", "Qwen2", "Qwen3", "Gemma2", "GPTNeoX"))
+def test_causal(pair, kind):
+    both = pair(kind)
     with torch.no_grad():
         theirs = both.theirs(input_ids=IDS, attention_mask=KEEP, output_attentions=True)
     ours = both.ours(IDS, attention_mask=KEEP)
     agree(ours.logits, theirs.logits)
     agree_all(ours.attentions, theirs.attentions)
+    options = dict(max_new_tokens=6, num_beams=2, do_sample=False, pad_token_id=0)
+    with torch.no_grad():
+        expected = both.theirs.generate(IDS[:1], **options)[0, 6:].tolist()
+    found = both.ours.generate(IDS[:1], **options)[0][0].ids
+    assert found + [0] * (len(expected) - len(found)) == expected
 
 
 @pytest.mark.parametrize(
