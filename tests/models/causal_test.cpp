@@ -1,0 +1,132 @@
+#include <vitrine/models/causal.hpp>
+
+#include <doctest/doctest.h>
+
+#include <vector>
+#include <vitrine/generate/generate.hpp>
+#include <vitrine/models/gemma2.hpp>
+#include <vitrine/models/gpt_neox.hpp>
+#include <vitrine/models/llama.hpp>
+#include <vitrine/models/t5.hpp>
+
+namespace vt = vitrine;
+using vt::Index;
+
+namespace {
+
+vt::LlamaConfig llama() {
+  vt::LlamaConfig c;
+  c.vocab_size = 23, c.hidden_size = 24, c.intermediate_size = 20, c.num_hidden_layers = 3;
+  c.num_attention_heads = 4, c.num_key_value_heads = 2, c.head_dim = 8, c.max_position_embeddings = 40;
+  c.qk_norm = true, c.qkv_bias = true;
+  c.sliding_window = 3;
+  c.sliding_layers.insert(1);
+  return c;
+}
+vt::Gemma2Config gemma2() {
+  vt::Gemma2Config c;
+  c.vocab_size = 23, c.hidden_size = 16, c.intermediate_size = 12, c.num_hidden_layers = 2;
+  c.num_attention_heads = 4, c.num_key_value_heads = 1, c.head_dim = 6, c.max_position_embeddings = 40;
+  c.sliding_window = 4, c.attn_logit_softcapping = 5, c.final_logit_softcapping = 3;
+  c.sliding_layers.insert(0);
+  return c;
+}
+vt::GptNeoXConfig gpt_neox() {
+  vt::GptNeoXConfig c;
+  c.vocab_size = 23, c.hidden_size = 24, c.intermediate_size = 20, c.num_hidden_layers = 2;
+  c.num_attention_heads = 4, c.max_position_embeddings = 40;
+  c.rope_parameters.dim = 4;
+  return c;
+}
+template <class M, class C>
+M made(const C& config) {
+  M model(config);
+  vt::throw_if_failed(model.init(5));
+  return model;
+}
+
+// One result: alone, in a ragged batch, with a trace, and a step at a time through the cache.
+template <class M>
+void one_result(const M& model) {
+  using S = typename M::Scalar;
+  const std::vector<Index> ids = {3, 7, 1, 0, 22, 9, 9, 4, 15, 2, 8, 11};
+  const auto alone = model(vt::Tokens(ids));
+  std::vector<Index> packed = {5, 5, 5};
+  packed.insert(packed.end(), ids.begin(), ids.end());
+  const std::vector<Index> lengths = {3, Index(ids.size())};
+  const auto ragged = model(vt::Tokens(packed, lengths));
+  const auto traced = model(vt::Tokens(ids), {}, vt::keep::weights,
+                            [](std::string_view, Index, const vt::TraceView<S>&) {});
+  const Index vocab = model.vocab_size(), length = Index(ids.size());
+  const S* const batch = ragged.output.data() + 3 * vocab;
+  for (Index i = 0; i < length * vocab; ++i) {
+    REQUIRE(alone.output.data()[i] == batch[i]);
+    REQUIRE(alone.output.data()[i] == traced.output.data()[i]);
+  }
+  for (Index layer = 0; layer < alone.self_attn.layers(); ++layer)
+    for (Index h = 0; h < 4; ++h) {  // a map of every query head
+      CHECK(alone.self_attn[layer].matrix(0, h) == ragged.self_attn[layer].matrix(1, h));
+      CHECK(alone.self_attn[layer].matrix(0, h) == traced.self_attn[layer].matrix(0, h));
+    }
+  vt::Workspace workspace(vt::heap());
+  vt::CausalSteps<S> steps(model, workspace, {.max_length = length});
+  steps.begin({});
+  for (Index t = 0; t < length; ++t) {
+    const auto step = steps.next({&ids[std::size_t(t)], 1});
+    for (Index v = 0; v < vocab; ++v) REQUIRE(step.output.data()[v] == alone.output.data()[t * vocab + v]);
+    for (Index layer = 0; layer < alone.self_attn.layers(); ++layer)
+      for (Index h = 0; h < 4; ++h)
+        CHECK(step.self_attn[layer].matrix(0, h) == alone.self_attn[layer].matrix(0, h).row(t).head(t + 1));
+  }
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("one result, bit for bit", S, float, double) {
+  one_result(made<vt::Llama<S>>(llama()));
+  one_result(made<vt::Gemma2<S>>(gemma2()));
+  one_result(made<vt::GptNeoX<S>>(gpt_neox()));
+}
+
+TEST_CASE("a window hides keys, in its layers alone") {
+  const auto model = made<vt::Llama<double>>(llama());
+  const std::vector<Index> ids = {3, 7, 1, 0, 22, 9};
+  const auto r = model(vt::Tokens(ids));
+  for (Index layer = 0; layer < 3; ++layer)
+    for (Index i = 0; i < 6; ++i)
+      for (Index j = 0; j < 6; ++j) {
+        const bool seen = j <= i && (layer != 1 || j > i - 3);
+        CHECK((r.self_attn[layer].matrix(0, 0)(i, j) > 0) == seen);
+      }
+}
+
+TEST_CASE("sizes that make no sense are bad_config") {
+  const auto refused = [](vt::LlamaConfig c) { return vt::Llama<float>(c).init(1) == vt::Status::bad_config; };
+  vt::LlamaConfig groups = llama(), odd = llama(), none = llama();
+  groups.num_key_value_heads = 3, odd.rope_parameters.dim = 5, none.head_dim = 0;
+  CHECK(refused(groups));
+  CHECK(refused(odd));
+  CHECK(refused(none));
+  CHECK(!refused(llama()));
+}
+
+TEST_CASE("T5: a step at a time gives what the whole target gives") {
+  vt::T5Config c;
+  c.vocab_size = 19, c.d_model = 16, c.d_kv = 5, c.d_ff = 12, c.num_layers = c.num_decoder_layers = 2, c.num_heads = 3;
+  c.relative_attention_num_buckets = 8, c.relative_attention_max_distance = 10;
+  c.is_gated_act = true;
+  const auto model = made<vt::T5<float>>(c);
+  const std::vector<Index> source = {4, 5, 6, 1}, target = {0, 7, 3, 3, 9, 2, 8};
+  const auto whole = model(vt::Tokens(source), vt::Tokens(target));
+  vt::Workspace workspace(vt::heap());
+  vt::DecodingSteps<float> steps(model, workspace, {.max_length = 12});
+  steps.begin(vt::Tokens(source));
+  for (Index t = 0; t < Index(target.size()); ++t) {
+    const auto step = steps.next({&target[std::size_t(t)], 1});
+    for (Index v = 0; v < 19; ++v) REQUIRE(step.output.data()[v] == whole.output.data()[t * 19 + v]);
+    for (Index h = 0; h < 3; ++h) {
+      CHECK(step.self_attn[1].matrix(0, h) == whole.self_attn[1].matrix(0, h).row(t).head(t + 1));
+      CHECK(step.cross_attn[1].matrix(0, h) == whole.cross_attn[1].matrix(0, h).row(t));
+    }
+  }
+}
