@@ -24,7 +24,8 @@ TEST_CASE_TEMPLATE("rms_norm is x / sqrt(mean(x^2) + eps) times the weight, or 1
       kernels::rms_norm<S, true>(call);
       for (Index r = 0; r < rows; ++r) {
         double squares = 0;
-        for (Index i = 0; i < width; ++i) squares += double(x[std::size_t(r * stride + i)]) * double(x[std::size_t(r * stride + i)]);
+        for (Index i = 0; i < width; ++i)
+          squares += double(x[std::size_t(r * stride + i)]) * double(x[std::size_t(r * stride + i)]);
         const double rstd = 1 / std::sqrt(squares / double(width) + 1e-4);
         for (Index i = 0; i < stride; ++i) {
           const std::size_t at = std::size_t(r * stride + i);

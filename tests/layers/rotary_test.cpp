@@ -25,8 +25,13 @@ TEST_CASE("scaled frequencies are Transformers'") {
     for (std::size_t i = 0; i < expected.size(); ++i)
       CHECK(std::abs(double(rotary.frequency(Index(i))) - expected[i]) <= 3e-7 * expected[i]);
   };
-  same({.dim = 8, .theta = 500000, .scaling = vt::RotaryScaling::llama3, .factor = 8, .low_freq_factor = 1,
-        .high_freq_factor = 4, .original_max_position_embeddings = 32},
+  same({.dim = 8,
+        .theta = 500000,
+        .scaling = vt::RotaryScaling::llama3,
+        .factor = 8,
+        .low_freq_factor = 1,
+        .high_freq_factor = 4,
+        .original_max_position_embeddings = 32},
        {1.0, 4.70075384e-03, 1.76776681e-04, 6.64786967e-06});
   same({.dim = 8, .theta = 10000, .scaling = vt::RotaryScaling::linear, .factor = 4}, {0.25, 0.025, 0.0025, 0.00025});
 }

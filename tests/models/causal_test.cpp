@@ -55,8 +55,8 @@ void one_result(const M& model) {
   packed.insert(packed.end(), ids.begin(), ids.end());
   const std::vector<Index> lengths = {3, Index(ids.size())};
   const auto ragged = model(vt::Tokens(packed, lengths));
-  const auto traced = model(vt::Tokens(ids), {}, vt::keep::weights,
-                            [](std::string_view, Index, const vt::TraceView<S>&) {});
+  const auto traced =
+      model(vt::Tokens(ids), {}, vt::keep::weights, [](std::string_view, Index, const vt::TraceView<S>&) {});
   const Index vocab = model.vocab_size(), length = Index(ids.size());
   const S* const batch = ragged.output.data() + 3 * vocab;
   for (Index i = 0; i < length * vocab; ++i) {

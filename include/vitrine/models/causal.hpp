@@ -59,6 +59,12 @@ class Causal : public Module<Causal<S>, S> {
   // V.
   Index vocab_size() const noexcept { return words_.rows; }
 
+  // As Module's: bad_config, out_of_memory.
+  Status check_config() const noexcept {
+    if (words_.rows <= 0 || words_.cols <= 0 || kind_.max_length <= 0)
+      return {Status::bad_config, "a model's vocabulary, width and longest length must be positive"};
+    return encoder_.check_config();
+  }
   // Allocates only to grow result and workspace. bad_shape names an id or a length that the model does not have;
   // bad_mask also for another causal(), or a window with offsets of its own; otherwise as Encoder.
   template <class K = DefaultKeep, class F = NoTrace>
@@ -140,8 +146,7 @@ class Causal : public Module<Causal<S>, S> {
     return head;
   }
   Status ready() const noexcept {
-    if (words_.rows <= 0 || words_.cols <= 0 || kind_.max_length <= 0)
-      return {Status::bad_config, "a model's vocabulary, width and longest length must be positive"};
+    if (Status s = check_config(); s != Status::ok) return s;
     return this->check_loaded();
   }
 
