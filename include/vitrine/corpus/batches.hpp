@@ -35,7 +35,7 @@ struct Packed {
     ids.insert(ids.end(), more.begin(), more.end());
     lengths.push_back(Index(more.size()));
   }
-  // A view of them, one sequence a line.
+  // A view of them, one sequence a line: (B, T, 1) of B lines.
   Tokens tokens() const { return {ids, lengths}; }
 };
 

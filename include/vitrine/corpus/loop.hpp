@@ -28,7 +28,7 @@ struct Pool {
 class Job {
  public:
   virtual ~Job() = default;
-  // What stands before all rows.
+  // What stands before all rows, a copy.
   virtual std::string header() const { return {}; }
   // A line as its model reads it; never throws for what the line holds.
   virtual Line read(Text text, Index number) const = 0;
@@ -38,16 +38,17 @@ class Job {
   virtual bool waits_for_first_pool() const { return false; }
   /// Is shown the lines before they are computed, and may give lines an error and take their ids.
   virtual void prepare(Pool&) {}
-  // The rows of a line without ids.
+  // The rows of a line without ids, on the heap.
   virtual std::string empty_row(const Line& line) const = 0;
   /// Fills rows[i] for every line i of the batch. May throw.
   virtual void compute(const Pool& pool, std::span<const std::size_t> batch, std::span<std::string> rows) = 0;
 };
 
-/// Where rows go.
+/// Where rows go. A call throws Error write_failed.
 class Rows {
  public:
   virtual ~Rows() = default;
+  /// What stands before them all.
   virtual void header(std::string_view text) = 0;
   /// The rows of the first `count` lines of a pool.
   virtual void rows(std::string_view text, const Pool& pool, Index count) = 0;
@@ -84,11 +85,13 @@ inline Pool read_pool(Job& job, Input& input, Index lines, bool wait) {
 /// Runs a job over an input. Throws what the job, the input and the rows throw; all rows before were written then.
 Outcome run(Job& job, Input& input, Rows& rows, const LoopOptions& options, Progress& progress);
 
-/// Rows to standard output, at once; unusable lines are named on stderr.
+/// Rows to standard output, at once; unusable lines are named on stderr. Throws Error write_failed.
 class StdoutRows final : public Rows {
  public:
+  /// Names of `input` and ends lines of `progress`, which must outlive it.
   StdoutRows(std::string program, const Input& input, Progress& progress)
       : program_(std::move(program)), input_(input), progress_(progress) {}
+  /// As Rows::header.
   void header(std::string_view text) override { write(text); }
   void rows(std::string_view text, const Pool&, Index) override { write(text); }
   void bad(const Line& line, bool target) override {

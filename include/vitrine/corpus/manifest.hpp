@@ -53,7 +53,8 @@ nlohmann::json to_json(const Manifest& manifest);
 /// A manifest from its file. Throws Error file_missing, config_not_json, config_bad_value.
 Manifest read_manifest(const std::filesystem::path& path);
 
-/// In which point `other` is not of the same whole as `one`, as the end of a sentence ("was made by another model"); ""
+/// In which point `other` is not of the same whole as `one`, as the end of a sentence on the heap ("was made by
+/// another model"); ""
 /// if it is. With `mixed`, builds may differ. Never fails.
 std::string difference(const Manifest& one, const Manifest& other, bool mixed);
 
@@ -64,8 +65,8 @@ inline std::filesystem::path part_path(const std::filesystem::path& folder, Inde
   return folder / (name + extension);
 }
 
-/// What is wrong with a part's files, as the end of a sentence; "" if they are as the manifest says. Reads all of them;
-/// never throws for what they hold.
+/// What is wrong with a part's files, as the end of a sentence on the heap; "" if they are as the manifest says. Reads
+/// all of them; never throws for what they hold.
 std::string damage(const std::filesystem::path& folder, const Manifest& manifest);
 
 /// The SHA-256 of what decides a folder's results: names and hashes of its configuration, weights and tokenizer files.

@@ -41,6 +41,7 @@ struct KeptRow {
 /// The K rows with the largest keys, equal ones in the order of the input; NaN is the least. Memory: K rows.
 class BestRows {
  public:
+  /// K = count.
   explicit BestRows(std::size_t count) : count_(count) {}
   /// A row, without its line break, of that number; never fails but for memory.
   void add(double key, std::string row, Index number);
@@ -56,6 +57,7 @@ class BestRows {
 /// a score chooses beyond choosing long lines. Memory: K rows for every length.
 class BalancedRows {
  public:
+  /// K = count.
   explicit BalancedRows(std::size_t count) : count_(count) {}
   // A row of a line of that length, as BestRows.
   void add(double key, std::string row, Index number, std::size_t length) {

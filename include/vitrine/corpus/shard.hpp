@@ -17,6 +17,7 @@ namespace vitrine::inline VITRINE_ABI::corpus {
 /// A half-open range of lines, counted from 0.
 struct LineRange {
   Index first = 0, end = 0;
+  /// How many lines.
   Index count() const { return end - first; }
 };
 

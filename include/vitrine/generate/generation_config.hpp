@@ -18,9 +18,10 @@ namespace vitrine::inline VITRINE_ABI {
 // them by its present score; or when none could at any length.
 enum class EarlyStopping : std::uint8_t { no, yes, never };
 
-// Most hypotheses of a source that a search keeps, and most ids: more are taken for a mistake, from a file or a program
-// alike.
-inline constexpr Index most_beams = 1024, most_length = 1 << 24;
+// Most hypotheses of a source that a search keeps: more are taken for a mistake, from a file or a program alike.
+inline constexpr Index most_beams = 1024;
+// The same of ids.
+inline constexpr Index most_length = 1 << 24;
 
 // Transformers' options, by its names and with its defaults; `check` says which values make no sense. An id of -1 is
 // unset.

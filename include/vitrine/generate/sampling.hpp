@@ -34,8 +34,8 @@ class Sampler {
     warp(scores);
     return draw(scores);
   }
-  // Scores of ids that may not follow become -inf: temperature, then top_k, top_p, min_p, typical_p (Transformers'
-  // TemperatureLogitsWarper, ...). At least one id stays.
+  // V scores: those of ids that may not follow become -inf: temperature, then top_k, top_p, min_p, typical_p
+  // (Transformers' TemperatureLogitsWarper, ...). At least one id stays.
   void warp(std::span<S> scores) {
     if (temperature_ != S(1))
       for (S& score : scores) score = score / temperature_;
@@ -44,7 +44,7 @@ class Sampler {
     if (min_p_ > S(0)) keep_likely(scores);
     if (typical_p_ < S(1)) keep_typical(scores);
   }
-  // One id by softmax(scores): the first whose probabilities, summed up from id 0 on, exceed a number of [0, 1).
+  // One id by softmax of V scores: the first whose probabilities, summed up from id 0 on, exceed a number of [0, 1).
   Index draw(std::span<const S> scores) {
     probabilities(scores);
     const double number = double(random_.next() >> 11) * 0x1p-53;

@@ -77,7 +77,7 @@ Index argmax(const S* x, Index n) {
   return best;
 }
 
-// The scores of ids that are in the sequence, divided by the penalty, below 0 multiplied (Keskar et al. 2019).
+// Of V scores those of ids that are in the sequence, divided by the penalty, below 0 multiplied (Keskar et al. 2019).
 // Quadratic in the sequence, which is short beside the vocabulary.
 template <class S>
 void penalise(S penalty, std::span<const Index> sequence, std::span<S> scores) {

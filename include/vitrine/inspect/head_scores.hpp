@@ -25,7 +25,7 @@ class HeadScores {
   struct Column {
     std::string score = {};
     Index layer = -1, head = -1;
-    /// "entropy.l0.h3", or "entropy".
+    /// "entropy.l0.h3", or "entropy": our own.
     std::string name() const {
       return layer < 0 ? score : score + ".l" + std::to_string(layer) + ".h" + std::to_string(head);
     }

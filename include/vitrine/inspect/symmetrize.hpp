@@ -14,7 +14,7 @@
 namespace vitrine::inline VITRINE_ABI::inspect {
 
 /// The links with source and target exchanged, sorted: a model from target to source speaks of its own source first
-/// (Moses).
+/// (Moses; Koehn et al. 2007).
 inline Links flipped(const Links& links) {
   Links other;
   for (const Link& link : links) other.push_back({link.target, link.source});
@@ -39,7 +39,7 @@ inline Links all_links(const Links& forward, const Links& backward) {
 }
 
 /// The intersection, grown by neighbours in the union, diagonal ones included, that align a word not aligned yet; then
-/// by links of forward, then of backward, between two words of which neither is aligned (Koehn and others 2005). Links
+/// by links of forward, then of backward, between two words of which neither is aligned (Koehn et al. 2005). Links
 /// are walked by target word, then source word; where the order decides, another program's may differ. Sorted; both
 /// directions name the source first.
 Links grow_diag_final_and(const Links& forward, const Links& backward);

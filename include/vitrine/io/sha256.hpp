@@ -42,7 +42,7 @@ inline std::string sha256_hex(std::string_view bytes) {
   hash.update(bytes);
   return hash.hex();
 }
-/// The hash of a whole file, mapped for the time. Throws Error as MappedFile.
+/// The hash of a whole file, mapped for the time: 64 digits on the heap. Throws Error as MappedFile.
 inline std::string sha256_of_file(const std::filesystem::path& path) {
   const MappedFile file(path);
   return sha256_hex({reinterpret_cast<const char*>(file.data()), file.size()});

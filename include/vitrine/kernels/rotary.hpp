@@ -6,7 +6,7 @@
 
 namespace vitrine::inline VITRINE_ABI::kernels {
 
-// Turns the first 2 * half values of x in place, value i with value half + i. cos, sin: `half` values of the position.
+// Turns the 2 H values of x, H = half, in place: value i with value half + i. cos, sin: H values of the position.
 // Rounding: two products and a sum, each rounded. Touches no other byte.
 template <class S>
 void rotate_halves(S* x, Index half, const S* cos, const S* sin) {
@@ -19,7 +19,7 @@ void rotate_halves(S* x, Index half, const S* cos, const S* sin) {
     store_head<S>(x + half + i, V::mul(b, c) + V::mul(a, s), left);
   }
 }
-// The same of neighbours: value 2 i with value 2 i + 1.
+// The same of 2 H values by neighbours: value 2 i with value 2 i + 1.
 template <class S>
 void rotate_neighbours(S* x, Index half, const S* cos, const S* sin) {
   for (Index i = 0; i < half; ++i) {

@@ -97,7 +97,7 @@ class FeedForward : public Module<FeedForward<S>, S> {
   FeedForward(Index d_model, Index dim_feedforward, Activation activation = Activation::relu, bool bias = true,
               const Memory* memory = heap())
       : Module<FeedForward, S>(memory), core_(d_model, dim_feedforward, activation, bias) {}
-  // The gated kind.
+  // The gated kind, its values from `memory`.
   static FeedForward gated(Index d_model, Index dim_feedforward, Activation activation = Activation::silu,
                            bool bias = false, const Memory* memory = heap()) {
     FeedForward layer(d_model, dim_feedforward, activation, bias, memory);

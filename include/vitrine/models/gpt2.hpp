@@ -22,9 +22,10 @@ struct Gpt2Config {
   Index bos_token_id = -1, eos_token_id = -1, pad_token_id = -1;
 };
 
-// What a call may be given, and what it returns.
+// What a call may be given.
 template <class S>
 using Gpt2Masks = CausalMasks<S>;
+// What a call returns.
 template <class K, class S>
 using Gpt2Result = CausalResult<K, S>;
 

@@ -28,6 +28,7 @@ struct LlamaConfig {
   Index bos_token_id = -1, eos_token_id = -1, pad_token_id = -1;
 };
 
+// Llama, and Mistral, Qwen2 and Qwen3, which differ in options.
 template <class S>
 class Llama : public Causal<S> {
  public:
