@@ -8,6 +8,7 @@
 #   tests/headers/check.sh named           comments name only headers, pages and scripts that are there
 #   tests/headers/check.sh cost [CXX]      compiles a file with EncoderLayer<float>: prints the time, refuses over 700 MB
 #   tests/headers/check.sh tidy            clang-tidy-14 finds nothing of its list (.clang-tidy) in them
+#   tests/headers/check.sh macros          each with code hides other people's macros from it; tests/macros/check.sh: numbers behind them
 #   tests/headers/check.sh functions       none has more than 6 parameters or 80 lines, but for those that say why; prints these
 # Prints one line for each violation and exits with 1 when there is one. A check whose tool is missing or fails has not passed.
 set -uo pipefail
@@ -59,6 +60,17 @@ mirrors() {
     [ -e "tests/${name%.hpp}_test.cpp" ] || grep -qrF "#include <vitrine/$name>" tests ||
       echo "$header: no tests/${name%.hpp}_test.cpp, nor any test that includes it"
   done < <(find include/vitrine -mindepth 2 -maxdepth 2 -name '*.hpp' | sort)  # what lies deeper is a part of these
+}
+
+# A pair about the code of every header; those in inspect/viewer/ are a page's texts.
+macros() {
+  local header
+  while read -r header; do
+    [ "$(grep -cE '^#include <vitrine/core/macros_(push|pop)[.]hpp>$' "$header")" = 2 ] ||
+      echo "$header: no pair of core/macros_push.hpp and core/macros_pop.hpp"
+  done < <(headers | xargs grep -lE '^namespace vitrine' | grep -vE 'core/(config|macros_(push|pop))[.]hpp|inspect/viewer/')
+  local said
+  said=$(tests/macros/check.sh) || printf '%s\n' "$said"
 }
 
 compile_alone() {
@@ -184,10 +196,10 @@ functions() {
 }
 
 case ${1:-} in
-  tiers | mirrors | alone | unbound | documented | named | cost | tidy | functions)
+  tiers | mirrors | macros | alone | unbound | documented | named | cost | tidy | functions)
     violations=$("$@") || violations+="${violations:+$'\n'}$1: the check itself failed"
     [ "$(headers | wc -l)" -gt 50 ] || violations+="${violations:+$'\n'}$1: only $(headers | wc -l) headers were found" ;;
-  *) sed -n '2,12s/^# //p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+  *) sed -n '2,13s/^# //p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
 esac
 [ -z "$violations" ] || { printf '%s\n' "$violations"; exit 1; }
 echo "$1: $(headers | wc -l) headers, no violation"

@@ -6,6 +6,14 @@
 
 #include <cstdio>
 
+// What is hidden comes back behind a pair.
+#define near 31
+#include <vitrine/core/macros_push.hpp>
+
+#include <vitrine/core/macros_pop.hpp>
+static_assert(near == 31);
+#undef near
+
 #ifdef BETWEEN
 #include "prelude.hpp"
 #endif

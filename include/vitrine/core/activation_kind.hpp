@@ -2,6 +2,8 @@
 #pragma once
 #include <vitrine/core/config.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // gelu is x Phi(x) with the error function, gelu_tanh its approximation by tanh, silu is x / (1 + e^-x).
@@ -56,3 +58,5 @@ constexpr bool parse_activation(const char* text, Activation& activation) noexce
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

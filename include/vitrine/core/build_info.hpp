@@ -4,6 +4,8 @@
 #include <vitrine/core/parallel.hpp>
 #include <vitrine/core/simd.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // A line of text in a fixed array; data() ends in a zero. A type of its own for optimised units, which may stand beside
@@ -47,3 +49,5 @@ static inline BuildInfo<false> build_info() { return {}; }
 #endif
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

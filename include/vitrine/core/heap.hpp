@@ -8,6 +8,8 @@
 #include <sys/mman.h>
 #endif
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 namespace detail {
@@ -49,3 +51,5 @@ inline const Memory* heap() noexcept {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -6,6 +6,8 @@
 
 #include <type_traits>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 // A view of truth values of 1, 4 or 8 bytes, (B, H, T, S); a stride of 0 broadcasts.
@@ -73,3 +75,5 @@ constexpr S minus_infinity() {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

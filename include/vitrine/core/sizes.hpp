@@ -8,6 +8,8 @@
 #pragma once
 #include <vitrine/core/config.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 inline constexpr std::size_t alignment = 64;  // of every allocation and of every piece of an Arena; a power of two
@@ -58,3 +60,5 @@ constexpr std::size_t sum_of_bytes(std::size_t first, std::size_t second) noexce
 }  // namespace sizes
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

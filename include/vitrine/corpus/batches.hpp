@@ -8,6 +8,8 @@
 #include <vitrine/corpus/line.hpp>
 #include <vitrine/models/tokens.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::corpus {
 
 /// Indices of the usable lines, longest first, at most `tokens` padded tokens and 64 lines to a batch; on the heap.
@@ -40,3 +42,5 @@ struct Packed {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI::corpus
+
+#include <vitrine/core/macros_pop.hpp>

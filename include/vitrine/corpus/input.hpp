@@ -7,6 +7,8 @@
 #include <vitrine/corpus/line_index.hpp>
 #include <vitrine/corpus/shard.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::corpus {
 
 /// Lines and targets in step, over all of the input or a range of lines. Texts are on the heap.
@@ -77,3 +79,5 @@ inline double Input::fraction() const {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::corpus
+
+#include <vitrine/core/macros_pop.hpp>

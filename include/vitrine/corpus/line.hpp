@@ -9,6 +9,8 @@
 #include <vitrine/core/config.hpp>
 #include <vitrine/corpus/input_file.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::corpus {
 
 /// Bytes of a line that are read; what is beyond is thrown away, and the line cannot be used.
@@ -80,3 +82,5 @@ inline bool LineStream::next(Text& line) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::corpus
+
+#include <vitrine/core/macros_pop.hpp>

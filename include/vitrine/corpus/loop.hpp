@@ -17,6 +17,8 @@
 #include <vitrine/corpus/progress.hpp>
 #include <vitrine/corpus/stop.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::corpus {
 
 /// Lines that are looked at together; targets are as many as sources where they were given, else none.
@@ -168,3 +170,5 @@ inline Outcome run(Job& job, Input& input, Rows& rows, const LoopOptions& option
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::corpus
+
+#include <vitrine/core/macros_pop.hpp>

@@ -9,6 +9,8 @@
 #include <string>
 #include <vitrine/core/config.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::corpus {
 
 /// "1 h 5 min", "3 min 20 s", "7 s"; a string on the heap, never fails.
@@ -62,3 +64,5 @@ class Progress {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI::corpus
+
+#include <vitrine/core/macros_pop.hpp>

@@ -21,6 +21,8 @@
 #define VITRINE_READS_TEXT 0
 #endif
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::corpus {
 
 /// What a model takes of lines.
@@ -167,3 +169,5 @@ inline void Reader::read_json(const std::string& text, bool target, Line& line) 
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::corpus
+
+#include <vitrine/core/macros_pop.hpp>

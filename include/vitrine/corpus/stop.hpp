@@ -11,6 +11,8 @@
 #include <csignal>
 #include <vitrine/core/config.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::corpus {
 
 /// The exit status that asks for another try, EX_TEMPFAIL of sysexits.h: nothing is wrong, and some is left to do.
@@ -59,3 +61,5 @@ inline Stop::~Stop() {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::corpus
+
+#include <vitrine/core/macros_pop.hpp>

@@ -14,6 +14,8 @@
 #include <vitrine/generate/scores.hpp>
 #include <vitrine/run/random.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // Draws the ids of one sequence; see the top of this header.
@@ -138,3 +140,5 @@ class Sampler {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vitrine/core/config.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::inspect {
 
 // One line of CSV, field after field; text is quoted where it must be. Never fails but for memory.
@@ -58,3 +60,5 @@ inline CsvRow& CsvRow::add(double number) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::inspect
+
+#include <vitrine/core/macros_pop.hpp>

@@ -10,6 +10,8 @@
 #include <vitrine/core/config.hpp>
 #include <vitrine/io/sha256.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::inspect {
 
 /// Appends `bytes` in base64 with padding: 4 characters for every 3 bytes begun.
@@ -81,3 +83,5 @@ inline std::string policy_hash(std::string_view script) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::inspect
+
+#include <vitrine/core/macros_pop.hpp>

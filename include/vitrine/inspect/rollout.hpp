@@ -12,6 +12,8 @@
 #include <vitrine/core/maps.hpp>
 #include <vitrine/kernels/rollout.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::inspect {
 
 /// Rolls one more layer: (residual I + (1 - residual) attention) * rolled. `attention` is T x T, already averaged over
@@ -81,3 +83,5 @@ RowMajor<S> rollout(const MeanMaps<S>& self_attn, Index b, Index layers, S resid
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::inspect
+
+#include <vitrine/core/macros_pop.hpp>

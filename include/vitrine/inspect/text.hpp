@@ -12,6 +12,8 @@
 #include <vector>
 #include <vitrine/core/config.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::inspect {
 
 /// The code point that starts at text[at], and moves `at` behind it; U+FFFD for each byte that is not UTF-8. Needs at <
@@ -228,3 +230,5 @@ inline std::string short_number(double value, int decimals) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::inspect
+
+#include <vitrine/core/macros_pop.hpp>

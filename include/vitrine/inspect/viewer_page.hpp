@@ -19,6 +19,8 @@
 #include <vitrine/inspect/viewer/script_texts.hpp>
 #include <vitrine/inspect/viewer/style.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::inspect::viewer {
 
 /// The whole file, a string on the heap. `json` is the description, safe inside <script>; `maps` the bytes of all maps
@@ -49,3 +51,5 @@ inline std::string assemble(std::string_view title, Theme theme, std::string_vie
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::inspect::viewer
+
+#include <vitrine/core/macros_pop.hpp>

@@ -13,6 +13,8 @@
 #include <vitrine/io/remark.hpp>
 #include <vitrine/io/safetensors.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 /// A part of our names, and the file's.
@@ -149,3 +151,5 @@ M load_causal(const std::filesystem::path& folder, const Remark& remark) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

@@ -5,6 +5,8 @@
 #include <vitrine/models/gpt_neox.hpp>
 #include <vitrine/models/llama.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // Llama's config.json, and of its kind. Throws Error: config_mismatch for another model_type, config_bad_value, and
@@ -291,3 +293,5 @@ inline GptNeoXConfig gpt_neox_config(const ConfigFile& file) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -26,6 +26,8 @@
 #include <vitrine/models/marian.hpp>
 #include <vitrine/models/mbart.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 /// M is the class of a family with this scalar, Marian<float>, Llama<double>, ...: examples/loading.md has all. Memory:
@@ -279,3 +281,5 @@ M load_model(const std::filesystem::path& folder, const Remark& remark) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -9,6 +9,8 @@
 #include <vitrine/io/text_config.hpp>
 #include <vitrine/io/vit_config.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 /// A family, and its reader, which throws what the reader of its own type throws: for looking at a file alone.
@@ -52,3 +54,5 @@ inline const KnownFamily* family_of(const ConfigFile& file) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vitrine/core/config.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // clang-format off
@@ -169,3 +171,5 @@ inline const char* name(LoadError code) noexcept {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

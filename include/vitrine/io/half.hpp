@@ -8,6 +8,8 @@
 #include <cstring>
 #include <vitrine/core/config.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 /// The value of an F16 bit pattern, exact; a NaN keeps its payload and becomes quiet, as F16C does.
@@ -85,3 +87,5 @@ inline void float_to_bfloat16(const float* in, void* out, std::ptrdiff_t count) 
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -22,6 +22,8 @@
 #define VITRINE_POSIX_FILES 0
 #endif
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 /// The bytes of one regular file for as long as this object lives; move-only.
@@ -126,3 +128,5 @@ inline void MappedFile::release_pages(std::size_t, std::size_t) const noexcept {
 #endif
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vitrine/io/error.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 /// Is given each line, "FILE: sentence", without its end. Our own; Transformers logs such lines as warnings.
@@ -20,3 +22,5 @@ inline void remark_on_stderr(std::string_view line) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -5,6 +5,8 @@
 #include <vitrine/io/config_family.hpp>
 #include <vitrine/models/seq2seq.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 /// The config.json of a model_type, "marian", "bart", "mbart" or "m2m_100". Throws Error: config_mismatch when the file
@@ -118,3 +120,5 @@ inline Seq2SeqConfig seq2seq_config(const ConfigFile& file, std::string_view mod
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

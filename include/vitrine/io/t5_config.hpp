@@ -5,6 +5,8 @@
 #include <vitrine/io/config_family.hpp>
 #include <vitrine/models/t5.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // T5's config.json. Throws Error: config_mismatch for another model_type, config_bad_value, and config_unsupported for
@@ -77,3 +79,5 @@ inline T5Config mt5_config(const ConfigFile& file) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -15,6 +15,8 @@
 #include <vitrine/models/roberta.hpp>
 #include <vitrine/models/xlm_roberta.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 /// Our names of the parts of an encoder layer, and a model's.
@@ -174,3 +176,5 @@ M load_gpt2(const std::filesystem::path& folder, const Remark& remark) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

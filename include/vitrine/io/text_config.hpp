@@ -5,6 +5,8 @@
 #include <vitrine/models/gpt2.hpp>
 #include <vitrine/models/text_encoder.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // BERT's config.json. Throws Error: config_mismatch for another model_type, config_bad_value, and config_unsupported
@@ -163,3 +165,5 @@ inline Gpt2Config gpt2_config(const ConfigFile& file) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

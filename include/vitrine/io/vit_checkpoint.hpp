@@ -7,6 +7,8 @@
 #include <vitrine/io/vit_config.hpp>
 #include <vitrine/models/vit.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 inline constexpr LayerNames vit_names = {"encoder.layer.",
@@ -49,3 +51,5 @@ M load_vit(const std::filesystem::path& folder, const Remark& remark) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

@@ -5,6 +5,8 @@
 #include <vitrine/io/config_family.hpp>
 #include <vitrine/models/vit.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 /// ViT's config.json. Throws Error: config_mismatch for another model_type, config_bad_value, and config_unsupported
@@ -61,3 +63,5 @@ inline VitConfig vit_config(const ConfigFile& file) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

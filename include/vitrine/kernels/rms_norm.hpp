@@ -4,6 +4,8 @@
 #pragma once
 #include <vitrine/kernels/layer_norm.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::kernels {
 
 // y = x / sqrt(mean(x^2) + eps) * weight, or * (1 + weight) with PlusOne (Gemma), row by row; weight null: 1. Rounding:
@@ -32,3 +34,5 @@ void rms_norm(const NormRows<S>& call) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::kernels
+
+#include <vitrine/core/macros_pop.hpp>

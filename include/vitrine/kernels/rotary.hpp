@@ -4,6 +4,8 @@
 #pragma once
 #include <vitrine/core/simd.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::kernels {
 
 // Turns the 2 H values of x, H = half, in place: value i with value half + i. cos, sin: H values of the position.
@@ -30,3 +32,5 @@ void rotate_neighbours(S* x, Index half, const S* cos, const S* sin) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::kernels
+
+#include <vitrine/core/macros_pop.hpp>

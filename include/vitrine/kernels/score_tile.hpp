@@ -5,6 +5,8 @@
 #include <vitrine/core/sizes.hpp>
 #include <vitrine/kernels/panel.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::kernels {
 
 // Query rows whose scores are in scratch together.
@@ -46,3 +48,5 @@ struct ScoreTile {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI::kernels
+
+#include <vitrine/core/macros_pop.hpp>

@@ -11,6 +11,8 @@
 #include <vitrine/layers/rotary.hpp>
 #include <vitrine/run/module.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // T5's options. bidirectional: half of the buckets are for keys behind the query; else those share bucket 0.
@@ -85,3 +87,5 @@ class RelativePositionBias : public Module<RelativePositionBias<S>, S> {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

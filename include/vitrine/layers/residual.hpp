@@ -7,6 +7,8 @@
 
 #include <type_traits>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 struct Residual {
@@ -68,3 +70,5 @@ void add_branch(const Lane<S, Trace>& block, const char* name, const Norm& norm,
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

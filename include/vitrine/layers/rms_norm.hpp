@@ -3,6 +3,8 @@
 #pragma once
 #include <vitrine/layers/layer_norm.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // nn.RMSNorm over rows of `width` values.
@@ -17,3 +19,5 @@ class RmsNorm : public detail::NormModule<RmsNorm<S>, S> {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -13,6 +13,8 @@
 #include <vitrine/kernels/rotary.hpp>
 #include <vitrine/layers/positional_encoding.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 namespace detail {
@@ -160,3 +162,5 @@ class Rotary {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

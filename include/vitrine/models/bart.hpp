@@ -3,6 +3,8 @@
 #pragma once
 #include <vitrine/models/seq2seq.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 template <class S>
@@ -16,3 +18,5 @@ class Bart : public Seq2Seq<S> {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

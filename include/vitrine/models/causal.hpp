@@ -10,6 +10,8 @@
 #include <vitrine/models/encoder.hpp>
 #include <vitrine/models/tokens.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // A set of layers, of 1024 at most: those that have a window.
@@ -156,3 +158,5 @@ class Causal : public Module<Causal<S>, S> {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

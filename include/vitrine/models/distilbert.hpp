@@ -5,6 +5,8 @@
 #pragma once
 #include <vitrine/models/text_encoder.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 template <class S>
@@ -25,3 +27,5 @@ class DistilBert : public TextEncoder<S> {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -6,6 +6,8 @@
 #pragma once
 #include <vitrine/models/causal.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // Keys of config.json that change a result, by Transformers' names.
@@ -72,3 +74,5 @@ class Gemma2 : public Causal<S> {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -6,6 +6,8 @@
 #pragma once
 #include <vitrine/models/causal.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // Keys of config.json that change a result, by Transformers' names.
@@ -54,3 +56,5 @@ class GptNeoX : public Causal<S> {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

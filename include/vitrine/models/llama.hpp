@@ -6,6 +6,8 @@
 #pragma once
 #include <vitrine/models/causal.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // Keys of config.json that change a result, by Transformers' names.
@@ -100,3 +102,5 @@ class Qwen3 : public Llama<S> {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -8,6 +8,8 @@
 #pragma once
 #include <vitrine/models/seq2seq.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 namespace detail {
@@ -52,3 +54,5 @@ class M2M100 : public Seq2Seq<S> {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -5,6 +5,8 @@
 #pragma once
 #include <vitrine/models/seq2seq.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 template <class S>
@@ -18,3 +20,5 @@ class Marian : public Seq2Seq<S> {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

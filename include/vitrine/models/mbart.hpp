@@ -6,6 +6,8 @@
 #pragma once
 #include <vitrine/models/seq2seq.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 template <class S>
@@ -20,3 +22,5 @@ class MBart : public Seq2Seq<S> {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

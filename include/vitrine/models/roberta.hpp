@@ -6,6 +6,8 @@
 #pragma once
 #include <vitrine/models/pooled_text_encoder.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 template <class S>
@@ -20,3 +22,5 @@ class Roberta : public PooledTextEncoder<S> {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -7,6 +7,8 @@
 #pragma once
 #include <vitrine/models/seq2seq.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 // Keys of config.json that change a result, by Transformers' names.
@@ -86,3 +88,5 @@ class MT5 : public T5<S> {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -5,6 +5,8 @@
 #pragma once
 #include <vitrine/models/pooled_text_encoder.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 template <class S>
@@ -19,3 +21,5 @@ class XlmRoberta : public PooledTextEncoder<S> {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -5,6 +5,8 @@
 #include <vitrine/kernels/rollout.hpp>
 #include <vitrine/run/attention_call.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 // Query rows of one item: whole tiles and whole blocks of a column's sum.
@@ -140,3 +142,5 @@ MapSink<S> sink_of(M& maps, Index layer) noexcept {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

@@ -5,6 +5,8 @@
 #include <vitrine/kernels/matmul.hpp>
 #include <vitrine/kernels/panel.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 template <class S>
@@ -53,3 +55,5 @@ struct KeyValues {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

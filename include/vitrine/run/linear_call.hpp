@@ -6,6 +6,8 @@
 #include <vitrine/run/parameter.hpp>
 #include <vitrine/run/rows.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 // W and b: a weight, or one group of it (q, k or v of in_proj_weight), and the bias of its rows.
@@ -129,3 +131,5 @@ struct ProductOrder {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

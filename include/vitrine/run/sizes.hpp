@@ -9,6 +9,8 @@
 #include <vitrine/run/figures_attention.hpp>
 #include <vitrine/run/module.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 namespace detail {
@@ -107,3 +109,5 @@ class SizedModule : public Module<Derived, S> {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -7,6 +7,8 @@
 #include <vector>
 #include <vitrine/core/config.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 /// One entry for each id in every member; all are on the heap.
@@ -41,3 +43,5 @@ struct Encoding {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

@@ -25,6 +25,8 @@
 #include <vitrine/text/detail/sentencepiece_file.hpp>
 #include <vitrine/text/vocabulary.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 /// Copies share the models; many threads may use one. Ids and texts are returned on the heap. A text never fails but
@@ -143,3 +145,5 @@ inline std::string MarianTokenizer::decode(const std::vector<Index>& ids) const 
 
 }  // namespace vitrine::inline VITRINE_ABI
 #endif
+
+#include <vitrine/core/macros_pop.hpp>

@@ -2,6 +2,8 @@
 #pragma once
 #include <vitrine/core/config.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 /// How a tokenizer marks the subwords of a word.
@@ -15,3 +17,5 @@ enum class Subwords {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
+
+#include <vitrine/core/macros_pop.hpp>

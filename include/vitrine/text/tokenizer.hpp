@@ -33,6 +33,8 @@
 #include <vitrine/text/detail/marian_codec.hpp>
 #endif
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI {
 
 /// A tokenizer as its files describe it. Immutable; copies share it, and many threads may use one. Ids and texts are
@@ -117,3 +119,5 @@ inline Tokenizer::Tokenizer(const std::filesystem::path& path) {
 
 }  // namespace vitrine::inline VITRINE_ABI
 #endif
+
+#include <vitrine/core/macros_pop.hpp>

@@ -12,6 +12,8 @@
 #include <zstd.h>
 #endif
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::corpus::detail {
 
 /// Turns packed bytes into plain ones, piece by piece.
@@ -90,3 +92,5 @@ inline std::unique_ptr<Unpacker> unpacker_for(std::string_view first, bool& unkn
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::corpus::detail
+
+#include <vitrine/core/macros_pop.hpp>

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vitrine/core/config.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 /// The code point that starts at byte `at`, which moves past it; on bad bytes moves by one and returns -1.
@@ -74,3 +76,5 @@ inline std::string readable(std::string_view text) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

@@ -15,6 +15,8 @@
 #include <vitrine/io/error.hpp>
 #include <vitrine/text/detail/pattern.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 /// A JSON object within a file, called by a name for errors. Views the file.
@@ -107,3 +109,5 @@ class JsonPart {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

@@ -19,6 +19,8 @@
 #include <vitrine/text/detail/sentencepiece_file.hpp>
 #include <vitrine/text/detail/token_table.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 /// What a model's file holds.
@@ -113,3 +115,5 @@ inline std::vector<nlohmann::json> SentencePieceVocabulary::added_tokens() const
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

@@ -7,6 +7,8 @@
 #include <vitrine/text/encoding.hpp>
 #include <vitrine/text/subwords.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 class TextCodec {
@@ -28,3 +30,5 @@ class TextCodec {
 };
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

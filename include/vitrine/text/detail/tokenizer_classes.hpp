@@ -7,6 +7,8 @@
 #include <utility>
 #include <vitrine/core/config.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 /// What comes around a text.
@@ -199,3 +201,5 @@ inline std::string_view class_of_model(std::string_view model_type) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

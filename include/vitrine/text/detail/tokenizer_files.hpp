@@ -19,6 +19,8 @@
 #include <vitrine/io/error.hpp>
 #include <vitrine/text/detail/tokenizer_classes.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 class TokenizerFiles {
@@ -255,3 +257,5 @@ inline void TokenizerFiles::add_missing(std::vector<Json>& added) const {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

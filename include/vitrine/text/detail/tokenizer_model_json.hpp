@@ -17,6 +17,8 @@
 #include <vitrine/text/detail/token_table.hpp>
 #include <vitrine/text/detail/unigram.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 /// A model and the names of its ids.
@@ -191,3 +193,5 @@ inline ReadModel read_model(const JsonPart& part, bool bytes) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

@@ -17,6 +17,8 @@
 #include <vitrine/text/detail/token_decoder.hpp>
 #include <vitrine/text/detail/token_table.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 /// Append the steps that a part names, those of a "Sequence" one by one. Throw Error config_unsupported for a type or a
@@ -269,3 +271,5 @@ inline void add_decoders(const JsonPart& part, TokenDecoders& steps) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

@@ -13,6 +13,8 @@
 #include <vitrine/core/config.hpp>
 #include <vitrine/io/detail/utf8.hpp>
 
+#include <vitrine/core/macros_push.hpp>
+
 namespace vitrine::inline VITRINE_ABI::detail {
 
 inline utf8proc_category_t category(char32_t c) { return utf8proc_category(utf8proc_int32_t(c)); }
@@ -164,3 +166,5 @@ inline char32_t first_changed_by(NormalForm form) {
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
+
+#include <vitrine/core/macros_pop.hpp>

@@ -1,0 +1,76 @@
+#include <vitrine/io/causal_config.hpp>
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vitrine/io/causal_checkpoint.hpp>
+#include <vitrine/io/t5_config.hpp>
+
+#include "scratch.hpp"
+
+namespace vt = vitrine;
+using vt::Index;
+
+namespace {
+
+vt::ConfigFile config(const std::string& text) { return vt::ConfigFile(text, std::string("config.json")); }
+
+// The error's name, and the message if it names the key.
+template <class Read>
+std::string refused(Read read, const std::string& text, const std::string& key) {
+  std::string message;
+  const std::string error = error_of([&] { (void)read(config(text)); }, &message);
+  return message.find("\"" + key + "\"") == message.npos ? error + " without the key" : error;
+}
+std::string rope(const std::string& inner) { return "{\"rope_parameters\": {" + inner + "}}"; }
+
+}  // namespace
+
+TEST_CASE("defaults of Transformers") {
+  const vt::LlamaConfig llama = vt::llama_config(config("{}")), mistral = vt::mistral_config(config("{}"));
+  CHECK(llama.vocab_size == 32000);
+  CHECK(llama.num_key_value_heads == 32);
+  CHECK(llama.rope_parameters.theta == 10000);
+  CHECK(mistral.num_key_value_heads == 8);
+  CHECK(mistral.sliding_window == 4096);
+  CHECK(vt::qwen2_config(config("{}")).qkv_bias);
+  CHECK(vt::qwen3_config(config("{}")).qk_norm);
+  CHECK(vt::qwen3_config(config("{}")).head_dim == 128);
+  CHECK(vt::gemma2_config(config("{}")).attn_logit_softcapping == 50);
+  CHECK(vt::gpt_neox_config(config("{}")).rope_parameters.dim == 24);
+  CHECK(vt::t5_config(config("{}")).d_kv == 64);
+  CHECK(vt::mt5_config(config("{}")).vocab_size == 250112);
+}
+
+TEST_CASE("rotary positions as newer and as older files have them") {
+  const vt::LlamaConfig newer =
+      vt::llama_config(config(rope(R"("rope_theta": 5e5, "rope_type": "linear", "factor": 4)")));
+  const vt::LlamaConfig older =
+      vt::llama_config(config(R"({"rope_theta": 5e5, "rope_scaling": {"type": "linear", "factor": 4}})"));
+  for (const vt::LlamaConfig* c : {&newer, &older}) {
+    CHECK(c->rope_parameters.theta == 5e5);
+    CHECK(c->rope_parameters.scaling == vt::RotaryScaling::linear);
+    CHECK(c->rope_parameters.factor == 4);
+  }
+  CHECK(vt::llama_config(config(R"({"rope_scaling": null})")).rope_parameters.scaling == vt::RotaryScaling::none);
+  for (const char* kind : {"dynamic", "longrope", "other"}) {
+    CAPTURE(kind);
+    CHECK(refused(vt::llama_config, rope(std::string(R"("factor": 2, "rope_type": ")") + kind + "\""),
+                  "rope_parameters") == "config_unsupported");
+  }
+  CHECK(refused(vt::llama_config, rope(R"("rope_type": "linear", "factor": 0)"), "factor") == "config_bad_value");
+  CHECK(refused(vt::llama_config, rope(R"("rope_theta": "10")"), "rope_theta") == "config_bad_value");
+  CHECK(refused(vt::llama_config, R"({"rope_parameters": [1]})", "rope_parameters") == "config_bad_value");
+}
+
+TEST_CASE("sizes that no model can have, and what would give other numbers, are refused by name") {
+  CHECK(refused(vt::llama_config, R"({"num_key_value_heads": 5})", "num_key_value_heads") == "config_bad_value");
+  CHECK(refused(vt::llama_config, R"({"vocab_size": -1})", "vocab_size") == "config_bad_value");
+  CHECK(refused(vt::qwen3_config, R"({"layer_types": ["sliding_attention"]})", "layer_types") == "config_bad_value");
+  CHECK(refused(vt::gemma2_config, R"({"use_bidirectional_attention": true})", "use_bidirectional_attention") ==
+        "config_unsupported");
+  CHECK(refused(vt::gemma2_config, R"({"query_pre_attn_scalar": 0})", "query_pre_attn_scalar") == "config_bad_value");
+  CHECK(refused(vt::t5_config, R"({"relative_attention_num_buckets": 2})", "relative_attention_num_buckets") ==
+        "config_bad_value");
+  CHECK(refused(vt::t5_config, R"({"feed_forward_proj": "gated-tanh2"})", "feed_forward_proj") == "config_unsupported");
+}
