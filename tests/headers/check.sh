@@ -70,7 +70,7 @@ macros() {
       echo "$header: no pair of core/macros_push.hpp and core/macros_pop.hpp"
   done < <(headers | xargs grep -lE '^namespace vitrine' | grep -vE 'core/(config|macros_(push|pop))[.]hpp|inspect/viewer/')
   local said
-  said=$(tests/macros/check.sh) || printf '%s\n' "$said"
+  said=$(bash tests/macros/check.sh 2>&1) || printf 'tests/macros/check.sh: %s\n' "$said"
 }
 
 compile_alone() {
