@@ -198,6 +198,13 @@ inline constexpr bool is_mean = requires {
 };
 template <class S>
 inline constexpr bool is_mean<vt::MeanMaps<S>> = true;
+// A policy may keep figures in place of maps, or nothing.
+template <class M>
+inline constexpr bool is_kept = true;
+template <int Place>
+inline constexpr bool is_kept<vt::NotKept<Place>> = false;
+template <int Place>
+inline constexpr bool is_kept<vt::NoSuch<Place>> = false;
 template <class M>
 inline constexpr bool is_scored = requires {
   M::is_scored;
@@ -223,7 +230,8 @@ class Collector {
   void maps(const std::string& name, const M& maps, const char* rows, const char* columns, Index layers = -1) {
     for (Index layer = 0; layer < (layers < 0 ? 1 : layers); ++layer) {
       const std::string own = layers < 0 ? name : name + "." + std::to_string(layer);
-      if constexpr (requires { maps[layer].matrix(Index{}, Index{}).data(); }) {
+      if constexpr (!is_kept<M>) {
+      } else if constexpr (requires { maps[layer].matrix(Index{}, Index{}).data(); }) {
         if constexpr (is_mean<M>) {
           all(own + ".mean", 1, rows, columns, [&](Index b, Index) { return maps[layer].matrix(b); });
         } else {

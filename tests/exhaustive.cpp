@@ -39,8 +39,15 @@ std::uint64_t layer_norm_hash() {
         value = static_cast<S>(static_cast<double>(state >> 11) * 0x1p-52 - 1);
       }
     for (int kind = 0; kind < 4; ++kind) {
-      kernels::layer_norm<S>(x.data(), width, y.data(), width, 1, width, kind & 1 ? weight.data() : nullptr,
-                             kind & 2 ? bias.data() : nullptr, S(1e-5));
+      kernels::layer_norm<S>({.x = x.data(),
+                              .x_stride = width,
+                              .y = y.data(),
+                              .y_stride = width,
+                              .rows = 1,
+                              .width = width,
+                              .weight = kind & 1 ? weight.data() : nullptr,
+                              .bias = kind & 2 ? bias.data() : nullptr,
+                              .eps = S(1e-5)});
       for (const S& value : y) {
         std::uint64_t bits = 0;
         std::memcpy(&bits, &value, sizeof value);
