@@ -180,6 +180,7 @@ class CausalSteps {
       Rows<const S> x(embedded_.data(), rows, width);
       for (Index i = 0; i < layers.count; ++i, x = hidden) {
         detail::AttentionCall<S> call = plan.attention;
+        layers[i].self_attn.configure(call);
         call.set_layer(mask, nullptr, detail::sink_of<S>(maps, i));
         call.key_values = cache_.self(i);
         const detail::ProductOrder<S> order = layers[i].order();

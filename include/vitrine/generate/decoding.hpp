@@ -252,6 +252,7 @@ class DecodingSteps {
     for (Index i = 0; i < layers.count; ++i, x = hidden) {
       detail::DecoderCall<S> call = plan.attentions;
       call.self.key_values = cache_.self(i), call.cross.key_values = cache_.cross(i);
+      layers[i].configure(call);
       call.self.sink = detail::sink_of<S>(result.self_attn, i);
       call.cross.sink = detail::sink_of<S>(result.cross_attn, i);
       const detail::ProductOrder<S> order = layers[i].order();

@@ -59,11 +59,19 @@ struct AttentionExtras<S, false> {
   static constexpr void parameters(Self&, NamePath&, F&) {}
 };
 
+// The part of an AttentionConfig that fixed sizes leave: a model in a firmware's constants is as small as it can be.
+struct FixedAttention {
+  bool add_bias_kv = false, add_zero_attn = false;
+
+  constexpr FixedAttention() = default;
+  constexpr FixedAttention(const AttentionConfig& c) : add_bias_kv(c.add_bias_kv), add_zero_attn(c.add_zero_attn) {}
+};
+
 // Configuration and parameters of one attention, by the names of nn.MultiheadAttention. All steps are those of a block
 // of rows but for append_extra and attend, which the whole team takes.
 template <class S, bool Options = true>
 struct AttentionCore {
-  AttentionConfig config = {};
+  std::conditional_t<Options, AttentionConfig, FixedAttention> config = {};
   Index embed = 0, heads = 0, kv_heads = 0, width = 0, kdim = 0, vdim = 0;
   Parameter<S> in_proj, q_proj, k_proj, v_proj, in_bias, out_proj, out_bias, bias_k, bias_v;
   [[no_unique_address]] AttentionExtras<S, Options> extras = {};
@@ -154,13 +162,15 @@ struct AttentionCore {
       }
     });
   }
+  // What a call of this layer takes from its configuration; before attend.
+  void configure(AttentionCall<S>& call) const {
+    call.scale = scale(), call.extra = extra();
+    if constexpr (Options) call.softcap = S(config.options.softcap), call.window = config.options.window;
+  }
   // softmax(Q K^T / sqrt(D)) V of every head of every sequence into call.context.
   template <class Trace>
   void attend(const Lane<S, Trace>& lane, const AttentionCall<S>& call) const {
-    AttentionCall<S> own = call;
-    own.scale = scale(), own.extra = extra();
-    if constexpr (Options) own.softcap = S(config.options.softcap), own.window = config.options.window;
-    attend_heads(lane, own);
+    attend_heads(lane, call);
   }
   // y = W_o context + b_o + residual. Ends with the block's threads in step.
   template <class Trace>
@@ -174,7 +184,8 @@ struct AttentionCore {
   // What a plan and a call's checks ask.
   constexpr Index extra() const { return Index(config.add_bias_kv) + Index(config.add_zero_attn); }
   S scale() const {
-    if (Options && config.options.scale != 0) return S(config.options.scale);
+    if constexpr (Options)
+      if (config.options.scale != 0) return S(config.options.scale);
     return S(1) / square_root(S(width));
   }
   constexpr KeyValues<S> layout(Index keys) const {
@@ -237,13 +248,7 @@ struct AttentionCore {
            2 * pairs * queries;
   }
   Status check() const {
-    if (Options && config.options.head_dim != Dynamic) {
-      if (embed <= 0) return {Status::bad_config, "d_model must be positive", embed};
-      if (heads <= 0 || heads > 4096) return {Status::bad_config, "nhead must be between 1 and 4096", heads};
-      if (width <= 0) return {Status::bad_config, "head_dim must be positive", width};
-    } else if (Status s = check_heads(embed, heads); s != Status::ok) {
-      return s;
-    }
+    if (Status s = check_width(); s != Status::ok) return s;
     if (kdim <= 0) return {Status::bad_config, "kdim must be positive", kdim};
     if (vdim <= 0) return {Status::bad_config, "vdim must be positive", vdim};
     if constexpr (Options) return check_options();
@@ -251,6 +256,17 @@ struct AttentionCore {
   }
 
  private:
+  Status check_width() const {
+    if constexpr (Options) {
+      if (config.options.head_dim != Dynamic) {
+        if (embed <= 0) return {Status::bad_config, "d_model must be positive", embed};
+        if (heads <= 0 || heads > 4096) return {Status::bad_config, "nhead must be between 1 and 4096", heads};
+        if (width <= 0) return {Status::bad_config, "head_dim must be positive", width};
+        return {};
+      }
+    }
+    return check_heads(embed, heads);
+  }
   Status check_options() const {
     if (extras.relative.exists() && (config.options.relative_buckets < 4 || config.options.relative_max_distance < 2))
       return {Status::bad_config, "relative_buckets must be at least 4, relative_max_distance at least 2",

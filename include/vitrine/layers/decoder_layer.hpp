@@ -27,20 +27,21 @@ namespace detail {
 template <class S, bool Options = true>
 struct DecoderLayerCore {
   using Norm = NormCore<S, Options>;
-  LayerConfig config = {};
   AttentionCore<S, Options> self_attn, cross_attn;
   FeedForwardCore<S, Options> feed_forward;
   Norm norm1, norm2, norm3;
+  bool norm_first = false, is_plain = true;
 
   constexpr DecoderLayerCore() = default;
   constexpr explicit DecoderLayerCore(const LayerConfig& c)
-      : config(c),
-        self_attn({.embed_dim = c.d_model, .num_heads = c.nhead, .bias = c.bias, .options = c.options.attention}),
-        cross_attn(without_positions(self_attn.config)),
+      : self_attn(attention_of(c)),
+        cross_attn(without_positions(attention_of(c))),
         feed_forward(c.d_model, c.dim_feedforward, c.activation, c.bias && c.options.linear_bias, c.options.gated),
         norm1(c.d_model, c.layer_norm_eps, c.bias, c.options.norm),
         norm2(norm1),
-        norm3(norm1) {}
+        norm3(norm1),
+        norm_first(c.norm_first),
+        is_plain(!c.options.branch_norms && !c.options.parallel) {}
 
   // Keys and values of the encoder's output. Not needed again while that stays the same.
   template <class Trace>
@@ -54,7 +55,7 @@ struct DecoderLayerCore {
   template <class Trace>
   void operator()(const Lane<S, Trace>& lane, const Rows<const S>& x, const Rows<S>& y,
                   const DecoderCall<S>& call) const {
-    const Residual residual{config.norm_first};
+    const Residual residual{norm_first};
     const auto self = [](const auto& own) { return own.in("self_attn."); };
     const auto cross = [](const auto& own) { return own.in("multihead_attn.", Which::cross); };
 
@@ -83,6 +84,7 @@ struct DecoderLayerCore {
     });
   }
 
+  void configure(DecoderCall<S>& call) const { self_attn.configure(call.self), cross_attn.configure(call.cross); }
   ProductOrder<S> order() const {
     ProductOrder<S> products;
     products.cycle(self_attn.panels(0), self_attn.panels(1), self_attn.panels(2));
@@ -99,8 +101,7 @@ struct DecoderLayerCore {
            feed_forward.work(rows);
   }
   Status check() const {
-    if (Options && (config.options.branch_norms || config.options.parallel))
-      return {Status::bad_config, "branch_norms and parallel are options of encoder layers"};
+    if (Options && !is_plain) return {Status::bad_config, "branch_norms and parallel are options of encoder layers"};
     if (Status s = self_attn.check(); s != Status::ok) return s;
     return feed_forward.check();
   }
@@ -115,6 +116,9 @@ struct DecoderLayerCore {
   }
 
  private:
+  static constexpr AttentionConfig attention_of(const LayerConfig& c) {
+    return {.embed_dim = c.d_model, .num_heads = c.nhead, .bias = c.bias, .options = c.options.attention};
+  }
   // The encoder's rows have no distance to the decoder's.
   static constexpr AttentionConfig without_positions(AttentionConfig c) {
     c.options.rotary = {}, c.options.relative_buckets = 0, c.options.window = 0;
@@ -135,12 +139,12 @@ class DecoderLayer : public detail::DecoderCalls<DecoderLayer<S, D>, S, D> {
   // bad_config at the first call.
   constexpr explicit DecoderLayer(const LayerConfig& config,
                                   const Memory* memory = detail::default_memory<D>()) noexcept
-      : detail::DecoderCalls<DecoderLayer, S, D>(memory), core_(detail::sized<D>(config)) {
+      : detail::DecoderCalls<DecoderLayer, S, D>(memory), config_(detail::sized<D>(config)), core_(config_) {
     detail::check_dims<D>();
     if constexpr (!D.fixed()) core_.self_attn.compute(memory);
   }
   // The configuration, fixed sizes filled in.
-  const LayerConfig& config() const noexcept { return core_.config; }
+  const LayerConfig& config() const noexcept { return config_; }
 
   template <class Self, class F>
   static constexpr void visit_parameters(Self& self, detail::NamePath& path, F& visit) {
@@ -149,8 +153,9 @@ class DecoderLayer : public detail::DecoderCalls<DecoderLayer<S, D>, S, D> {
 
  private:
   friend detail::DecoderCalls<DecoderLayer, S, D>;
-  constexpr detail::Layers<S, Core> layers() const noexcept { return {&core_, 1, 1, &core_.config}; }
+  constexpr detail::Layers<S, Core> layers() const noexcept { return {&core_, 1, 1, &config_}; }
 
+  LayerConfig config_;
   Core core_;
 };
 

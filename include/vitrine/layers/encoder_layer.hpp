@@ -24,19 +24,20 @@ namespace detail {
 template <class S, bool Options = true>
 struct EncoderLayerCore {
   using Norm = NormCore<S, Options>;
-  LayerConfig config = {};
   AttentionCore<S, Options> self_attn;
   FeedForwardCore<S, Options> feed_forward;
   Norm norm1, norm2;
+  bool norm_first = false, is_parallel = false;
   [[no_unique_address]] BranchNorms<std::conditional_t<Options, Norm, NoNorm>> branch = {};
 
   constexpr EncoderLayerCore() = default;
   constexpr explicit EncoderLayerCore(const LayerConfig& c)
-      : config(c),
-        self_attn({.embed_dim = c.d_model, .num_heads = c.nhead, .bias = c.bias, .options = c.options.attention}),
+      : self_attn({.embed_dim = c.d_model, .num_heads = c.nhead, .bias = c.bias, .options = c.options.attention}),
         feed_forward(c.d_model, c.dim_feedforward, c.activation, c.bias && c.options.linear_bias, c.options.gated),
         norm1(c.d_model, c.layer_norm_eps, c.bias, c.options.norm),
-        norm2(norm1) {
+        norm2(norm1),
+        norm_first(c.norm_first),
+        is_parallel(c.options.parallel) {
     if constexpr (Options)
       if (c.options.branch_norms) branch.attention = branch.feed_forward = norm1;
   }
@@ -45,7 +46,7 @@ struct EncoderLayerCore {
   template <class Trace>
   void operator()(const Lane<S, Trace>& lane, const Rows<const S>& x, const Rows<S>& y,
                   const AttentionCall<S>& call) const {
-    const Residual residual{config.norm_first};
+    const Residual residual{norm_first};
     const auto attention = [](const auto& own) { return own.in("self_attn."); };
 
     lane.blocks([&](auto& block) {
@@ -97,7 +98,7 @@ struct EncoderLayerCore {
   }
 
  private:
-  constexpr bool parallel() const { return Options && config.options.parallel; }
+  constexpr bool parallel() const { return Options && is_parallel; }
 };
 
 }  // namespace detail
@@ -113,12 +114,12 @@ class EncoderLayer : public detail::EncoderCalls<EncoderLayer<S, D>, S, D> {
   // bad_config at the first call.
   constexpr explicit EncoderLayer(const LayerConfig& config,
                                   const Memory* memory = detail::default_memory<D>()) noexcept
-      : detail::EncoderCalls<EncoderLayer, S, D>(memory), core_(detail::sized<D>(config)) {
+      : detail::EncoderCalls<EncoderLayer, S, D>(memory), config_(detail::sized<D>(config)), core_(config_) {
     detail::check_dims<D>();
     if constexpr (!D.fixed()) core_.self_attn.compute(memory);
   }
   // The configuration, fixed sizes filled in.
-  const LayerConfig& config() const noexcept { return core_.config; }
+  const LayerConfig& config() const noexcept { return config_; }
 
   template <class Self, class F>
   static constexpr void visit_parameters(Self& self, detail::NamePath& path, F& visit) {
@@ -127,8 +128,9 @@ class EncoderLayer : public detail::EncoderCalls<EncoderLayer<S, D>, S, D> {
 
  private:
   friend detail::EncoderCalls<EncoderLayer, S, D>;
-  constexpr detail::Layers<S, Core> layers() const noexcept { return {&core_, 1, 1, &core_.config}; }
+  constexpr detail::Layers<S, Core> layers() const noexcept { return {&core_, 1, 1, &config_}; }
 
+  LayerConfig config_;
   Core core_;
 };
 

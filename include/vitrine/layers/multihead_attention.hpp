@@ -39,13 +39,13 @@ class MultiheadAttention : public SizedModule<MultiheadAttention<S, D>, S, D> {
   // bad_config at the first call.
   constexpr explicit MultiheadAttention(const AttentionConfig& config,
                                         const Memory* memory = detail::default_memory<D>()) noexcept
-      : SizedModule<MultiheadAttention, S, D>(memory), core_(sized(config)) {
+      : SizedModule<MultiheadAttention, S, D>(memory), config_(sized(config)), core_(config_) {
     detail::check_dims<D>();
     if constexpr (!D.fixed()) core_.compute(memory);
   }
 
   // The configuration, fixed sizes filled in.
-  const AttentionConfig& config() const noexcept { return core_.config; }
+  const AttentionConfig& config() const noexcept { return config_; }
 
   // Self-attention of x (B, T, E). The output is (B, T, E). Allocates only to grow result and workspace. bad_config,
   // bad_shape, bad_mask, not_loaded, not_supported (what `keep` asks), overlap, workspace_too_small, result_too_small,
@@ -208,6 +208,7 @@ class MultiheadAttention : public SizedModule<MultiheadAttention<S, D>, S, D> {
     using detail::Rows;
     Arena arena(workspace.data());
     Plan p = plan(arena, call);
+    core_.configure(p.attention);
     p.attention.set_layer(in.masks.mask, detail::head_scale_of(in.masks.head_scale, 0, core_.heads),
                           detail::sink_of<S>(maps, 0));
     const auto shown = detail::trace_layout<F>(map_shape(in));
@@ -233,6 +234,7 @@ class MultiheadAttention : public SizedModule<MultiheadAttention<S, D>, S, D> {
     });
   }
 
+  AttentionConfig config_;
   Core core_;
 };
 

@@ -46,7 +46,7 @@ struct DecoderPlan {
     core.self_attn.plan_queries(arena, rows, self, call.traced);
     cross.query = self.query, cross.context = self.context, cross.heads = self.heads, cross.group = self.group;
     core.self_attn.plan_positions(arena, 0, shape.length, self);
-    if (call.gather[1]) p.gathered = arena.take<S>(call.gathered(1), core.config.d_model);
+    if (call.gather[1]) p.gathered = arena.take<S>(call.gathered(1), core.self_attn.embed);
     if (call.traced) p.shown = TraceMaps<S>::plan(arena, rows, self.heads, longest);
     auto sizes = core.sizes(longest);
     if (packed) sizes.depth = 0;
@@ -193,6 +193,7 @@ class DecoderCalls : public SizedModule<Derived, S, D> {
       for (Index i = 0; i < layers.count; ++i, x = y) {
         DecoderCall<S> attentions = plan.attentions;
         const Index heads = attentions.self.heads;
+        layers[i].configure(attentions);
         attentions.self.set_layer(in.masks.tgt_mask, head_scale_of(in.masks.head_scale, i, heads),
                                   sink_of<S>(result.self_attn, i));
         attentions.cross.set_layer(in.masks.memory_mask, head_scale_of(in.masks.memory_head_scale, i, heads),

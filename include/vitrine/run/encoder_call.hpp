@@ -199,6 +199,7 @@ class EncoderCalls : public SizedModule<Derived, S, D> {
       Rows<const S> in(x.contiguous() ? x.data : y.data, y.count, y.width);
       for (Index i = 0; i < layers.count; ++i, in = y) {
         AttentionCall<S> attention = plan.attention;
+        layers[i].self_attn.configure(attention);
         attention.set_layer(masks.src_mask, head_scale_of(masks.head_scale, i, attention.heads),
                             sink_of<S>(result.self_attn, i));
         const ProductOrder<S> order = layers[i].order();
