@@ -290,8 +290,7 @@ struct RowMask {
   }
 };
 
-// The mask of sequence b and head h; `keys` is the number of keys that masks cover, `extra` keys after them are always
-// seen.
+// The mask of sequence b and head h; `keys` is the number of keys that masks cover. Keys after them are always seen.
 template <class S>
 RowMask<S> row_mask(const Mask<S>& mask, Index b, Index h, Index keys) {
   RowMask<S> row;
