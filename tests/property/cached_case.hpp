@@ -194,6 +194,7 @@ std::vector<Named<S>> run_cached(const Case<S>& c, const K& keep = {}, int threa
       Rows<const S> in(x.data(), batch, width);
       for (Index i = 0; i < depth; ++i, in = hidden) {
         vt::detail::DecoderCall<S> own = plan.attentions;
+        decoder.cores[std::size_t(i)].configure(own);
         own.self.set_layer(tgt_mask, nullptr, vt::detail::sink_of<S>(self_maps, i));
         own.cross.set_layer(mask, nullptr, vt::detail::sink_of<S>(cross_maps, i));
         own.self.key_values = cache.self(i), own.cross.key_values = cache.cross(i), own.self.past = t;
