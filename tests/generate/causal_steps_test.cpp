@@ -5,6 +5,7 @@
 #include <vector>
 #include <vitrine/generate/causal_steps.hpp>
 #include <vitrine/generate/generate.hpp>
+#include <vitrine/models/gpt2.hpp>
 
 namespace vt = vitrine;
 using vt::Index;

@@ -7,6 +7,7 @@
 #include <vitrine/generate/decoding.hpp>
 #include <vitrine/models/bart.hpp>
 #include <vitrine/models/bert.hpp>
+#include <vitrine/models/gpt2.hpp>
 #include <vitrine/models/marian.hpp>
 
 namespace vt = vitrine;

@@ -7,6 +7,7 @@
 #include <vitrine/generate/generate.hpp>
 #include <vitrine/generate/generation_config.hpp>
 #include <vitrine/generate/scores.hpp>
+#include <vitrine/models/gpt2.hpp>
 #include <vitrine/models/marian.hpp>
 
 namespace vt = vitrine;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 #include <vitrine/generate/generate.hpp>
+#include <vitrine/models/gpt2.hpp>
 #include <vitrine/models/marian.hpp>
 
 namespace vt = vitrine;

@@ -36,7 +36,10 @@ class YarnRamp {
  public:
   explicit YarnRamp(const RotaryConfig& c) {
     low_ = dimension(c, c.beta_fast), high_ = dimension(c, c.beta_slow);
-    if (c.truncate) low_ = double(Index(low_)), high_ = double(Index(high_) < high_ ? Index(high_) + 1 : Index(high_));
+    if (c.truncate) {
+      const double whole = double(Index(high_));
+      low_ = double(Index(low_)), high_ = whole < high_ ? whole + 1 : whole;
+    }
     if (low_ < 0) low_ = 0;
     if (high_ > double(c.dim - 1)) high_ = double(c.dim - 1);
     if (low_ == high_) high_ += 0.001;
