@@ -66,15 +66,17 @@ class ForcedPool : public vitrine::corpus::Job {
   bool greedy_;
 };
 
+// Numbers as a row that NumberRows reads.
+inline std::string number_row(const std::vector<double>& numbers) {
+  return {reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(double)};
+}
+
 // Rows of numbers instead of text: f(numbers) for each line that has any, in the order of the lines.
 template <class F>
 class NumberRows final : public vitrine::corpus::Rows {
  public:
   NumberRows(vitrine::corpus::StdoutRows& messages, std::size_t width, F f)
       : messages_(messages), numbers_(width), f_(std::move(f)) {}
-  static std::string row(const std::vector<double>& numbers) {
-    return {reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(double)};
-  }
   void header(std::string_view) override {}
   void rows(std::string_view text, const vitrine::corpus::Pool&, vitrine::Index) override {
     for (const std::size_t size = numbers_.size() * sizeof(double); text.size() >= size; text.remove_prefix(size)) {

@@ -48,7 +48,7 @@ class Ablation final : public ForcedPool {
                                                  : masks.memory_head_scale) = scale;
       pass(masks);
     }
-    for (std::size_t k = 0; k < batch.size(); ++k) rows[batch[k]] = NumberRows<int>::row(numbers[k]);
+    for (std::size_t k = 0; k < batch.size(); ++k) rows[batch[k]] = number_row(numbers[k]);
   }
 
  private:

@@ -36,7 +36,7 @@ class ErrorPool final : public ForcedPool {
             for (const double one : scores_.of_line(scored, b, words(line.ids), words(wanted[k])))
               numbers.push_back(one);
             numbers.push_back(double(line.ids.size()));
-            rows[batch[k]] = NumberRows<int>::row(numbers);
+            rows[batch[k]] = number_row(numbers);
           });
   }
 
