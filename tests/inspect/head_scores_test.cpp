@@ -18,9 +18,12 @@ struct Layer {
   std::vector<Map> heads;
   const Map& matrix(Index, Index head) const { return heads[std::size_t(head)]; }
 };
+struct Layers : std::vector<Layer> {
+  const Layer& operator[](Index layer) const { return at(std::size_t(layer)); }
+};
 struct Scored {
   struct {
-    std::vector<Layer> cross_attn;
+    Layers cross_attn;
   } result;
   std::vector<std::vector<float>> log_probs = {{-0.5f, -1.5f}};
 
