@@ -52,7 +52,7 @@ TEST_CASE("a column for each score, layer and head, and the baseline behind them
   const std::vector<double> line = columns.of_line(scored, 0, 3, 2);
   REQUIRE(line.size() == names.size() + 1);
   for (int k = 0; k < 4; ++k) {
-    const Map& map = scored.result.cross_attn[Index(std::size_t(k / 2))].heads[std::size_t(k % 2)];
+    const Map& map = scored.result.cross_attn[Index(k / 2)].heads[std::size_t(k % 2)];
     CHECK(line[std::size_t(k)] == inspect::entropy(map));
     CHECK(line[std::size_t(4 + k)] == inspect::coverage(map, 3));
   }
