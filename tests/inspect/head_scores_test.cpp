@@ -79,7 +79,7 @@ TEST_CASE("a token's row has its own figures; coverage is of a whole line") {
   REQUIRE(token.size() == 4 * 4 + 1);
   const auto& names = columns.columns();
   for (std::size_t k = 0; k < names.size(); ++k) {
-    const Map row = scored.result.cross_attn[Index(std::size_t(names[k)].layer)].heads[std::size_t(names[k].head)].row(1);
+    const Map row = scored.result.cross_attn[names[k].layer].heads[std::size_t(names[k].head)].row(1);
     if (names[k].score == "coverage") CHECK(std::isnan(token[k]));
     if (names[k].score == "confidence") CHECK(token[k] == doctest::Approx(double(row(0, 2))));
     if (names[k].score == "entropy") CHECK(token[k] == inspect::entropy(row));
