@@ -77,7 +77,7 @@ if(VITRINE_ZSTD_INCLUDE_DIR AND VITRINE_ZSTD_LIBRARY)
   target_compile_definitions(vitrine_common INTERFACE VITRINE_ZSTD=1)
 endif()
 
-# SentencePiece, for text/marian_tokenizer.hpp: without it programs read MarianMT's text as ids only.
+# SentencePiece, for text/detail/marian_codec.hpp: without it programs read MarianMT's text as ids only.
 find_path(VITRINE_SENTENCEPIECE_INCLUDE_DIR sentencepiece_processor.h)
 find_library(VITRINE_SENTENCEPIECE_LIBRARY sentencepiece)
 mark_as_advanced(VITRINE_SENTENCEPIECE_INCLUDE_DIR VITRINE_SENTENCEPIECE_LIBRARY)

@@ -4,7 +4,6 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
-#include <vitrine/text/marian_tokenizer.hpp>  // until corpus/ reads text by Tokenizer alone
 #include <vitrine/text/tokenizer.hpp>
 
 #include "../io/scratch.hpp"

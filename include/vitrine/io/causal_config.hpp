@@ -150,6 +150,12 @@ inline Index window_of(const ConfigFile& file, Index otherwise) {
              : file.integer("sliding_window", otherwise, 1, most_positions);
 }
 
+inline void require_groups(const ConfigFile& file, Index heads, Index key_heads) {
+  if (heads % key_heads != 0)
+    file.fail(LoadError::config_bad_value,
+              concat("\"num_key_value_heads\" ", key_heads, " does not divide ", heads, " attention heads"));
+}
+
 // The keys that Llama's kind has in common, with the defaults given.
 inline LlamaConfig llama_keys(const FamilyKeys& keys, const LlamaConfig& defaults) {
   LlamaConfig c = defaults;
@@ -162,9 +168,7 @@ inline LlamaConfig llama_keys(const FamilyKeys& keys, const LlamaConfig& default
   const bool no_groups = file.json().contains("num_key_value_heads") && !file.has("num_key_value_heads");
   const Index groups = c.num_key_value_heads == Dynamic || no_groups ? c.num_attention_heads : c.num_key_value_heads;
   c.num_key_value_heads = keys.optional_size("num_key_value_heads", groups, most_heads);
-  if (c.num_attention_heads % c.num_key_value_heads != 0)
-    file.fail(LoadError::config_bad_value, concat("\"num_key_value_heads\" ", c.num_key_value_heads,
-                                                  " does not divide ", c.num_attention_heads, " attention heads"));
+  require_groups(file, c.num_attention_heads, c.num_key_value_heads);
   if (!file.has("head_dim") && c.head_dim == Dynamic)
     keys.require_divisible("hidden_size", c.hidden_size, "num_attention_heads", c.num_attention_heads);
   const Index width = c.head_dim == Dynamic ? c.hidden_size / c.num_attention_heads : c.head_dim;
@@ -243,10 +247,7 @@ inline Gemma2Config gemma2_config(const ConfigFile& file) {
   c.num_hidden_layers = keys.size("num_hidden_layers", 26, most_layers);
   c.num_attention_heads = keys.size("num_attention_heads", 8, most_heads);
   c.num_key_value_heads = keys.size("num_key_value_heads", 4, most_heads);
-  if (c.num_attention_heads % c.num_key_value_heads != 0)
-    file.fail(LoadError::config_bad_value,
-              detail::concat("\"num_key_value_heads\" ", c.num_key_value_heads, " does not divide ",
-                             c.num_attention_heads, " attention heads"));
+  detail::require_groups(file, c.num_attention_heads, c.num_key_value_heads);
   c.head_dim = keys.size("head_dim", 256);
   c.max_position_embeddings = keys.size("max_position_embeddings", 8192, most_positions);
   c.hidden_activation = keys.activation("hidden_activation", "gelu_pytorch_tanh");

@@ -44,7 +44,7 @@ namespace vitrine::inline VITRINE_ABI {
 /// not UTF-8 become U+FFFD.
 class Tokenizer {
  public:
-  /// A tokenizer.json, or a checkpoint folder: with source.spm it is MarianMT's (text/marian_tokenizer.hpp), with
+  /// A tokenizer.json, or a checkpoint folder: with source.spm it is MarianMT's (text/detail/marian_codec.hpp), with
   /// tokenizer.json, vocab.txt, merges.txt or a SentencePiece model what Transformers makes of them and of
   /// tokenizer_config.json, special_tokens_map.json and added_tokens.json; with vocab.json alone a vocabulary of
   /// characters. Throws Error:
