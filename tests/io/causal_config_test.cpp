@@ -6,22 +6,13 @@
 #include <vitrine/io/causal_checkpoint.hpp>
 #include <vitrine/io/t5_config.hpp>
 
-#include "scratch.hpp"
+#include "refused_config.hpp"
 
 namespace vt = vitrine;
 using vt::Index;
 
 namespace {
 
-vt::ConfigFile config(const std::string& text) { return vt::ConfigFile(text, std::string("config.json")); }
-
-// The error's name, and the message if it names the key.
-template <class Read>
-std::string refused(Read read, const std::string& text, const std::string& key) {
-  std::string message;
-  const std::string error = error_of([&] { (void)read(config(text)); }, &message);
-  return message.find("\"" + key + "\"") == message.npos ? error + " without the key" : error;
-}
 std::string rope(const std::string& inner) { return "{\"rope_parameters\": {" + inner + "}}"; }
 
 }  // namespace

@@ -8,24 +8,11 @@
 #include <vitrine/io/vit_config.hpp>
 
 #include "changed_checkpoint.hpp"
+#include "refused_config.hpp"
 #include "scratch.hpp"
 
 namespace vt = vitrine;
 using vt::Index;
-
-namespace {
-
-vt::ConfigFile config(const std::string& text) { return vt::ConfigFile(text, std::string("config.json")); }
-
-// The error's name, and the message if it names the key.
-template <class Read>
-std::string refused(Read read, const std::string& text, const std::string& key) {
-  std::string message;
-  const std::string error = error_of([&] { (void)read(config(text)); }, &message);
-  return message.find("\"" + key + "\"") == message.npos ? error + " without the key" : error;
-}
-
-}  // namespace
 
 TEST_CASE("ViT's config.json: defaults of Transformers, sizes as one number or two") {
   const vt::VitConfig c = vt::vit_config(config(R"({"model_type": "vit"})"));
