@@ -109,6 +109,7 @@ inline void check_start(const GenerationConfig& config, Index vocab_size) {
 template <class S, class One>
 std::vector<Hypothesis<S>> without_maps(std::vector<One>&& found) {
   std::vector<Hypothesis<S>> list;
+  list.reserve(found.size());
   for (One& one : found) list.push_back(std::move(one));
   return list;
 }

@@ -21,9 +21,10 @@ namespace detail {
 
 // ln x of a positive number, by Newton's method on e^y.
 inline double table_log(double x) {
-  double y = 0;
-  for (double part = x; part > 2; part /= 2) y += 0.69314718055994530942;
-  for (double part = x; part < 1; part *= 2) y -= 0.69314718055994530942;
+  constexpr double log_2 = 0.69314718055994530942;
+  double y = 0, part = x;
+  while (part > 2) part /= 2, y += log_2;
+  while (part < 1) part *= 2, y -= log_2;
   for (int i = 0; i < 6; ++i) {
     const double e = table_exp(y);
     y += 2 * (x - e) / (x + e);

@@ -221,6 +221,7 @@ inline std::vector<nlohmann::json> TokenizerFiles::added_tokens() const {
           add(token["id"].get<Index>(), token);
   }
   std::vector<Json> all;
+  all.reserve(by_id.size());
   for (auto& [id, token] : by_id) all.push_back(std::move(token));
   return all;
 }
