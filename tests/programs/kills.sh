@@ -1,39 +1,54 @@
 #!/usr/bin/env bash
-# kills SCORE_HEADS: eight shards, killed (SIGKILL) at random moments, started again until all are done, merged: the bytes of
-# one run. Three rounds with at least 60 kills together. And the memory of a long pool.
+# kills SCORE_HEADS: eight shards at once, their processes killed (SIGKILL) at random moments and started again until all are done, then
+# merged: the bytes of one run. Rounds of that until KILLS processes (16) were killed. Then two at once on one shard, and the memory of
+# a pool of LINES lines (100,000) beside that of 10,000.
 set -uo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/check.sh"
-RANDOM=${SEED:-1}
+wanted=${KILLS:-16}
 for _ in 1 2 3 4 5 6 7 8; do cut -f1 $model/words.tsv; done >"$scratch/pool"
 options="--model $model --mean --threads 1 --quiet"
 program $options --batch 64 <"$scratch/pool" >"$scratch/whole"
-kills=0 again=0
-for round in 1 2 3; do
-  out=$scratch/out$round
-  left=(0 1 2 3 4 5 6 7)
+
+# shard I/N FOLDER [COMMAND...]: that shard's task, through a command such as timeout.
+shard() { "${@:3}" "$under_test" $options --batch 32 --checkpoint-every 64 --input "$scratch/pool" --output "$2" --shard "$1"; }
+start=${EPOCHREALTIME/./}
+check "a shard alone" shard 0/8 "$scratch/alone"
+span=$((${EPOCHREALTIME/./} - start)) # microseconds: by then a task on an idle machine has ended
+
+# until_done I FOLDER SEED: kills shard I's task at a moment of its time, again and again, later and later, until one was left alone.
+until_done() {
+  local status try limit
+  RANDOM=$3
   for try in $(seq 400); do
-    [ ${#left[@]} -gt 0 ] || break
-    still=()
-    for i in "${left[@]}"; do
-      limit=$(awk -v r=$RANDOM -v t="$try" 'BEGIN {printf "%.3f", 0.02 + r / 32768 * 0.4 * (1 + t / 10)}')
-      status=0
-      (timeout -s KILL "$limit" "$under_test" $options --batch 32 --checkpoint-every 64 --input "$scratch/pool" \
-        --output "$out" --shard $i/8; exit $?) 2>/dev/null || status=$?
-      case $status in
-        0) ;;
-        124 | 137) kills=$((kills + 1)) still+=($i) ;;
-        75) again=$((again + 1)) still+=($i) ;;
-        *) echo "shard $i: exit $status"; failures=$((failures + 1)) ;;
-      esac
-    done
-    left=("${still[@]}")
+    limit=$(awk -v random=$RANDOM -v span=$span -v try="$try" 'BEGIN {printf "%.3f", 0.005 + random / 32768 * span / 1e6 * (1 + try / 8)}')
+    status=0
+    shard "$1/8" "$2" timeout -s KILL "$limit" || status=$?
+    case $status in
+      0) return ;;
+      124 | 137) echo "$1" >>"$scratch/kills" ;;
+      75) sleep 0.01 ;;
+      *) echo "exit $status"; return 1 ;;
+    esac
   done
-  check "round $round: all shards are done" [ ${#left[@]} = 0 ]
+  return 1
+}
+touch "$scratch/kills"
+round=0
+while [ "$(wc -l <"$scratch/kills")" -lt "$wanted" ] && [ $round -lt 50 ]; do
+  round=$((round + 1))
+  out=$scratch/out$round tasks=()
+  rm -f "$scratch/pool.vitrine-index" # the first tasks make it, all at once
+  for i in 0 1 2 3 4 5 6 7; do
+    until_done $i "$out" $((${SEED:-1} + 8 * round + i)) >"$scratch/said$i" 2>&1 &
+    tasks+=($!)
+  done
+  for i in 0 1 2 3 4 5 6 7; do check "round $round, shard $i: $(cat "$scratch/said$i")" wait "${tasks[$i]}"; done
   check "round $round: merged, the bytes of one run" cmp -s <(program --merge "$out" --quiet) "$scratch/whole"
   check "round $round: nothing is left over" [ -z "$(find "$out" -name '*.tmp' -o -name '*.checkpoint' -o -name '*.lock')" ]
 done
-check "at least 60 kills: $kills" [ $kills -ge 60 ]
-echo "figure: $kills kills over 3 rounds of 8 shards; every merge has the bytes of one run"
+kills=$(wc -l <"$scratch/kills")
+check "at least $wanted kills: $kills in $round rounds" [ "$kills" -ge "$wanted" ]
+echo "figure: $kills kills over $round rounds of 8 shards at once; every merge has the bytes of one run"
 
 # Two at once on one shard: one does it, the other asks for another try or finds it done.
 out=$scratch/both

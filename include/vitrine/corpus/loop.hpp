@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 #include <vitrine/corpus/batches.hpp>
 #include <vitrine/corpus/input.hpp>
@@ -34,8 +35,8 @@ class Job {
   virtual std::string header() const { return {}; }
   // A line as its model reads it; never throws for what the line holds.
   virtual Line read(Text text, Index number) const = 0;
-  // A given target of it.
-  virtual Line read_target(Text, Index) const { return {}; }
+  // A given target of it; unless told otherwise, nothing that could be used.
+  virtual Line read_target(Text text, Index number) const { return {.number = number, .text = std::move(text.text)}; }
   /// Must the first pool be as large as it can be, whatever waiting that takes? (Where something is decided by it.)
   virtual bool waits_for_first_pool() const { return false; }
   /// Is shown the lines before they are computed, and may give lines an error and take their ids.

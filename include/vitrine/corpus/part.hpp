@@ -86,7 +86,7 @@ class Part {
   bool take_over(bool overwrite, const Say& say);
   void take_up(const Say& say);
   void describe(const Sha256& lines, double seconds);
-  void write_json(const std::string& extension, nlohmann::json json) const;
+  void write_json(const std::string& extension, const nlohmann::json& json) const;
 
   std::filesystem::path folder_;
   Manifest manifest_;
@@ -205,7 +205,7 @@ inline void Part::describe(const Sha256& lines, double seconds) {
   manifest_.seconds = seconds_before_ + seconds;
 }
 
-inline void Part::write_json(const std::string& extension, nlohmann::json json) const {
+inline void Part::write_json(const std::string& extension, const nlohmann::json& json) const {
   AtomicFile file(path(extension));
   file.write(json.dump(2) + "\n");
   file.commit();
@@ -216,7 +216,7 @@ inline void Part::checkpoint(const Sha256& lines, double seconds) {
   describe(lines, seconds);
   nlohmann::json json = to_json(manifest_);
   json["end_line"] = manifest_.range.first + lines_;
-  write_json(".checkpoint", std::move(json));
+  write_json(".checkpoint", json);
 }
 
 inline void Part::commit(const Sha256& lines, double seconds) {

@@ -63,6 +63,7 @@ class Reader {
   void encode(const std::string& text, bool target, Line& line) const;
   std::vector<std::string> tokens(const std::vector<Index>& ids, bool target) const {
     std::vector<std::string> names;
+    names.reserve(ids.size());
     for (const Index id : ids) names.push_back(token(id, target));
     return names;
   }

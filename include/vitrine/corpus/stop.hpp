@@ -4,7 +4,7 @@
 //   while (!vt::corpus::Stop::asked()) ...             and InputFile wakes up from waiting for input
 #pragma once
 #include <fcntl.h>
-#include <signal.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): <csignal> promises no sigaction
 #include <unistd.h>
 
 #include <cerrno>
