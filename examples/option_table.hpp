@@ -33,13 +33,30 @@ class OptionTable {
                           return std::string();
                         }});
   }
-  void number(const char* name, const char* help, Index& target, Index least, Index most) {
+  // A whole number; `target` may be optional.
+  template <class T>
+  void number(const char* name, const char* help, T& target, Index least, Index most) {
     options_.push_back({name, "N", help, [&target, least, most](const std::string& given) {
                           Index number = 0;
                           const auto [end, failed] = std::from_chars(given.data(), given.data() + given.size(), number);
                           if (failed != std::errc() || end != given.data() + given.size() || number < least ||
                               number > most)
                             return "a whole number from " + std::to_string(least) + " to " + std::to_string(most);
+                          target = number;
+                          return std::string();
+                        }});
+  }
+  void real(const char* name, const char* value, const char* help, std::optional<double>& target, double least,
+            double most) {
+    options_.push_back({name, value, help, [&target, least, most](const std::string& given) {
+                          double number = 0;
+                          const auto [end, failed] = std::from_chars(given.data(), given.data() + given.size(), number);
+                          if (failed != std::errc() || end != given.data() + given.size() ||
+                              !(number >= least && number <= most)) {
+                            char range[80];
+                            std::snprintf(range, sizeof range, "a number from %g to %g", least, most);
+                            return std::string(range);
+                          }
                           target = number;
                           return std::string();
                         }});

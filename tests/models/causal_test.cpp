@@ -70,7 +70,7 @@ void one_result(const M& model) {
     }
   vt::Workspace workspace(vt::heap());
   vt::CausalSteps<S> steps(model, workspace, {.max_length = length});
-  steps.begin({});
+  steps.begin(std::span<const Index>());
   for (Index t = 0; t < length; ++t) {
     const auto step = steps.next({&ids[std::size_t(t)], 1});
     for (Index v = 0; v < vocab; ++v) REQUIRE(step.output.data()[v] == alone.output.data()[t * vocab + v]);
@@ -80,7 +80,63 @@ void one_result(const M& model) {
   }
 }
 
+// Prompts of different lengths together find what each finds alone: ids, scores and maps.
+template <class M>
+void one_search(const M& model, const vt::GenerationConfig& config) {
+  const std::vector<Index> packed = {5, 3, 7, 1, 0, 22, 9, 9, 4, 15, 2, 8, 11, 6, 6}, lengths = {1, 9, 3, 2};
+  vt::Workspace workspace(vt::heap(), 2);
+  workspace.parallel_from(0);
+  const auto together = vt::generate(model, workspace, vt::Tokens(packed, lengths), config, vt::keep::weights);
+  REQUIRE(together.size() == 4);
+  std::size_t at = 0;
+  for (std::size_t b = 0; b < 4; at += std::size_t(lengths[b++])) {
+    vt::GenerationConfig own = config;
+    own.sequence_numbers = {Index(b)};
+    const auto alone =
+        vt::generate(model, workspace, std::span(&packed[at], std::size_t(lengths[b])), own, vt::keep::weights);
+    REQUIRE(together[b].size() == alone.size());
+    for (std::size_t k = 0; k < alone.size(); ++k) {
+      const auto &one = together[b][k], &other = alone[k];
+      CHECK(one.ids == other.ids);
+      CHECK(one.score == other.score);
+      CHECK(one.log_probs == other.log_probs);
+      for (Index layer = 0; layer < one.self_attn.layers(); ++layer)
+        for (Index h = 0; h < 4; ++h) CHECK(one.self_attn[layer].matrix(0, h) == other.self_attn[layer].matrix(0, h));
+    }
+  }
+}
+template <class M>
+void searches(const M& model) {
+  vt::GenerationConfig config;
+  one_search(model, config);  // as long as there are positions
+  config.max_length = 14, config.eos_token_ids = {4, 7, 9, 13};
+  one_search(model, config);  // some end early
+  config.num_beams = 3, config.num_return_sequences = 2, config.max_length = 0, config.max_new_tokens = 6;
+  one_search(model, config);
+  config.num_beams = config.num_return_sequences = 1, config.do_sample = true, config.seed = 3;
+  one_search(model, config);
+}
+
 }  // namespace
+
+TEST_CASE("prompts of different lengths together find what each finds alone") {
+  searches(made<vt::Llama<float>>(llama()));
+  searches(made<vt::Gemma2<double>>(gemma2()));
+  searches(made<vt::GptNeoX<float>>(gpt_neox()));
+}
+
+TEST_CASE("prompts that are none are refused") {
+  const auto model = made<vt::Llama<float>>(llama());
+  vt::Workspace workspace(vt::heap());
+  const std::vector<Index> ids = {1, 2, 3};
+  const auto refused = [&](const std::vector<Index>& lengths) {
+    CHECK_THROWS_AS((void)vt::generate(model, workspace, vt::Tokens(ids, lengths), {}), vt::StatusError);
+  };
+  refused({3, 0});
+  refused({2, 2});
+  refused({4, -1});
+  CHECK(vt::generate(model, workspace, vt::Tokens(ids.data(), 0, 3), {}).empty());
+}
 
 TEST_CASE_TEMPLATE("one result, bit for bit", S, float, double) {
   one_result(made<vt::Llama<S>>(llama()));

@@ -124,6 +124,7 @@ examples/embedded/README.md: arm-none-eabi-g++
 examples/get_a_model.md: python3 -m pip install huggingface_hub
 examples/get_a_model.md: git lfs install
 examples/get_a_model.md: python3 examples/python/to_safetensors.py opus-mt-en-de
+examples/decoding.md: build/examples/generate --model SmolLM2-135M
 END
 }
 # SCRATCH PAGE...: in the present folder, all but what SCRATCH/elsewhere lists.

@@ -12,6 +12,28 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
+namespace detail {
+
+// What both kinds of steps ask of the parents of their hypotheses, `rows` of them at present.
+inline Status check_parents(std::span<const Index> parents, Index rows, Index beams) noexcept {
+  const Index count = Index(parents.size());
+  if (count % beams != 0)
+    return {Status::bad_shape, "the number of hypotheses must be a multiple of the beams", count, beams,
+            Status::multiple_of};
+  Index last = -1;
+  for (Index i = 0; i < count; ++i) {
+    const Index parent = parents[std::size_t(i)];
+    if (parent < 0 || parent >= rows) return {Status::bad_shape, "no such hypothesis", parent, rows, Status::below};
+    const Index group = parent / beams;
+    if (i % beams == 0 ? group <= last : group != last)
+      return {Status::bad_shape, "the beams of a source stay together, and sources keep their order", parent};
+    last = group;
+  }
+  return {};
+}
+
+}  // namespace detail
+
 // Keys and values of every layer: of the hypotheses' own ids, and of the sources.
 template <class S>
 class KeyValueCache {
@@ -57,7 +79,7 @@ class KeyValueCache {
 
   // Hypothesis i becomes what parents[i] was, for all i < parents.size(): a multiple of `sharing`, each group of that
   // size from one source, in ascending order of sources. `filled` keys are copied, and of a source as many as
-  // source_lengths says. Allocates nothing.
+  // source_lengths says; null where sources have none. Allocates nothing.
   void reorder(int threads, std::span<const Index> parents, Index filled, const Index* source_lengths) noexcept {
     plan_moves(parents);
     if (move_count_ == 0) return;
@@ -106,7 +128,7 @@ class KeyValueCache {
     move_count_ = 0;
     for (Index g = 0; g < groups; ++g) {
       const Index first = g * sharing, source = parents[std::size_t(first)] / sharing;
-      if (source != g) moves_[move_count_++] = {source, g, true};
+      if (source != g && sizes_.source_capacity > 0) moves_[move_count_++] = {source, g, true};
       Index* const from = from_.data();  // of each place that is still to be written; its own: done
       Index left = 0;
       for (Index i = 0; i < sharing; ++i) {

@@ -3,9 +3,10 @@
 //
 //   vt::CausalSteps<float> steps(model, workspace, {.max_length = 64, .beams = 4});
 //   steps.begin(past);                                        // reads these ids at once; there may be none
-//   auto step = steps.next(ids);                              // one id for each of the beams
-//   step.output.matrix(b): logits, 1 x V      step.self_attn[layer].matrix(b, h): 1 x (t + 1)
-//   steps.reorder(parents);                                   // beams
+//   steps.begin(vt::Tokens(ids, lengths));                    // of several sequences, nothing computed for padding
+//   auto step = steps.next(ids);                              // one id for each hypothesis: beams of each sequence
+//   step.output.matrix(b): logits, 1 x V      step.self_attn[layer].matrix(b, h): 1 x (t + 1), t its own length
+//   steps.reorder(parents);                                   // beams; sequences that are finished leave the batch
 //
 // A step gives the very row of logits and maps that the model gives with all ids at once (examples/threads.md);
 // Transformers' forward with past_key_values.
@@ -33,56 +34,54 @@ class CausalSteps {
         options_(options),
         cache_(model.memory()),
         parents_(model.memory()),
+        pasts_(model.memory()),
+        lengths_(model.memory()),
         embedded_(model.memory()),
         hidden_(model.memory()) {}
 
-  // Forgets what was read, and reads `past` for all beams: read.output is its hidden states (1, T, E) before the final
-  // norm, with its maps if `keep` says so. Allocates only to grow. bad_config, bad_shape, not_loaded, not_supported
-  // (what `keep` asks), workspace_too_small, result_too_small, out_of_memory.
+  // Forgets what was read, and reads `past` for all beams of each of its sequences: read.output is the hidden states
+  // (B, T, E; ragged as past is) before the final norm, with their maps if `keep` says so. Allocates only to grow.
+  // bad_config, bad_shape, not_loaded, not_supported (what `keep` asks), workspace_too_small, result_too_small,
+  // out_of_memory.
   template <class K>
-  Status begin_into(Result<K>& read, std::span<const Index> past, const K& keep) noexcept {
-    rows_ = filled_ = 0;
+  Status begin_into(Result<K>& read, const Tokens& past, const K& keep) noexcept {
+    rows_ = 0;
     if (Status s = model_->ready(); s != Status::ok) return s;
-    if (options_.beams < 1) return {Status::bad_config, "there must be at least one beam", options_.beams};
-    const Index most = model_->max_length(), length = Index(past.size());
-    if (options_.max_length < 0 || options_.max_length > most)
-      return {Status::bad_config, "max_length is more than the model has positions", options_.max_length, most,
-              Status::at_most};
-    capacity_ = options_.max_length > 0 ? options_.max_length : most;
-    if (length > capacity_)
-      return {Status::bad_shape, "there are more ids than max_length", length, capacity_, Status::at_most};
+    if (Status s = reserve(past); s != Status::ok) return s;
+    if (Status s = model_->embedding().all(past, embedded_, model_->memory()); s != Status::ok) return s;
     const auto layers = model_->encoder_.layers();
-    if (layers.count <= 0) return {Status::bad_config, "num_layers must be positive", layers.count};
-    const auto& core = layers.core[0];
-    if (Status s = core.check(); s != Status::ok) return s;
-    if (Status s =
-            cache_.reserve({layers.count, core.self_attn.heads, core.self_attn.width, 1, options_.beams, capacity_, 0});
-        s != Status::ok)
-      return s;
-    const Index width = model_->words_.cols;
-    if (Status s = parents_.resize(options_.beams); s != Status::ok) return s;
-    if (Status s = hidden_.resize(1, options_.beams, width); s != Status::ok) return s;
-    if (Status s = model_->embedding().all(Tokens(past), embedded_, model_->memory()); s != Status::ok) return s;
     read.output.use(model_->memory());
-    if (Status s = read.output.resize(1, length, width); s != Status::ok) return s;
-    const MapShape shape{layers.count, 1, core.self_attn.heads, length, length, {}, {}, 0};
+    if (Status s = read.output.resize_like(Sequences<S>(embedded_), embedded_.width()); s != Status::ok) return s;
+    const MapShape shape{
+        layers.count, past.batch, layers.core[0].self_attn.heads, past.length, past.length, past.lengths,
+        past.lengths, 0};
     if (Status s = detail::prepare_maps(read.self_attn, model_->memory(), shape, keep.selection, Which::self);
         s != Status::ok)
       return s;
-    if (length > 0) {
-      if (Status s = run({1, length, nullptr}, causal(), read.output.data(), read.self_attn, nullptr); s != Status::ok)
-        return s;
+    for (Index b = 0, start = 0; b <= past.batch; ++b) {
+      pasts_[b] = start;
+      if (b < past.batch) start += past.length_of(b);
     }
-    filled_ = length;
-    rows_ = options_.beams;
-    for (Index i = 0; i < rows_; ++i) parents_[i] = 0;
+    if (past.rows() > 0)
+      if (Status s =
+              run({past.batch, past.length, pasts_.data()}, causal(), read.output.data(), read.self_attn, nullptr);
+          s != Status::ok)
+        return s;
+    rows_ = past.batch * options_.beams;
+    for (Index i = 0; i < rows_; ++i)
+      parents_[i] = i / options_.beams * options_.beams, pasts_[i] = past.length_of(i / options_.beams);
     return reorder({parents_.data(), std::size_t(rows_)});
   }
-  Status begin_into(std::span<const Index> past) noexcept { return begin_into(read_, past, keep::nothing); }
+  template <class K>
+  Status begin_into(Result<K>& read, std::span<const Index> past, const K& keep) noexcept {
+    return begin_into(read, Tokens(past), keep);
+  }
+  Status begin_into(const Tokens& past) noexcept { return begin_into(read_, past, keep::nothing); }
+  Status begin_into(std::span<const Index> past) noexcept { return begin_into(Tokens(past)); }
 
-  // One more id for each beam: result.output is the logits (beams, 1, V) of what follows, with the maps of this one
-  // step. Allocates nothing after the first step, into the same result. bad_shape: another number of ids, an id that
-  // the model does not have, or max_length reached; not_supported before begin; otherwise as begin_into.
+  // One more id for each hypothesis: result.output is the logits (rows, 1, V) of what follows, with the maps of this
+  // one step. Allocates nothing after the first step, into the same result. bad_shape: another number of ids, an id
+  // that the model does not have, or max_length reached; not_supported before begin; otherwise as begin_into.
   template <class K>
   Status next_into(Result<K>& result, std::span<const Index> ids, const K& keep) noexcept {
     static_assert(!detail::is_rollout<typename K::template map<S, 0>>,
@@ -90,48 +89,46 @@ class CausalSteps {
     if (rows_ == 0) return {Status::not_supported, "there is nothing to decode: call begin first"};
     if (Index(ids.size()) != rows_)
       return {Status::bad_shape, "a step takes one id for each hypothesis", Index(ids.size()), rows_};
-    if (filled_ >= capacity_)
-      return {Status::bad_shape, "a step would exceed max_length", filled_ + 1, capacity_, Status::at_most};
+    const Index longest = this->longest();
+    if (longest >= capacity_)
+      return {Status::bad_shape, "a step would exceed max_length", longest + 1, capacity_, Status::at_most};
     const auto embedding = model_->embedding();
     for (Index id : ids)
       if (id < 0 || id >= embedding.table->rows)
         return {Status::bad_shape, "an id is not in the embedding table", id, embedding.table->rows, Status::below};
-    const auto layers = model_->encoder_.layers();
-    const Index width = model_->words_.cols, heads = layers.core[0].self_attn.heads;
+    const Index width = model_->words_.cols;
     result.output.use(model_->memory());
     if (Status s = result.output.resize(rows_, 1, model_->vocab_size()); s != Status::ok) return s;
     if (Status s = embedded_.resize(rows_, 1, width); s != Status::ok) return s;
-    for (Index length : {filled_ == 0 ? capacity_ : Index{0}, filled_ + 1}) {  // at first room for the longest
-      if (length == 0) continue;
-      const MapShape shape{layers.count, rows_, heads, 1, length, {}, {}, 0};
-      if (Status s = detail::prepare_maps(result.self_attn, model_->memory(), shape, keep.selection, Which::self);
-          s != Status::ok)
-        return s;
-    }
-    for (Index i = 0; i < rows_; ++i) embedding.row(ids[std::size_t(i)], filled_, embedded_.data() + i * width);
+    if (Status s = prepare_step(result.self_attn, keep.selection, longest + 1); s != Status::ok) return s;
+    for (Index i = 0; i < rows_; ++i) embedding.row(ids[std::size_t(i)], pasts_[i], embedded_.data() + i * width);
     if (Status s = run({rows_, 1, nullptr}, {}, hidden_.data(), result.self_attn, result.output.data());
         s != Status::ok)
       return s;
-    ++filled_;
+    for (Index i = 0; i < rows_; ++i) ++pasts_[i];
+    stepped_ = true;
     return {};
   }
 
-  // Beam i goes on from what parents[i] was. There are always as many as at the beginning: bad_shape otherwise.
+  // Hypothesis i goes on from what parents[i] was; there may be fewer than before. Their number is a multiple of
+  // `beams`, each group of that many has its parents in one group, and groups keep their order. bad_shape otherwise.
   // Allocates nothing.
   Status reorder(std::span<const Index> parents) noexcept {
-    if (Index(parents.size()) != rows_)
-      return {Status::bad_shape, "the number of hypotheses must be that of the beams", Index(parents.size()), rows_};
-    for (Index parent : parents)
-      if (parent < 0 || parent >= rows_) return {Status::bad_shape, "no such hypothesis", parent, rows_, Status::below};
+    if (Status s = detail::check_parents(parents, rows_, options_.beams); s != Status::ok) return s;
     const auto& sizes = cache_.sizes();
-    const double moved = double(rows_) * double(sizes.layers * sizes.heads * sizes.width) * double(filled_);
-    const Index no_memory = 0;
-    if (filled_ > 0) cache_.reorder(workspace_->threads_for(8 * moved), parents, filled_, &no_memory);
+    const Index count = Index(parents.size()), filled = longest();
+    const double moved = double(count) * double(sizes.layers * sizes.heads * sizes.width) * double(filled);
+    if (filled > 0) cache_.reorder(workspace_->threads_for(8 * moved), parents, filled, nullptr);
+    for (Index i = 0; i < count; ++i) lengths_[i] = pasts_[parents[std::size_t(i)]];
+    for (Index i = 0; i < count; ++i) pasts_[i] = lengths_[i];
+    rows_ = count;
     return {};
   }
 
 #if VITRINE_EXCEPTIONS
   // The same, throwing StatusError.
+  void begin(const Tokens& past) { throw_if_failed(begin_into(past)); }
+  // The same of one sequence. Throws StatusError.
   void begin(std::span<const Index> past) { throw_if_failed(begin_into(past)); }
   // next_into with a fresh result from the model's Memory. Throws StatusError.
   template <class K = DefaultKeep>
@@ -142,14 +139,59 @@ class CausalSteps {
   }
 #endif
 
-  // Ids read so far, the past included.
-  Index length() const noexcept { return filled_; }
-  // Beams that are running.
+  // Ids that hypothesis i has read so far, the past included.
+  Index length(Index i = 0) const noexcept { return i < rows_ ? pasts_[i] : 0; }
+  // Hypotheses that are running.
   Index hypotheses() const noexcept { return rows_; }
   // The keys and values that were read so far.
   const KeyValueCache<S>& cache() const noexcept { return cache_; }
 
  private:
+  Index longest() const noexcept {
+    Index most = 0;
+    for (Index i = 0; i < rows_; ++i) most = pasts_[i] > most ? pasts_[i] : most;
+    return most;
+  }
+  // Checks of a beginning, and room for all that follows.
+  Status reserve(const Tokens& past) noexcept {
+    if (options_.beams < 1) return {Status::bad_config, "there must be at least one beam", options_.beams};
+    const Index most = model_->max_length();
+    if (options_.max_length < 0 || options_.max_length > most)
+      return {Status::bad_config, "max_length is more than the model has positions", options_.max_length, most,
+              Status::at_most};
+    capacity_ = options_.max_length > 0 ? options_.max_length : most, stepped_ = false;
+    if (past.batch < 1) return {Status::bad_shape, "there must be at least one sequence", past.batch};
+    if (past.length > capacity_)
+      return {Status::bad_shape, "there are more ids than max_length", past.length, capacity_, Status::at_most};
+    const auto layers = model_->encoder_.layers();
+    if (layers.count <= 0) return {Status::bad_config, "num_layers must be positive", layers.count};
+    const auto& core = layers.core[0];
+    if (Status s = core.check(); s != Status::ok) return s;
+    const Index all = sizes::product(past.batch, options_.beams);
+    if (Status s = cache_.reserve(
+            {layers.count, core.self_attn.kv_heads, core.self_attn.width, past.batch, options_.beams, capacity_, 0});
+        s != Status::ok)
+      return s;
+    for (Buffer<Index>* list : {&parents_, &pasts_, &lengths_})
+      if (Status s = list->resize(sizes::sum(all, 1)); s != Status::ok) return s;
+    return hidden_.resize(1, all, model_->words_.cols);
+  }
+  // Room for the maps of a step, of the longest hypothesis `most` columns; before the first step for the longest that
+  // there can be.
+  template <class M>
+  Status prepare_step(M& maps, const Selection& selection, Index most) noexcept {
+    const Index layers = model_->encoder_.layers().count;
+    const Index heads = model_->encoder_.layers().core[0].self_attn.heads;
+    for (Index i = 0; i < rows_; ++i) lengths_[i] = pasts_[i] + 1;
+    for (Index length : {stepped_ ? Index{0} : capacity_, most}) {
+      if (length == 0) continue;
+      MapShape shape{layers, rows_, heads, 1, length, {}, {}, 0};
+      if (length == most && rows_ > options_.beams) shape.memory_lengths = {lengths_.data(), std::size_t(rows_)};
+      if (Status s = detail::prepare_maps(maps, model_->memory(), shape, selection, Which::self); s != Status::ok)
+        return s;
+    }
+    return {};
+  }
   // embedded_ through all layers to `y`, and on to the logits if there is a place for them.
   template <class M>
   Status run(const detail::RowMap& row_map, const Mask<S>& mask, S* y, M& maps, S* logits) noexcept {
@@ -157,15 +199,21 @@ class CausalSteps {
     const auto layers = model_->encoder_.layers();
     const auto& core = layers[0];
     const Index width = model_->words_.cols, vocab = model_->vocab_size(), rows = row_map.rows();
-    const double count = double(rows), pairs = count * double(filled_ + row_map.length);
-    const double output = logits != nullptr ? count * double(vocab) * double(width) : 0;
+    const bool step = logits != nullptr;  // else the past, from nothing on
+    double pairs = double(rows) * double(row_map.length);
+    for (Index i = 0; step && i < rows_; ++i) pairs += double(pasts_[i]);
+    const double count = double(rows);
+    const double output = step ? count * double(vocab) * double(width) : 0;
     const int threads = workspace_->threads_for(double(layers.count) * core.work(count, pairs) + output);
     const auto planned = [&](std::byte* base) {
       Arena arena(base);
       detail::EncoderPlan<S> p;
-      p.attention.queries = p.attention.keys = row_map, p.attention.past = filled_;
+      p.attention.queries = p.attention.keys = row_map;
       core.self_attn.plan_queries(arena, rows, p.attention, false);
-      core.self_attn.plan_positions(arena, filled_, row_map.length, p.attention);
+      if (step)
+        core.self_attn.plan_steps(arena, {pasts_.data(), std::size_t(rows_)}, p.attention);
+      else
+        core.self_attn.plan_positions(arena, 0, row_map.length, p.attention);
       auto sizes = core.sizes(capacity_);
       sizes.figures = detail::figure_columns<M>;
       p.scratch = detail::Scratch<S>::plan(arena, threads, rows, sizes);
@@ -183,10 +231,11 @@ class CausalSteps {
         layers[i].self_attn.configure(call);
         call.set_layer(mask, nullptr, detail::sink_of<S>(maps, i));
         call.key_values = cache_.self(i);
+        if (!step) call.key_values.heads *= options_.beams;  // sequences stand where their first beams will
         const detail::ProductOrder<S> order = layers[i].order();
         layers[i](lane.in_layer(i, order), x, hidden, call);
       }
-      if (logits == nullptr) return;
+      if (!step) return;
       lane.blocks([&](auto& block) {
         const Rows<S> last = block.of(hidden);
         (*layers.norm)(block, last, last);
@@ -200,10 +249,11 @@ class CausalSteps {
   Workspace* workspace_;
   DecodingOptions options_;
   KeyValueCache<S> cache_;
-  Buffer<Index> parents_;
+  Buffer<Index> parents_, pasts_, lengths_;  // pasts_: ids that each hypothesis has read; lengths_: for a moment
   Tensor<S> embedded_, hidden_;
   Result<keep::Nothing> read_;
-  Index capacity_ = 0, rows_ = 0, filled_ = 0;
+  Index capacity_ = 0, rows_ = 0;
+  bool stepped_ = false;
 };
 
 }  // namespace vitrine::inline VITRINE_ABI

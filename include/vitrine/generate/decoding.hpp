@@ -114,18 +114,7 @@ class DecodingSteps {
   // Allocates nothing.
   Status reorder(std::span<const Index> parents) noexcept {
     const Index beams = options_.beams, count = Index(parents.size());
-    if (count % beams != 0)
-      return {Status::bad_shape, "the number of hypotheses must be a multiple of the beams", count, beams,
-              Status::multiple_of};
-    Index last = -1;
-    for (Index i = 0; i < count; ++i) {
-      const Index parent = parents[std::size_t(i)];
-      if (parent < 0 || parent >= rows_) return {Status::bad_shape, "no such hypothesis", parent, rows_, Status::below};
-      const Index group = parent / beams;
-      if (i % beams == 0 ? group <= last : group != last)
-        return {Status::bad_shape, "the beams of a source stay together, and sources keep their order", parent};
-      last = group;
-    }
+    if (Status s = detail::check_parents(parents, rows_, beams); s != Status::ok) return s;
     const auto& sizes = cache_.sizes();
     const double moved = double(count) * double(sizes.layers * sizes.heads * sizes.width) * double(filled_);
     cache_.reorder(workspace_->threads_for(8 * moved), parents, filled_, lengths_.data());

@@ -47,18 +47,31 @@ template <class S, class K>
 Generated<K, S> generate(const Seq2Seq<S>& model, Workspace& workspace, const Tokens& sources,
                          const GenerationConfig& config, const K& keep, EndRow end = EndRow::keep);
 
-// The same for what continues a prompt of one id at least, which the ids leave out; lengths of the configuration but
-// max_new_tokens and min_new_tokens count it. A Causal model has no padding and no start token.
+// The same for what continues prompts of one id at least, which the ids leave out; lengths of the configuration but
+// max_new_tokens and min_new_tokens count the prompt. A Causal model has no padding and no start token. A prompt finds
+// the same alone, bit for bit (sampled ones with its sequence_numbers); nothing is computed for padding.
 template <class S>
-std::vector<Hypothesis<S>> generate(const Causal<S>& model, Workspace& workspace, std::span<const Index> prompt,
-                                    const GenerationConfig& config);
+std::vector<std::vector<Hypothesis<S>>> generate(const Causal<S>& model, Workspace& workspace, const Tokens& prompts,
+                                                 const GenerationConfig& config);
 // With maps: of P + T - 1 rows, the last T of which made the ids.
 template <class K, class S>
 using CausalHypothesis = MappedHypothesis<S, typename K::template map<S, 0>, NoSuch<1>>;
 template <class S, class K>
+std::vector<std::vector<CausalHypothesis<K, S>>> generate(const Causal<S>& model, Workspace& workspace,
+                                                          const Tokens& prompts, const GenerationConfig& config,
+                                                          const K& keep, EndRow end = EndRow::keep);
+// One prompt, and its hypotheses.
+template <class S>
+std::vector<Hypothesis<S>> generate(const Causal<S>& model, Workspace& workspace, std::span<const Index> prompt,
+                                    const GenerationConfig& config) {
+  return std::move(generate(model, workspace, Tokens(prompt), config)[0]);
+}
+template <class S, class K>
 std::vector<CausalHypothesis<K, S>> generate(const Causal<S>& model, Workspace& workspace,
                                              std::span<const Index> prompt, const GenerationConfig& config,
-                                             const K& keep, EndRow end = EndRow::keep);
+                                             const K& keep, EndRow end = EndRow::keep) {
+  return std::move(generate(model, workspace, Tokens(prompt), config, keep, end)[0]);
+}
 
 // What teacher forcing says of given targets: one forward pass, its maps and the log-probability of each id.
 template <class K, class S>
@@ -90,14 +103,30 @@ CausalScored<K, S> score(const Causal<S>& model, Workspace& workspace, std::span
 
 namespace detail {
 
-// The configuration of a search behind `prompt` ids: without a length it makes 20 new tokens, and no more than the
-// model has positions for.
+// The configuration of searches behind these starts.
 template <class Model>
-GenerationConfig search_config(const Model& model, GenerationConfig config, Index prompt) {
-  if (config.max_new_tokens == 0 && config.max_length == 0)
-    config.max_length = std::max(std::min(config.limit(prompt), model.max_length()), prompt + 1);
-  throw_if_failed(check(config, model.vocab_size(), prompt));
+GenerationConfig search_config(const Model& model, GenerationConfig config,
+                               const std::vector<std::vector<Index>>& starts) {
+  config.max_positions = model.max_length();
+  for (const std::vector<Index>& start : starts)
+    throw_if_failed(check(config, model.vocab_size(), Index(start.size())));
   return config;
+}
+// The ids of each prompt, one at least.
+template <class S>
+std::vector<std::vector<Index>> starts_of(const Causal<S>& model, const Tokens& prompts) {
+  throw_if_failed(check_extents(prompts));
+  std::vector<std::vector<Index>> starts;
+  const Index* at = prompts.ids;
+  for (Index b = 0; b < prompts.batch; at += prompts.length_of(b), ++b) {
+    const Index length = prompts.length_of(b);
+    if (length < 1) throw_if_failed({Status::bad_shape, "a prompt has no ids", length, 1});
+    if (length > model.max_length())
+      throw_if_failed(
+          {Status::bad_shape, "a prompt has more ids than the model has positions", length, model.max_length()});
+    starts.emplace_back(at, at + length);
+  }
+  return starts;
 }
 inline void check_start(const GenerationConfig& config, Index vocab_size) {
   if (config.decoder_start_token_id < 0 || config.decoder_start_token_id >= vocab_size)
@@ -148,15 +177,15 @@ std::vector<std::vector<Hypothesis<S>>> generate(const Seq2Seq<S>& model, Worksp
 template <class S, class K>
 Generated<K, S> generate(const Seq2Seq<S>& model, Workspace& workspace, const Tokens& sources,
                          const GenerationConfig& given, const K& keep, EndRow end) {
-  const GenerationConfig config = detail::search_config(model, given, 1);
+  const std::vector<std::vector<Index>> starts(std::size_t(sources.batch), {given.decoder_start_token_id});
+  const GenerationConfig config = detail::search_config(model, given, {{given.decoder_start_token_id}});
   detail::check_start(config, model.vocab_size());
   Generated<K, S> result;
   if (sources.batch == 0) return result;
   DecodingSteps<S> steps(model, workspace, {.max_length = config.limit() - 1, .beams = config.num_beams});
   throw_if_failed(steps.begin_into(result.encoder, sources, keep));
-  const std::vector<Index> start = {config.decoder_start_token_id};
   detail::StepMaps<DecoderResult<K, S>> kept;
-  auto found = detail::search<S>(steps, {sources.batch, start, model.vocab_size(), config}, keep, kept);
+  auto found = detail::search<S>(steps, {starts, model.vocab_size(), config}, keep, kept);
 
   const StackConfig& stack = model.decoder().config();
   for (std::size_t b = 0; b < found.size(); ++b) {
@@ -178,38 +207,49 @@ Generated<K, S> generate(const Seq2Seq<S>& model, Workspace& workspace, const To
 }
 
 template <class S>
-std::vector<Hypothesis<S>> generate(const Causal<S>& model, Workspace& workspace, std::span<const Index> prompt,
-                                    const GenerationConfig& config) {
-  return detail::without_maps<S>(generate(model, workspace, prompt, config, keep::nothing));
+std::vector<std::vector<Hypothesis<S>>> generate(const Causal<S>& model, Workspace& workspace, const Tokens& prompts,
+                                                 const GenerationConfig& config) {
+  std::vector<std::vector<Hypothesis<S>>> result;
+  for (auto& found : generate(model, workspace, prompts, config, keep::nothing))
+    result.push_back(detail::without_maps<S>(std::move(found)));
+  return result;
 }
 
 template <class S, class K>
-std::vector<CausalHypothesis<K, S>> generate(const Causal<S>& model, Workspace& workspace,
-                                             std::span<const Index> prompt, const GenerationConfig& given,
-                                             const K& keep, EndRow end) {
-  if (prompt.empty()) throw_if_failed({Status::bad_shape, "a prompt has no ids", 0, 1});
-  if (Index(prompt.size()) > model.max_length())
-    throw_if_failed({Status::bad_shape, "a prompt has more ids than the model has positions", Index(prompt.size()),
-                     model.max_length()});
-  const Index past = Index(prompt.size()) - 1;
-  const GenerationConfig config = detail::search_config(model, given, past + 1);
-  CausalSteps<S> steps(model, workspace, {.max_length = config.limit(past + 1) - 1, .beams = config.num_beams});
+std::vector<std::vector<CausalHypothesis<K, S>>> generate(const Causal<S>& model, Workspace& workspace,
+                                                          const Tokens& prompts, const GenerationConfig& given,
+                                                          const K& keep, EndRow end) {
+  const std::vector<std::vector<Index>> starts = detail::starts_of(model, prompts);
+  const GenerationConfig config = detail::search_config(model, given, starts);
+  std::vector<std::vector<CausalHypothesis<K, S>>> result;
+  if (starts.empty()) return result;
+  std::vector<Index> packed, pasts;  // all but the last id of each prompt
+  Index longest = 0;
+  for (const std::vector<Index>& start : starts) {
+    packed.insert(packed.end(), start.begin(), start.end() - 1);
+    pasts.push_back(Index(start.size()) - 1);
+    longest = std::max(longest, config.limit(Index(start.size())) - 1);
+  }
+  CausalSteps<S> steps(model, workspace, {.max_length = longest, .beams = config.num_beams});
   EncoderResult<K, S> read;
-  throw_if_failed(steps.begin_into(read, prompt.first(std::size_t(past)), keep));
+  throw_if_failed(steps.begin_into(read, Tokens(packed, pasts), keep));
   detail::StepMaps<EncoderResult<K, S>> kept;
-  auto found = std::move(detail::search<S>(steps, {1, prompt, model.vocab_size(), config}, keep, kept)[0]);
+  auto found = detail::search<S>(steps, {starts, model.vocab_size(), config}, keep, kept);
 
   const StackConfig& stack = model.encoder().config();
-  std::vector<CausalHypothesis<K, S>> result;
-  for (detail::Found<S>& from : found) {
-    auto& one = result.emplace_back();
-    static_cast<Hypothesis<S>&>(one) = static_cast<Hypothesis<S>&&>(from);  // not its rows
-    const Index length = past + detail::map_rows(one, config, end);
-    const MapShape shape{stack.num_layers, 1, stack.layer.nhead, length, length, {}, {}, 0};
-    detail::gather<S>(one.self_attn, model.memory(), shape, keep.selection, Which::self, [&](Index t) {
-      return t < past ? detail::MapRow(&read.self_attn, Index{0}, t)
-                      : detail::MapRow(&kept.self(t - past), from.rows[std::size_t(t - past)], Index{0});
-    });
+  for (std::size_t b = 0; b < found.size(); ++b) {
+    auto& list = result.emplace_back();
+    const Index past = pasts[b];
+    for (detail::Found<S>& from : found[b]) {
+      auto& one = list.emplace_back();
+      static_cast<Hypothesis<S>&>(one) = static_cast<Hypothesis<S>&&>(from);  // not its rows
+      const Index length = past + detail::map_rows(one, config, end);
+      const MapShape shape{stack.num_layers, 1, stack.layer.nhead, length, length, {}, {}, 0};
+      detail::gather<S>(one.self_attn, model.memory(), shape, keep.selection, Which::self, [&](Index t) {
+        return t < past ? detail::MapRow(&read.self_attn, Index(b), t)
+                        : detail::MapRow(&kept.self(t - past), from.rows[std::size_t(t - past)], Index{0});
+      });
+    }
   }
   return result;
 }

@@ -49,13 +49,20 @@ struct GenerationConfig {
   double min_p = 0.0;      // those below min_p times the largest go; 0: none
   double typical_p = 1.0;  // ids nearest to the entropy, typical_p of them together, stay (Meister et al. 2023)
   std::uint64_t seed = 0;  // of our own generator: the same ids on every machine of one build
+  // Sequence b of a call draws the numbers of sequence sequence_numbers[b]; without, of b.
+  std::vector<Index> sequence_numbers = {};
   // Is shown each id as it is chosen (Transformers' streamer), of sequence 0, 1, ...; false ends that sequence. Not for
   // beams, whose ids are not known before the end.
   std::function<bool(Index sequence, Index id)> streamer = {};
 
+  Index max_positions = 0;  // of the model, for what has no other length; generate() knows it
+
   // The longest sequence in ids, `prompt` of them included.
   Index limit(Index prompt = 1) const {
-    return max_new_tokens > 0 ? prompt + max_new_tokens : max_length != 0 ? max_length : prompt + 20;
+    if (max_new_tokens > 0) return prompt + max_new_tokens;
+    if (max_length != 0) return max_length;
+    const Index most = max_positions > 0 && max_positions < prompt + 20 ? max_positions : prompt + 20;
+    return most > prompt ? most : prompt + 1;
   }
   // The id is one of the ends.
   bool is_end(Index id) const {

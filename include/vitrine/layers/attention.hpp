@@ -37,17 +37,18 @@ struct AttentionExtras {
   }
   // Heads side by side in rows of one block: normalised, then turned by the rows' positions.
   void prepare(const Rows<S>& heads, const NormCore<S>& norm, Index width, const RowMap& map, Index first,
-               const S* table) const {
+               const AttentionCall<S>& call) const {
     if (norm.exists())
       for (Index r = 0; r < heads.count; ++r) {
         const Rows<S> row(heads.data + r * heads.stride, heads.width / width, width);
         norm(row, row);
       }
-    if (table == nullptr) return;
+    if (call.rotary == nullptr) return;
     map.runs(first, first + heads.count, [&](Index, Index t, Index at, Index count) {
+      const S* const table = call.rotary + (call.pasts != nullptr ? at : t) * rotary.config.dim;
       for (Index i = 0; i < count; ++i)
         rotary.turn(heads.data + (at - first + i) * heads.stride, heads.width / width, width,
-                    table + (t + i) * rotary.config.dim);
+                    table + i * rotary.config.dim);
     });
   }
 };
@@ -222,6 +223,16 @@ struct AttentionCore {
       }
     }
   }
+  // The same of sequences with a past of their own, a query each; not for a bias by position.
+  void plan_steps(Arena& arena, std::span<const Index> pasts, AttentionCall<S>& call) const {
+    call.pasts = pasts.data();
+    if (!extras.rotary.exists()) return;
+    const Index dim = extras.rotary.config.dim;
+    S* const table = arena.take<S>(Index(pasts.size()), dim);
+    for (std::size_t i = 0; table != nullptr && i < pasts.size(); ++i)
+      extras.rotary.fill(pasts[i], 1, table + Index(i) * dim);
+    call.rotary = table;
+  }
   constexpr typename Scratch<S>::Sizes sizes(Index keys) const {
     const Index deepest = embed > kdim ? (embed > vdim ? embed : vdim) : (kdim > vdim ? kdim : vdim);
     const Index queries = queries_width();
@@ -310,8 +321,8 @@ struct AttentionCore {
       call.keys.runs(block.first() + from, block.first() + to, [&](Index b, Index t, Index row, Index count) {
         const S* const k = keys.data + (row - block.first()) * keys.stride;
         for (Index h = 0; h < kv_heads; ++h) {
-          call.key_values.store_keys(b, h, call.past + t, count, k + h * width, keys.stride);
-          call.key_values.store_values(b, h, call.past + t, count, k + values_from + h * width, keys.stride);
+          call.key_values.store_keys(b, h, call.past_of(b) + t, count, k + h * width, keys.stride);
+          call.key_values.store_values(b, h, call.past_of(b) + t, count, k + values_from + h * width, keys.stride);
         }
       });
     });
@@ -324,7 +335,7 @@ struct AttentionCore {
     if (!norm.exists() && call.rotary == nullptr) return;
     block.wait();
     block.split([&](Index first, Index last) {
-      extras.prepare(rows.part(first, last - first), norm, width, map, block.first() + first, call.rotary);
+      extras.prepare(rows.part(first, last - first), norm, width, map, block.first() + first, call);
     });
     block.wait();
   }

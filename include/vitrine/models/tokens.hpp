@@ -46,6 +46,19 @@ struct Tokens {
 
 namespace detail {
 
+// bad_shape for extents and lengths that make no sense, or not these ids.
+inline Status check_extents(const Tokens& tokens) noexcept {
+  if (tokens.batch < 0 || tokens.length < 0)
+    return {Status::bad_shape, "a batch of tokens must not have negative extents", tokens.batch};
+  for (Index l : tokens.lengths)
+    if (l < 0) return {Status::bad_shape, "a sequence of tokens must not have a negative length", l};
+  const Index rows = tokens.rows();
+  if (tokens.given != Status::unset && rows != tokens.given)
+    return {Status::bad_shape, "the lengths of ragged tokens must sum to the number of ids", rows, tokens.given};
+  if (tokens.ids == nullptr && rows > 0) return {Status::bad_shape, "there are tokens but no ids"};
+  return {};
+}
+
 // Which rows of the table of positions the ids of a sequence take: id t takes row t + offset. Where a padding id is
 // given, that id takes the row of its own number, and the others count on without it (fairseq's make_positions).
 struct Places {
@@ -79,18 +92,11 @@ struct TokenEmbedding {
     if (norm != nullptr) (*norm)(one, one);
   }
   Status check(const Tokens& tokens) const {
-    if (tokens.batch < 0 || tokens.length < 0)
-      return {Status::bad_shape, "a batch of tokens must not have negative extents", tokens.batch};
-    for (Index l : tokens.lengths)
-      if (l < 0) return {Status::bad_shape, "a sequence of tokens must not have a negative length", l};
+    if (Status s = check_extents(tokens); s != Status::ok) return s;
     if (tokens.length > longest())
       return {Status::bad_shape, "a sequence is longer than the model's positions (max_position_embeddings)",
               tokens.length, longest(), Status::at_most};
-    const Index rows = tokens.rows();
-    if (tokens.given != Status::unset && rows != tokens.given)
-      return {Status::bad_shape, "the lengths of ragged tokens must sum to the number of ids", rows, tokens.given};
-    if (tokens.ids == nullptr && rows > 0) return {Status::bad_shape, "there are tokens but no ids"};
-    for (Index i = 0; i < rows; ++i)
+    for (Index i = 0, rows = tokens.rows(); i < rows; ++i)
       if (tokens.ids[i] < 0 || tokens.ids[i] >= table->rows)
         return {Status::bad_shape, "an id is not in the embedding table", tokens.ids[i], table->rows, Status::below};
     return {};

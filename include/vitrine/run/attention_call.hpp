@@ -21,6 +21,7 @@ struct AttentionCall {
   KeyValues<S> key_values = {};
   RowMap keys = {};  // lengths; `past` more keys stand before them, extra ones after
   Index past = 0, extra = 0;
+  const Index* pasts = nullptr;  // of each sequence, instead of the one
   Index heads = 0;
   Index sharing = 1;  // consecutive sequences (beams) that share keys and values
   Index group = 1;    // consecutive query heads that share a key head
@@ -29,10 +30,11 @@ struct AttentionCall {
   S scale = S(1), softcap = S(0);
   Index window = 0;                // a query sees the last `window` keys; 0: all
   BiasView<S> position_bias = {};  // by distance: a step of 1 for a key, of -1 for a query
-  const S* rotary = nullptr;       // what turns rows at `past` and on: a row for each position
+  const S* rotary = nullptr;       // what turns rows at `past` and on: a row for each position; with pasts for each row
   MapSink<S> sink = {};
   kernels::ScoresAt scores_at = kernels::ScoresAt::masked;
 
+  Index past_of(Index b) const { return pasts != nullptr ? pasts[b] : past; }
   // A map that does not stay in the caches is written past them.
   bool large() const { return sink.any() && sink.layout->per_layer * Index(sizeof(S)) > (Index{4} << 20); }
   // What a layer of a stack is given of a call.
@@ -56,7 +58,7 @@ kernels::AttentionHead<S> head_of(const AttentionCall<S>& call, Index b, Index h
   head.context = call.context.data + call.queries.start(b) * call.context.stride + h * head.value_width;
   head.context_stride = call.context.stride;
   head.extra_keys = call.extra;
-  head.keys = call.past + call.keys.length_of(kv_b) + call.extra;
+  head.keys = call.past_of(b) + call.keys.length_of(kv_b) + call.extra;
   head.scale = call.scale, head.softcap = call.softcap;
   head.head_scale = call.head_scale != nullptr ? call.head_scale[h] : S(1);
   if (call.mask != nullptr)
@@ -64,7 +66,7 @@ kernels::AttentionHead<S> head_of(const AttentionCall<S>& call, Index b, Index h
   else
     head.mask.keys = head.masked_keys();
   if (call.window > 0) {
-    if (!head.mask.is_causal) head.mask.offset = call.past;
+    if (!head.mask.is_causal) head.mask.offset = call.past_of(b);
     const Index left = call.window - 1;
     head.mask.left = head.mask.left < 0 || head.mask.left > left ? left : head.mask.left;
   }

@@ -27,28 +27,28 @@ void check_logits(const LogNorm<S>& norm) {
     throw_if_failed({Status::not_supported, "the model's logits are not finite: there is nothing to choose by"});
 }
 
-// What both searches are told. Every source starts alike.
+// What both searches are told: the ids that each source starts with, one at least.
 struct SearchTask {
-  Index sources = 0;
-  std::span<const Index> start;
+  const std::vector<std::vector<Index>>& starts;
   Index vocab = 0;
   const GenerationConfig& config;
 };
 
-// Both start from steps that have begun and have read all of `start` but its last id. The maps of all steps go to
+// Both start from steps that have begun and have read all of each start but its last id. The maps of all steps go to
 // `kept`.
 template <class S, class Steps, class K, class R>
 std::vector<std::vector<Found<S>>> greedy(Steps& steps, const SearchTask& task, const K& keep, StepMaps<R>& kept) {
-  const auto& [sources, start, vocab, config] = task;
-  const Index prompt = Index(start.size()), limit = config.limit(prompt);
-  const auto count = static_cast<std::size_t>(sources);
+  const auto& [starts, vocab, config] = task;
+  const std::size_t count = starts.size();
   std::vector<std::vector<Found<S>>> found(count, std::vector<Found<S>>(1));
-  std::vector<std::vector<Index>> sequences(count, {start.begin(), start.end()});
-  std::vector<Index> running(count), ids(count, start.back()), stay;
+  std::vector<std::vector<Index>> sequences = starts;
+  std::vector<Index> running(count), ids(count), stay;
   std::vector<S> original;  // logits before the rules
   std::vector<Sampler<S>> samplers;
-  for (Index b = 0; config.do_sample && b < sources; ++b) samplers.emplace_back(config, b);
-  for (std::size_t i = 0; i < running.size(); ++i) running[i] = Index(i);
+  const std::vector<Index>& numbers = config.sequence_numbers;
+  for (std::size_t b = 0; config.do_sample && b < count; ++b)
+    samplers.emplace_back(config, b < numbers.size() ? numbers[b] : Index(b));
+  for (std::size_t i = 0; i < count; ++i) running[i] = Index(i), ids[i] = starts[i].back();
 
   R step;
   while (!running.empty()) {
@@ -62,6 +62,7 @@ std::vector<std::vector<Found<S>>> greedy(Steps& steps, const SearchTask& task, 
       const LogNorm<S> norm = log_norm(logits, vocab);
       check_logits(norm);
       original.assign(logits, logits + vocab);
+      const Index prompt = Index(starts[source].size());
       apply_rules<S>(config, sequences[source], prompt, {logits, std::size_t(vocab)});
       const std::span<S> scores(logits, std::size_t(vocab));
       const Index id = config.do_sample ? samplers[source].choose(scores) : argmax(logits, vocab);
@@ -71,7 +72,8 @@ std::vector<std::vector<Found<S>>> greedy(Steps& steps, const SearchTask& task, 
       one.score += one.log_probs.back();
       one.rows.push_back(Index(i));
       const bool wanted = !config.streamer || config.streamer(Index(source), id);
-      if (wanted && !config.is_end(id) && Index(sequences[source].size()) < limit) stay.push_back(Index(i));
+      if (wanted && !config.is_end(id) && Index(sequences[source].size()) < config.limit(prompt))
+        stay.push_back(Index(i));
     }
     if (stay.size() < running.size() && !stay.empty()) throw_if_failed(steps.reorder(stay));
     ids.clear();
@@ -82,7 +84,7 @@ std::vector<std::vector<Found<S>>> greedy(Steps& steps, const SearchTask& task, 
     running.resize(stay.size());
   }
   for (std::size_t b = 0; b < found.size(); ++b) {
-    found[b][0].ids.assign(sequences[b].begin() + prompt, sequences[b].end());
+    found[b][0].ids.assign(sequences[b].begin() + std::ptrdiff_t(starts[b].size()), sequences[b].end());
     found[b][0].score /= S(power(double(found[b][0].ids.size()), config.length_penalty));
   }
   return found;
@@ -173,12 +175,15 @@ struct Beams {
 
 template <class S, class Steps, class K, class R>
 std::vector<std::vector<Found<S>>> beam_search(Steps& steps, const SearchTask& task, const K& keep, StepMaps<R>& kept) {
-  const auto& [sources, start, vocab, config] = task;
-  const Index beams = config.num_beams, prompt = Index(start.size());
-  std::vector<std::vector<Found<S>>> found(static_cast<std::size_t>(sources));
+  const auto& [starts, vocab, config] = task;
+  const Index beams = config.num_beams;
+  std::vector<std::vector<Found<S>>> found(starts.size());
   std::vector<Beams<S>> groups;
-  for (Index b = 0; b < sources; ++b) groups.emplace_back(b, beams, start);
-  std::vector<Index> ids(std::size_t(sources * beams), start.back()), parents;
+  std::vector<Index> ids, parents;
+  for (const std::vector<Index>& start : starts) {
+    groups.emplace_back(Index(groups.size()), beams, start);
+    ids.insert(ids.end(), std::size_t(beams), start.back());
+  }
   std::vector<S> scores(std::size_t(vocab), S(0));
   const Index ends = Index(config.eos_token_ids.size());
   TopK<S> best(std::min((ends > 1 ? 1 + ends : Index{2}) * beams, beams * vocab));
@@ -200,7 +205,7 @@ std::vector<std::vector<Found<S>>> beam_search(Steps& steps, const SearchTask& t
         const auto& beam = groups[g].running[std::size_t(i)];
         norms[std::size_t(i)] = log_softmax(logits + i * vocab, vocab, scores.data());
         check_logits(norms[std::size_t(i)]);
-        apply_rules<S>(config, beam.ids, prompt, scores);
+        apply_rules<S>(config, beam.ids, groups[g].prompt, scores);
         best.offer_all(scores.data(), vocab, beam.score, i * vocab);
       }
       log_probs.clear();
@@ -218,7 +223,8 @@ std::vector<std::vector<Found<S>>> beam_search(Steps& steps, const SearchTask& t
         for (Index i = 0; i < config.num_return_sequences; ++i) {
           auto& one = groups[g].finished[std::size_t(i)];
           found[std::size_t(groups[g].source)].push_back(
-              {{{one.ids.begin() + prompt, one.ids.end()}, one.score, std::move(one.log_probs)}, std::move(one.rows)});
+              {{{one.ids.begin() + groups[g].prompt, one.ids.end()}, one.score, std::move(one.log_probs)},
+               std::move(one.rows)});
         }
       }
     }
