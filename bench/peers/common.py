@@ -41,6 +41,8 @@ SHAPE = (
     "source_length",
     "steps",
     "beams",
+    "kv_heads",
+    "prompt",
     "seed",
 )
 
@@ -81,6 +83,8 @@ def parse_arguments(description, works):
         ("source_length", 32),
         ("steps", 32),
         ("beams", 1),
+        ("kv_heads", 3),
+        ("prompt", 512),
     ):
         shape.add_argument("--" + name, type=int, default=default)
     shape.add_argument("--causal", action="store_true", help="only for --work attention")

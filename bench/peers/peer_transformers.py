@@ -1,4 +1,4 @@
-"""Times Transformers' generate on a MarianMTModel with random weights, exactly `--steps` steps; see --help."""
+"""Times Transformers' generate on a MarianMTModel, or a LlamaForCausalLM, with random weights, exactly `--steps` steps; see --help."""
 
 import os
 
@@ -7,7 +7,7 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 import common
 
-arguments = common.parse_arguments(__doc__, ["decode"])
+arguments = common.parse_arguments(__doc__, ["decode", "causal"])
 try:
     import numpy
     import torch
@@ -18,9 +18,38 @@ except ImportError as missing:
 torch.set_num_threads(arguments.threads)
 torch.set_grad_enabled(False)
 END, PAD = 0, arguments.vocab - 1
+CAUSAL = arguments.work == "causal"
+
+
+def make_llama(attention):
+    torch.manual_seed(arguments.seed)
+    config = transformers.LlamaConfig(
+        vocab_size=arguments.vocab,
+        hidden_size=arguments.d_model,
+        intermediate_size=arguments.dim_feedforward,
+        num_hidden_layers=arguments.num_layers,
+        num_attention_heads=arguments.nhead,
+        num_key_value_heads=arguments.kv_heads,
+        max_position_embeddings=arguments.prompt + arguments.steps + 1,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=END,
+        pad_token_id=PAD,
+    )
+    config._attn_implementation = attention
+    return transformers.LlamaForCausalLM(config).eval()
+
+
+def llama_ids():
+    """Random ids (B, prompt + steps), none of them the end."""
+    generator = numpy.random.default_rng([arguments.seed, 1 << 23])
+    ids = generator.integers(1, arguments.vocab - 1, (arguments.batch, arguments.prompt + arguments.steps))
+    return torch.from_numpy(ids)
 
 
 def make_model(attention):
+    if CAUSAL:
+        return make_llama(attention)
     config = transformers.MarianConfig(
         vocab_size=arguments.vocab,
         d_model=arguments.d_model,
@@ -50,7 +79,11 @@ def make_model(attention):
 
 
 def score(model):
-    """Log-probabilities (B, steps + 1) of random targets followed by </s>, all in one call."""
+    """Log-probabilities of random targets, (B, steps + 1) followed by </s>, of a causal model (B, steps); in one call."""
+    if CAUSAL:
+        ids = llama_ids()
+        logits = model(input_ids=ids).logits[:, arguments.prompt - 1 : -1]
+        return torch.log_softmax(logits, -1).gather(-1, ids[:, arguments.prompt :, None])[..., 0].numpy()
     source, target = map(torch.from_numpy, common.marian_tokens(arguments))
     inputs = torch.cat([torch.full((arguments.batch, 1), PAD), target], 1)
     labels = torch.cat([target, torch.full((arguments.batch, 1), END)], 1)
@@ -60,7 +93,7 @@ def score(model):
 
 def prepare(name, keeps_maps, attention):
     model = make_model(attention)
-    source = torch.from_numpy(common.marian_tokens(arguments)[0])
+    source = llama_ids()[:, : arguments.prompt] if CAUSAL else torch.from_numpy(common.marian_tokens(arguments)[0])
     options = transformers.GenerationConfig(
         num_beams=arguments.beams,
         do_sample=False,
@@ -71,7 +104,7 @@ def prepare(name, keeps_maps, attention):
         use_cache=True,
         pad_token_id=PAD,
         eos_token_id=END,
-        decoder_start_token_id=PAD,
+        decoder_start_token_id=None if CAUSAL else PAD,
     )
     mask = torch.ones_like(source)
 
@@ -80,9 +113,10 @@ def prepare(name, keeps_maps, attention):
 
     def check():
         result = call()
-        if result.sequences.shape[1] != arguments.steps + 1:
-            raise RuntimeError(f"{result.sequences.shape[1] - 1} steps instead of {arguments.steps}")
-        if keeps_maps and len(result.cross_attentions) != arguments.steps:
+        made = result.sequences.shape[1] - (arguments.prompt if CAUSAL else 1)
+        if made != arguments.steps:
+            raise RuntimeError(f"{made} steps instead of {arguments.steps}")
+        if keeps_maps and len(result.attentions if CAUSAL else result.cross_attentions) != arguments.steps:
             raise RuntimeError("maps of some steps are missing")
         return float(numpy.abs(score(model) - common.reference(arguments, "peer_transformers.py")["output"]).max())
 

@@ -27,13 +27,14 @@ PEERS = {
     "ctranslate2": "CTranslate2",
     "transformers": "Transformers",
 }
-GROUPS = ("encoder", "attention", "decode", "small")
+GROUPS = ("encoder", "attention", "decode", "causal", "small")
 PEERS_OF = {
     "encoder": ("torch", "onnxruntime", "openvino"),
     "attention": ("torch", "onnxruntime", "openvino"),
     "decode": ("ctranslate2", "transformers"),
+    "causal": ("transformers",),
 }
-PROGRAM_OF = {"encoder": "encoder_forward", "attention": "attention", "decode": "decode"}
+PROGRAM_OF = {"encoder": "encoder_forward", "attention": "attention", "decode": "decode", "causal": "causal"}
 
 
 def encoder(d_model, nhead, dim_feedforward, num_layers, batch, length, group="encoder", repetitions=5):
@@ -69,6 +70,23 @@ def decode(d_model, nhead, dim_feedforward, layers, vocab, source_length, steps,
     return dict(label=label, group="decode", work="decode", shape=shape, ours=shape, repetitions=repetitions)
 
 
+def causal(d_model, nhead, kv_heads, dim_feedforward, num_layers, vocab, prompt, steps, repetitions=5):
+    label = f"Llama d{d_model} h{nhead} kv{kv_heads} ff{dim_feedforward} L{num_layers} V{vocab} B1, prompt {prompt}, "
+    label += f"{steps} steps"
+    shape = dict(
+        d_model=d_model,
+        nhead=nhead,
+        kv_heads=kv_heads,
+        dim_feedforward=dim_feedforward,
+        num_layers=num_layers,
+        vocab=vocab,
+        batch=1,
+        prompt=prompt,
+        steps=steps,
+    )
+    return dict(label=label, group="causal", work="causal", shape=shape, ours=shape, repetitions=repetitions)
+
+
 WORKS = [
     encoder(512, 8, 2048, 6, 8, 128),
     encoder(384, 12, 1536, 6, 16, 128),
@@ -80,6 +98,7 @@ WORKS = [
     attention(8, 64, 2048, True),
     decode(512, 8, 2048, 6, 32000, 32, 32, 1),
     decode(512, 8, 2048, 6, 32000, 32, 32, 4),
+    causal(576, 9, 3, 1536, 30, 49152, 512, 32),
 ]
 # The same programs over shapes so small that only whether they work is seen.
 TINY = [
@@ -89,6 +108,7 @@ TINY = [
     attention(4, 16, 40, True),
     decode(64, 4, 128, 2, 300, 12, 8, 1),
     decode(64, 4, 128, 2, 300, 12, 8, 4),
+    causal(64, 4, 2, 128, 2, 300, 12, 8),
 ]
 
 
@@ -189,8 +209,8 @@ def milliseconds(value):
 
 
 def share(entry):
-    """The share of the machine's limit that our program measured in its own run: arithmetic, or reading for decode."""
-    return entry.get("peak_fraction", entry.get("read_fraction"))
+    """The share of the machine's limit that our program measured in its own run: arithmetic, or reading where it decodes."""
+    return entry.get("read_fraction", entry.get("peak_fraction"))
 
 
 def ours_values(row, keep, get):
