@@ -342,8 +342,7 @@ class CausalModel : public GeneratingModel<vt::Causal<float>> {
   std::shared_ptr<Sequences> search(const Lists& prompts, const vt::GenerationConfig& config, vt::Workspace& workspace,
                                     const AnyKeep& keep) const override {
     auto made = std::make_shared<FoundContinuations>();
-    for (const auto& prompt : prompts)
-      made->found.push_back(vt::generate(*model_, workspace, std::span<const Index>(prompt), config, keep));
+    made->found = vt::generate(*model_, workspace, Packed(prompts).tokens(), config, keep);
     return made;
   }
   std::shared_ptr<Sequences> force(const Lists& prompts, const Lists& targets, vt::Workspace& workspace,
