@@ -49,8 +49,8 @@ def score(pool, output, program, model, actors, batch, options):
         lines = [{"line": number, "text": line.rstrip("\r\n")} for number, line in enumerate(file)]
     blocks = max(1, min(len(lines) // batch + 1, 100 * actors))
     rows = ray.data.from_items(lines, override_num_blocks=blocks).map_batches(
-        Scorer, fn_constructor_args=(program, model, options), batch_size=batch, concurrency=actors, num_cpus=1,
-        batch_format="numpy", max_restarts=-1, max_task_retries=-1)
+        Scorer, fn_constructor_args=(program, model, options), batch_size=batch, num_cpus=1, batch_format="numpy",
+        compute=ray.data.ActorPoolStrategy(size=actors))  # a pool's actors are restarted, and their tasks retried, without end
     with open(output, "w", encoding="utf-8", newline="") as file:
         file.write(header_of(program, model, options))
         for row in rows.sort("line").iter_rows():

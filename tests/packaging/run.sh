@@ -40,6 +40,7 @@ consume() {
 find_package() {
   install "$work/package" && consume find_package "$work/found" -DCMAKE_PREFIX_PATH="$work/package/moved" &&
     expect "$work/found/consumer" "openmp 1" "optimised 0" && expect "$work/found/consumer_native" "openmp 1" "optimised 1" &&
+    test -x "$work/package/moved/share/doc/vitrine/examples/slurm_array.sh" && test -x "$work/package/moved/share/doc/vitrine/examples/python/ray_score.py" &&
     ! grep -rlF "$work/package/prefix" "$work/package/moved" && ! grep -rlF "$source_dir" "$work/package/moved"
 }
 find_package_openmp() {

@@ -5,13 +5,13 @@
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 source tests/programs/check.sh
-skip() { echo "skipped: $*"; exit 77; }
+skip() { echo "figure: the SLURM array was skipped: $*"; exit 77; }
 for daemon in slurmctld slurmd munged; do
   command -v $daemon >/dev/null || [ -x /usr/sbin/$daemon ] || skip "$daemon is missing (Debian: slurm-wlm, munge)"
 done
 [ "$(id -u)" = 0 ] || skip "only root may start slurmd"
 PATH=$PATH:/usr/sbin
-host=$(hostname -s)
+host=$(uname -n) host=${host%%.*}
 daemons=()
 stop() {
   for pid in "${daemons[@]}"; do kill "$pid" 2>/dev/null; done
