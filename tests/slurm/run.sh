@@ -20,6 +20,7 @@ stop() {
 }
 trap stop EXIT
 
+# cred_expire: how long what is put into the queue again has to wait, at least 5 s.
 chmod 755 "$scratch"
 mkdir -m 755 "$scratch/state" "$scratch/spool" "$scratch/munge"
 head -c 1024 /dev/urandom >"$scratch/munge.key"
@@ -31,7 +32,7 @@ SlurmUser=root
 SlurmctldPort=16817
 SlurmdPort=16818
 AuthType=auth/munge
-AuthInfo=socket=$scratch/munge/socket,cred_expire=2
+AuthInfo=socket=$scratch/munge/socket,cred_expire=5
 CredType=cred/munge
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
@@ -65,18 +66,18 @@ daemons+=($!)
 for _ in $(seq 100); do sinfo -h -o %T 2>/dev/null | grep -qx idle && break; sleep 0.3; done
 sinfo -h -o %T 2>/dev/null | grep -qx idle || { tail -5 "$scratch"/*.log "$scratch"/*.out; skip "slurmctld and slurmd do not start here"; }
 
-for _ in 1 2 3 4 5 6 7 8; do cut -f1 $model/words.tsv; done >"$scratch/pool"
+for _ in $(seq 16); do cut -f1 $model/words.tsv; done >"$scratch/pool"
 "$under_test" --model $model --mean --quiet <"$scratch/pool" >"$scratch/whole"
 out=$scratch/out
 job=$(PROGRAM=$under_test sbatch --parsable --array=0-3 --cpus-per-task=1 --output="$scratch/job-%a.log" examples/slurm_array.sh \
-  "$scratch/pool" "$out" --mean --batch 16 --checkpoint-every 16)
+  "$scratch/pool" "$out" --mean --batch 8 --checkpoint-every 8)
 check "sbatch takes the script" [ -n "$job" ]
 begun() { for _ in $(seq 300); do [ -e "$out/part-0000$1.checkpoint" ] && return; sleep 0.05; done; return 1; }
 check "task 0 begins" begun 0
 scancel --signal=TERM --batch "${job}_0"
 check "task 1 begins" begun 1
 killed=$(pgrep -f -- "^$under_test .*--output $out --shard slurm" | tail -1)
-kill -KILL "$killed"
+check "a task's program is killed" kill -KILL "$killed"
 ended() { ! squeue -h -j "$job" 2>/dev/null | grep -q .; }
 for second in $(seq 240); do
   for task in 0 1 2 3; do  # what was killed has failed: its owner starts it again
