@@ -15,6 +15,7 @@
 #include <vitrine/core/config.hpp>
 
 #include <atomic>
+#include <type_traits>
 #if VITRINE_OPENMP
 #include <omp.h>
 #if defined(__unix__)
@@ -186,6 +187,12 @@ class Team {
   int thread_ = 0, threads_ = 1, slot_ = 0;
   int phase_ = 0, turn_phase_ = 0;
 };
+
+namespace detail {
+// A thread's own copy of what its team shares; without threads the thing itself, as a small stack wants it.
+template <class T>
+using OwnCopy = std::conditional_t<VITRINE_OPENMP != 0, T, T&>;
+}  // namespace detail
 
 // The number of threads used when a Workspace asks for 0.
 inline int default_threads() noexcept {

@@ -57,23 +57,31 @@ VITRINE_INLINE S row_sum(Index width, Add add, AddTail add_tail) {
   return reduce_add<S>((sum0 + sum1) + (sum2 + sum3));
 }
 
-template <bool HasWeight, bool HasBias, class S>
-VITRINE_INLINE void layer_norm_rows(const NormRows<S>& call) {
+}  // namespace detail
+
+// y = (x - mean) / sqrt(variance + eps) * weight + bias, row by row.
+//
+// The variance is biased (divided by width), from the squares of x - mean in a second pass. Rounding: the difference,
+// times 1 / sqrt(...), then one fma with weight and bias. Allocates nothing, touches no other byte. A row that holds
+// NaN or infinity comes out as NaN.
+template <class S>
+VITRINE_INLINE void layer_norm(const NormRows<S>& call) {
   using V = simd<S>;
   constexpr Index lanes = V::lanes;
   const S* x = call.x;
   S* y = call.y;
-  [[maybe_unused]] const S *const weight = call.weight, *const bias = call.bias;
+  const S *const weight = call.weight, *const bias = call.bias;
   const Index width = call.width;
   const S count = static_cast<S>(width);
   const Index tail = width % lanes;
   const auto in_tail = V::ilt(V::iota(), V::iset1(static_cast<typename V::lane_int>(tail)));
+  const auto no_weight = V::set1(S(1)), no_bias = V::set1(S(-0.0));  // times 1 and plus -0 change no bit
   for (Index row = 0, rows = call.rows; row < rows; ++row, x += call.x_stride, y += call.y_stride) {
-    const S total = row_sum<S>(
+    const S total = detail::row_sum<S>(
         width, [x](auto sum, Index i) __attribute__((always_inline)) { return sum + V::load(x + i); },
         [ x, tail ](auto sum, Index i) __attribute__((always_inline)) { return sum + load_head<S>(x + i, tail); });
     const auto mean = V::set1(total / count);
-    const S squares = row_sum<S>(
+    const S squares = detail::row_sum<S>(
         width, [ x, mean ](auto sum, Index i) __attribute__((always_inline)) {
           const auto centred = V::load(x + i) - mean;
           return V::fma(centred, centred, sum);
@@ -83,51 +91,21 @@ VITRINE_INLINE void layer_norm_rows(const NormRows<S>& call) {
           return V::fma(centred, centred, sum);
         });
     const auto rstd = V::set1(S(1) / square_root(squares / count + call.eps));
-    const auto finish = [&](auto value, [[maybe_unused]] auto w, [[maybe_unused]] auto b)
-        __attribute__((always_inline)) {
-      const auto normal = V::mul(value - mean, rstd);
-      if constexpr (HasWeight && HasBias)
-        return V::fma(normal, w, b);
-      else if constexpr (HasWeight)
-        return V::mul(normal, w);
-      else if constexpr (HasBias)
-        return normal + b;
-      else
-        return normal;
+    const auto normal = [ mean, rstd ](auto value, auto w, auto b) __attribute__((always_inline)) {
+      return V::fma(V::mul(value - mean, rstd), w, b);
     };
     Index i = 0;
     for (; i + lanes <= width; i += lanes) {
-      auto w = V::zero(), b = V::zero();
-      if constexpr (HasWeight) w = V::load(weight + i);
-      if constexpr (HasBias) b = V::load(bias + i);
-      V::store(y + i, finish(V::load(x + i), w, b));
+      const auto w = weight != nullptr ? V::load(weight + i) : no_weight;
+      const auto b = bias != nullptr ? V::load(bias + i) : no_bias;
+      V::store(y + i, normal(V::load(x + i), w, b));
     }
     if (tail > 0) {
-      auto w = V::zero(), b = V::zero();
-      if constexpr (HasWeight) w = load_head<S>(weight + i, tail);
-      if constexpr (HasBias) b = load_head<S>(bias + i, tail);
-      store_head<S>(y + i, finish(load_head<S>(x + i, tail), w, b), tail);
+      const auto w = weight != nullptr ? load_head<S>(weight + i, tail) : no_weight;
+      const auto b = bias != nullptr ? load_head<S>(bias + i, tail) : no_bias;
+      store_head<S>(y + i, normal(load_head<S>(x + i, tail), w, b), tail);
     }
   }
-}
-
-}  // namespace detail
-
-// y = (x - mean) / sqrt(variance + eps) * weight + bias, row by row.
-//
-// The variance is biased (divided by width), from the squares of x - mean in a second pass. Rounding: the difference,
-// times 1 / sqrt(...), then one fma with weight and bias (a product or a sum when one of them is null). Allocates
-// nothing, touches no other byte. A row that holds NaN or infinity comes out as NaN.
-template <class S>
-VITRINE_INLINE void layer_norm(const NormRows<S>& call) {
-  if (call.weight != nullptr && call.bias != nullptr)
-    detail::layer_norm_rows<true, true>(call);
-  else if (call.weight != nullptr)
-    detail::layer_norm_rows<true, false>(call);
-  else if (call.bias != nullptr)
-    detail::layer_norm_rows<false, true>(call);
-  else
-    detail::layer_norm_rows<false, false>(call);
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::kernels

@@ -211,8 +211,7 @@ class MultiheadAttention : public SizedModule<MultiheadAttention<S, D>, S, D> {
     core_.configure(p.attention);
     p.attention.set_layer(in.masks.mask, detail::head_scale_of(in.masks.head_scale, 0, core_.heads),
                           detail::sink_of<S>(maps, 0));
-    const auto shown = detail::trace_layout<F>(map_shape(in));
-    const auto tracer = detail::tracer_of<S>(trace, false, p.attention.queries, p.shown, &shown);
+    const auto tracer = detail::tracer_of<S>(trace, false, p.attention.queries, p.shown, map_shape(in));
     const auto rows_of = [&](int i, const Sequences<S>& x) {
       return Rows<const S>(p.gathered[i] != nullptr ? p.gathered[i] : x.data, x.rows(), x.width);
     };

@@ -116,7 +116,7 @@ class DecoderCalls : public SizedModule<Derived, S, D> {
 
  private:
   friend SizedModule<Derived, S, D>;
-  constexpr std::size_t scratch_bytes(const CallShape& call) const {
+  VITRINE_NOINLINE constexpr std::size_t scratch_bytes(const CallShape& call) const {
     return DecoderPlan<S>::bytes(static_cast<const Derived&>(*this).layers(), call);
   }
   constexpr MapExtents map_extents(const Shape& shape) const {
@@ -177,11 +177,10 @@ class DecoderCalls : public SizedModule<Derived, S, D> {
   void run(R& result, Workspace& workspace, const Inputs& in, const CallShape& call, F& trace) const noexcept {
     const auto layers = static_cast<const Derived&>(*this).layers();
     Arena arena(workspace.data());
-    const auto plan = DecoderPlan<S>::make(arena, layers[0], call, layers.packed());
+    auto plan = DecoderPlan<S>::make(arena, layers[0], call, layers.packed());
     const RowMap& rows = plan.attentions.self.queries;
-    const MapLayout self = trace_layout<F>(map_shape(in.tgt, in.tgt));
-    const MapLayout cross = trace_layout<F>(map_shape(in.tgt, in.memory));
-    const auto tracer = tracer_of<S>(trace, layers.stack, rows, plan.shown, &self, &cross);
+    const auto tracer =
+        tracer_of<S>(trace, layers.stack, rows, plan.shown, map_shape(in.tgt, in.tgt), map_shape(in.tgt, in.memory));
     const Rows<S> y(result.output.data(), rows.rows(), in.tgt.width);
     const Rows<const S> encoded(plan.gathered != nullptr ? plan.gathered : in.memory.data,
                                 plan.attentions.cross.keys.rows(), in.memory.width);
@@ -191,7 +190,7 @@ class DecoderCalls : public SizedModule<Derived, S, D> {
       if (plan.gathered != nullptr) gather(team, in.memory, plan.gathered);
       Rows<const S> x(in.tgt.contiguous() ? in.tgt.data : y.data, y.count, y.width);
       for (Index i = 0; i < layers.count; ++i, x = y) {
-        DecoderCall<S> attentions = plan.attentions;
+        OwnCopy<DecoderCall<S>> attentions = plan.attentions;
         const Index heads = attentions.self.heads;
         layers[i].configure(attentions);
         attentions.self.set_layer(in.masks.tgt_mask, head_scale_of(in.masks.head_scale, i, heads),

@@ -143,7 +143,7 @@ class EncoderCalls : public SizedModule<Derived, S, D> {
 
  private:
   friend SizedModule<Derived, S, D>;
-  constexpr std::size_t scratch_bytes(const CallShape& call) const {
+  VITRINE_NOINLINE constexpr std::size_t scratch_bytes(const CallShape& call) const {
     return EncoderPlan<S>::bytes(static_cast<const Derived&>(*this).layers(), call);
   }
   constexpr MapExtents map_extents(const Shape& shape) const {
@@ -189,16 +189,15 @@ class EncoderCalls : public SizedModule<Derived, S, D> {
            F& trace) const noexcept {
     const auto layers = static_cast<const Derived&>(*this).layers();
     Arena arena(workspace.data());
-    const auto plan = EncoderPlan<S>::make(arena, layers[0], call, layers.packed());
-    const MapLayout shown = trace_layout<F>(map_shape(x));
-    const auto tracer = tracer_of<S>(trace, layers.stack, plan.attention.queries, plan.shown, &shown);
+    auto plan = EncoderPlan<S>::make(arena, layers[0], call, layers.packed());
+    const auto tracer = tracer_of<S>(trace, layers.stack, plan.attention.queries, plan.shown, map_shape(x));
     const Rows<S> y(result.output.data(), plan.attention.queries.rows(), x.width);
     run_team(call.threads, [&](Team& team) {
       const Lane<S, std::remove_const_t<decltype(tracer)>> lane(team, plan.scratch, y.count, tracer);
       if (!x.contiguous()) gather(team, x, y.data);
       Rows<const S> in(x.contiguous() ? x.data : y.data, y.count, y.width);
       for (Index i = 0; i < layers.count; ++i, in = y) {
-        AttentionCall<S> attention = plan.attention;
+        OwnCopy<AttentionCall<S>> attention = plan.attention;
         layers[i].self_attn.configure(attention);
         attention.set_layer(masks.src_mask, head_scale_of(masks.head_scale, i, attention.heads),
                             sink_of<S>(result.self_attn, i));

@@ -90,18 +90,16 @@ class Lane {
   // y = act(x W^T + b) + residual; a trace is shown x W^T + b under `name` (null: not). Does not wait.
   void linear([[maybe_unused]] const char* name, Operand<S>& x, const Affine<S>& affine, const Rows<S>& y,
               const Finish<S>& finish = {}) const {
-    LinearCall<S> call{x.rows, y, affine, finish, scratch_->pack.of_thread(*team_), scratch_->copy.of_thread(*team_)};
-    call.copied = x.copied;
-    if (order_ != nullptr) call.next_weight = order_->after(affine.panels());
+    LinearCall<S> call(x.rows, y, affine, Trace::on ? Finish<S>{} : finish);
+    call.pack = scratch_->pack.of_thread(*team_);
+    call.product.copy = scratch_->copy.of_thread(*team_), call.product.copied = x.copied;
+    if (order_ != nullptr) call.product.next_weight = order_->after(affine.panels());
     x.copied = true;
+    detail::linear(*team_, call);
     if constexpr (Trace::on) {
-      call.finish = {};
-      detail::linear(*team_, call);
       if (name == nullptr) return;
       show(name, y);
       if (finish.any()) finish_rows(*team_, y, finish);
-    } else {
-      detail::linear(*team_, call);
     }
   }
   // The team is in step afterwards.

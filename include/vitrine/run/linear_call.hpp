@@ -47,47 +47,49 @@ struct Finish {
 // Everything that one product is told.
 template <class S>
 struct LinearCall {
-  Rows<const S> x = {};
-  Rows<S> y = {};
-  Affine<S> affine = {};
-  Finish<S> finish = {};
+  kernels::Product<S> product = {};  // its last members are the caller's to set: copy, copied, next_weight
+  Index rows = 0;
+  bool in_panels = true;
   S* pack = nullptr;  // this thread's, for a panel of a plain weight
-  S* copy = nullptr;  // this one and what follows: see kernels::Product
-  bool copied = false;
-  const S* next_weight = nullptr;
+
+  LinearCall(const Rows<const S>& x, const Rows<S>& y, const Affine<S>& affine, const Finish<S>& finish)
+      : rows(x.count), in_panels(affine.weight->panel != 0) {
+    product.a = x.data, product.a_stride = x.stride;
+    product.b = affine.weight->group(affine.group);
+    product.columns = affine.weight->group_rows(), product.depth = affine.weight->cols;
+    product.c = y.data, product.c_stride = y.stride;
+    product.bias = affine.bias;
+    product.activation = finish.activation;
+    product.residual = finish.residual.data, product.residual_stride = finish.residual.stride;
+  }
 };
+
+// Panels `first` ... `last` - 1 of a weight that is kept plain: each is packed, so that the numbers are the same.
+template <class S>
+VITRINE_NOINLINE void multiply_plain(const LinearCall<S>& call, Index first, Index last) {
+  constexpr Index width = kernels::panel_width<S>;
+  kernels::Product<S> one = call.product;
+  const Index columns = one.columns;
+  for (Index p = first; p < last; ++p) {
+    const Index n = p * width;
+    kernels::pack_panel<S>({call.product.b, columns, one.depth, 1}, n, 0, one.depth, call.pack);
+    one.b = call.pack;
+    one.columns = columns - n < width ? columns - n : width;
+    one.c = call.product.c + n;
+    if (one.bias != nullptr) one.bias = call.product.bias + n;
+    if (one.residual != nullptr) one.residual = call.product.residual + n;
+    kernels::matmul(one, call.rows, Index{0}, Index{1});
+  }
+}
 
 // The team divides the columns; it does not wait. y overlaps neither x nor the residual.
 template <class S>
 void linear(Team& team, const LinearCall<S>& call) {
-  constexpr Index width = kernels::panel_width<S>;
-  const Parameter<S>& weight = *call.affine.weight;
-  kernels::Product<S> product;
-  product.a = call.x.data, product.a_stride = call.x.stride;
-  product.columns = weight.group_rows(), product.depth = weight.cols;
-  product.c = call.y.data, product.c_stride = call.y.stride;
-  product.bias = call.affine.bias;
-  product.activation = call.finish.activation;
-  product.residual = call.finish.residual.data, product.residual_stride = call.finish.residual.stride;
-  product.copy = call.copy, product.copied = call.copied, product.next_weight = call.next_weight;
-  const S* values = weight.group(call.affine.group);
-  team.split(kernels::panels<S>(product.columns), [&](Index first, Index last) {
-    if (weight.panel != 0) {
-      product.b = values;
-      kernels::matmul(product, call.x.count, first, last);
-      return;
-    }
-    for (Index p = first; p < last; ++p) {  // plain: a panel at a time is packed, so that the numbers are the same
-      const Index n = p * width;
-      kernels::pack_panel<S>({values, product.columns, weight.cols, 1}, n, 0, weight.cols, call.pack);
-      auto one = product;
-      one.b = call.pack;
-      one.columns = product.columns - n < width ? product.columns - n : width;
-      one.c += n;
-      if (one.bias != nullptr) one.bias += n;
-      if (one.residual != nullptr) one.residual += n;
-      kernels::matmul(one, call.x.count, Index{0}, Index{1});
-    }
+  team.split(kernels::panels<S>(call.product.columns), [&](Index first, Index last) {
+    if (call.in_panels)
+      kernels::matmul(call.product, call.rows, first, last);
+    else
+      multiply_plain(call, first, last);
   });
 }
 

@@ -138,8 +138,8 @@ struct Tracer {
   bool stack = false;
   Index layer = -1;
   const char* attention = "";
-  const MapLayout* layouts[2] = {};  // of the self-attention's and the cross-attention's maps
-  Which kind = Which::self;          // which of them
+  MapLayout layouts[2] = {};  // of the self-attention's and the cross-attention's maps
+  Which kind = Which::self;   // which of them
   RowMap queries = {};
   TraceMaps<S> scratch = {};
 
@@ -147,6 +147,14 @@ struct Tracer {
     Tracer own = *this;
     own.layer = index;
     return own;
+  }
+  // Ragged maps keep the places of equally long sequences.
+  void lay_out(Which which, const MapShape& shape) {
+    MapLayout& layout = layouts[which == Which::cross];
+    layout.shape = shape;
+    layout.shape.layers = 1;
+    layout.kept = true;
+    layout.per_layer = shape.batch * shape.heads * shape.length * shape.memory_length;
   }
   Tracer part(const char* name, Which which) const {
     Tracer own = *this;
@@ -173,7 +181,7 @@ struct Tracer {
   void heads(Team& team, const char* name, const Rows<const S>& all, const RowMap& map, Index count) const {
     show(team, name, {all.data, map, all.stride, count, all.width / count});
   }
-  const MapLayout* layout() const { return layouts[kind == Which::cross]; }
+  const MapLayout* layout() const { return &layouts[kind == Which::cross]; }
   MapSink<S> sink() const {
     MapSink<S> sink;
     sink.weights = scratch.weights, sink.scores = scratch.scores, sink.layout = layout();
@@ -185,10 +193,11 @@ struct Tracer {
   }
 };
 
+// For a call with maps of these shapes.
 template <class S, class F>
 auto tracer_of([[maybe_unused]] F& trace, [[maybe_unused]] bool stack, [[maybe_unused]] const RowMap& queries,
-               [[maybe_unused]] const TraceMaps<S>& scratch, [[maybe_unused]] const MapLayout* self = nullptr,
-               [[maybe_unused]] const MapLayout* cross = nullptr) {
+               [[maybe_unused]] const TraceMaps<S>& scratch, [[maybe_unused]] const MapShape& self = {},
+               [[maybe_unused]] const MapShape& cross = {}) {
   if constexpr (!traced<F>) {
     return Untraced{};
   } else if constexpr (is_prefixed<std::remove_cv_t<F>>) {
@@ -198,21 +207,9 @@ auto tracer_of([[maybe_unused]] F& trace, [[maybe_unused]] bool stack, [[maybe_u
   } else {
     Tracer<S, F> tracer;
     tracer.call = &trace, tracer.stack = stack, tracer.queries = queries, tracer.scratch = scratch;
-    tracer.layouts[0] = self, tracer.layouts[1] = cross;
+    tracer.lay_out(Which::self, self), tracer.lay_out(Which::cross, cross);
     return tracer;
   }
-}
-// The layout of the maps that a trace is shown: ragged ones keep the places of equally long sequences.
-template <class F>
-MapLayout trace_layout(const MapShape& shape) {
-  MapLayout layout;
-  if constexpr (traced<F>) {
-    layout.shape = shape;
-    layout.shape.layers = 1;
-    layout.kept = true;
-    layout.per_layer = shape.batch * shape.heads * shape.length * shape.memory_length;
-  }
-  return layout;
 }
 
 // An intermediate of a model, between the calls of its parts.
