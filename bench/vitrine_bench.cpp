@@ -366,8 +366,8 @@ void vitrine_activation_rows(RowsData& d) {
   for (Index r = 0; r < d.rows; ++r)
     for (Index j = 0; j < d.width; j += V::lanes) {
       const Index left = d.width - j;
-      const auto x = vt::load_head<float>(d.x.data() + r * d.width + j, left);
-      vt::store_head<float>(d.y.data() + r * d.stride + j, kernels::activate<float, activation>(x), left);
+      const auto x = vt::load_first<float>(d.x.data() + r * d.width + j, left);
+      vt::store_first<float>(d.y.data() + r * d.stride + j, kernels::activate<float, activation>(x), left);
     }
 }
 template <vt::Activation activation>

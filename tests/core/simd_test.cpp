@@ -77,9 +77,9 @@ TEST_CASE_TEMPLATE("heads of a vector touch no more than they name", S, float, d
   using V = vt::simd<S>;
   const auto values = counted<S>(S(1), S(1));
   for (Index n = 0; n <= V::lanes + 1; ++n) {
-    const auto loaded = lanes_of<S>(vt::load_head(values.data(), n));
+    const auto loaded = lanes_of<S>(vt::load_first(values.data(), n));
     std::vector<S> stored(values.size(), S(-1));
-    vt::store_head(stored.data(), V::load(values.data()), n);
+    vt::store_first(stored.data(), V::load(values.data()), n);
     for (Index i = 0; i < V::lanes; ++i) {
       CHECK(loaded[std::size_t(i)] == (i < n ? S(i + 1) : S(0)));
       CHECK(stored[std::size_t(i)] == (i < n ? S(i + 1) : S(-1)));

@@ -253,7 +253,7 @@ TEST_CASE_TEMPLATE("multiply_rows, and the heads of vectors", S, float, double) 
       }
     for (Index n = 0; n <= lanes; ++n) {
       const Guarded<S> from(values<S>(n, 3), at_end), to(zeros<S>(n), at_end);
-      vt::store_head(to.data(), vt::load_head(from.data(), n), n);
+      vt::store_first(to.data(), vt::load_first(from.data(), n), n);
       CHECK(same(from.data(), to.data(), n));
     }
   }

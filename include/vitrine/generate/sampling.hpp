@@ -72,8 +72,8 @@ class Sampler {
     const LogNorm<S> norm = log_norm(scores.data(), count);
     const auto top = V::set1(norm.max), log_sum = V::set1(norm.log_sum);
     for (Index i = 0; i < count; i += V::lanes)
-      store_head(values_.data() + i,
-                 kernels::exp_nonpositive<S>((load_head(scores.data() + i, count - i) - top) - log_sum), count - i);
+      store_first(values_.data() + i,
+                  kernels::exp_nonpositive<S>((load_first(scores.data() + i, count - i) - top) - log_sum), count - i);
   }
   // order_ = the ids that may follow, by `less` of two ids.
   template <class F>

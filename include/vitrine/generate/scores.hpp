@@ -33,8 +33,8 @@ LogNorm<S> log_norm(const S* x, Index n) {
   auto sum = V::zero();
   for (j = 0; j < n; j += V::lanes) {
     const Index left = n - j;
-    auto e = kernels::exp_nonpositive<S>(load_head(x + j, left) - top);
-    if (left < V::lanes) e = V::select(kernels::head_mask<S>(left), e, V::zero());
+    auto e = kernels::exp_nonpositive<S>(load_first(x + j, left) - top);
+    if (left < V::lanes) e = V::select(kernels::first_lanes<S>(left), e, V::zero());
     sum = sum + e;
   }
   return {max, kernels::log(reduce_add<S>(sum))};
@@ -46,7 +46,7 @@ LogNorm<S> log_softmax(const S* x, Index n, S* out) {
   using V = simd<S>;
   const LogNorm<S> norm = log_norm(x, n);
   const auto top = V::set1(norm.max), log_sum = V::set1(norm.log_sum);
-  for (Index j = 0; j < n; j += V::lanes) store_head(out + j, (load_head(x + j, n - j) - top) - log_sum, n - j);
+  for (Index j = 0; j < n; j += V::lanes) store_first(out + j, (load_first(x + j, n - j) - top) - log_sum, n - j);
   return norm;
 }
 

@@ -297,8 +297,8 @@ inline std::vector<float> SentenceModules::vector(const float* hidden, Index tok
       double sum = dense.bias.empty() ? 0 : double(dense.bias[row]);
       for (std::size_t c = 0; c < x.size(); ++c) sum += double(dense.weight[row * x.size() + c]) * double(x[c]);
       const auto lanes = simd<float>::set1(float(sum));
-      store_head(&y[row], dense.tanh ? kernels::tanh<float>(lanes) : kernels::activate<float>(dense.activation, lanes),
-                 1);
+      store_first(&y[row], dense.tanh ? kernels::tanh<float>(lanes) : kernels::activate<float>(dense.activation, lanes),
+                  1);
       if (dense.residual) y[row] += x[row];
     }
     x = std::move(y);

@@ -83,8 +83,8 @@ void cap_row(S* s, Index n, S cap, Index room) {
   using V = simd<S>;
   const auto one = V::set1(S(1)), two = V::set1(S(2)), limit = V::set1(cap);
   for (Index j = 0; j < n; j += V::lanes) {
-    const auto x = load_head(s + j, room - j) / limit;
-    store_head(s + j, V::mul(limit, one - two / (one + exp<S>(V::mul(two, x)))), room - j);
+    const auto x = load_first(s + j, room - j) / limit;
+    store_first(s + j, V::mul(limit, one - two / (one + exp<S>(V::mul(two, x)))), room - j);
   }
 }
 
@@ -110,8 +110,8 @@ VITRINE_NOINLINE void write_weights(const SoftmaxRow<S>& row, Index keys, S* out
   const Index whole = hi < keys / V::lanes * V::lanes ? hi : keys / V::lanes * V::lanes;
   for (; j < whole; j += V::lanes) {
     auto w = V::mul(V::load(e + j), factor);
-    if (j < lo) w = V::select(head_mask<S>(lo - j), V::zero(), w);
-    if (j + V::lanes > hi) w = V::select(head_mask<S>(hi - j), w, V::zero());
+    if (j < lo) w = V::select(first_lanes<S>(lo - j), V::zero(), w);
+    if (j + V::lanes > hi) w = V::select(first_lanes<S>(hi - j), w, V::zero());
     store_out(out + j, w, stream);
   }
   for (; j + V::lanes <= keys; j += V::lanes) store_out(out + j, V::zero(), stream);
@@ -135,11 +135,11 @@ VITRINE_NOINLINE void add_mean(const SoftmaxRow<S>& row, Index keys, S mean_fact
     auto w = V::zero();
     if (j < hi && j + V::lanes > lo) {
       w = V::mul(V::load(e + j), factor);
-      if (j < lo) w = V::select(head_mask<S>(lo - j), V::zero(), w);
-      if (j + V::lanes > hi) w = V::select(head_mask<S>(hi - j), w, V::zero());
+      if (j < lo) w = V::select(first_lanes<S>(lo - j), V::zero(), w);
+      if (j + V::lanes > hi) w = V::select(first_lanes<S>(hi - j), w, V::zero());
     }
-    const auto sum = First ? w : load_head(out + j, keys - j) + w;
-    store_head(out + j, Last ? V::mul(sum, mean) : sum, keys - j);
+    const auto sum = First ? w : load_first(out + j, keys - j) + w;
+    store_first(out + j, Last ? V::mul(sum, mean) : sum, keys - j);
   }
 }
 
@@ -223,7 +223,7 @@ VITRINE_INLINE void scale_row(const AttentionHead<S>& head, const ScoreTile<S>& 
   S* const kept = head.keeps_all_scores() ? head.scores + (tile.first + r) * head.keys : nullptr;
   if (!head.scales_late())
     for (Index j = aligned; j < end; j += V::lanes)
-      store_head(s + j, V::mul(load_head(s + j, stride - j), V::set1(head.scale)), stride - j);
+      store_first(s + j, V::mul(load_first(s + j, stride - j), V::set1(head.scale)), stride - j);
   if (kept != nullptr && head.scores_at == ScoresAt::scaled) copy(s, head.keys, kept);
   if (head.softcap > S(0)) cap_row(s + aligned, end - aligned, head.softcap, stride - aligned);
   if (kept != nullptr && head.scores_at == ScoresAt::capped) copy(s, head.keys, kept);
@@ -340,7 +340,7 @@ VITRINE_INLINE void context_rows(const AttentionHead<S>& head, const ScoreTile<S
     for (Index n = 0; n < head.value_width; n += V::lanes) {
       auto x = V::mul(V::load(sums + i * stride + n), factor);
       if (head.head_scale != S(1)) x = V::mul(x, gain);
-      store_head(out + n, x, head.value_width - n);
+      store_first(out + n, x, head.value_width - n);
     }
   }
 }

@@ -79,7 +79,7 @@ VITRINE_INLINE void layer_norm(const NormRows<S>& call) {
   for (Index row = 0, rows = call.rows; row < rows; ++row, x += call.x_stride, y += call.y_stride) {
     const S total = detail::row_sum<S>(
         width, [x](auto sum, Index i) __attribute__((always_inline)) { return sum + V::load(x + i); },
-        [ x, tail ](auto sum, Index i) __attribute__((always_inline)) { return sum + load_head<S>(x + i, tail); });
+        [ x, tail ](auto sum, Index i) __attribute__((always_inline)) { return sum + load_first<S>(x + i, tail); });
     const auto mean = V::set1(total / count);
     const S squares = detail::row_sum<S>(
         width, [ x, mean ](auto sum, Index i) __attribute__((always_inline)) {
@@ -87,7 +87,7 @@ VITRINE_INLINE void layer_norm(const NormRows<S>& call) {
           return V::fma(centred, centred, sum);
         },
         [ x, mean, tail, in_tail ](auto sum, Index i) __attribute__((always_inline)) {
-          const auto centred = V::select(in_tail, load_head<S>(x + i, tail) - mean, V::zero());
+          const auto centred = V::select(in_tail, load_first<S>(x + i, tail) - mean, V::zero());
           return V::fma(centred, centred, sum);
         });
     const auto rstd = V::set1(S(1) / square_root(squares / count + call.eps));
@@ -101,9 +101,9 @@ VITRINE_INLINE void layer_norm(const NormRows<S>& call) {
       V::store(y + i, normal(V::load(x + i), w, b));
     }
     if (tail > 0) {
-      const auto w = weight != nullptr ? load_head<S>(weight + i, tail) : no_weight;
-      const auto b = bias != nullptr ? load_head<S>(bias + i, tail) : no_bias;
-      store_head<S>(y + i, normal(load_head<S>(x + i, tail), w, b), tail);
+      const auto w = weight != nullptr ? load_first<S>(weight + i, tail) : no_weight;
+      const auto b = bias != nullptr ? load_first<S>(bias + i, tail) : no_bias;
+      store_first<S>(y + i, normal(load_first<S>(x + i, tail), w, b), tail);
     }
   }
 }

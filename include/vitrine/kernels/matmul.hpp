@@ -194,12 +194,12 @@ VITRINE_NOINLINE void finish(const Epilogue<S>& end, Index rows, Index columns, 
     const S* add = end.residual == nullptr ? nullptr : end.residual + r * end.residual_stride;
     for (Index n = 0; n < columns; n += V::lanes) {
       const Index left = columns - n;
-      auto x = load_head(out + n, left);
+      auto x = load_first(out + n, left);
       if (end.alpha != S(1)) x = V::mul(x, factor);
-      if (end.bias != nullptr) x = x + load_head(end.bias + n, left);
+      if (end.bias != nullptr) x = x + load_first(end.bias + n, left);
       x = activate<S, A>(x);
-      if (add != nullptr) x = x + load_head(add + n, left);
-      store_head(out + n, x, left);
+      if (add != nullptr) x = x + load_first(add + n, left);
+      store_first(out + n, x, left);
     }
   }
 }

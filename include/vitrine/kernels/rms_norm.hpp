@@ -21,14 +21,14 @@ void rms_norm(const NormRows<S>& call) {
     const S squares = detail::row_sum<S>(
         width, [x](auto sum, Index i) { return V::fma(V::load(x + i), V::load(x + i), sum); },
         [x, tail](auto sum, Index i) {
-          const auto value = load_head<S>(x + i, tail);  // zeros behind the row's end
+          const auto value = load_first<S>(x + i, tail);  // zeros behind the row's end
           return V::fma(value, value, sum);
         });
     const auto rstd = V::set1(S(1) / square_root(squares / S(width) + call.eps));
     for (Index i = 0; i < width; i += V::lanes) {
-      auto factor = call.weight != nullptr ? load_head<S>(call.weight + i, width - i) : one;
+      auto factor = call.weight != nullptr ? load_first<S>(call.weight + i, width - i) : one;
       if constexpr (PlusOne) factor = one + factor;
-      store_head<S>(y + i, V::mul(V::mul(load_head<S>(x + i, width - i), rstd), factor), width - i);
+      store_first<S>(y + i, V::mul(V::mul(load_first<S>(x + i, width - i), rstd), factor), width - i);
     }
   }
 }

@@ -43,7 +43,7 @@ void roll(const S* mean, Index first, Index rows, Index length, const S* before,
         for (Index n = first_column; n < last_column; n += V::lanes) {
           S* const sum = after + (first + r + i) * length + n;
           const Index left = last_column - n;
-          store_head(sum, V::fma(w, load_head(before + k * length + n, left), load_head<S>(sum, left)), left);
+          store_first(sum, V::fma(w, load_first(before + k * length + n, left), load_first<S>(sum, left)), left);
         }
       }
     };

@@ -15,10 +15,10 @@ void rotate_halves(S* x, Index half, const S* cos, const S* sin) {
   using V = simd<S>;
   for (Index i = 0; i < half; i += V::lanes) {
     const Index left = half - i;
-    const auto a = load_head<S>(x + i, left), b = load_head<S>(x + half + i, left);
-    const auto c = load_head<S>(cos + i, left), s = load_head<S>(sin + i, left);
-    store_head<S>(x + i, V::mul(a, c) - V::mul(b, s), left);
-    store_head<S>(x + half + i, V::mul(b, c) + V::mul(a, s), left);
+    const auto a = load_first<S>(x + i, left), b = load_first<S>(x + half + i, left);
+    const auto c = load_first<S>(cos + i, left), s = load_first<S>(sin + i, left);
+    store_first<S>(x + i, V::mul(a, c) - V::mul(b, s), left);
+    store_first<S>(x + half + i, V::mul(b, c) + V::mul(a, s), left);
   }
 }
 // The same of 2 H values by neighbours: value 2 i with value 2 i + 1.

@@ -62,7 +62,7 @@ VITRINE_NOINLINE void add_columns(const S* e, Index stride, Index n, const S* in
 #pragma GCC unroll 4
     for (int r = 0; r < Rows; ++r) {
       auto w = V::mul(V::load(e + r * stride + j), V::set1(inverse[r]));
-      if (n - j < V::lanes) w = V::select(head_mask<S>(n - j), w, V::zero());
+      if (n - j < V::lanes) w = V::select(first_lanes<S>(n - j), w, V::zero());
       sum = sum + w;
     }
     V::store(sums + j, sum);
@@ -178,9 +178,9 @@ struct TileFigures {
     for (Index r = 0; r < rows; r += V::lanes) {
       const auto log_sum = log<S>(V::load(sum + r));
       const Index left = rows - r;
-      store_head(to.entropy + first + r, log_sum - V::mul(V::load(product + r), V::load(inverse + r)), left);
-      store_head(to.log_sum_exp + first + r, V::load(max + r) + log_sum, left);
-      store_head(to.largest + first + r, V::load(inverse + r), left);
+      store_first(to.entropy + first + r, log_sum - V::mul(V::load(product + r), V::load(inverse + r)), left);
+      store_first(to.log_sum_exp + first + r, V::load(max + r) + log_sum, left);
+      store_first(to.largest + first + r, V::load(inverse + r), left);
     }
     for (Index r = 0; r < rows; ++r)
       if (empty[r]) to.log_sum_exp[first + r] = vitrine::detail::minus_infinity<S>();

@@ -19,7 +19,7 @@ namespace vitrine::inline VITRINE_ABI::kernels {
 
 // All ones in the lanes below n.
 template <class S>
-VITRINE_INLINE typename simd<S>::ivec head_mask(Index n) {
+VITRINE_INLINE typename simd<S>::ivec first_lanes(Index n) {
   using V = simd<S>;
   return V::ilt(V::iota(), V::iset1(typename V::lane_int(n < V::lanes ? n : V::lanes)));
 }
@@ -40,7 +40,7 @@ VITRINE_INLINE S row_max(const S* s, Index n, Index room = ample) {
   }
   best = V::max(V::max(best, best1), V::max(best2, best3));
   for (; j + V::lanes <= n; j += V::lanes) best = V::max(best, V::load(s + j));
-  if (j < n) best = V::max(best, V::select(head_mask<S>(n - j), load_head(s + j, room - j), best));
+  if (j < n) best = V::max(best, V::select(first_lanes<S>(n - j), load_first(s + j, room - j), best));
   return reduce_max<S>(best);
 }
 
@@ -56,7 +56,7 @@ VITRINE_INLINE S exponentials(S* s, Index n, S max, [[maybe_unused]] S scale, In
   [[maybe_unused]] auto products = V::zero();
   const auto at = [&](Index j, Index left) {
     const bool last = left < V::lanes;
-    auto x = last ? load_head(s + j, room - j) : V::load(s + j);
+    auto x = last ? load_first(s + j, room - j) : V::load(s + j);
     if constexpr (Scale) x = V::mul(x, factor);
     const auto exponent = x - top;
     auto e = exp_nonpositive<S>(exponent);
@@ -64,15 +64,15 @@ VITRINE_INLINE S exponentials(S* s, Index n, S max, [[maybe_unused]] S scale, In
       const auto minus_inf = V::iset1(vitrine::detail::minus_infinity_bits<S>());
       e = V::select(V::ieq(V::bits(x), minus_inf), V::zero(), e);
     }
-    if (last) e = V::select(head_mask<S>(left), e, V::zero());
+    if (last) e = V::select(first_lanes<S>(left), e, V::zero());
     if (last)
-      store_head(s + j, e, room - j);
+      store_first(s + j, e, room - j);
     else
       V::store(s + j, e);
     sum = sum + e;
     if constexpr (Product) {
       auto finite = V::max(exponent, V::set1(detail::exp_lowest<S>));  // below, e is +0
-      if (last) finite = V::select(head_mask<S>(left), finite, V::zero());
+      if (last) finite = V::select(first_lanes<S>(left), finite, V::zero());
       products = V::fma(e, finite, products);
     }
   };

@@ -79,7 +79,7 @@ struct FeedForwardCore {
         S *const g = gate.data + r * gate.stride, *const u = up.data + r * up.stride;
         for (Index i = 0; i < gate.width; i += V::lanes) {
           const Index left = gate.width - i;
-          store_head<S>(g + i, V::mul(load_head<S>(g + i, left), load_head<S>(u + i, left)), left);
+          store_first<S>(g + i, V::mul(load_first<S>(g + i, left), load_first<S>(u + i, left)), left);
         }
       }
     });

@@ -63,7 +63,7 @@ void add_branch(const Lane<S, Trace>& block, const char* name, const Norm& norm,
       for (Index i = 0; i < sum.width; i += V::lanes) {
         S* const to = sum.data + r * sum.stride + i;
         const Index left = sum.width - i;
-        store_head<S>(to, load_head<S>(x.data + r * x.stride + i, left) + load_head<S>(to, left), left);
+        store_first<S>(to, load_first<S>(x.data + r * x.stride + i, left) + load_first<S>(to, left), left);
       }
   });
   block.wait();

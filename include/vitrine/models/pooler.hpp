@@ -45,7 +45,7 @@ struct Pooler {
       block.wait();
       block.split([&](Index from, Index to) {
         for (Index i = from * size; i < to * size; i += simd<S>::lanes)
-          store_head(y.data + i, kernels::tanh<S>(load_head(y.data + i, to * size - i)), to * size - i);
+          store_first(y.data + i, kernels::tanh<S>(load_first(y.data + i, to * size - i)), to * size - i);
       });
     });
   }

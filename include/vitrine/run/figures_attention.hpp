@@ -41,9 +41,9 @@ void attend_statistics(const Lane<S>& lane, const AttentionCall<S>& call) {
     S* const received = to + 4 * length;
     for (Index j = 0; j < head.keys; j += V::lanes) {
       const Index left = head.keys - j;
-      auto sum = chunk == 0 ? V::zero() : load_head<S>(received + j, left);
+      auto sum = chunk == 0 ? V::zero() : load_first<S>(received + j, left);
       for (Index i = 0; i < blocks; ++i) sum = sum + V::load(figures.columns + i * stride + j);
-      store_head(received + j, sum, left);
+      store_first(received + j, sum, left);
     }
   });
 }
