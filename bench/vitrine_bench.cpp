@@ -109,7 +109,7 @@ struct MatmulData {
         bias(random_floats(n, 3)),
         packed(std::size_t(kernels::packed_size<float>(n, k))),
         c(std::size_t(m * n)) {
-    for (Index p = 0; p < kernels::panels<float>(n); ++p)
+    for (Index p = 0; p < kernels::panel_count<float>(n); ++p)
       kernels::pack_panel<float>({b.data(), n, k}, p * kernels::panel_width<float>, 0, k,
                                  packed.data() + p * kernels::panel_width<float> * k);
   }
@@ -149,7 +149,7 @@ void vitrine_matmul(MatmulData& d) {
   product.b = d.packed.data(), product.columns = d.columns, product.depth = d.depth;
   product.c = d.c.data(), product.c_stride = d.columns;
   product.bias = d.bias.data();
-  kernels::matmul(product, d.rows, Index{0}, kernels::panels<float>(d.columns));
+  kernels::matmul(product, d.rows, Index{0}, kernels::panel_count<float>(d.columns));
 }
 
 void add_matmul(Index m, Index n, Index k) {

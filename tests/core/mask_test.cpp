@@ -1,5 +1,5 @@
-#include <vitrine/core/mask.hpp>
 #include <vitrine/core/mask_views.hpp>
+#include <vitrine/core/row_mask.hpp>
 
 #include <doctest/doctest.h>
 
@@ -16,10 +16,10 @@ namespace {
 
 // The interval of a row as "lo..hi".
 template <class M>
-std::pair<Index, Index> interval(const M& mask, Index i, Index keys, Index b = 0) {
+std::pair<Index, Index> key_range(const M& mask, Index i, Index keys, Index b = 0) {
   const vt::Mask<float> whole(mask);
   Index lo = -1, hi = -1;
-  vt::row_mask(whole, b, 0, keys).interval(i, lo, hi);
+  vt::row_mask(whole, b, 0, keys).key_range(i, lo, hi);
   return {lo, hi};
 }
 using Pair = std::pair<Index, Index>;
@@ -27,47 +27,47 @@ using Pair = std::pair<Index, Index>;
 }  // namespace
 
 TEST_CASE("causal, window and lengths are intervals") {
-  CHECK(interval(vt::BasicMask{}, 3, 8) == Pair(0, 8));
-  CHECK(interval(vt::causal(), 3, 8) == Pair(0, 4));
-  CHECK(interval(vt::causal(), 9, 8) == Pair(0, 8));
-  CHECK(interval(vt::causal(2), 3, 8) == Pair(0, 6));
-  CHECK(interval(vt::causal(-4), 3, 8) == Pair(0, 0));
-  CHECK(interval(vt::causal(-9), 3, 8) == Pair(0, 0));
-  CHECK(interval(vt::window(1, 2), 3, 8) == Pair(2, 6));
-  CHECK(interval(vt::window(vt::unlimited, 2), 3, 8) == Pair(0, 6));
-  CHECK(interval(vt::window(1, vt::unlimited), 3, 8) == Pair(2, 8));
-  CHECK(interval(vt::window(0, 0), 3, 8) == Pair(3, 4));
-  CHECK(interval(vt::window(1, 1), 20, 8) == Pair(8, 8));  // within the keys, also when it is empty
-  CHECK(interval(vt::causal(-9) & vt::window(1, 1), 3, 8) == Pair(0, 0));
-  CHECK(interval(vt::causal() & vt::window(1, 5), 3, 8) == Pair(2, 4));
-  CHECK(interval(vt::causal(2) & vt::window(1, 5), 3, 8) == Pair(4, 6));  // the window follows the offset
-  CHECK(interval(vt::window(1, 5) & vt::causal(2), 3, 8) == Pair(4, 6));
-  CHECK(interval(vt::window(1, 1, 2), 3, 8) == Pair(4, 7));
+  CHECK(key_range(vt::BasicMask{}, 3, 8) == Pair(0, 8));
+  CHECK(key_range(vt::causal(), 3, 8) == Pair(0, 4));
+  CHECK(key_range(vt::causal(), 9, 8) == Pair(0, 8));
+  CHECK(key_range(vt::causal(2), 3, 8) == Pair(0, 6));
+  CHECK(key_range(vt::causal(-4), 3, 8) == Pair(0, 0));
+  CHECK(key_range(vt::causal(-9), 3, 8) == Pair(0, 0));
+  CHECK(key_range(vt::window(1, 2), 3, 8) == Pair(2, 6));
+  CHECK(key_range(vt::window(vt::unlimited, 2), 3, 8) == Pair(0, 6));
+  CHECK(key_range(vt::window(1, vt::unlimited), 3, 8) == Pair(2, 8));
+  CHECK(key_range(vt::window(0, 0), 3, 8) == Pair(3, 4));
+  CHECK(key_range(vt::window(1, 1), 20, 8) == Pair(8, 8));  // within the keys, also when it is empty
+  CHECK(key_range(vt::causal(-9) & vt::window(1, 1), 3, 8) == Pair(0, 0));
+  CHECK(key_range(vt::causal() & vt::window(1, 5), 3, 8) == Pair(2, 4));
+  CHECK(key_range(vt::causal(2) & vt::window(1, 5), 3, 8) == Pair(4, 6));  // the window follows the offset
+  CHECK(key_range(vt::window(1, 5) & vt::causal(2), 3, 8) == Pair(4, 6));
+  CHECK(key_range(vt::window(1, 1, 2), 3, 8) == Pair(4, 7));
 
   const Index lengths[] = {2, 0, 8}, offsets[] = {0, 1, -1};
-  CHECK(interval(vt::key_lengths(lengths), 3, 8, 0) == Pair(0, 2));
-  CHECK(interval(vt::key_lengths(lengths), 3, 8, 1) == Pair(0, 0));
-  CHECK(interval(vt::key_lengths(lengths) & vt::causal(), 3, 8, 2) == Pair(0, 4));
-  CHECK(interval(vt::key_lengths(lengths), 3, 5, 2) == Pair(0, 5));  // a ragged sequence may be shorter
-  CHECK(interval(vt::causal(offsets), 3, 8, 1) == Pair(0, 5));
-  CHECK(interval(vt::window(0, 0, offsets), 3, 8, 2) == Pair(2, 3));
+  CHECK(key_range(vt::key_lengths(lengths), 3, 8, 0) == Pair(0, 2));
+  CHECK(key_range(vt::key_lengths(lengths), 3, 8, 1) == Pair(0, 0));
+  CHECK(key_range(vt::key_lengths(lengths) & vt::causal(), 3, 8, 2) == Pair(0, 4));
+  CHECK(key_range(vt::key_lengths(lengths), 3, 5, 2) == Pair(0, 5));  // a ragged sequence may be shorter
+  CHECK(key_range(vt::causal(offsets), 3, 8, 1) == Pair(0, 5));
+  CHECK(key_range(vt::window(0, 0, offsets), 3, 8, 2) == Pair(2, 3));
 }
 
 TEST_CASE("ends of windows and offsets saturate") {
   constexpr Index most = std::numeric_limits<Index>::max(), least = std::numeric_limits<Index>::min();
-  CHECK(interval(vt::window(most, most), 3, 8) == Pair(0, 8));
-  CHECK(interval(vt::window(most, 0), 3, 8) == Pair(0, 4));
-  CHECK(interval(vt::window(0, most), 3, 8) == Pair(3, 8));
-  CHECK(interval(vt::window(0, most, most), 3, 8) == Pair(8, 8));
-  CHECK(interval(vt::window(most, 0, most / 2), 3, 8) == Pair(0, 8));
-  CHECK(interval(vt::window(most, 0, least), 3, 8) == Pair(0, 0));
-  CHECK(interval(vt::causal(most), 3, 8) == Pair(0, 8));
-  CHECK(interval(vt::causal(least), 3, 8) == Pair(0, 0));
+  CHECK(key_range(vt::window(most, most), 3, 8) == Pair(0, 8));
+  CHECK(key_range(vt::window(most, 0), 3, 8) == Pair(0, 4));
+  CHECK(key_range(vt::window(0, most), 3, 8) == Pair(3, 8));
+  CHECK(key_range(vt::window(0, most, most), 3, 8) == Pair(8, 8));
+  CHECK(key_range(vt::window(most, 0, most / 2), 3, 8) == Pair(0, 8));
+  CHECK(key_range(vt::window(most, 0, least), 3, 8) == Pair(0, 0));
+  CHECK(key_range(vt::causal(most), 3, 8) == Pair(0, 8));
+  CHECK(key_range(vt::causal(least), 3, 8) == Pair(0, 0));
   const Index offsets[] = {most, least};
-  CHECK(interval(vt::causal(offsets), 3, 8, 0) == Pair(0, 8));
-  CHECK(interval(vt::causal(offsets), 3, 8, 1) == Pair(0, 0));
-  CHECK(interval(vt::window(most, most, offsets), 3, 8, 0) == Pair(0, 8));
-  CHECK(interval(vt::causal(most) & vt::window(most, most), 3, 8) == Pair(0, 8));
+  CHECK(key_range(vt::causal(offsets), 3, 8, 0) == Pair(0, 8));
+  CHECK(key_range(vt::causal(offsets), 3, 8, 1) == Pair(0, 0));
+  CHECK(key_range(vt::window(most, most, offsets), 3, 8, 0) == Pair(0, 8));
+  CHECK(key_range(vt::causal(most) & vt::window(most, most), 3, 8) == Pair(0, 8));
 }
 
 TEST_CASE("a mask of nothing is an error, never no mask") {

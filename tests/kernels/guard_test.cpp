@@ -37,7 +37,7 @@ constexpr Index whole_vectors(Index count) {
 template <class S>
 std::vector<S> attend(bool at_end, Index rows, Index keys, Index width, Index value_width, Index extra, int kind,
                       bool scores_in_weights = false) {
-  const Index value_stride = kernels::panels<S>(value_width) * kernels::panel_width<S>;
+  const Index value_stride = kernels::panel_count<S>(value_width) * kernels::panel_width<S>;
   const Guarded<S> query(values<S>(rows * width, 1), at_end),
       key_panels(values<S>(kernels::packed_size<S>(keys, width), 2), at_end),
       value(values<S>(keys * value_stride, 3), at_end), context(zeros<S>(rows * value_width), at_end),

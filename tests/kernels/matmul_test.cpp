@@ -15,7 +15,7 @@ namespace kernels = vitrine::kernels;
 template <class S>
 std::vector<S> pack(const std::vector<S>& b, Index columns, Index depth) {
   std::vector<S> packed(std::size_t(kernels::packed_size<S>(columns, depth)), S(-1));
-  for (Index p = 0; p < kernels::panels<S>(columns); ++p)
+  for (Index p = 0; p < kernels::panel_count<S>(columns); ++p)
     kernels::pack_panel<S>({b.data(), columns, depth}, p * kernels::panel_width<S>, 0, depth,
                            packed.data() + p * kernels::panel_width<S> * depth);
   return packed;
@@ -54,7 +54,7 @@ TEST_CASE_TEMPLATE("a product is one chain of fma for each element, whatever its
         product.a = a.data(), product.a_stride = depth;
         product.b = packed.data(), product.columns = columns, product.depth = depth;
         product.c = c.data(), product.c_stride = columns;
-        kernels::matmul(product, rows, Index{0}, kernels::panels<S>(columns));
+        kernels::matmul(product, rows, Index{0}, kernels::panel_count<S>(columns));
         if (!same(c.data(), expected.data(), rows * columns)) {
           CAPTURE(rows);
           CAPTURE(columns);
@@ -117,7 +117,7 @@ TEST_CASE_TEMPLATE("the epilogue follows the last k once: alpha, bias, activatio
             if (kind & 1) product.alpha = S(0.3);
             if (kind & 2) product.bias = bias.data();
             if (kind & 4) product.residual = residual.data(), product.residual_stride = columns + 1;
-            kernels::matmul(product, rows, Index{0}, kernels::panels<S>(columns));
+            kernels::matmul(product, rows, Index{0}, kernels::panel_count<S>(columns));
             bool right = true;
             for (Index r = 0; r < rows; ++r)
               for (Index n = 0; n < columns; ++n) {
@@ -153,7 +153,7 @@ TEST_CASE_TEMPLATE("a product that finds the copy of its left operand there has 
         product.b = packed.data(), product.columns = columns, product.depth = depth;
         product.c = c[i].data(), product.c_stride = columns;
         product.copy = i == 0 ? nullptr : copy.data(), product.copied = i == 2, product.next_weight = packed.data();
-        kernels::matmul(product, rows, Index{0}, kernels::panels<S>(columns));
+        kernels::matmul(product, rows, Index{0}, kernels::panel_count<S>(columns));
       }
       CHECK(same(c[0].data(), c[1].data(), rows * columns));
       CHECK(same(c[0].data(), c[2].data(), rows * columns));
@@ -177,7 +177,7 @@ TEST_CASE_TEMPLATE("no byte outside the operands is touched", S, float, double) 
           product.c = c.data(), product.c_stride = columns;
           product.alpha = S(rows % 2 + 1), product.activation = Activation::relu;  // 1: all of it in registers
           product.bias = bias.data(), product.residual = residual.data(), product.residual_stride = columns;
-          kernels::matmul(product, rows, Index{0}, kernels::panels<S>(columns));
+          kernels::matmul(product, rows, Index{0}, kernels::panel_count<S>(columns));
           const S last_sum = chain<S>(
               depth, [&](Index k) { return a[std::size_t((rows - 1) * depth + k)]; },
               [&](Index k) { return b[std::size_t((columns - 1) * depth + k)]; });

@@ -11,7 +11,7 @@ TEST_CASE_TEMPLATE("every element stands where packed_at says, and rows past the
     for (const Index cols : {1, 5, 17}) {
       const auto matrix = support::random_values<S>(rows * cols, 1);
       std::vector<S> packed(std::size_t(kernels::packed_size<S>(rows, cols)), S(-1));
-      for (Index p = 0; p < kernels::panels<S>(rows); ++p)
+      for (Index p = 0; p < kernels::panel_count<S>(rows); ++p)
         kernels::pack_panel<S>({matrix.data(), rows, cols}, p * width, 0, cols, packed.data() + p * width * cols);
       std::vector<S> expected(packed.size(), S(0));
       for (Index i = 0; i < rows; ++i)

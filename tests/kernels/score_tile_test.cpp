@@ -8,7 +8,7 @@ using support::Index;
 TEST_CASE_TEMPLATE("a row of scores has room for whole panels and a vector behind its last key", S, float, double) {
   constexpr Index lanes = vitrine::simd<S>::lanes;
   for (const Index keys : support::awkward) {
-    CHECK(kernels::score_stride<S>(keys) >= kernels::panels<S>(keys) * kernels::panel_width<S>);
+    CHECK(kernels::score_stride<S>(keys) >= kernels::panel_count<S>(keys) * kernels::panel_width<S>);
     CHECK(kernels::score_stride<S>(keys) >= keys + lanes);
     CHECK(kernels::score_stride<S>(keys) % lanes == 0);
   }

@@ -35,7 +35,7 @@ struct Weight {
 
 // act(x W^T + b) + residual of one group, one element after another.
 template <class S>
-std::vector<S> expected(const Rows<const S>& x, const Affine<S>& affine, const detail::Finish<S>& finish) {
+std::vector<S> expected(const Rows<const S>& x, const Affine<S>& affine, const detail::Epilogue<S>& epilogue) {
   const Index columns = affine.weight->group_rows(), from = affine.group * columns;
   std::vector<S> y;
   for (Index r = 0; r < x.count; ++r)
@@ -45,8 +45,8 @@ std::vector<S> expected(const Rows<const S>& x, const Affine<S>& affine, const d
           [&](Index k) { return affine.weight->value(from + n, k); });
       const S* const bias = affine.bias != nullptr ? affine.bias + n : nullptr;
       const S* const residual =
-          finish.residual.exist() ? finish.residual.data + r * finish.residual.stride + n : nullptr;
-      y.push_back(product::epilogue<S>(sum, S(1), bias, finish.activation, residual));
+          epilogue.residual.exist() ? epilogue.residual.data + r * epilogue.residual.stride + n : nullptr;
+      y.push_back(product::epilogue<S>(sum, S(1), bias, epilogue.activation, residual));
     }
   return y;
 }
@@ -67,21 +67,21 @@ TEST_CASE_TEMPLATE("linear is the naive product bit for bit: plain or packed, by
           const auto residual = support::random_values<S>(count * columns, 4);
           Affine<S> affine(weight.parameter);
           affine.group = group;
-          detail::Finish<S> finish;
+          detail::Epilogue<S> epilogue;
           if (finished) {
             affine.bias = biases.data() + group * columns;
-            finish = {.activation = Activation::gelu, .residual = {residual.data(), count, columns}};
+            epilogue = {.activation = Activation::gelu, .residual = {residual.data(), count, columns}};
           }
           std::vector<S> y(std::size_t(count * (columns + 1)), S(-7));
           const Rows<const S> from(x.data(), count, depth, depth + 2);
           std::vector<std::vector<S>> packs(std::size_t(threads),
                                             std::vector<S>(std::size_t(depth * kernels::panel_width<S>)));
           vitrine::run_team(threads, [&](vitrine::Team& team) {
-            detail::LinearCall<S> call{from, {y.data(), count, columns, columns + 1}, affine, finish};
+            detail::LinearCall<S> call{from, {y.data(), count, columns, columns + 1}, affine, epilogue};
             call.pack = packs[std::size_t(team.thread())].data();
             detail::linear(team, call);
           });
-          const auto naive = expected(from, affine, finish);
+          const auto naive = expected(from, affine, epilogue);
           for (Index r = 0; r < count; ++r) {
             CHECK(support::same(y.data() + r * (columns + 1), naive.data() + r * columns, columns));
             CHECK(y[std::size_t(r * (columns + 1) + columns)] == S(-7));
@@ -89,20 +89,20 @@ TEST_CASE_TEMPLATE("linear is the naive product bit for bit: plain or packed, by
         }
 }
 
-TEST_CASE_TEMPLATE("finish_rows does what a product's epilogue would have done", S, float, double) {
+TEST_CASE_TEMPLATE("apply_epilogue does what a product's epilogue would have done", S, float, double) {
   const Index count = 5, width = 21;
   const auto sums = support::random_values<S>(count * width, 1), residual = support::random_values<S>(count * width, 2);
   for (const Activation activation : {Activation::none, Activation::relu, Activation::silu})
     for (const bool added : {false, true}) {
       std::vector<S> y = sums, naive = sums;
-      detail::Finish<S> finish{.activation = activation};
-      if (added) finish.residual = {residual.data(), count, width};
+      detail::Epilogue<S> epilogue{.activation = activation};
+      if (added) epilogue.residual = {residual.data(), count, width};
       for (std::size_t i = 0; i < naive.size(); ++i)
         naive[i] = product::epilogue<S>(naive[i], S(1), nullptr, activation, added ? &residual[i] : nullptr);
       vitrine::run_team(
-          3, [&](vitrine::Team& team) { detail::finish_rows(team, Rows<S>(y.data(), count, width), finish); });
+          3, [&](vitrine::Team& team) { detail::apply_epilogue(team, Rows<S>(y.data(), count, width), epilogue); });
       CHECK(support::same<S>(y, naive));
-      CHECK(finish.any() == (added || activation != Activation::none));
+      CHECK(epilogue.any() == (added || activation != Activation::none));
     }
 }
 

@@ -1,5 +1,6 @@
 // Threads: the one file that knows OpenMP.
 //
+//   detail::threads_of_call(multiply_adds, ...)    how many threads: one where the work is small
 //   run_team(threads, f)        f(team) on every thread of a team; serially inside another region and after fork()
 //   team.for_each(items, f)     f(item) for every item, each on one thread, first come first served; then all wait
 //   team.split(count, f)        f(first, last) with an equal share of [0, count) for each thread; no waiting
@@ -202,6 +203,18 @@ inline int default_threads() noexcept {
   return 1;
 #endif
 }
+namespace detail {
+// How many threads a call of so many multiply-adds runs on: `most`, or one where a team would cost more than it saves.
+// Without OpenMP nobody counts.
+VITRINE_INLINE int threads_of_call([[maybe_unused]] double multiply_adds, [[maybe_unused]] double parallel_from,
+                                   [[maybe_unused]] int most) noexcept {
+#if VITRINE_OPENMP
+  return multiply_adds < parallel_from ? 1 : most;
+#else
+  return 1;
+#endif
+}
+}  // namespace detail
 
 #if VITRINE_OPENMP && defined(__unix__)
 namespace detail {

@@ -24,13 +24,9 @@ class Workspace {
   // same.
   void parallel_from(double multiply_adds) noexcept { parallel_from_ = multiply_adds; }
   double parallel_from() const noexcept { return parallel_from_; }
-  // The threads of a call of so many multiply-adds; without OpenMP nobody computes them.
-  VITRINE_INLINE int threads_for([[maybe_unused]] double multiply_adds) const noexcept {
-#if VITRINE_OPENMP
-    return multiply_adds < parallel_from_ ? 1 : threads_;
-#else
-    return 1;
-#endif
+  // The threads of a call of so many multiply-adds.
+  VITRINE_INLINE int threads_for(double multiply_adds) const noexcept {
+    return detail::threads_of_call(multiply_adds, parallel_from_, threads_);
   }
   // The most that any call took so far.
   std::size_t peak_bytes() const noexcept { return peak_; }

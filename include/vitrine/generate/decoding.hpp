@@ -247,7 +247,7 @@ class DecodingSteps {
       const detail::ProductOrder<S> order = layers[i].order();
       layers[i](lane.in_layer(i, order), x, hidden, call);
     }
-    layers.finish(lane, hidden);
+    layers.final_norm(lane, hidden);
     const detail::LogitsHead<S> head = model_->head();
     lane.blocks([&](auto& block) { head(block, block.of(hidden), block.of(logits)); });
   }

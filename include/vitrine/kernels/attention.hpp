@@ -9,7 +9,7 @@
 // The same code serves every policy: a null pointer means not kept. Vaswani et al. 2017, equation 1.
 #pragma once
 #include <vitrine/core/config.hpp>
-#include <vitrine/core/mask.hpp>
+#include <vitrine/core/row_mask.hpp>
 #include <vitrine/core/simd.hpp>
 #include <vitrine/kernels/matmul.hpp>
 #include <vitrine/kernels/panel.hpp>
@@ -175,7 +175,7 @@ VITRINE_INLINE void begin_tile(const AttentionHead<S>& head, Index first, Index 
   for (Index r = 0; r < tile.rows; ++r) {
     Index& lo = tile.lo[r];
     Index& hi = tile.hi[r];
-    head.mask.interval(first + r, lo, hi);
+    head.mask.key_range(first + r, lo, hi);
     if (head.keeps_all_scores()) from = 0, to = head.keys;
     if (head.extra_keys > 0) to = head.keys;
     if (lo < hi) from = lo < from ? lo : from, to = hi > to ? hi : to;
@@ -190,7 +190,7 @@ VITRINE_INLINE void scores(const AttentionHead<S>& head, const ScoreTile<S>& til
   constexpr Index width = panel_width<S>;
   for (Index p = tile.from / width; p * width < tile.to;) {
     Index together = panels_at_once(tile.rows);
-    while (p + together > panels<S>(tile.to)) together /= 2;
+    while (p + together > panel_count<S>(tile.to)) together /= 2;
     while (head.scores_in_weights && together > 1 && (p + together) * width > head.keys) together /= 2;
     // A panel of which the row has a part:
     const bool beyond = head.scores_in_weights && (p + together) * width > head.keys;
@@ -303,7 +303,7 @@ VITRINE_INLINE void context_rows(const AttentionHead<S>& head, const ScoreTile<S
                                  S* sums) {
   using V = simd<S>;
   constexpr Index width = panel_width<S>;
-  const Index value_panels = panels<S>(head.value_width), stride = value_panels * width;
+  const Index value_panels = panel_count<S>(head.value_width), stride = value_panels * width;
   const CommonKeys keys = common_keys(tile, r, count, head.keys);
   for (Index i = 0; i < count * stride; i += V::lanes) V::store(sums + i, V::zero());
   const auto add = [&](Index i, Index at, Index k) {  // the e that stands at `at` times the value of key k

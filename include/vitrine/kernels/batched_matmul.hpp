@@ -51,7 +51,7 @@ struct BatchedProduct {
 template <class S>
 void pack_matrix(const Matrices<S>& b, Index depth, Index columns, S* out) {
   constexpr Index width = panel_width<S>;
-  for (Index p = 0; p < panels<S>(columns); ++p)
+  for (Index p = 0; p < panel_count<S>(columns); ++p)
     pack_panel<S>({b.data, columns, b.column_stride, b.row_stride}, p * width, 0, depth, out + p * width * depth);
 }
 
@@ -113,18 +113,18 @@ Status batched_matmul(const BatchedProduct<S>& p, Workspace& workspace) noexcept
   const auto plan = detail::BatchedPlan<S>::make(arena, p);
 
   constexpr Index width = panel_width<S>;
-  const Index panel_count = panels<S>(p.columns), packed = packed_size<S>(p.columns, p.depth);
+  const Index panels = panel_count<S>(p.columns), packed = packed_size<S>(p.columns, p.depth);
   const int threads = workspace.threads_for(double(p.batch) * double(p.rows) * double(p.columns) * double(p.depth));
 
   // An item: some tiles of rows, which stay in the second-level cache, by some panels; a few items for each thread.
   const Index tiles = (p.rows + tile_rows - 1) / tile_rows, row_blocks = (tiles + 7) / 8;
   Index column_blocks = threads == 1 ? 1 : (4 * threads - 1) / (p.batch * row_blocks) + 1;
   const Index fewest = panels_at_once(p.rows);  // panels of a block
-  if (column_blocks > panel_count / fewest) column_blocks = panel_count > fewest ? panel_count / fewest : 1;
+  if (column_blocks > panels / fewest) column_blocks = panels > fewest ? panels / fewest : 1;
 
   run_team(threads, [&](Team& team) {
-    team.for_each(plan.b_count * panel_count, [&](Index item) {
-      const Index i = item / panel_count, panel = item % panel_count;
+    team.for_each(plan.b_count * panels, [&](Index item) {
+      const Index i = item / panels, panel = item % panels;
       pack_panel<S>({p.b.data + i * p.b.batch_stride, p.columns, p.b.column_stride, p.b.row_stride}, panel * width, 0,
                     p.depth, plan.b + i * packed + panel * width * p.depth);
     });
@@ -156,8 +156,8 @@ Status batched_matmul(const BatchedProduct<S>& p, Workspace& workspace) noexcept
       if (p.residual != nullptr)
         product.residual = p.residual + i * p.residual_batch_stride + first * p.residual_row_stride;
       product.residual_stride = p.residual_row_stride;
-      matmul(product, (end < p.rows ? end : p.rows) - first, panel_count * column / column_blocks,
-             panel_count * (column + 1) / column_blocks);
+      matmul(product, (end < p.rows ? end : p.rows) - first, panels * column / column_blocks,
+             panels * (column + 1) / column_blocks);
     });
   });
   return {};

@@ -25,13 +25,13 @@ inline constexpr int tile_rows = VITRINE_VECTOR_REGISTERS * 3 / 8;
 
 // Panels that hold so many rows; the last is filled up with zeros.
 template <class S>
-constexpr Index panels(Index rows) {
+constexpr Index panel_count(Index rows) {
   return (rows + panel_width<S> - 1) / panel_width<S>;
 }
 // Values that a packed (rows, cols) matrix takes.
 template <class S>
 constexpr Index packed_size(Index rows, Index cols) {
-  return panels<S>(rows) * panel_width<S> * cols;
+  return panel_count<S>(rows) * panel_width<S> * cols;
 }
 
 // Where element (row, col) stands in the panels of a matrix with `cols` columns: (row / P * cols + col) * P + row mod

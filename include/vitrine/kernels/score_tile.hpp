@@ -15,7 +15,7 @@ inline constexpr Index attention_rows = Index{2} * tile_rows;
 // Values between two rows of scores in scratch: whole panels, and a vector that a row's tail may touch.
 template <class S>
 constexpr Index score_stride(Index keys) {
-  return panels<S>(keys) * panel_width<S> + simd<S>::lanes;
+  return panel_count<S>(keys) * panel_width<S> + simd<S>::lanes;
 }
 // Values of so many such rows; sizes::largest where there are more.
 template <class S>

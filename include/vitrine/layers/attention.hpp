@@ -197,7 +197,7 @@ struct AttentionCore {
   // Queries, and the context in their place; a trace is shown both, so there they have places of their own.
   constexpr void plan_queries(Arena& arena, Index rows, AttentionCall<S>& call, bool traced) const {
     const Index values = queries_width();
-    call.heads = heads, call.group = kv_heads > 0 ? heads / kv_heads : 1;
+    call.heads = heads, call.heads_per_key_head = kv_heads > 0 ? heads / kv_heads : 1;
     call.query = {arena.take<S>(rows, values), rows, values};
     call.context = traced ? Rows<S>(arena.take<S>(rows, values), rows, values) : call.query;
   }
@@ -242,7 +242,7 @@ struct AttentionCore {
             .value_width = width,
             .depth = deepest > queries ? deepest : queries};
   }
-  constexpr bool packed() const {
+  constexpr bool in_panels() const {
     return (in_proj.exists() ? in_proj.panel != 0 : q_proj.panel != 0 && k_proj.panel != 0 && v_proj.panel != 0) &&
            out_proj.panel != 0;
   }

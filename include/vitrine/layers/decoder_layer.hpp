@@ -9,7 +9,7 @@
 //       layer(tgt, memory, {.tgt_mask = vt::causal(), .memory_mask = vt::key_lengths(lengths)});
 //   self_attn.matrix(b, h): T x T       cross_attn.matrix(b, h): T x S
 //   layer.forward_into(result, workspace, tgt, memory, masks, keep, trace)      (run/decoder_call.hpp)
-//   layer.workspace_bytes({B, T, S}), layer.result_bytes({B, T, S})             (run/sizes.hpp)
+//   layer.workspace_bytes({B, T, S}), layer.result_bytes({B, T, S})             (run/sized_module.hpp)
 //   layer.init(seed), .bind(name, values), .parameters(visit)                   (run/module.hpp)
 #pragma once
 #include <vitrine/layers/attention.hpp>
@@ -95,7 +95,9 @@ struct DecoderLayerCore {
   constexpr typename Scratch<S>::Sizes sizes(Index keys) const {
     return self_attn.sizes(keys).max(feed_forward.sizes());
   }
-  constexpr bool packed() const { return self_attn.packed() && cross_attn.packed() && feed_forward.packed(); }
+  constexpr bool in_panels() const {
+    return self_attn.in_panels() && cross_attn.in_panels() && feed_forward.in_panels();
+  }
   double work(double rows, double memory_rows, double pairs, double memory_pairs) const {
     return self_attn.work(rows, rows, pairs) + cross_attn.work(rows, memory_rows, memory_pairs) +
            feed_forward.work(rows);
@@ -153,7 +155,7 @@ class DecoderLayer : public detail::DecoderCalls<DecoderLayer<S, D>, S, D> {
 
  private:
   friend detail::DecoderCalls<DecoderLayer, S, D>;
-  constexpr detail::Layers<S, Core> layers() const noexcept { return {&core_, 1, 1, &config_}; }
+  constexpr detail::StackView<S, Core> layers() const noexcept { return {&core_, 1, 1, &config_}; }
 
   LayerConfig config_;
   Core core_;

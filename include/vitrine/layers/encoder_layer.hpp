@@ -6,7 +6,7 @@
 //   vt::EncoderLayer<float> layer({.d_model = 512, .nhead = 8});
 //   auto [output, self_attn, cross_attn] = layer(x, {.src_mask = vt::causal()});    self_attn.matrix(b, h): T x T
 //   layer.forward_into(result, workspace, x, masks, keep, trace)                (run/encoder_call.hpp)
-//   layer.workspace_bytes({B, T}), layer.result_bytes({B, T})                   (run/sizes.hpp)
+//   layer.workspace_bytes({B, T}), layer.result_bytes({B, T})                   (run/sized_module.hpp)
 //   layer.init(seed), .bind(name, values), .parameters(visit)                   (run/module.hpp)
 #pragma once
 #include <vitrine/layers/attention.hpp>
@@ -79,7 +79,7 @@ struct EncoderLayerCore {
   constexpr typename Scratch<S>::Sizes sizes(Index keys) const {
     return self_attn.sizes(keys).max(feed_forward.sizes());
   }
-  constexpr bool packed() const { return self_attn.packed() && feed_forward.packed(); }
+  constexpr bool in_panels() const { return self_attn.in_panels() && feed_forward.in_panels(); }
   double work(double rows, double pairs) const { return self_attn.work(rows, rows, pairs) + feed_forward.work(rows); }
   Status check() const {
     if (Status s = self_attn.check(); s != Status::ok) return s;
@@ -128,7 +128,7 @@ class EncoderLayer : public detail::EncoderCalls<EncoderLayer<S, D>, S, D> {
 
  private:
   friend detail::EncoderCalls<EncoderLayer, S, D>;
-  constexpr detail::Layers<S, Core> layers() const noexcept { return {&core_, 1, 1, &config_}; }
+  constexpr detail::StackView<S, Core> layers() const noexcept { return {&core_, 1, 1, &config_}; }
 
   LayerConfig config_;
   Core core_;

@@ -122,7 +122,7 @@ struct SdpaPlan {
     SdpaPlan p;
     AttentionCall<S>& call = p.attention;
     const Index rows = query.batch * query.length;
-    call.heads = query.heads, call.group = query.heads / layout.heads;
+    call.heads = query.heads, call.heads_per_key_head = query.heads / layout.heads;
     call.queries = {query.batch, query.length, nullptr}, call.keys = {query.batch, layout.capacity, nullptr};
     call.query = {arena.take<S>(rows, query.heads, query.width), rows, query.heads * query.width};
     call.key_values = KeyValues<S>::plan(arena, query.batch, layout);
@@ -145,7 +145,7 @@ void bring_head(const SdpaPlan<S>& plan, const Heads<S>& query, const Heads<S>& 
   };
   store(options.past_key, options.past_value, 0);
   store(key, value, options.past_key.length);
-  for (Index g = h * call.group; g < (h + 1) * call.group; ++g)
+  for (Index g = h * call.heads_per_key_head; g < (h + 1) * call.heads_per_key_head; ++g)
     for (Index t = 0; t < query.length; ++t) {
       const S* from = query.data + b * query.batch_stride + g * query.head_stride + t * query.row_stride;
       S* to = call.query.data + ((b * query.length + t) * call.heads + g) * query.width;

@@ -4,7 +4,7 @@
 //   auto r = decoder(tgt, memory, {.tgt_mask = vt::causal()});
 //   r.self_attn[layer].matrix(b, h): T x T      r.cross_attn[layer].matrix(b, h): T x S
 //   decoder.forward_into(result, workspace, tgt, memory, masks, keep, trace)          (run/decoder_call.hpp)
-//   decoder.workspace_bytes({B, T, S}), decoder.result_bytes({B, T, S})               (run/sizes.hpp)
+//   decoder.workspace_bytes({B, T, S}), decoder.result_bytes({B, T, S})               (run/sized_module.hpp)
 #pragma once
 #include <vitrine/layers/decoder_layer.hpp>
 #include <vitrine/models/stack.hpp>

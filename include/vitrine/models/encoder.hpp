@@ -4,7 +4,7 @@
 //   auto r = encoder(x, {.src_mask = vt::causal()});                  r.self_attn[layer].matrix(b, h): T x T
 //   auto r = encoder(x, {}, vt::keep::weights.only({.layers = {0, 5}, .heads = {7}}));
 //   encoder.forward_into(result, workspace, x, masks, keep, trace)    (run/encoder_call.hpp)
-//   encoder.workspace_bytes({B, T}), encoder.result_bytes({B, T})     (run/sizes.hpp)
+//   encoder.workspace_bytes({B, T}), encoder.result_bytes({B, T})     (run/sized_module.hpp)
 #pragma once
 #include <vitrine/layers/encoder_layer.hpp>
 #include <vitrine/models/stack.hpp>

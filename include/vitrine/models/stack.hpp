@@ -93,7 +93,7 @@ struct Stack {
         if (i > 0) attention.extras.relative = {};
       }
   }
-  constexpr Layers<S, Core> view() const noexcept {
+  constexpr StackView<S, Core> view() const noexcept {
     return {layers.data(), layers.size(), config.num_layers, &config.layer, norm.exists() ? &norm : nullptr, true};
   }
   // layers.0. ..., then norm.

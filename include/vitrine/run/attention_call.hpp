@@ -23,8 +23,8 @@ struct AttentionCall {
   Index past = 0, extra = 0;
   const Index* pasts = nullptr;  // of each sequence, instead of the one
   Index heads = 0;
-  Index sharing = 1;  // consecutive sequences (beams) that share keys and values
-  Index group = 1;    // consecutive query heads that share a key head
+  Index sharing = 1;             // consecutive sequences (beams) that share keys and values
+  Index heads_per_key_head = 1;  // consecutive query heads that share a key head
   const Mask<S>* mask = nullptr;
   const S* head_scale = nullptr;  // one for each head
   S scale = S(1), softcap = S(0);
@@ -46,7 +46,7 @@ struct AttentionCall {
 // What the kernel is told of one head of one sequence.
 template <class S>
 kernels::AttentionHead<S> head_of(const AttentionCall<S>& call, Index b, Index h) {
-  const Index kv_b = b / call.sharing, kv_h = h / call.group;
+  const Index kv_b = b / call.sharing, kv_h = h / call.heads_per_key_head;
   const KeyValues<S>& kv = call.key_values;
   kernels::AttentionHead<S> head;
   head.width = kv.width, head.value_width = kv.value_width;

@@ -44,7 +44,8 @@ struct DecoderPlan {
     self.key_values = KeyValues<S>::plan(arena, shape.batch, core.self_attn.layout(shape.length));
     cross.key_values = KeyValues<S>::plan(arena, shape.batch, core.cross_attn.layout(shape.memory_length));
     core.self_attn.plan_queries(arena, rows, self, call.traced);
-    cross.query = self.query, cross.context = self.context, cross.heads = self.heads, cross.group = self.group;
+    cross.query = self.query, cross.context = self.context, cross.heads = self.heads,
+    cross.heads_per_key_head = self.heads_per_key_head;
     core.self_attn.plan_positions(arena, 0, shape.length, self);
     if (call.gather[1]) p.gathered = arena.take<S>(call.gathered(1), core.self_attn.embed);
     if (call.traced) p.shown = TraceMaps<S>::plan(arena, rows, self.heads, longest);
@@ -55,10 +56,10 @@ struct DecoderPlan {
     return p;
   }
   template <class Core>
-  static constexpr std::size_t bytes(const Layers<S, Core>& layers, const CallShape& call) {
+  static constexpr std::size_t bytes(const StackView<S, Core>& layers, const CallShape& call) {
     if (layers.count <= 0) return 0;
     Arena arena;
-    (void)make(arena, layers.core[0], call, layers.packed());
+    (void)make(arena, layers.core[0], call, layers.in_panels());
     return arena.used();
   }
 };
@@ -177,7 +178,7 @@ class DecoderCalls : public SizedModule<Derived, S, D> {
   void run(R& result, Workspace& workspace, const Inputs& in, const CallShape& call, F& trace) const noexcept {
     const auto layers = static_cast<const Derived&>(*this).layers();
     Arena arena(workspace.data());
-    auto plan = DecoderPlan<S>::make(arena, layers[0], call, layers.packed());
+    auto plan = DecoderPlan<S>::make(arena, layers[0], call, layers.in_panels());
     const RowMap& rows = plan.attentions.self.queries;
     const auto tracer =
         tracer_of<S>(trace, layers.stack, rows, plan.shown, map_shape(in.tgt, in.tgt), map_shape(in.tgt, in.memory));
@@ -202,7 +203,7 @@ class DecoderCalls : public SizedModule<Derived, S, D> {
         layers[i].read_encoded(in_layer.over(encoded.count), encoded, attentions.cross);
         layers[i](in_layer, x, y, attentions);
       }
-      layers.finish(lane, y);
+      layers.final_norm(lane, y);
     });
   }
 };

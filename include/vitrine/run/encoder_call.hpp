@@ -3,7 +3,7 @@
 #pragma once
 #include <vitrine/core/heap.hpp>
 #include <vitrine/run/input_checks.hpp>
-#include <vitrine/run/sizes.hpp>
+#include <vitrine/run/sized_module.hpp>
 
 #include <vitrine/core/macros_push.hpp>
 
@@ -36,7 +36,7 @@ constexpr LayerConfig sized(LayerConfig c) {
 
 // The layers of a stack, of which memory may have run out, and its final norm or null; or one layer alone.
 template <class S, class Core>
-struct Layers {
+struct StackView {
   using Norm = typename Core::Norm;
   const Core* core = nullptr;
   Index count = 0, wanted = 1;
@@ -45,9 +45,9 @@ struct Layers {
   bool stack = false;
 
   const Core& operator[](Index i) const { return core[i]; }
-  constexpr bool packed() const {
+  constexpr bool in_panels() const {
     bool all = true;
-    for (Index i = 0; i < count; ++i) all = all && core[i].packed();
+    for (Index i = 0; i < count; ++i) all = all && core[i].in_panels();
     return all;
   }
   Status check() const {
@@ -59,7 +59,7 @@ struct Layers {
   }
   // Behind the last layer, in place.
   template <class Trace>
-  void finish(const Lane<S, Trace>& lane, const Rows<S>& y) const {
+  void final_norm(const Lane<S, Trace>& lane, const Rows<S>& y) const {
     if (norm != nullptr) lane.blocks([&](auto& block) { block.step("norm", *norm, block.of(y), block.of(y)); });
   }
 };
@@ -88,10 +88,10 @@ struct EncoderPlan {
     return p;
   }
   template <class Core>
-  static constexpr std::size_t bytes(const Layers<S, Core>& layers, const CallShape& call) {
+  static constexpr std::size_t bytes(const StackView<S, Core>& layers, const CallShape& call) {
     if (layers.count <= 0) return 0;
     Arena arena;
-    (void)make(arena, layers.core[0], call, layers.packed());
+    (void)make(arena, layers.core[0], call, layers.in_panels());
     return arena.used();
   }
 };
@@ -189,7 +189,7 @@ class EncoderCalls : public SizedModule<Derived, S, D> {
            F& trace) const noexcept {
     const auto layers = static_cast<const Derived&>(*this).layers();
     Arena arena(workspace.data());
-    auto plan = EncoderPlan<S>::make(arena, layers[0], call, layers.packed());
+    auto plan = EncoderPlan<S>::make(arena, layers[0], call, layers.in_panels());
     const auto tracer = tracer_of<S>(trace, layers.stack, plan.attention.queries, plan.shown, map_shape(x));
     const Rows<S> y(result.output.data(), plan.attention.queries.rows(), x.width);
     run_team(call.threads, [&](Team& team) {
@@ -204,7 +204,7 @@ class EncoderCalls : public SizedModule<Derived, S, D> {
         const ProductOrder<S> order = layers[i].order();
         layers[i](lane.in_layer(i, order), in, y, attention);
       }
-      layers.finish(lane, y);
+      layers.final_norm(lane, y);
     });
   }
 };

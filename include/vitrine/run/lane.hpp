@@ -89,8 +89,8 @@ class Lane {
   }
   // y = act(x W^T + b) + residual; a trace is shown x W^T + b under `name` (null: not). Does not wait.
   void linear([[maybe_unused]] const char* name, Operand<S>& x, const Affine<S>& affine, const Rows<S>& y,
-              const Finish<S>& finish = {}) const {
-    LinearCall<S> call(x.rows, y, affine, Trace::on ? Finish<S>{} : finish);
+              const Epilogue<S>& epilogue = {}) const {
+    LinearCall<S> call(x.rows, y, affine, Trace::on ? Epilogue<S>{} : epilogue);
     call.pack = scratch_->pack.of_thread(*team_);
     call.product.copy = scratch_->copy.of_thread(*team_), call.product.copied = x.copied;
     if (order_ != nullptr) call.product.next_weight = order_->after(affine.panels());
@@ -99,7 +99,7 @@ class Lane {
     if constexpr (Trace::on) {
       if (name == nullptr) return;
       show(name, y);
-      if (finish.any()) finish_rows(*team_, y, finish);
+      if (epilogue.any()) apply_epilogue(*team_, y, epilogue);
     }
   }
   // The team is in step afterwards.

@@ -37,7 +37,7 @@ struct Operand {
 
 // What becomes of x W^T + b.
 template <class S>
-struct Finish {
+struct Epilogue {
   Activation activation = Activation::none;
   Rows<const S> residual = {};
 
@@ -52,15 +52,15 @@ struct LinearCall {
   bool in_panels = true;
   S* pack = nullptr;  // this thread's, for a panel of a plain weight
 
-  LinearCall(const Rows<const S>& x, const Rows<S>& y, const Affine<S>& affine, const Finish<S>& finish)
+  LinearCall(const Rows<const S>& x, const Rows<S>& y, const Affine<S>& affine, const Epilogue<S>& epilogue)
       : rows(x.count), in_panels(affine.weight->panel != 0) {
     product.a = x.data, product.a_stride = x.stride;
     product.b = affine.weight->group(affine.group);
     product.columns = affine.weight->group_rows(), product.depth = affine.weight->cols;
     product.c = y.data, product.c_stride = y.stride;
     product.bias = affine.bias;
-    product.activation = finish.activation;
-    product.residual = finish.residual.data, product.residual_stride = finish.residual.stride;
+    product.activation = epilogue.activation;
+    product.residual = epilogue.residual.data, product.residual_stride = epilogue.residual.stride;
   }
 };
 
@@ -85,7 +85,7 @@ VITRINE_NOINLINE void multiply_plain(const LinearCall<S>& call, Index first, Ind
 // The team divides the columns; it does not wait. y overlaps neither x nor the residual.
 template <class S>
 void linear(Team& team, const LinearCall<S>& call) {
-  team.split(kernels::panels<S>(call.product.columns), [&](Index first, Index last) {
+  team.split(kernels::panel_count<S>(call.product.columns), [&](Index first, Index last) {
     if (call.in_panels)
       kernels::matmul(call.product, call.rows, first, last);
     else
@@ -95,13 +95,13 @@ void linear(Team& team, const LinearCall<S>& call) {
 
 // What a product's epilogue does after the bias, on rows that are already there. The team is in step afterwards.
 template <class S>
-void finish_rows(Team& team, const Rows<S>& y, const Finish<S>& finish) {
+void apply_epilogue(Team& team, const Rows<S>& y, const Epilogue<S>& epilogue) {
   team.split(y.count, [&](Index first, Index last) {
     const Rows<S> own = y.part(first, last - first);
     kernels::detail::Epilogue<S> end;
-    end.activation = finish.activation;
-    if (finish.residual.exist())
-      end.residual = finish.residual.part(first, own.count).data, end.residual_stride = finish.residual.stride;
+    end.activation = epilogue.activation;
+    if (epilogue.residual.exist())
+      end.residual = epilogue.residual.part(first, own.count).data, end.residual_stride = epilogue.residual.stride;
     kernels::detail::finish(end, own.count, own.width, own.data, own.stride);
   });
   team.barrier();

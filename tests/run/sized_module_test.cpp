@@ -1,5 +1,5 @@
 // What a layer says that a call will take is what the call takes.
-#include <vitrine/run/sizes.hpp>
+#include <vitrine/run/sized_module.hpp>
 
 #include "../support/support.hpp"
 
