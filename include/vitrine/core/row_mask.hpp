@@ -30,10 +30,10 @@ struct RowMask {
     if (right >= 0 && here + right + 1 < hi) hi = here + right + 1;
     if (hi < lo) hi = lo;
   }
-  // Something depends on more than the interval.
+  // Something depends on more than the range.
   bool has_matrix() const { return key_keep || keep || bias || key_bias; }
-  // Inside the interval: adds the biases to row i's scores and writes -inf where a flag or a bias forbids a key; then
-  // narrows the interval to its first and last kept key.
+  // Within [lo, hi): adds the biases to row i's scores (S values) and writes -inf where a flag or a bias forbids a key;
+  // then narrows [lo, hi) to its first and last kept key.
   void apply(Index i, S* scores, Index& lo, Index& hi) const {
     if (bias) add(*bias, bias_at + i * bias->stride[2], scores, lo, hi);
     if (key_bias) add(*key_bias, key_bias_at, scores, lo, hi);
