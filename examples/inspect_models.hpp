@@ -1,5 +1,5 @@
-// What the program inspect knows of models: a line to an example of inspect/page.hpp, whichever kind of model it is.
-// A further kind is one more class and one more line in open_model.
+// What the program inspect knows of models: a line to an example of inspect/map_group.hpp, whichever kind of model it
+// is. A further kind is one more class and one more line in open_model.
 #pragma once
 #include <algorithm>
 #include <memory>

@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 #include <vector>
-#include <vitrine/inspect/page.hpp>
+#include <vitrine/inspect/map_group.hpp>
 #include <vitrine/inspect/rollout.hpp>
 
 namespace reduced {

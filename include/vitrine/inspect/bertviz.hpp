@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 #include <vitrine/core/config.hpp>
-#include <vitrine/inspect/page.hpp>
+#include <vitrine/inspect/map_group.hpp>
 #include <vitrine/inspect/text.hpp>
 
 #include <vitrine/core/macros_push.hpp>

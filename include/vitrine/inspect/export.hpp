@@ -1,5 +1,5 @@
 // Maps to files: one writer for every model and every program here.
-//   Page page{.title = "en-de", .examples = {seq2seq_example(r, 0, source_tokens, target_tokens)}};   // page.hpp
+//   Page page{.title = "en-de", .examples = {seq2seq_example(r, 0, source_tokens, target_tokens)}};   // map_group.hpp
 //   save_maps("maps.npz", page);      or maps.html (the viewer), or maps.json (BertViz's model view, one object a line)
 //   statistics_csv(page)              figures of every head
 // Members of an npz, N being the example's number: N/encoder_self, N/decoder_self, N/cross (layers, heads, T, S),
@@ -16,7 +16,7 @@
 #include <vector>
 #include <vitrine/inspect/bertviz.hpp>
 #include <vitrine/inspect/csv.hpp>
-#include <vitrine/inspect/page.hpp>
+#include <vitrine/inspect/map_group.hpp>
 #include <vitrine/inspect/viewer.hpp>
 #include <vitrine/io/atomic_file.hpp>
 #include <vitrine/io/npz.hpp>
@@ -66,8 +66,8 @@ inline bool can_save_maps(const std::filesystem::path& path) {
   return path.extension() == ".npz" || path.extension() == ".html" || path.extension() == ".json";
 }
 
-/// CSV: a header, then for each example, kind, layer and head its HeadFigures (page.hpp). A string on the heap. Throws
-/// std::invalid_argument as check.
+/// CSV: a header, then for each example, kind, layer and head its HeadFigures (map_group.hpp). A string on the heap.
+/// Throws std::invalid_argument as check.
 inline std::string statistics_csv(const Page& page);
 
 /// Its parts: the header, and the rows of one example.

@@ -35,7 +35,7 @@ RowMajor<S> rollout(const MeanMaps<S>& self_attn, Index b, Index layers = -1, S 
 namespace detail {
 
 template <class S, class Mean>
-RowMajor<S> roll(Index kept_layers, Index layers, S residual, Mean&& mean) {
+RowMajor<S> through_layers(Index kept_layers, Index layers, S residual, Mean&& mean) {
   if (layers > kept_layers)
     throw std::invalid_argument("rollout: " + std::to_string(layers) + " layers of " + std::to_string(kept_layers));
   RowMajor<S> rolled;
@@ -68,7 +68,7 @@ RowMajor<S> roll_layer(const M& attention, const RowMajor<S>& rolled, S residual
 
 template <class S>
 RowMajor<S> rollout(const Maps<S>& self_attn, Index b, Index layers, S residual) {
-  return detail::roll<S>(self_attn.layers(), layers, residual, [&](Index layer) {
+  return detail::through_layers<S>(self_attn.layers(), layers, residual, [&](Index layer) {
     RowMajor<S> mean = self_attn[layer].matrix(b, 0);
     for (Index head = 1; head < self_attn.heads(); ++head) mean += self_attn[layer].matrix(b, head);
     mean /= S(self_attn.heads());
@@ -78,8 +78,8 @@ RowMajor<S> rollout(const Maps<S>& self_attn, Index b, Index layers, S residual)
 
 template <class S>
 RowMajor<S> rollout(const MeanMaps<S>& self_attn, Index b, Index layers, S residual) {
-  return detail::roll<S>(self_attn.layers(), layers, residual,
-                         [&](Index layer) { return RowMajor<S>(self_attn[layer].matrix(b)); });
+  return detail::through_layers<S>(self_attn.layers(), layers, residual,
+                                   [&](Index layer) { return RowMajor<S>(self_attn[layer].matrix(b)); });
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::inspect

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 #include <vitrine/core/config.hpp>
-#include <vitrine/inspect/page.hpp>
+#include <vitrine/inspect/map_group.hpp>
 #include <vitrine/inspect/ramp.hpp>
 #include <vitrine/inspect/text.hpp>
 #include <vitrine/io/atomic_file.hpp>

@@ -1,5 +1,5 @@
 // The viewer: one self-contained HTML file, without any network, that shows the attention of any model.
-//   save_viewer("attention.html", page);                     // page.hpp says how to describe the maps
+//   save_viewer("attention.html", page);                     // map_group.hpp says how to describe the maps
 // The reader sees every head, both sentences in the colours of the chosen token's weights, two heads or examples side
 // by side; searches words; saves what is shown as SVG, PNG or CSV; the address keeps what is shown. A byte for each
 // weight and one for its row's scale, in base 85: 1.25 characters a weight, half of that under a causal mask, texts
@@ -20,10 +20,10 @@
 #include <vector>
 #include <vitrine/core/config.hpp>
 #include <vitrine/inspect/encode.hpp>
-#include <vitrine/inspect/page.hpp>
+#include <vitrine/inspect/map_group.hpp>
 #include <vitrine/inspect/ramp.hpp>
 #include <vitrine/inspect/text.hpp>
-#include <vitrine/inspect/viewer_page.hpp>
+#include <vitrine/inspect/viewer_html.hpp>
 #include <vitrine/io/atomic_file.hpp>
 #include <vitrine/io/half.hpp>
 

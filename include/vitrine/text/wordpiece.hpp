@@ -135,7 +135,7 @@ inline std::vector<std::string> read_vocabulary(const std::filesystem::path& pat
 }
 
 /// tokenizer.json: the vocabulary, and what of the options it says. What is not BERT's way is refused by name.
-inline std::vector<std::string> read_tokenizer_json(const std::filesystem::path& path, WordPieceOptions& options) {
+inline std::vector<std::string> read_wordpiece_json(const std::filesystem::path& path, WordPieceOptions& options) {
   const ConfigFile file(path);
   const nlohmann::json& json = file.json();
   const auto part = [&](const nlohmann::json& of, const char* name, const char* type) -> const nlohmann::json& {
@@ -216,7 +216,7 @@ inline WordPiece::WordPiece(const std::filesystem::path& path) {
     return;
   }
   const bool json = std::filesystem::exists(path / "tokenizer.json", failed);
-  tokens = json ? detail::read_tokenizer_json(path / "tokenizer.json", options)
+  tokens = json ? detail::read_wordpiece_json(path / "tokenizer.json", options)
                 : detail::read_vocabulary(path / "vocab.txt");
   if (std::filesystem::exists(path / "tokenizer_config.json", failed)) {
     const ConfigFile file(path / "tokenizer_config.json");

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <limits>
 #include <vector>
-#include <vitrine/inspect/page.hpp>
+#include <vitrine/inspect/map_group.hpp>
 
 using namespace vitrine::inspect;
 
