@@ -28,24 +28,24 @@ TEST_CASE_TEMPLATE("a residual normalises the sum, or what goes into the part", 
   int calls = 0;
   const Tenfold norm{&calls};
 
-  const detail::Residual after{.norm_first = false}, before{.norm_first = true};
+  const detail::Residual after(1, false, norm), before(1, true, norm);
   SUBCASE("norm_first = false: x itself goes in, and the sum comes out normalised") {
-    CHECK(after.before(block, "norm1", norm, rows, other).data == x.data());
+    CHECK(after.before(block, rows, other).data == x.data());
     CHECK(to == none);
     CHECK(calls == 0);
-    after.after(block, "norm1", norm, rows, other);
+    after.after(block, rows, rows, other);
     CHECK(to == tenfold);
-    after.after(block, "norm1", norm, rows, rows);  // in place
+    after.after(block, rows, rows, rows);  // in place
     CHECK(x == tenfold);
     CHECK(calls == 2);
   }
   SUBCASE("norm_first = true: norm(x) goes in, and the sum goes on as it is") {
-    CHECK(before.before(block, "norm1", norm, rows, other).data == to.data());
+    CHECK(before.before(block, rows, other).data == to.data());
     CHECK(to == tenfold);
     CHECK(x == start);
-    before.after(block, "norm1", norm, rows, other);
+    before.after(block, rows, rows, other);
     CHECK(to == start);
-    before.after(block, "norm1", norm, rows, rows);
+    before.after(block, rows, rows, rows);
     CHECK(x == start);
     CHECK(calls == 1);
   }

@@ -55,31 +55,28 @@ struct DecoderLayerCore {
   template <class Trace>
   void operator()(const Lane<S, Trace>& lane, const Rows<const S>& x, const Rows<S>& y,
                   const DecoderCall<S>& call) const {
-    const Residual residual{norm_first};
+    const Residual first(1, norm_first, norm1), second(2, norm_first, norm2), third(3, norm_first, norm3);
     const auto self = [](const auto& own) { return own.in("self_attn."); };
     const auto cross = [](const auto& own) { return own.in("multihead_attn.", Which::cross); };
 
     lane.blocks([&](auto& block) {
-      const Rows<S> h = block.hidden(x.width);
-      self_attn.project(self(block), residual.before(block, "norm1", norm1, block.of(x), h), call.self);
+      const Rows<const S> in = first.before(block, block.of(x), block.hidden(x.width));
+      self_attn.project(self(block), in, call.self);
     });
     self_attn.attend(self(lane), call.self);
     lane.blocks([&](auto& block) {
       const Rows<S> h = block.hidden(x.width), out = block.of(y);
-      self_attn.project_out(self(block), call.self, h, block.of(x));  // h = x + self-attention
-      block.show("residual1", h);
-      residual.after(block, "norm1", norm1, h, out);
-      cross_attn.project_queries(cross(block), residual.before(block, "norm2", norm2, out, h), call.cross);
+      self_attn.project_out(self(block), call.self, h, first.added(block.of(x)));
+      first.after(block, block.of(x), h, out);  // out = x + self-attention(x)
+      cross_attn.project_queries(cross(block), second.before(block, out, h), call.cross);
     });
     cross_attn.attend(cross(lane), call.cross);
     lane.blocks([&](auto& block) {
       const Rows<S> h = block.hidden(x.width), out = block.of(y);
-      cross_attn.project_out(cross(block), call.cross, h, out);  // h = out + cross-attention
-      block.show("residual2", h);
-      residual.after(block, "norm2", norm2, h, h);
-      feed_forward(block, residual.before(block, "norm3", norm3, h, out), out, h);  // out = h + feed_forward
-      block.show("residual3", out);
-      residual.after(block, "norm3", norm3, out, out);
+      cross_attn.project_out(cross(block), call.cross, h, second.added(out));
+      second.after(block, out, h, h);  // h = out + cross-attention(out, encoded)
+      feed_forward(block, third.before(block, h, out), out, third.added(h));
+      third.after(block, h, out, out);  // out = h + feed_forward(h)
       block.show("output", out);
     });
   }

@@ -46,26 +46,21 @@ struct EncoderLayerCore {
   template <class Trace>
   void operator()(const Lane<S, Trace>& lane, const Rows<const S>& x, const Rows<S>& y,
                   const AttentionCall<S>& call) const {
-    const Residual residual{norm_first};
+    const Residual first(1, norm_first, norm1, branch.attention), second(2, norm_first, norm2, branch.feed_forward);
     const auto attention = [](const auto& own) { return own.in("self_attn."); };
 
     lane.blocks([&](auto& block) {
-      const Rows<S> h = block.hidden(x.width);
-      self_attn.project(attention(block), residual.before(block, "norm1", norm1, block.of(x), h), call);
+      const Rows<const S> in = first.before(block, block.of(x), block.hidden(x.width));
+      self_attn.project(attention(block), in, call);
     });
     self_attn.attend(attention(lane), call);
     lane.blocks([&](auto& block) {
       const Rows<S> h = block.hidden(x.width), out = block.of(y);
-      self_attn.project_out(attention(block), call, h, unless(branch.attention, block.of(x)));  // h = x + attention
-      add_branch(block, "branch_norm1", branch.attention, h, block.of(x));
-      block.show("residual1", h);
-      residual.after(block, "norm1", norm1, h, h);
-      const Rows<const S> asks = parallel() ? block.of(x) : h;
-      feed_forward(block, residual.before(block, "norm2", norm2, asks, out), out,
-                   unless(branch.feed_forward, h));  // out = h + feed_forward
-      add_branch(block, "branch_norm2", branch.feed_forward, out, h);
-      block.show("residual2", out);
-      residual.after(block, "norm2", norm2, out, out);
+      self_attn.project_out(attention(block), call, h, first.added(block.of(x)));
+      first.after(block, block.of(x), h, h);  // h = x + attention(x)
+      const Rows<const S> in = second.before(block, parallel() ? block.of(x) : h, out);
+      feed_forward(block, in, out, second.added(h));
+      second.after(block, h, out, out);  // out = h + feed_forward(h)
       block.show("output", out);
     });
   }

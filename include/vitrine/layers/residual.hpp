@@ -11,63 +11,84 @@
 
 namespace vitrine::inline VITRINE_ABI::detail {
 
-struct Residual {
-  bool norm_first = false;
-
-  // What f is given of x: norm(x), in the rows `to`, or x itself.
-  template <class S, class Trace, class Norm>
-  Rows<const S> before(const Lane<S, Trace>& block, const char* name, const Norm& norm,
-                       const std::type_identity_t<Rows<const S>>& x, const Rows<S>& to) const {
-    if (!norm_first) return x;
-    block.step(name, norm, x, to);
-    return to;
-  }
-  // What becomes of the sum x + f(x), in the rows `to`: it goes on as it is, or normalised.
-  template <class S, class Trace, class Norm>
-  void after(const Lane<S, Trace>& block, const char* name, const Norm& norm, const Rows<S>& sum,
-             const Rows<S>& to) const {
-    if (!norm_first)
-      block.step(name, norm, sum, to);
-    else if (sum.data != to.data)
-      block.copy(sum, to);
-  }
-};
-
-// Fixed dimensions have no branch norms.
+// A norm that is not there: fixed dimensions have no branch norms.
 struct NoNorm {
   static constexpr bool exists() { return false; }
   template <class... A>
   constexpr void operator()(const A&...) const {}
 };
+inline constexpr NoNorm no_norm;
+
 // The norms of what each part of a layer adds.
 template <class Norm>
 struct BranchNorms {
   Norm attention, feed_forward;
 };
 
-// The residual that a part's last product adds: x, unless a branch norm comes between.
-template <class S, class Norm>
-Rows<const S> unless(const Norm& norm, const Rows<S>& x) {
-  return norm.exists() ? Rows<const S>{} : Rows<const S>(x);
-}
-// sum = x + norm'(f), where f stands in the rows of the sum; nothing where there is no such norm: then f was added to x
-// by the product that made it.
-template <class S, class Trace, class Norm>
-void add_branch(const Lane<S, Trace>& block, const char* name, const Norm& norm, const Rows<S>& sum,
-                const std::type_identity_t<Rows<const S>>& x) {
-  if (!norm.exists()) return;
-  block.step(name, norm, sum, sum);
-  block.split([&](Index first, Index last) {
-    using V = simd<S>;
-    for (Index r = first; r < last; ++r)
-      for (Index i = 0; i < sum.width; i += V::lanes) {
-        S* const to = sum.data + r * sum.stride + i;
-        const Index left = sum.width - i;
-        store_first<S>(to, load_first<S>(x.data + r * x.stride + i, left) + load_first<S>(to, left), left);
-      }
-  });
-  block.wait();
-}
+// The residual around one part of a layer: the layer's first, second or third.
+template <class Norm, class Branch = NoNorm>
+class Residual {
+ public:
+  Residual(int number, bool norm_first, const Norm& norm, const Branch& branch = no_norm)
+      : names_(&names[number - 1]), norm_first_(norm_first), norm_(&norm), branch_(&branch) {}
+
+  // What the part f is given of x: norm(x), in the rows `to`, or x itself.
+  template <class S, class Trace>
+  Rows<const S> before(const Lane<S, Trace>& block, const std::type_identity_t<Rows<const S>>& x,
+                       const Rows<S>& to) const {
+    if (!norm_first_) return x;
+    block.step(names_->norm, *norm_, x, to);
+    return to;
+  }
+  // What the part's last product adds: x, unless a branch norm comes between.
+  template <class S>
+  Rows<const S> added(const Rows<S>& x) const {
+    return branch_->exists() ? Rows<const S>{} : Rows<const S>(x);
+  }
+  // f(x), with what was added, stands in the rows `sum`: `to` becomes x + f(x), normalised or as it is.
+  template <class S, class Trace>
+  void after(const Lane<S, Trace>& block, const std::type_identity_t<Rows<const S>>& x, const Rows<S>& sum,
+             const Rows<S>& to) const {
+    if (branch_->exists()) {
+      block.step(names_->branch_norm, *branch_, sum, sum);
+      add(block, x, sum);
+    }
+    block.show(names_->sum, sum);
+    if (!norm_first_)
+      block.step(names_->norm, *norm_, sum, to);
+    else if (sum.data != to.data)
+      block.copy(sum, to);
+  }
+
+ private:
+  // As a trace is told them.
+  struct Names {
+    const char *norm, *branch_norm, *sum;
+  };
+  static constexpr Names names[3] = {{"norm1", "branch_norm1", "residual1"},
+                                     {"norm2", "branch_norm2", "residual2"},
+                                     {"norm3", "branch_norm3", "residual3"}};
+
+  // sum += x.
+  template <class S, class Trace>
+  static void add(const Lane<S, Trace>& block, const Rows<const S>& x, const Rows<S>& sum) {
+    block.split([&](Index first, Index last) {
+      using V = simd<S>;
+      for (Index r = first; r < last; ++r)
+        for (Index i = 0; i < sum.width; i += V::lanes) {
+          S* const to = sum.data + r * sum.stride + i;
+          const Index left = sum.width - i;
+          store_first<S>(to, load_first<S>(x.data + r * x.stride + i, left) + load_first<S>(to, left), left);
+        }
+    });
+    block.wait();
+  }
+
+  const Names* names_;
+  bool norm_first_;
+  const Norm* norm_;
+  const Branch* branch_;
+};
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
 
