@@ -35,7 +35,7 @@ struct Case {
     call.query = {query.data(), batch * length, heads * width};
     call.context = {context.data(), batch * length, heads * value_width};
     call.queries = {batch, length, nullptr}, call.keys = {kv_batch, now, nullptr};
-    call.past = past, call.heads = heads, call.sharing = sharing, call.group = group, call.scale = S(0.3);
+    call.past = past, call.heads = heads, call.sharing = sharing, call.heads_per_key_head = group, call.scale = S(0.3);
   }
   const S* key_of(Index b, Index h) const { return key.data() + (b * kv_heads + h) * keys * width; }
   const S* value_of(Index b, Index h) const { return value.data() + (b * kv_heads + h) * keys * value_width; }
