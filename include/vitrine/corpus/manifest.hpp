@@ -52,6 +52,9 @@ inline void describe_build(Manifest& manifest) {
 nlohmann::json to_json(const Manifest& manifest);
 /// A manifest from its file. Throws Error file_missing, config_not_json, config_bad_value.
 Manifest read_manifest(const std::filesystem::path& path);
+/// Writes to_json's object, with what was added to it; the file is whole or not there. Memory: its text, on the heap.
+/// Throws Error file_not_created, write_failed.
+void write_manifest(const std::filesystem::path& path, const nlohmann::json& json);
 
 /// In which point `other` is not of the same whole as `one`, as the end of a sentence on the heap ("was made by
 /// another model"); ""
@@ -113,6 +116,12 @@ inline Manifest read_manifest(const std::filesystem::path& path) {
   if (manifest.shard.count < 1 || manifest.shard.index < 0 || manifest.shard.index >= manifest.shard.count)
     throw Error(LoadError::config_bad_value, path.string(), "names a shard that there is not");
   return manifest;
+}
+
+inline void write_manifest(const std::filesystem::path& path, const nlohmann::json& json) {
+  AtomicFile file(path);
+  file.write(json.dump(2) + "\n");
+  file.commit();
 }
 
 inline std::string difference(const Manifest& one, const Manifest& other, bool mixed) {

@@ -86,7 +86,6 @@ class Part {
   bool take_over(bool overwrite, const Say& say);
   void take_up(const Say& say);
   void describe(const Sha256& lines, double seconds);
-  void write_json(const std::string& extension, const nlohmann::json& json) const;
 
   std::filesystem::path folder_;
   Manifest manifest_;
@@ -205,18 +204,12 @@ inline void Part::describe(const Sha256& lines, double seconds) {
   manifest_.seconds = seconds_before_ + seconds;
 }
 
-inline void Part::write_json(const std::string& extension, const nlohmann::json& json) const {
-  AtomicFile file(path(extension));
-  file.write(json.dump(2) + "\n");
-  file.commit();
-}
-
 inline void Part::checkpoint(const Sha256& lines, double seconds) {
   rows_->sync(), bad_->sync();
   describe(lines, seconds);
   nlohmann::json json = to_json(manifest_);
   json["end_line"] = manifest_.range.first + lines_;
-  write_json(".checkpoint", json);
+  write_manifest(path(".checkpoint"), json);
 }
 
 inline void Part::commit(const Sha256& lines, double seconds) {
@@ -224,7 +217,7 @@ inline void Part::commit(const Sha256& lines, double seconds) {
   rows_->commit(), bad_->commit();
   std::error_code ignored;
   if (manifest_.bad_bytes == 0) std::filesystem::remove(path(".bad"), ignored);  // of a former try
-  write_json(".json", to_json(manifest_));
+  write_manifest(path(".json"), to_json(manifest_));
   std::filesystem::remove(path(".checkpoint"), ignored);
   done_ = true;
 }
