@@ -40,12 +40,7 @@ class Linear : public Module<Linear<S>, S> {
   }
 #if VITRINE_EXCEPTIONS
   // The same with a fresh result and scratch from memory(). Throws StatusError.
-  Tensor<S> operator()(const Sequences<S>& x) const {
-    Tensor<S> y(this->memory());
-    Workspace workspace(this->memory());
-    throw_if_failed(forward_into(y, workspace, x));
-    return y;
-  }
+  Tensor<S> operator()(const Sequences<S>& x) const { return this->template fresh<Tensor<S>>(x); }
 #endif
   template <class Self, class F>
   static void visit_parameters(Self& self, detail::NamePath& path, F& visit) {

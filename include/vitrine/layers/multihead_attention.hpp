@@ -68,18 +68,12 @@ class MultiheadAttention : public SizedModule<MultiheadAttention<S, D>, S, D> {
   template <class K = DefaultKeep, class F = NoTrace>
   SelfResult<K, S> operator()(const Sequences<S>& x, const Masks& masks = {}, const K& keep = {},
                               F&& trace = {}) const {
-    SelfResult<K, S> result;
-    Workspace workspace(this->memory());
-    throw_if_failed(forward_into(result, workspace, x, masks, keep, trace));
-    return result;
+    return this->template fresh<SelfResult<K, S>>(x, masks, keep, trace);
   }
   template <class K = DefaultKeep, class F = NoTrace>
   CrossResult<K, S> operator()(const Sequences<S>& query, const Sequences<S>& key, const Sequences<S>& value,
                                const Masks& masks = {}, const K& keep = {}, F&& trace = {}) const {
-    CrossResult<K, S> result;
-    Workspace workspace(this->memory());
-    throw_if_failed(forward_into(result, workspace, query, key, value, masks, keep, trace));
-    return result;
+    return this->template fresh<CrossResult<K, S>>(query, key, value, masks, keep, trace);
   }
 #endif
 

@@ -94,10 +94,7 @@ class Causal : public Module<Causal<S>, S> {
   template <class K = DefaultKeep, class F = NoTrace>
   CausalResult<K, S> operator()(const Tokens& tokens, const Masks& masks = {}, const K& keep = {},
                                 F&& trace = {}) const {
-    CausalResult<K, S> result;
-    Workspace workspace(this->memory());
-    throw_if_failed(forward_into(result, workspace, tokens, masks, keep, trace));
-    return result;
+    return this->template fresh<CausalResult<K, S>>(tokens, masks, keep, trace);
   }
 #endif
 

@@ -39,10 +39,7 @@ class PooledTextEncoder : public TextEncoder<S> {
   template <class K = DefaultKeep, class F = NoTrace>
   PooledTextEncoderResult<K, S> operator()(const Tokens& tokens, const Masks& masks = {}, const K& keep = {},
                                            F&& trace = {}) const {
-    PooledTextEncoderResult<K, S> result;
-    Workspace workspace(this->memory());
-    throw_if_failed(forward_into(result, workspace, tokens, masks, keep, trace));
-    return result;
+    return this->template fresh<PooledTextEncoderResult<K, S>>(tokens, masks, keep, trace);
   }
 #endif
 

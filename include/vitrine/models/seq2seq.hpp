@@ -125,10 +125,7 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
   template <class K = DefaultKeep, class F = NoTrace>
   Seq2SeqResult<K, S> operator()(const Tokens& source, const Tokens& target, const Masks& masks = {},
                                  const K& keep = {}, F&& trace = {}) const {
-    Seq2SeqResult<K, S> result;
-    Workspace workspace(this->memory());
-    throw_if_failed(forward_into(result, workspace, source, target, masks, keep, trace));
-    return result;
+    return this->template fresh<Seq2SeqResult<K, S>>(source, target, masks, keep, trace);
   }
 #endif
 

@@ -98,10 +98,7 @@ class TextEncoder : public Module<TextEncoder<S>, S> {
   template <class K = DefaultKeep, class F = NoTrace>
   TextEncoderResult<K, S> operator()(const Tokens& tokens, const Masks& masks = {}, const K& keep = {},
                                      F&& trace = {}) const {
-    TextEncoderResult<K, S> result;
-    Workspace workspace(this->memory());
-    throw_if_failed(forward_into(result, workspace, tokens, masks, keep, trace));
-    return result;
+    return this->template fresh<TextEncoderResult<K, S>>(tokens, masks, keep, trace);
   }
 #endif
 

@@ -79,10 +79,7 @@ class Transformer : public Module<Transformer<S>, S> {
   template <class K = DefaultKeep, class F = NoTrace>
   TransformerResult<K, S> operator()(const Sequences<S>& src, const Sequences<S>& tgt, const Masks& masks = {},
                                      const K& keep = {}, F&& trace = {}) const {
-    TransformerResult<K, S> result;
-    Workspace workspace(this->memory());
-    throw_if_failed(forward_into(result, workspace, src, tgt, masks, keep, trace));
-    return result;
+    return this->template fresh<TransformerResult<K, S>>(src, tgt, masks, keep, trace);
   }
 #endif
   // Bytes of scratch of a call on contiguous, equally long sequences. Here and below shape.length is the target's,

@@ -111,10 +111,7 @@ class Vit : public Module<Vit<S>, S> {
   template <class K = DefaultKeep, class F = NoTrace>
   VitResult<K, S> operator()(const Images<S>& images, const Masks& masks = {}, const K& keep = {},
                              F&& trace = {}) const {
-    VitResult<K, S> result;
-    Workspace workspace(this->memory());
-    throw_if_failed(forward_into(result, workspace, images, masks, keep, trace));
-    return result;
+    return this->template fresh<VitResult<K, S>>(images, masks, keep, trace);
   }
 #endif
 

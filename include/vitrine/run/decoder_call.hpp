@@ -105,10 +105,7 @@ class DecoderCalls : public SizedModule<Derived, S, D> {
   template <class K = DefaultKeep, class F = NoTrace>
   DecoderResult<K, S> operator()(const Sequences<S>& tgt, const Sequences<S>& memory, const Masks& masks = {},
                                  const K& keep = {}, F&& trace = {}) const {
-    DecoderResult<K, S> result;
-    Workspace workspace(this->memory());
-    throw_if_failed(forward_into(result, workspace, tgt, memory, masks, keep, trace));
-    return result;
+    return this->template fresh<DecoderResult<K, S>>(tgt, memory, masks, keep, trace);
   }
 #endif
 

@@ -131,10 +131,7 @@ class EncoderCalls : public SizedModule<Derived, S, D> {
   template <class K = DefaultKeep, class F = NoTrace>
   EncoderResult<K, S> operator()(const Sequences<S>& x, const Masks& masks = {}, const K& keep = {},
                                  F&& trace = {}) const {
-    EncoderResult<K, S> result;
-    Workspace workspace(this->memory());
-    throw_if_failed(forward_into(result, workspace, x, masks, keep, trace));
-    return result;
+    return this->template fresh<EncoderResult<K, S>>(x, masks, keep, trace);
   }
 #endif
 

@@ -8,6 +8,7 @@
 // Loading from a file is vt::load (io/load.hpp). A layer is immutable once loaded, cheap to copy, and const to call.
 #pragma once
 #include <vitrine/core/status.hpp>
+#include <vitrine/core/workspace.hpp>
 #include <vitrine/run/parameter.hpp>
 #include <vitrine/run/random.hpp>
 
@@ -110,6 +111,16 @@ class Module {
  protected:
   constexpr explicit Module(const Memory* memory) noexcept : memory_(memory) {}
 
+#if VITRINE_EXCEPTIONS
+  // The first form of every call: forward_into with a fresh result and scratch from memory().
+  template <class R, class... A>
+  R fresh(A&... arguments) const {
+    R result;
+    Workspace workspace(memory());
+    throw_if_failed(static_cast<const Derived&>(*this).forward_into(result, workspace, arguments...));
+    return result;
+  }
+#endif
   static constexpr Status set(Parameter<S>& p, const Block<S>& values, Index panel) noexcept {
     if (panel != 0 && (panel != kernels::panel_width<S> || !p.packable))
       return {Status::not_supported, "panels of this width are not those of this build", panel,
