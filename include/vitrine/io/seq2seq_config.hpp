@@ -13,50 +13,51 @@ namespace vitrine::inline VITRINE_ABI {
 /// names another, config_bad_value, config_unsupported.
 Seq2SeqConfig seq2seq_config(const ConfigFile& file, std::string_view model_type);
 
+namespace detail {
+
+// What the four classes' attribute_maps share.
+inline constexpr std::initializer_list<OtherName> seq2seq_names = {{"num_attention_heads", "encoder_attention_heads"},
+                                                                   {"hidden_size", "d_model"},
+                                                                   {"num_hidden_layers", "encoder_layers"}};
+// Values that more than one of them honours alone.
+inline constexpr OnlyValue norm_last = {"normalize_before", "false", "layers with the norm first"},
+                           no_final_norm = {"add_final_layer_norm", "false", "a norm behind the last layer"},
+                           usual_norms = {"do_blenderbot_90_layernorm", "false", "Blenderbot's order of norms"},
+                           learned_positions = {"static_position_embeddings", "false", "sinusoidal positions"},
+                           normed_embedding = {"normalize_embedding", "true", "embeddings without a norm"},
+                           causal_decoder = {"is_causal", "true", "a decoder that sees what comes"};
+
+}  // namespace detail
+
 // Transformers' MarianConfig. Keys of the time when it was part of BartConfig are refused where they would ask for
 // another model; extra_pos_embeddings never did.
 inline constexpr ConfigFamily marian_family = {"marian",
                                                "Marian",
-                                               {{"num_attention_heads", "encoder_attention_heads"},
-                                                {"hidden_size", "d_model"},
-                                                {"num_hidden_layers", "encoder_layers"}},
-                                               {{"normalize_before", "false", "layers with the norm first"},
-                                                {"add_final_layer_norm", "false", "a norm behind the last layer"},
-                                                {"do_blenderbot_90_layernorm", "false", "Blenderbot's order of norms"},
+                                               detail::seq2seq_names,
+                                               {detail::norm_last,
+                                                detail::no_final_norm,
+                                                detail::usual_norms,
                                                 {"static_position_embeddings", "true", "learned positions"},
                                                 {"normalize_embedding", "false", "a norm on the embeddings"},
-                                                {"is_causal", "true", "a decoder that sees what comes"}}};
+                                                detail::causal_decoder}};
 // Transformers' BartConfig. Its table of positions always has two more rows than extra_pos_embeddings need say.
-inline constexpr ConfigFamily bart_family = {"bart",
-                                             "Bart",
-                                             {{"num_attention_heads", "encoder_attention_heads"},
-                                              {"hidden_size", "d_model"},
-                                              {"num_hidden_layers", "encoder_layers"}},
-                                             {{"normalize_before", "false", "layers with the norm first"},
-                                              {"add_final_layer_norm", "false", "a norm behind the last layer"},
-                                              {"do_blenderbot_90_layernorm", "false", "Blenderbot's order of norms"},
-                                              {"static_position_embeddings", "false", "sinusoidal positions"},
-                                              {"normalize_embedding", "true", "embeddings without a norm"},
-                                              {"is_causal", "true", "a decoder that sees what comes"}}};
-
+inline constexpr ConfigFamily bart_family = {
+    "bart",
+    "Bart",
+    detail::seq2seq_names,
+    {detail::norm_last, detail::no_final_norm, detail::usual_norms, detail::learned_positions, detail::normed_embedding,
+     detail::causal_decoder}};
 // Transformers' MBartConfig.
 inline constexpr ConfigFamily mbart_family = {"mbart",
                                               "MBart",
-                                              {{"num_attention_heads", "encoder_attention_heads"},
-                                               {"hidden_size", "d_model"},
-                                               {"num_hidden_layers", "encoder_layers"}},
+                                              detail::seq2seq_names,
                                               {{"normalize_before", "true", "layers with the norm last"},
                                                {"add_final_layer_norm", "true", "no norm behind the last layer"},
-                                               {"static_position_embeddings", "false", "sinusoidal positions"},
-                                               {"normalize_embedding", "true", "embeddings without a norm"},
-                                               {"is_causal", "true", "a decoder that sees what comes"}}};
+                                               detail::learned_positions,
+                                               detail::normed_embedding,
+                                               detail::causal_decoder}};
 // Transformers' M2M100Config, NLLB's too.
-inline constexpr ConfigFamily m2m100_family = {"m2m_100",
-                                               "M2M100",
-                                               {{"num_attention_heads", "encoder_attention_heads"},
-                                                {"hidden_size", "d_model"},
-                                                {"num_hidden_layers", "encoder_layers"}},
-                                               {{"is_causal", "true", "a decoder that sees what comes"}}};
+inline constexpr ConfigFamily m2m100_family = {"m2m_100", "M2M100", detail::seq2seq_names, {detail::causal_decoder}};
 
 // ---- implementation
 
