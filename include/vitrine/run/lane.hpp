@@ -3,8 +3,10 @@
 //
 // Where does x go? Through five rooms, the same ones for an encoder layer, a decoder layer and for
 // scaled_dot_product_attention, which enters at the third:
-//   1 the call    encoder_call.hpp, decoder_call.hpp: checks (input_checks.hpp), memory (scratch.hpp, rows.hpp), then
-//                 one parallel region through all layers: each thread of the team has a Lane
+//   1 the call    encoder_call.hpp, decoder_call.hpp: checks (input_checks.hpp), how many threads (core/parallel.hpp),
+//                 memory, then one parallel region through all layers: each thread of the team has a Lane. Memory has
+//                 three words: a Workspace holds the bytes; a plan says what stands where in them (it is made once to
+//                 count them, once to place); Scratch is the plan's part that each thread uses beside the operands
 //   2 the layer   layers/encoder_layer.hpp: its equation. lane.blocks(f) deals out rows: f(block) takes a block
 //                 through norms and products (linear_call.hpp) alone, so that what lies between stays in its thread's
 //                 cache; with few rows the whole team divides each product by columns. Queries go to a place in the
@@ -13,8 +15,9 @@
 //   3 the heads   attention_call.hpp: AttentionCall says all of one attention over all sequences and heads;
 //                 attend_heads deals out (sequence, head, chunk of rows). Statistics, largest weights and rollout have
 //                 their own way to do that (figures_attention.hpp), which the result's type chooses
-//   4 the kernel  kernels/attention.hpp: attend_head. Maps go straight to their place in the result (core/maps.hpp),
-//                 the context to the place of the queries
+//   4 the kernel  kernels/attention.hpp: attend_head, over the keys that core/row_mask.hpp leaves to a row. Maps go
+//                 straight to their place in the result (core/detail/map_layout.hpp), the context to that of the
+//                 queries
 //   5 and back    lane.blocks again: out_proj, residual, norms, feed-forward, into y; which is x of the next layer
 #pragma once
 #include <vitrine/core/workspace.hpp>
