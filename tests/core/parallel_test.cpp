@@ -85,7 +85,7 @@ TEST_CASE("rows are dealt out in tiles, or given to the whole team") {
       std::vector<std::atomic<int>> alone(700), shared(700);
       std::atomic<bool> tiled{true}, slots{true};
       vt::run_team(threads, [&](Team& team) {
-        team.rows(count, 96, 12, [&](Team& t, Index first, Index last) {
+        team.row_blocks(count, 96, 12, [&](Team& t, Index first, Index last) {
           if (t.slot() != team.thread()) slots = false;
           if (t.alone() && first % 12 != 0) tiled = false;
           for (Index i = first; i < last; ++i) ++(t.alone() ? alone : shared)[std::size_t(i)];

@@ -152,7 +152,7 @@ TEST_CASE_TEMPLATE("a product that finds the copy of its left operand there has 
         product.a = a.data(), product.a_stride = depth;
         product.b = packed.data(), product.columns = columns, product.depth = depth;
         product.c = c[i].data(), product.c_stride = columns;
-        product.copy = i == 0 ? nullptr : copy.data(), product.copied = i == 2, product.next_weight = packed.data();
+        product.a_copy = i == 0 ? nullptr : copy.data(), product.a_copied = i == 2, product.next_weight = packed.data();
         kernels::matmul(product, rows, Index{0}, kernels::panel_count<S>(columns));
       }
       CHECK(same(c[0].data(), c[1].data(), rows * columns));

@@ -78,7 +78,7 @@ TEST_CASE_TEMPLATE("linear is the naive product bit for bit: plain or packed, by
                                             std::vector<S>(std::size_t(depth * kernels::panel_width<S>)));
           vitrine::run_team(threads, [&](vitrine::Team& team) {
             detail::LinearCall<S> call{from, {y.data(), count, columns, columns + 1}, affine, epilogue};
-            call.pack = packs[std::size_t(team.thread())].data();
+            call.packed_panel = packs[std::size_t(team.thread())].data();
             detail::linear(team, call);
           });
           const auto naive = expected(from, affine, epilogue);
@@ -133,7 +133,7 @@ TEST_CASE_TEMPLATE("products of one operand share its copy; a new operand sees n
   CHECK(support::same<S>(y, expected(rows, Affine<S>(two.parameter), {})));
 
   for (S& value : x) value = -value;
-  if (scratch.copy.base != nullptr) {  // small builds have none
+  if (scratch.operand_copy.base != nullptr) {  // small builds have none
     lane.linear(nullptr, from, Affine<S>(one.parameter), to);
     CHECK(support::same<S>(y, expected(old_rows, Affine<S>(one.parameter), {})));
   }

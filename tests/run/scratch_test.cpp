@@ -22,7 +22,7 @@ std::vector<Range> ranges(const vitrine::detail::Scratch<S>& s, int threads, boo
       all.push_back({name, piece.base, piece.base + piece.stride * (common ? 1 : threads)});
   };
   add("hidden", s.hidden, whole), add("inner", s.inner, whole), add("attention", s.attention, false);
-  add("pack", s.pack, false), add("figures", s.figures, false), add("copy", s.copy, false);
+  add("pack", s.packed_panel, false), add("figures", s.figures, false), add("copy", s.operand_copy, false);
   return all;
 }
 

@@ -4,7 +4,7 @@
 //   run_team(threads, f)        f(team) on every thread of a team; serially inside another region and after fork()
 //   team.for_each(items, f)     f(item) for every item, each on one thread, first come first served; then all wait
 //   team.split(count, f)        f(first, last) with an equal share of [0, count) for each thread; no waiting
-//   team.rows(count, block, tile, f)    f(team, first, last): many rows are dealt out as blocks, each to one
+//   team.row_blocks(count, block, tile, f)    f(team, first, last): many rows are dealt out as blocks, each to one
 //                               thread (a team of one); few go whole to the team, which divides products by columns
 //   team.in_turn(groups, turns, f)    f(group, turn, wait) for every turn of every group, like for_each; wait()
 //                               returns when the group's earlier turns have ended
@@ -152,7 +152,7 @@ class Team {
   // `block` rows at most to a thread alone, in multiples of `tile`. Ends with a barrier. With few rows f is called once
   // on every thread with the whole team.
   template <class F>
-  void rows(Index count, Index block, Index tile, F&& f) {
+  void row_blocks(Index count, Index block, Index tile, F&& f) {
     if (count <= 0) return barrier();
     if (alone() || count >= block * threads_) {
       const Index tiles = (count + tile - 1) / tile;

@@ -36,8 +36,8 @@ struct Product {
   Activation activation = Activation::none;
   const S* residual = nullptr;  // (rows, columns)
   Index residual_stride = 0;
-  S* copy = nullptr;    // copy_size(rows) values for a copy of a block of A, or null: see matmul
-  bool copied = false;  // the product before this one had the same A, rows and panels, and left its copy there
+  S* a_copy = nullptr;    // copy_size(rows) values for a copy of a block of A, or null: see matmul
+  bool a_copied = false;  // the product before this one had the same A, rows and panels, and left its copy there
   const S* next_weight = nullptr;  // the panels that are multiplied next: asked for while the last here runs
 };
 
@@ -224,9 +224,9 @@ void finish(const Epilogue<S>& end, Index rows, Index columns, S* c, Index c_str
 }  // namespace detail
 
 // Rows [0, rows) of the product by panels [first_panel, last_panel); alpha, bias, activation and residual come after
-// the last k, each rounded. Writes no byte outside c and `copy`, reads none outside the operands. With `copy`, a block
-// of A is copied before many panels are multiplied with it: rows whose distance is a multiple of 4096 bytes share the
-// lines of the first-level cache (5 % at a width of 2048; the copy takes less than 1 %).
+// the last k, each rounded. Writes no byte outside c and `a_copy`, reads none outside the operands. With `a_copy`, a
+// block of A is copied before many panels are multiplied with it: rows whose distance is a multiple of 4096 bytes share
+// the lines of the first-level cache (5 % at a width of 2048; the copy takes less than 1 %).
 template <class S>
 void matmul(const Product<S>& product, Index rows, Index first_panel, Index last_panel) {
   constexpr Index width = panel_width<S>;
@@ -240,10 +240,10 @@ void matmul(const Product<S>& product, Index rows, Index first_panel, Index last
     const bool first = k == 0, last = k + block >= depth;
     const S* a = product.a + k;
     Index a_stride = product.a_stride;
-    if (product.copy != nullptr && block >= copy_from && rows > tile_rows && last_panel - first_panel >= 4) {
-      if (!product.copied || block < depth)
-        for (Index r = 0; r < rows; ++r) detail::copy(a + r * a_stride, block, product.copy + r * copy_stride);
-      a = product.copy, a_stride = copy_stride;
+    if (product.a_copy != nullptr && block >= copy_from && rows > tile_rows && last_panel - first_panel >= 4) {
+      if (!product.a_copied || block < depth)
+        for (Index r = 0; r < rows; ++r) detail::copy(a + r * a_stride, block, product.a_copy + r * copy_stride);
+      a = product.a_copy, a_stride = copy_stride;
     }
     for (Index p = first_panel; p < last_panel;) {
       Index together = panels_at_once(rows);

@@ -48,7 +48,7 @@ class Lane {
       if (count_ > 0) f(*this);
       wait();
     } else {
-      team_->rows(count_, block_rows, Index{kernels::tile_rows}, [&](Team& team, Index first, Index last) {
+      team_->row_blocks(count_, block_rows, Index{kernels::tile_rows}, [&](Team& team, Index first, Index last) {
         Lane block = *this;
         block.team_ = &team, block.first_ = first, block.count_ = last - first;
         f(block);
@@ -94,8 +94,8 @@ class Lane {
   void linear([[maybe_unused]] const char* name, Operand<S>& x, const Affine<S>& affine, const Rows<S>& y,
               const Epilogue<S>& epilogue = {}) const {
     LinearCall<S> call(x.rows, y, affine, Trace::on ? Epilogue<S>{} : epilogue);
-    call.pack = scratch_->pack.of_thread(*team_);
-    call.product.copy = scratch_->copy.of_thread(*team_), call.product.copied = x.copied;
+    call.packed_panel = scratch_->packed_panel.of_thread(*team_);
+    call.product.a_copy = scratch_->operand_copy.of_thread(*team_), call.product.a_copied = x.copied;
     if (order_ != nullptr) call.product.next_weight = order_->after(affine.panels());
     x.copied = true;
     detail::linear(*team_, call);

@@ -25,7 +25,7 @@ struct Affine {
   const S* panels() const { return weight->panels(group); }
 };
 
-// Rows that products read. The first product copies them where that pays (kernels::Product::copy); those that follow
+// Rows that products read. The first product copies them where that pays (kernels::Product::a_copy); those that follow
 // find the copy, if they have the same shape. A new set of rows, or new values in them, is a new Operand.
 template <class S>
 struct Operand {
@@ -47,10 +47,10 @@ struct Epilogue {
 // Everything that one product is told.
 template <class S>
 struct LinearCall {
-  kernels::Product<S> product = {};  // its last members are the caller's to set: copy, copied, next_weight
+  kernels::Product<S> product = {};  // its last members are the caller's to set: a_copy, a_copied, next_weight
   Index rows = 0;
   bool in_panels = true;
-  S* pack = nullptr;  // this thread's, for a panel of a plain weight
+  S* packed_panel = nullptr;  // this thread's, for a panel of a plain weight
 
   LinearCall(const Rows<const S>& x, const Rows<S>& y, const Affine<S>& affine, const Epilogue<S>& epilogue)
       : rows(x.count), in_panels(affine.weight->panel != 0) {
@@ -72,8 +72,8 @@ VITRINE_NOINLINE void multiply_plain(const LinearCall<S>& call, Index first, Ind
   const Index columns = one.columns;
   for (Index p = first; p < last; ++p) {
     const Index n = p * width;
-    kernels::pack_panel<S>({call.product.b, columns, one.depth, 1}, n, 0, one.depth, call.pack);
-    one.b = call.pack;
+    kernels::pack_panel<S>({call.product.b, columns, one.depth, 1}, n, 0, one.depth, call.packed_panel);
+    one.b = call.packed_panel;
     one.columns = columns - n < width ? columns - n : width;
     one.c = call.product.c + n;
     if (one.bias != nullptr) one.bias = call.product.bias + n;

@@ -31,9 +31,9 @@ struct Scratch {
   };
   Piece hidden;            // rows of d_model values: a block's hidden state between two steps
   Piece inner, attention;  // wider rows (keys and values, feed-forward); a tile of scores. One place: they take turns
-  Piece pack;              // a panel of a weight that is kept plain
+  Piece packed_panel;      // a panel of a weight that is kept plain
   Piece figures;           // what is kept instead of maps: run/figures_attention.hpp
-  Piece copy;              // of a block of a product's left operand (kernels::Product::copy); empty for narrow layers
+  Piece operand_copy;      // of a block of a product's left operand (kernels::Product::a_copy); empty for narrow layers
   bool scores_in_weights = false;
 
   struct Sizes {
@@ -63,7 +63,7 @@ struct Scratch {
       return p;
     };
     s.hidden = piece(sizes::product(block, sizes.hidden), whole);
-    s.pack = piece(sizes::product(sizes.depth, kernels::panel_width<S>));
+    s.packed_panel = piece(sizes::product(sizes.depth, kernels::panel_width<S>));
     const Index inner = sizes::product(block, sizes.inner);
     const Index tile = kernels::attention_scratch<S>(sizes.keys, sizes.value_width, sizes.scores_in_weights);
     s.scores_in_weights = sizes.scores_in_weights;
@@ -75,7 +75,7 @@ struct Scratch {
     s.inner = s.attention = piece(inner > tile ? inner : tile);
     const Index most = sizes::product(block, threads), together = rows < most ? rows : most;
     if (sizes.inner >= 2 * kernels::copy_from && together > kernels::tile_rows)  // matmul copies no single tile
-      s.copy = piece(kernels::copy_size(together));
+      s.operand_copy = piece(kernels::copy_size(together));
     return s;
   }
 };
