@@ -19,17 +19,22 @@ constexpr const char* about =
     "\n"
     "--beams 1   the encoder, then greedy steps of DecodingSteps; with maps each step has its own result, so that all\n"
     "            of them are there at the end. All is reused between calls\n"
-    "--beams N   vt::generate, and with maps vt::score for the best hypothesis of each source\n"
+    "--beams N   vt::generate with the maps of the best hypothesis of each source, kept as it runs (statistics and\n"
+    "            top8, which no search keeps: vt::score for it afterwards)\n"
     "\n"
     "median_ms      a whole call, encoder included\n"
     "ms_per_step    the call without the encoder and the reading of its output, divided by the steps\n"
     "read_gbps      bytes of weights that a step must read (decoder layers without the projections of the encoder's\n"
     "               output, the output matrix once), divided by that time; caches are not counted\n"
+    "gflops         2 for each multiply-add of a call, encoder and all beams included, over median_ms\n"
+    "peak_gflops    fused multiply-adds in registers, --threads threads: the best bursts before and after the timing\n"
+    "tile_gflops    the same for the micro-kernel alone, its operands in the first-level cache\n"
     "peak_read_gbps   reading a buffer of that size on --threads threads: the best of many passes, after the timing\n"
     "\n"
-    "The check: logits and maps of the last step (with beams: the scores of the hypotheses) must be those that the "
-    "model\n"
-    "gives with the whole target at once, the logits and maps bit for bit, and vt::generate must choose the same ids.\n"
+    "The check: logits and maps of the last step (with beams: the scores and maps of the hypotheses) must be those "
+    "that\n"
+    "the model gives with the whole target at once, the logits and maps bit for bit, and vt::generate must choose the\n"
+    "same ids.\n"
     "\n"
     "usage: decode [flags]";
 
@@ -186,9 +191,13 @@ class BeamSearch final : public Case<S> {
     begin_ms_.push_back((seconds_now() - begin) * 1e3);
   }
   vt::Status run() override {
-    found_ = vt::generate(work_.model, workspace_, work_.tokens(), work_.generation());
-    if constexpr (!std::is_same_v<K, vt::keep::Nothing>)
-      scored_ = vt::score(work_.model, workspace_, work_.tokens(), ids(), work_.generation(), keep_);
+    const vt::GenerationConfig config = work_.generation();
+    if constexpr (searched) {
+      found_ = vt::generate(work_.model, workspace_, work_.tokens(), config, keep_);
+    } else {
+      found_ = vt::generate(work_.model, workspace_, work_.tokens(), config, vt::keep::nothing);
+      scored_ = vt::score(work_.model, workspace_, work_.tokens(), ids(), config, keep_);
+    }
     return {};
   }
   double step_milliseconds() const override {
@@ -196,37 +205,77 @@ class BeamSearch final : public Case<S> {
   }
   std::size_t kept() const override {
     const auto& result = scored_.result;
-    return kept_bytes(result.self_attn) + kept_bytes(result.cross_attn) + kept_bytes(result.encoder.self_attn);
+    std::size_t bytes = kept_bytes(result.self_attn) + kept_bytes(result.cross_attn) +
+                        kept_bytes(result.encoder.self_attn) + kept_bytes(found_.encoder.self_attn);
+    for (const auto& list : found_.hypotheses)
+      for (const auto& one : list) bytes += kept_bytes(one.self_attn) + kept_bytes(one.cross_attn);
+    return bytes;
   }
   std::vector<std::vector<Index>> ids() const override {
     std::vector<std::vector<Index>> best;
-    for (const auto& hypotheses : found_) best.push_back(hypotheses.at(0).ids);
+    for (const auto& list : found_.hypotheses) best.push_back(list.at(0).ids);
     return best;
   }
   bool check() override {
-    const auto scored =
-        vt::score(work_.model, workspace_, work_.tokens(), ids(), work_.generation(), vt::keep::nothing);
-    bool same = found_.size() == std::size_t(work_.options.batch);
-    for (std::size_t b = 0; same && b < found_.size(); ++b) {
+    const auto scored = vt::score(work_.model, workspace_, work_.tokens(), ids(), work_.generation(), keep_);
+    bool same = found_.hypotheses.size() == std::size_t(work_.options.batch);
+    for (std::size_t b = 0; same && b < found_.hypotheses.size(); ++b) {
+      const auto& best = found_.hypotheses[b][0];
       double sum = 0;
       for (const S one : scored.log_probs[b]) sum += double(one);
       const double expected = sum / double(work_.options.steps);
-      same = Index(found_[b][0].ids.size()) == work_.options.steps &&
-             std::abs(double(found_[b][0].score) - expected) <=
-                 1024 * double(std::numeric_limits<S>::epsilon()) * (1 + std::abs(expected));
+      same = Index(best.ids.size()) == work_.options.steps &&
+             std::abs(double(best.score) - expected) <=
+                 1024 * double(std::numeric_limits<S>::epsilon()) * (1 + std::abs(expected)) &&
+             same_maps(best.self_attn, scored.result.self_attn, Index(b)) &&
+             same_maps(best.cross_attn, scored.result.cross_attn, Index(b));
     }
     return same;
   }
 
  private:
+  static constexpr bool searched =  // a search keeps it, or there is nothing to keep
+      std::is_same_v<K, vt::keep::Nothing> || vt::detail::is_map<typename K::template map<S, 0>>;
+  using Policy = std::conditional_t<searched, K, vt::keep::Nothing>;  // of the search
+
+  // The maps of one hypothesis against those of its source among all.
+  template <class M, class N>
+  static bool same_maps([[maybe_unused]] const M& one, [[maybe_unused]] const N& all, [[maybe_unused]] Index b) {
+    bool same = true;
+    if constexpr (std::is_same_v<M, N> && requires { one.heads(); }) {
+      const auto compare = [&](const auto& x, const auto& y) {
+        same = same && x.size() == y.size() && std::memcmp(x.data(), y.data(), std::size_t(x.size()) * sizeof(S)) == 0;
+      };
+      for (Index layer = 0; layer < one.layers(); ++layer) {
+        if constexpr (std::is_same_v<M, vt::MeanMaps<S>>)
+          compare(one[layer].matrix(0), all[layer].matrix(b));
+        else
+          for (Index h = 0; h < one.heads(); ++h) compare(one[layer].matrix(0, h), all[layer].matrix(b, h));
+      }
+    }
+    return same;
+  }
+
   const Work<S>& work_;
   K keep_;
   vt::Workspace workspace_;
   vt::DecodingSteps<S> steps_;
-  std::vector<std::vector<vt::Hypothesis<S>>> found_;
+  vt::Generated<Policy, S> found_;
   vt::Scored<K, S> scored_;
   std::vector<double> begin_ms_;
 };
+
+// Floating-point operations of one call: the encoder, the projections of its output, and every step of every beam.
+template <class S>
+double call_flops(const Work<S>& work) {
+  const Options& o = work.options;
+  const double width = double(o.d_model), hidden = double(o.dim_feedforward), layers = double(o.decoder_layers);
+  const double read = layers * 2 * double(o.batch * o.source_length) * width * width;
+  const double row = layers * (6 * width * width + 2 * width * hidden) + double(o.vocab) * width;
+  double steps = 0;
+  for (Index t = 0; t < o.steps; ++t) steps += row + layers * 2 * width * double(t + 1 + o.source_length);
+  return work.model.encoder().flops({o.batch, o.source_length}) + 2 * (read + double(o.batch * o.beams) * steps);
+}
 
 // Bytes of weights that one step reads.
 template <class S>
@@ -274,21 +323,20 @@ int run(const Options& o) {
   Case<S>& timed = *cases[0];
   const int threads = int(o.threads);
   const std::size_t bytes = step_bytes(work.model);
+  double peak = peak_gflops<S>(threads);
   if (const vt::Status s = time_in_turn(cases, o.repetitions); s != vt::Status::ok) return refused(s);
+  peak = std::max(peak, peak_gflops<S>(threads));
   const std::size_t rss = peak_rss_bytes();
-  const double peak = peak_read_gbps(threads, bytes);  // after it: the buffer is not the call's memory
+  const double peak_read = peak_read_gbps(threads, bytes);  // after it: the buffer is not the call's memory
 
   const double step_ms = timed.step_milliseconds(), read = step_ms > 0 ? double(bytes) / step_ms * 1e-6 : 0;
   const int used =
       vt::Workspace(vt::heap(), threads).threads_for(double(bytes / sizeof(S)) * double(o.batch * o.beams));
-  Json json;
-  json["keep"] = timed.name;
-  json["median_ms"] = median(timed.milliseconds);
-  json["min_ms"] = least(timed.milliseconds);
+  Json json = entry(timed, call_flops(work), peak, tile_gflops<S>(threads));
   json["ms_per_step"] = step_ms;
   json["read_gbps"] = read;
-  json["peak_read_gbps"] = peak;
-  json["read_fraction"] = peak > 0 ? read / peak : 0;
+  json["peak_read_gbps"] = peak_read;
+  json["read_fraction"] = peak_read > 0 ? read / peak_read : 0;
   json["step_bytes"] = bytes;
   std::vector<Index> all;
   for (const auto& ids : timed.ids()) all.insert(all.end(), ids.begin(), ids.end());
