@@ -42,7 +42,7 @@ struct Options {
   Index d_model = 512, nhead = 8, dim_feedforward = 2048, encoder_layers = 6, decoder_layers = 6, vocab = 32000;
   Index batch = 1, source_length = 32, steps = 32, beams = 1;
   Index threads = vt::default_threads(), repetitions = 9, seed = 1;
-  std::vector<std::string> keep{"weights"}, scalar{"float"};
+  std::vector<std::string> keep{"weights"}, scalar{"float"}, weights{"f32"};
 };
 
 template <class S>
@@ -283,7 +283,7 @@ std::size_t step_bytes(const vt::Marian<S>& model) {
   Index values = 0;
   model.parameters([&](const char* name_of, const vt::Parameter<S>& p) {
     const std::string_view name = name_of;
-    const Index stored = p.stored(p.panel);
+    const Index stored = p.values.size();
     if (name == "shared.weight" || name == "final_logits_bias") values += stored;
     if (name.substr(0, 15) != "decoder.layers.") return;
     values += name.find("multihead_attn.in_proj") != name.npos ? stored / 3 : stored;
@@ -309,6 +309,8 @@ int run(const Options& o) {
                o,
                o.vocab - 1};
   if (const vt::Status s = work.model.init(std::uint64_t(o.seed)); s != vt::Status::ok) return refused(s);
+  if (o.weights[0] == "int8")
+    if (const vt::Status s = work.model.store_weights(vt::Storage::int8); s != vt::Status::ok) return refused(s);
   for (const double x : random_values<double>(o.batch * o.source_length, std::uint64_t(o.seed) + 1))
     work.source.push_back(2 + std::min(Index((x + 1.75) / 3.5 * double(o.vocab - 3)), o.vocab - 4));
 
@@ -342,6 +344,7 @@ int run(const Options& o) {
   for (const auto& ids : timed.ids()) all.insert(all.end(), ids.begin(), ids.end());
   json["checksum"] = checksum(std::span<const Index>(all));
   json["kept_bytes"] = timed.kept();
+  json["weights"] = o.weights[0];
   json["packed_bytes"] = work.model.packed_bytes();
   finish_entry(json, timed, rss, used);
   std::cout << json.dump(1) << std::endl;
@@ -366,6 +369,7 @@ int main(int argc, char** argv) {
   flags.number("steps", options.steps, "ids that are generated for each");
   flags.number("beams", options.beams, "1: greedy");
   flags.choice("keep", options.keep, policies(), "what is kept of the attention");
+  flags.choice("weights", options.weights, {"f32", "int8"}, "how the weights are stored");
   flags.number("threads", options.threads, "threads of the workspace");
   flags.number("repetitions", options.repetitions, "timed calls");
   flags.choice("scalar", options.scalar, {"float", "double"}, "type of all numbers");

@@ -18,6 +18,7 @@ namespace inspect = vt::inspect;
 struct Options {
   pool::Options pool;
   models::Asked asked;
+  pool::Weights weights = {"f32"};
   std::string model, target, maps, title, layers, heads;
   std::vector<std::string> format = {"text"}, statistics = {""}, reduce = {""}, kinds = {"encoder", "decoder", "cross"};
 };
@@ -136,6 +137,7 @@ OptionTable option_table(Options& o) {
   table.number("--beams", "of the search for targets; default: 1, greedy", o.asked.beams, 1, 1024);
   table.number("--max-new-tokens", "of that search; default: generation_config.json's, or the model's length",
                o.asked.max_new_tokens, 1, 1 << 20);
+  pool::add_weights_option(table, o.weights);
   table.number("--threads", "0: all processors", o.asked.threads, 0, 999);
   pool::add_options(table, o.pool);
   return table;
@@ -157,6 +159,7 @@ std::string misuse(Options& o) {
   if (o.reduce[0] == "rollout" && (!o.heads.empty() || !o.layers.empty()))
     return "a rollout goes through all layers and heads: leave --layers and --heads out";
   o.asked.json = o.format[0] == "jsonl";
+  o.asked.weights = pool::storage_of(o.weights);
   o.pool.lines = 1;  // each is computed alone
   return "";
 }
@@ -171,7 +174,8 @@ int run(const OptionTable& table, const Options& o, const vt::Selection& selecti
                                {"heads", o.heads},
                                {"target", !o.target.empty()},
                                {"beams", o.asked.beams},
-                               {"max-new-tokens", o.asked.max_new_tokens}};
+                               {"max-new-tokens", o.asked.max_new_tokens},
+                               {"weights", o.weights[0]}};
   const int status = pool::run(table, o.pool, job, {o.model, o.target, rows, ".csv"});
   job.finish();
   return status;

@@ -46,13 +46,14 @@ class Model {
 struct Asked {
   bool json = false;
   Index beams = 0, max_new_tokens = 0, threads = 0;  // 0: the default
+  vt::Storage weights = vt::Storage::f32;
 };
 
 // Marian, Bart, MBart and M2M100: with the given target, or what search finds.
 class Seq2Seq : public Model {
  public:
   Seq2Seq(const std::filesystem::path& folder, const Asked& asked)
-      : folder_(folder, asked.json, asked.max_new_tokens, asked.threads), search_(folder_.config()) {
+      : folder_(folder, asked.json, asked.max_new_tokens, asked.threads, asked.weights), search_(folder_.config()) {
     search_.num_beams = std::max<Index>(asked.beams, 1);
     vt::throw_if_failed(vt::check(search_, folder_.model().vocab_size()));
   }
@@ -98,7 +99,7 @@ template <class M>
 class OneStack : public Model {
  public:
   OneStack(const std::filesystem::path& folder, const Asked& asked, const char* kind)
-      : model_(vt::load_model<M>(folder)),
+      : model_(vt::load_model<M>(folder, {.weights = asked.weights})),
         reader_(folder, {.json = asked.json,
                          .longest = model_.max_length(),
                          .source_ids = model_.vocab_size(),

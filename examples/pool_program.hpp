@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 #include <vector>
+#include <vitrine/core/storage.hpp>
 #include <vitrine/corpus/merge.hpp>
 #include <vitrine/corpus/shards.hpp>
 
@@ -64,6 +65,17 @@ inline void add_options(OptionTable& table, Options& o) {
 inline void add_batch_options(OptionTable& table, Options& o) {
   table.number("--batch", "512: lines looked at together", o.lines, 1, 1 << 20);
   table.number("--batch-tokens", "2048: source tokens computed together", o.tokens, 1, 1 << 20);
+}
+
+// How the model's weights are stored; a program names it among the options that change its rows.
+using Weights = std::vector<std::string>;
+inline void add_weights_option(OptionTable& table, Weights& weights) {
+  table.choice("--weights", "STORAGE",
+               "f32, or int8: a quarter of the memory, faster, and other numbers (examples/numerics.md); default: f32",
+               weights, {"f32", "int8"}, false);
+}
+inline vt::Storage storage_of(const Weights& weights) {
+  return weights[0] == "int8" ? vt::Storage::int8 : vt::Storage::f32;
 }
 
 // What the table alone cannot say; "" when all is well.

@@ -22,6 +22,7 @@ struct Options {
   ranking::Options ranking;
   std::string model, target = "greedy", auc;
   std::vector<std::string> format = {"text"}, scores = {};  // none given: all
+  pool::Weights weights = {"f32"};
   Index threads = 0, max_new_tokens = 0;
   bool mean = false, ablate = false, with_text = false, per_token = false;
 
@@ -124,6 +125,7 @@ OptionTable option_table(Options& o) {
              o.auc);
   table.number("--max-new-tokens", "of greedy search; default: generation_config.json's, or the model's length",
                o.max_new_tokens, 1, 1 << 20);
+  pool::add_weights_option(table, o.weights);
   table.number("--threads", "0: all processors", o.threads, 0, 999);
   return table;
 }
@@ -165,7 +167,7 @@ int merge(const OptionTable& table, const Options& o) {
 
 int run(const OptionTable& table, const Options& o) {
   if (pool::needs_no_model(o.pool)) return merge(table, o);
-  Seq2SeqFolder folder(o.model, o.jsonl(), o.max_new_tokens, o.threads);
+  Seq2SeqFolder folder(o.model, o.jsonl(), o.max_new_tokens, o.threads, pool::storage_of(o.weights));
   if (o.ablate) return ablate(table, o.pool, Ablation(folder, o.searched()), o.targets());
   const inspect::HeadScores scores(o.scores, folder.layers(), folder.heads(), o.mean);
   if (!o.auc.empty()) return find_errors(table, o.pool, o.auc, ErrorPool(folder, o.searched(), scores), Areas(scores));
@@ -176,7 +178,8 @@ int run(const OptionTable& table, const Options& o) {
                                {"mean", o.mean},
                                {"with-text", o.with_text},
                                {"per-token", o.per_token},
-                               {"max-new-tokens", o.max_new_tokens}};
+                               {"max-new-tokens", o.max_new_tokens},
+                               {"weights", o.weights[0]}};
   return pool::run(table, o.pool, job, {o.model, o.targets(), rows, ".csv"});
 }
 

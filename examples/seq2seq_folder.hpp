@@ -19,8 +19,9 @@ class Seq2SeqFolder {
   using Model = vitrine::Seq2Seq<float>;
 
   // max_new_tokens 0: what the folder says, and without a word there as many as the model has positions for.
-  Seq2SeqFolder(const std::filesystem::path& folder, bool json, Index max_new_tokens, Index threads)
-      : model_(load(folder)),
+  Seq2SeqFolder(const std::filesystem::path& folder, bool json, Index max_new_tokens, Index threads,
+                vitrine::Storage weights = vitrine::Storage::f32)
+      : model_(load(folder, weights)),
         config_(generation(folder, max_new_tokens)),
         reader_(folder, {.json = json,
                          .end = config_.eos_token_ids.front(),
@@ -80,11 +81,11 @@ class Seq2SeqFolder {
   }
 
  private:
-  static std::unique_ptr<Model> load(const std::filesystem::path& folder) {
+  static std::unique_ptr<Model> load(const std::filesystem::path& folder, vitrine::Storage weights) {
     std::unique_ptr<Model> model;
     vitrine::find_model<float>(folder, [&]<class M>(std::type_identity<M>) {
       if constexpr (std::is_base_of_v<Model, M>)
-        model = std::make_unique<M>(vitrine::load_model<M>(folder));
+        model = std::make_unique<M>(vitrine::load_model<M>(folder, {.weights = weights}));
       else
         throw vitrine::Error(vitrine::LoadError::config_unsupported, folder.string(),
                              std::string("is of the family ") + M::model_type + ", which has no encoder and decoder");

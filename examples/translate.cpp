@@ -169,14 +169,15 @@ pool::About about(const Options& o, Translation& job) {
                                 {"drop-end", o.drop_end},
                                 {"score", !o.score.empty()},
                                 {"layer", job.head().layer},
-                                {"head", job.head().head}};
+                                {"head", job.head().head},
+                                {"weights", o.weights[0]}};
   return {o.model, o.score, lines, o.format[0] == "jsonl" ? ".jsonl" : ".txt"};
 }
 
 int run(const OptionTable& table, Options& o) {
   if (pool::needs_no_model(o.pool)) return pool::without_model(table, o.pool);
   read_threshold(o);
-  Seq2SeqFolder folder(o.model, o.format[0] == "jsonl", o.max_new_tokens, o.threads);
+  Seq2SeqFolder folder(o.model, o.format[0] == "jsonl", o.max_new_tokens, o.threads, pool::storage_of(o.weights));
   Translation job(folder, o, table.quiet());
   if (o.step) o.pool.lines = 1;
   const int status = pool::run(table, o.pool, job, about(o, job));

@@ -19,6 +19,7 @@ struct Options {
   pool::Options pool;
   std::string model, score, alignments, maps, layer = "auto", head = "auto", length_penalty;
   std::vector<std::string> format = {"text"};
+  pool::Weights weights = {"f32"};
   Index beams = 0, n_best = 0, max_new_tokens = 0, threads = 0;  // 0: not given
   bool word_scores = false, merge_words = false, drop_end = false, step = false;
   double threshold = -1;  // of --alignments; below 0: none
@@ -69,6 +70,7 @@ inline OptionTable option_table(Options& o) {
   table.toggle("--drop-end", "maps and alignments without the end mark's row", o.drop_end);
   pool::add_options(table, o.pool);
   pool::add_batch_options(table, o.pool);
+  pool::add_weights_option(table, o.weights);
   table.number("--threads", "0: all processors", o.threads, 0, 999);
   return table;
 }

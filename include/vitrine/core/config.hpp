@@ -133,9 +133,12 @@
 #else
 #define VITRINE_ABI_MATH ieee
 #endif
-// The instruction set as a level, x86-64-v1 to v4: it changes no number, but code of one level must not run for
-// another.
-#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
+// The instruction set as a level, x86-64-v1 to v4, 5 with VNNI: it changes no number, but code of one level must not
+// run for another, and int8 weights are packed for it.
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__) && \
+    defined(__AVX512VNNI__)
+#define VITRINE_ABI_LEVEL 5
+#elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 #define VITRINE_ABI_LEVEL 4
 #elif defined(__AVX2__)
 #define VITRINE_ABI_LEVEL 3

@@ -1,6 +1,7 @@
 // A Hugging Face checkpoint folder (config.json and model.safetensors, one file or shards) to one of our models.
 //
 //   auto model = vt::load_model<vt::Marian<float>>("opus-mt-en-de");
+//   auto small = vt::load_model<vt::Marian<float>>("opus-mt-en-de", {.weights = vt::Storage::int8});
 //   vt::find_model<float>(folder, []<class M>(std::type_identity<M>) { ... vt::load_model<M>(folder) ... });
 //
 // With or without the prefix of a model with a head ("model.", "bert.", ...); F16 and BF16 are widened. As in
@@ -35,6 +36,17 @@ namespace vitrine::inline VITRINE_ABI {
 /// another kind of model, and what ConfigFile, SafeTensors and load throw.
 template <class M>
 M load_model(const std::filesystem::path& folder, const Remark& remark = remark_on_stderr);
+
+/// How a model's values are kept once they are read, and who is told of what.
+struct ModelOptions {
+  Storage weights = Storage::f32;  // of the weights of products, an embedding that is one of them included
+  Remark remark = remark_on_stderr;
+};
+/// The same with weights in another storage: examples/numerics.md says what that costs. Memory: while it loads, the
+/// values in float and one weight more. Throws Error also bad_usage: weights that the storage cannot hold, see
+/// Module::store_weights.
+template <class M>
+M load_model(const std::filesystem::path& folder, const ModelOptions& options);
 
 /// Calls visit(std::type_identity<M>()) with the class M, over the scalar S, of the family that a folder's config.json
 /// is of: `architectures`, else `model_type`, as Transformers' AutoModel. Throws Error: config_unsupported for a family
@@ -278,6 +290,15 @@ M load_model(const std::filesystem::path& folder, const Remark& remark) {
     return detail::load_t5<M>(folder, remark);
   else
     return detail::load_seq2seq<M>(folder, remark);
+}
+
+template <class M>
+M load_model(const std::filesystem::path& folder, const ModelOptions& options) {
+  M model = load_model<M>(folder, options.remark);
+  if (const Status status = model.store_weights(options.weights); status != Status::ok)
+    throw Error(status == Status::out_of_memory ? LoadError::out_of_memory : LoadError::bad_usage, folder.string(),
+                StatusError(status).what());
+  return model;
 }
 
 }  // namespace vitrine::inline VITRINE_ABI

@@ -222,8 +222,7 @@ void read_parts(std::vector<LoadPart<S>>& parts, const Memory* memory, const Saf
                          " ran out; the layer is as it was"));
     pack_parameter(parts[i], panels[i], file, values);
   }
-  for (std::size_t i = 0; i < parts.size(); ++i)
-    parts[i].parameter->values = std::move(blocks[i]), parts[i].parameter->panel = panels[i];
+  for (std::size_t i = 0; i < parts.size(); ++i) parts[i].parameter->hold(blocks[i], panels[i]);
 }
 
 /// What load does that knows no layer: `differences` is what the file's configuration says otherwise.
@@ -359,11 +358,9 @@ void save(const Layer& layer, const std::filesystem::path& path, std::string_vie
   std::vector<std::vector<S>> copies;
   layer.parameters([&](const char*, const Parameter<S>& p) {
     std::vector<S>& plain = copies.emplace_back(std::size_t(p.elements()));
-    const Index cols = p.is_vector() ? 1 : p.cols, step = p.panel == 0 ? 1 : p.panel;
-    for (Index r = 0; r < p.rows; ++r) {
-      const S* from = p.values.data() + p.at(r, 0, p.panel);
-      for (Index c = 0; c < cols; ++c) plain[std::size_t(r * cols + c)] = from[c * step];
-    }
+    const Index cols = p.is_vector() ? 1 : p.cols;
+    for (Index r = 0; r < p.rows; ++r)
+      for (Index c = 0; c < cols; ++c) plain[std::size_t(r * cols + c)] = p.value(r, c);
   });
   std::size_t i = 0;
   layer.parameters([&](const char* name, const Parameter<S>& p) {

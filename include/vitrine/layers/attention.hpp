@@ -243,8 +243,8 @@ struct AttentionCore {
             .depth = deepest > queries ? deepest : queries};
   }
   constexpr bool in_panels() const {
-    return (in_proj.exists() ? in_proj.panel != 0 : q_proj.panel != 0 && k_proj.panel != 0 && v_proj.panel != 0) &&
-           out_proj.panel != 0;
+    return (in_proj.exists() ? in_proj.in_place() : q_proj.in_place() && k_proj.in_place() && v_proj.in_place()) &&
+           out_proj.in_place();
   }
   const S* panels(int g) const { return affine(g).panels(); }
   ProductOrder<S> order() const {

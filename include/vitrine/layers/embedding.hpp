@@ -13,6 +13,11 @@ namespace detail {
 // out[c] = factor * table[row][c], from either layout.
 template <class S>
 void embed_row(const Parameter<S>& table, Index row, S factor, S* out) {
+  if (const StoredWeight<S>* const stored = table.stored_as.get()) {
+    stored->read(table, row, 0, table.cols, out);
+    for (Index c = 0; c < table.cols; ++c) out[c] = mul(out[c], factor);
+    return;
+  }
   const S* from = table.values.data() + table.at(row, 0, table.panel);
   const Index step = table.panel == 0 ? 1 : kernels::panel_width<S>;
   for (Index c = 0; c < table.cols; ++c) out[c] = factor == S(1) ? from[c * step] : mul(from[c * step], factor);

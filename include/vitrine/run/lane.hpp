@@ -95,9 +95,13 @@ class Lane {
               const Epilogue<S>& epilogue = {}) const {
     LinearCall<S> call(x.rows, y, affine, Trace::on ? Epilogue<S>{} : epilogue);
     call.packed_panel = scratch_->packed_panel.of_thread(*team_);
-    call.product.a_copy = scratch_->operand_copy.of_thread(*team_), call.product.a_copied = x.copied;
+    call.product.a_copy = scratch_->operand_copy.of_thread(*team_),
+    call.product.a_copied = x.copied && x.copied_as.get() == call.stored_as.get();
+#if VITRINE_EXCEPTIONS
+    call.packed_room = scratch_->packed_panel.stride;
+#endif
     if (order_ != nullptr) call.product.next_weight = order_->after(affine.panels());
-    x.copied = true;
+    x.copied = true, x.copied_as = call.stored_as;
     detail::linear(*team_, call);
     if constexpr (Trace::on) {
       if (name == nullptr) return;

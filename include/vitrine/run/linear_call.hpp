@@ -31,6 +31,7 @@ template <class S>
 struct Operand {
   Rows<const S> rows;
   bool copied = false;
+  [[no_unique_address]] StoredAs<S> copied_as = {};  // for weights of which storage
 
   Operand(const Rows<const S>& x) : rows(x) {}
 };
@@ -50,10 +51,14 @@ struct LinearCall {
   kernels::Product<S> product = {};  // its last members are the caller's to set: a_copy, a_copied, next_weight
   Index rows = 0;
   bool in_panels = true;
-  S* packed_panel = nullptr;  // this thread's, for a panel of a plain weight
+  S* packed_panel = nullptr;  // this thread's, for a panel of a plain weight, or for rows as a stored weight takes them
+  [[no_unique_address]] StoredAs<S> stored_as = {};
+#if VITRINE_EXCEPTIONS
+  Index packed_room = 0;  // values at packed_panel
+#endif
 
   LinearCall(const Rows<const S>& x, const Rows<S>& y, const Affine<S>& affine, const Epilogue<S>& epilogue)
-      : rows(x.count), in_panels(affine.weight->panel != 0) {
+      : rows(x.count), in_panels(affine.weight->panel != 0), stored_as(affine.weight->stored_as) {
     product.a = x.data, product.a_stride = x.stride;
     product.b = affine.weight->group(affine.group);
     product.columns = affine.weight->group_rows(), product.depth = affine.weight->cols;
@@ -86,7 +91,9 @@ VITRINE_NOINLINE void multiply_plain(const LinearCall<S>& call, Index first, Ind
 template <class S>
 void linear(Team& team, const LinearCall<S>& call) {
   team.split(kernels::panel_count<S>(call.product.columns), [&](Index first, Index last) {
-    if (call.in_panels)
+    if (const StoredWeight<S>* const stored = call.stored_as.get())
+      stored->multiply(call, first, last);
+    else if (call.in_panels)
       kernels::matmul(call.product, call.rows, first, last);
     else
       multiply_plain(call, first, last);

@@ -4,6 +4,7 @@
 //   layer.bind(name, values, panel)  gives one parameter its values: the caller's bytes (flash), plain or in panels
 //   layer.init(seed)                 PyTorch's initialisation by our own generator: the same numbers on every platform
 //   layer.loaded(), layer.parameter_count(), layer.packed_bytes()
+//   layer.store_weights(vt::Storage::int8)    a byte a value instead of four, and the numbers of that storage
 //
 // Loading from a file is vt::load (io/load.hpp). A layer is immutable once loaded, cheap to copy, and const to call.
 #pragma once
@@ -11,6 +12,7 @@
 #include <vitrine/core/workspace.hpp>
 #include <vitrine/run/parameter.hpp>
 #include <vitrine/run/random.hpp>
+#include <vitrine/run/stored_weight.hpp>
 
 #include <vitrine/core/macros_push.hpp>
 
@@ -52,7 +54,8 @@ class Module {
   constexpr std::size_t packed_bytes() const {
     std::size_t bytes = 0;
     parameters([&](const char*, const Parameter<S>& p) {
-      bytes = sizes::sum_of_bytes(bytes, sizes::bytes_of<S>(p.stored(p.panel)));
+      const Index stored = p.stored_as.get() == nullptr ? p.stored(p.panel) : p.values.size();
+      bytes = sizes::sum_of_bytes(bytes, sizes::bytes_of<S>(stored));
     });
     return bytes;
   }
@@ -96,10 +99,27 @@ class Module {
         return;
       }
       detail::initialise(name, p, panel, random, values);
-      p.values = block, p.panel = panel;
+      p.hold(block, panel);
     });
     return status;
   }
+
+#if VITRINE_EXCEPTIONS
+  // Stores the weights of products in int8, panel by panel; f32 changes nothing. The numbers of the layer are then
+  // those of that storage, and stay so until it is loaded again. Float layers only. Allocates from memory() what is
+  // stored, one weight after another, each in place of what it was. not_supported: values that are not finite, a weight
+  // of more than 65536 columns, a layer of double, weights that are stored otherwise already; out_of_memory. Then some
+  // weights are stored and others not.
+  Status store_weights(Storage storage) noexcept {
+    if (storage == Storage::f32) return {};
+    Status status = check_loaded();
+    mutable_parameters([&](const char*, Parameter<S>& p) {
+      if (status == Status::ok && p.packable) status = detail::store_weight(memory(), p, storage);
+    });
+    mutable_parameters([](const char*, Parameter<S>&) {});  // what stands at several places shares them now
+    return status;
+  }
+#endif
 
   // bad_config for sizes that no call can have, out_of_memory for layers that found no memory: what init and every call
   // ask first.
@@ -128,7 +148,7 @@ class Module {
     if (values.size() != p.stored(panel))
       return {Status::bad_shape, "a parameter was given another number of values than it has", values.size(),
               p.stored(panel)};
-    p.values = values, p.panel = panel;
+    p.hold(values, panel);
     return {};
   }
   constexpr Status check_loaded() const noexcept {

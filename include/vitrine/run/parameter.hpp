@@ -3,6 +3,7 @@
 // by name.
 #pragma once
 #include <vitrine/core/memory.hpp>
+#include <vitrine/core/storage.hpp>
 #include <vitrine/kernels/panel.hpp>
 
 #include <type_traits>
@@ -10,6 +11,43 @@
 #include <vitrine/core/macros_push.hpp>
 
 namespace vitrine::inline VITRINE_ABI {
+
+template <class S>
+struct Parameter;
+
+namespace detail {
+
+template <class S>
+struct LinearCall;
+
+// How weights are made, multiplied and read that are something else than values of S: run/stored_weight.hpp.
+template <class S>
+struct StoredWeight {
+  Storage storage;
+  Index (*columns)(Index cols);                                // values' room that a row takes in its panel
+  void (*pack)(const Parameter<S>& from, Index group, S* to);  // a group of a weight of values, into its panels
+  void (*multiply)(const LinearCall<S>& call, Index first_panel, Index last_panel);
+  void (*read)(const Parameter<S>& weight, Index row, Index first, Index count, S* out);  // some columns of a row
+};
+
+// Which StoredWeight a parameter's values are; null: they are values of S. Only loaders choose another, so builds
+// without exceptions, which have none, carry nothing of it.
+template <class S>
+class StoredAs {
+ public:
+  constexpr StoredAs() = default;
+#if VITRINE_EXCEPTIONS
+  constexpr explicit StoredAs(const StoredWeight<S>* how) : how_(how) {}
+  constexpr const StoredWeight<S>* get() const { return how_; }
+
+ private:
+  const StoredWeight<S>* how_ = nullptr;
+#else
+  static constexpr const StoredWeight<S>* get() { return nullptr; }
+#endif
+};
+
+}  // namespace detail
 
 // Immutable once set, cheap to copy: copies of a layer share the values.
 template <class S>
@@ -21,6 +59,7 @@ struct Parameter {
   bool packable = false;   // right operand of a product: kept in panels by the loader
   Block<S> values = {};
   Index panel = 0;  // 0: plain, row after row, as PyTorch has it; else kernels::panel_width<S>
+  [[no_unique_address]] detail::StoredAs<S> stored_as = {};  // panels of something else than values of S
 
   // This layer has such a parameter.
   constexpr bool exists() const { return rows > 0; }
@@ -28,6 +67,8 @@ struct Parameter {
   constexpr bool is_vector() const { return cols == 0; }
   // It has its values, or does not exist.
   constexpr bool loaded() const { return !exists() || !values.empty(); }
+  // It is multiplied as it stands: panels of values of S.
+  constexpr bool in_place() const { return panel != 0 && stored_as.get() == nullptr; }
   // rows x cols, or rows.
   constexpr Index elements() const { return sizes::product(rows, cols > 0 ? cols : 1); }
   // Rows of one group.
@@ -43,8 +84,19 @@ struct Parameter {
     const Index group = row / group_rows();
     return group * kernels::packed_size<S>(group_rows(), cols) + kernels::packed_at<S>(row % group_rows(), col, cols);
   }
-  // One value, wherever it stands.
-  S value(Index row, Index col = 0) const { return values.data()[at(row, col, panel)]; }
+  // Takes its values, in a layout and a storage.
+  constexpr void hold(const Block<S>& block, Index panel_of, detail::StoredAs<S> as = {}) {
+    values = block, panel = panel_of, stored_as = as;
+  }
+  // One value, wherever it stands and however it is stored.
+  S value(Index row, Index col = 0) const {
+    if (const detail::StoredWeight<S>* const stored = stored_as.get()) {
+      S value = S(0);
+      stored->read(*this, row, col, 1, &value);
+      return value;
+    }
+    return values.data()[at(row, col, panel)];
+  }
   // The first stored value of a group: stored(panel) / groups values.
   const S* group(Index g) const { return values.data() + g * values.size() / groups; }
   // The values of a vector, one for each row.

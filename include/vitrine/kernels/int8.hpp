@@ -1,0 +1,346 @@
+// Products with a weight of a byte a value: C = act(A * W^T + bias) + residual, W in int8 with a scale for each row,
+// the rows of A brought to int8 as they are read, each with a scale of its own (dynamic quantisation; Jacob et al.
+// 2018, section 2.2, symmetric).
+//
+//   int8_pack<...>         a panel of a weight: codes and scales, once
+//   Int8Rows               where the codes of some rows of A stand; int8_read fills it
+//   int8_matmul            those rows by a range of panels
+//
+// Sums are in int32 and exact, so that every instruction set, tile and thread gives the same integers; then one float
+// for each element, mul(mul(sum, scale of the row of A), scale of the row of W), and the epilogue of
+// kernels/matmul.hpp.
+//
+// A panel of (panel_width, depth) is 1 + ceil(depth / 4) steps of panel_width floats' room: the scales, then for each
+// four columns four bytes of each row, code + 128. The 128 is taken off through the sum of the codes of A.
+#pragma once
+#include <vitrine/kernels/matmul.hpp>
+
+#include <vitrine/core/macros_push.hpp>
+
+namespace vitrine::inline VITRINE_ABI::kernels {
+
+// The deepest product whose sums cannot overflow.
+inline constexpr Index int8_deepest = 65536;
+
+// Floats' room that a row of so many columns takes in its panel: the scale and its codes.
+constexpr Index int8_columns(Index depth) { return 1 + (depth + 3) / 4; }
+
+namespace detail {
+
+// A code of A as the product reads it. VNNI multiplies bytes; everything else pairs of 16 bits.
+#if VITRINE_VECTOR_BYTES == 64 && defined(__AVX512VNNI__)
+#define VITRINE_VNNI 1
+typedef std::int8_t Int8Code __attribute__((may_alias));
+#else
+#define VITRINE_VNNI 0
+typedef std::int16_t Int8Code __attribute__((may_alias));
+#endif
+typedef float Int8Scale __attribute__((may_alias));
+typedef std::int32_t Int8Sum __attribute__((may_alias));
+
+using Int8Vector = simd<float>;
+using Int8Sums = Int8Vector::ivec;
+
+// Where column k of four stands among a row's four bytes: pairs of 16 bits take bytes 0 and 2, then 1 and 3.
+constexpr int int8_place(Index k) {
+  return VITRINE_VNNI != 0 || k % 4 == 0 || k % 4 == 3 ? int(k % 4) : int(3 - k % 4);
+}
+
+VITRINE_INLINE std::int32_t int8_word(const void* from) {
+  std::int32_t word;
+  __builtin_memcpy(&word, from, 4);
+  return word;
+}
+VITRINE_INLINE Int8Sums int8_bytes(const unsigned char* from) {
+  return Int8Vector::bits(Int8Vector::load(reinterpret_cast<const float*>(from)));
+}
+
+#if !VITRINE_VNNI
+// The sum of two products of 16 bits in each lane.
+VITRINE_INLINE Int8Sums int8_pairs(Int8Sums x, Int8Sums y) {
+#if VITRINE_VECTOR_BYTES == 64 && defined(__AVX512BW__)
+  return reinterpret_cast<Int8Sums>(_mm512_madd_epi16(reinterpret_cast<__m512i>(x), reinterpret_cast<__m512i>(y)));
+#elif VITRINE_VECTOR_BYTES == 32 && defined(__AVX2__)
+  return reinterpret_cast<Int8Sums>(_mm256_madd_epi16(reinterpret_cast<__m256i>(x), reinterpret_cast<__m256i>(y)));
+#elif VITRINE_VECTOR_BYTES == 16 && defined(__SSE2__)
+  return reinterpret_cast<Int8Sums>(_mm_madd_epi16(reinterpret_cast<__m128i>(x), reinterpret_cast<__m128i>(y)));
+#elif VITRINE_VECTOR_BYTES != 0
+  return ((x << 16) >> 16) * ((y << 16) >> 16) + (x >> 16) * (y >> 16);
+#else
+  Int8Sums sum = x;
+  for (int i = 0; i < Int8Vector::lanes; ++i)
+    sum.v[i] = std::int16_t(x.v[i]) * std::int16_t(y.v[i]) + (x.v[i] >> 16) * (y.v[i] >> 16);
+  return sum;
+#endif
+}
+#endif
+
+// sums[r] += four columns of Rows rows of A by four columns of the panels.
+template <int Rows, int Vectors>
+VITRINE_INLINE void int8_step(Int8Sums (&sums)[Rows][Vectors], const Int8Code* a, Index a_stride,
+                              const Int8Sums (&b)[Vectors]) {
+#if VITRINE_VNNI
+#pragma GCC unroll 16
+  for (int r = 0; r < Rows; ++r) {
+    const __m512i four = _mm512_set1_epi32(int8_word(a + r * a_stride));
+#pragma GCC unroll 8
+    for (int v = 0; v < Vectors; ++v)
+      sums[r][v] = reinterpret_cast<Int8Sums>(
+          _mm512_dpbusd_epi32(reinterpret_cast<__m512i>(sums[r][v]), reinterpret_cast<__m512i>(b[v]), four));
+  }
+#else
+  const Int8Sums low = Int8Vector::iset1(0x00FF00FF);
+#pragma GCC unroll 2
+  for (int half = 0; half < 2; ++half) {
+    Int8Sums bytes[Vectors];
+#pragma GCC unroll 8
+    for (int v = 0; v < Vectors; ++v) bytes[v] = (half == 0 ? b[v] : b[v] >> 8) & low;
+#pragma GCC unroll 16
+    for (int r = 0; r < Rows; ++r) {
+      const Int8Sums two = Int8Vector::iset1(int8_word(a + r * a_stride + 2 * half));
+#pragma GCC unroll 8
+      for (int v = 0; v < Vectors; ++v) sums[r][v] = sums[r][v] + int8_pairs(bytes[v], two);
+    }
+  }
+#endif
+}
+
+VITRINE_INLINE Int8Vector::vec int8_floats(Int8Sums x) {
+#if VITRINE_VECTOR_BYTES != 0
+  return __builtin_convertvector(x, Int8Vector::vec);
+#else
+  return {{float(x.v[0]), float(x.v[1])}};
+#endif
+}
+
+// `lanes` integers, each within a byte, as codes.
+VITRINE_INLINE void int8_store(Int8Code* to, Int8Sums x) {
+#if VITRINE_VNNI
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_maskz_cvtepi32_epi8(0xFFFF, reinterpret_cast<__m512i>(x)));
+#elif VITRINE_VECTOR_BYTES == 32 && defined(__AVX2__)
+  const auto all = reinterpret_cast<__m256i>(x);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to),
+                   _mm_packs_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1)));
+#else
+  std::int32_t lanes[Int8Vector::lanes];
+  __builtin_memcpy(lanes, &x, sizeof lanes);
+  for (int i = 0; i < Int8Vector::lanes; ++i) to[i] = Int8Code(lanes[i]);
+#endif
+}
+
+// The nearest integers, ties to even, of numbers within a byte: in the low bits behind 1.5 * 2^23.
+inline constexpr float int8_magic = 12582912.0f;
+VITRINE_INLINE Int8Sums int8_round(Int8Vector::vec x) {
+  return Int8Vector::bits(x + Int8Vector::set1(int8_magic)) -
+         Int8Vector::iset1(__builtin_bit_cast(std::int32_t, int8_magic));
+}
+
+// The scale by which values of at most this size become codes; never so small that its inverse is infinite. Infinite or
+// NaN for such a size, and then so is every sum.
+VITRINE_INLINE float int8_scale(float largest) {
+  const float scale = largest / 127.0f, least = 0x1p-126f;
+  return scale < least ? least : scale;
+}
+
+}  // namespace detail
+
+// Rows of A as codes, in room that the caller has.
+struct Int8Rows {
+  detail::Int8Code* codes = nullptr;
+  Index stride = 0;  // codes from one row to the next
+  detail::Int8Scale* scales = nullptr;
+  detail::Int8Sum* offsets = nullptr;  // -128 times the sum of a row's codes
+
+  // Codes of a row, zeros behind its columns included. Deep rows are a line apart, as copy_stride.
+  static constexpr Index row_codes(Index depth) {
+    constexpr Index lanes = simd<float>::lanes > 4 ? simd<float>::lanes : 4;
+    return (depth + lanes - 1) / lanes * lanes + (depth >= 1024 ? 64 / Index(sizeof(detail::Int8Code)) : 0);
+  }
+  // Rows that fit so many floats' room, one at least in that of a panel of this depth.
+  static constexpr Index fitting(Index room, Index depth) {
+    return room * 4 / (8 + row_codes(depth) * Index(sizeof(detail::Int8Code)));
+  }
+  // Over room for `rows` rows.
+  static Int8Rows in(float* room, Index rows, Index depth) {
+    Int8Rows made;
+    made.scales = reinterpret_cast<detail::Int8Scale*>(room);
+    made.offsets = reinterpret_cast<detail::Int8Sum*>(room + rows);
+    made.codes = reinterpret_cast<detail::Int8Code*>(room + 2 * rows);
+    made.stride = row_codes(depth);
+    return made;
+  }
+};
+
+// Row r of `rows` becomes the codes of x (depth values): round(x / scale), ties to even, scale the largest |x| / 127. A
+// row that is not finite gets a scale that is not. Depends on no other row. Reads nothing behind x.
+inline void int8_read(const float* x, Index depth, const Int8Rows& rows, Index r) {
+  using V = simd<float>;
+  const auto sign = V::iset1(0x7FFFFFFF);
+  auto largest = V::iset1(0);  // as bits, where NaN is above all
+  for (Index k = 0; k < depth; k += V::lanes) {
+    const auto bits = V::bits(load_first(x + k, depth - k)) & sign;
+    const auto more = V::ilt(largest, bits);
+    largest = (bits & more) | (largest & ~more);
+  }
+  std::int32_t lanes[V::lanes], most = 0;
+  __builtin_memcpy(lanes, &largest, sizeof lanes);
+  for (const std::int32_t one : lanes) most = one > most ? one : most;
+  const float scale = detail::int8_scale(__builtin_bit_cast(float, most));
+  const auto inverse = V::set1(1.0f / scale);
+
+  detail::Int8Code* const codes = rows.codes + r * rows.stride;
+  auto sum = V::iset1(0);
+  Index k = 0;
+  for (; k < depth; k += V::lanes) {
+    const auto code = detail::int8_round(V::mul(load_first(x + k, depth - k), inverse));
+    sum = sum + code;
+    detail::int8_store(codes + k, code);
+  }
+  for (; k % 4 != 0; ++k) codes[k] = 0;  // vectors of two lanes
+  __builtin_memcpy(lanes, &sum, sizeof lanes);
+  std::int32_t all = 0;
+  for (const std::int32_t one : lanes) all = std::int32_t(std::uint32_t(all) + std::uint32_t(one));
+  rows.scales[r] = scale;
+  rows.offsets[r] = std::int32_t(std::uint32_t(all) * std::uint32_t(-128));
+}
+
+// A panel of the weight's rows first_row ... from plain rows `b`, into panel_width x int8_columns(depth) floats' room.
+// The scale of a row is its largest size / 127, rounded up to 17 bits so that code * scale is exact: what is read back
+// and packed again is the same. Values must be finite. Allocates nothing.
+inline void int8_pack(const StridedMatrix<float>& b, Index first_row, Index depth, float* out) {
+  constexpr Index width = panel_width<float>;
+  auto* const codes = reinterpret_cast<unsigned char*>(out + width);
+  for (Index i = 0; i < width; ++i) {
+    const bool valid = first_row + i < b.rows;
+    const float* const row = valid ? b.data + (first_row + i) * b.row_stride : nullptr;
+    float largest = 0;
+    for (Index k = 0; valid && k < depth; ++k) {
+      const float x = row[k * b.col_stride], size = x < 0 ? -x : x;
+      largest = size > largest ? size : largest;
+    }
+    const auto bits = __builtin_bit_cast(std::uint32_t, detail::int8_scale(largest));
+    const float scale = __builtin_bit_cast(float, (bits + 127) & ~std::uint32_t{127}), inverse = 1.0f / scale;
+    __builtin_memcpy(out + i, &scale, sizeof scale);
+    for (Index k = 0; k < (depth + 3) / 4 * 4; ++k) {
+      const float x = valid && k < depth ? mul(row[k * b.col_stride], inverse) : 0.0f;
+      const auto code = __builtin_bit_cast(std::int32_t, vitrine::detail::opaque(x + detail::int8_magic)) -
+                        __builtin_bit_cast(std::int32_t, detail::int8_magic);
+      codes[(k / 4 * width + i) * 4 + detail::int8_place(k)] = static_cast<unsigned char>(code + 128);
+    }
+  }
+}
+
+// Columns [first, first + count) of row `row` of the panels of a weight of `depth` columns, as floats: code * scale,
+// exactly.
+inline void int8_unpack(const float* panels, Index row, Index depth, Index first, Index count, float* out) {
+  constexpr Index width = panel_width<float>;
+  const float* const panel = panels + row / width * width * int8_columns(depth);
+  const auto* const codes = reinterpret_cast<const unsigned char*>(panel + width) + row % width * 4;
+  const float scale = __builtin_bit_cast(float, detail::int8_word(panel + row % width));
+  for (Index i = 0; i < count; ++i) {
+    const Index k = first + i;
+    out[i] = mul(float(int(codes[k / 4 * width * 4 + detail::int8_place(k)]) - 128), scale);
+  }
+}
+
+// One call of the micro-kernel: c (Rows, Panels * panel_width), scaled.
+struct Int8Tile {
+  Int8Rows a = {};
+  const float* b = nullptr;
+  Index b_panel = 0, depth = 0;  // from one panel to the next, in floats
+  float* c = nullptr;
+  Index c_stride = 0;
+};
+
+// The micro-kernel: Rows x Panels sums stay in registers over the whole depth. Allocates nothing (Goto and van de Geijn
+// 2008).
+template <int Rows, int Panels>
+VITRINE_NOINLINE void int8_tile(const Int8Tile& tile) {
+  using V = simd<float>;
+  constexpr int vectors = 2 * Panels;
+  constexpr Index width = panel_width<float>, lanes = V::lanes;
+  const auto* b = reinterpret_cast<const unsigned char*>(tile.b + width);
+  const detail::Int8Code* a = tile.a.codes;
+  const Index a_stride = tile.a.stride, b_panel = tile.b_panel * 4;
+  typename V::ivec sums[Rows][vectors];
+#pragma GCC unroll 16
+  for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v) sums[r][v] = V::iset1(tile.a.offsets[r]);
+  for (Index k = 0; k < tile.depth; k += 4, a += 4, b += 4 * width) {
+    typename V::ivec four[vectors];
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v) {
+      const unsigned char* const from = b + v / 2 * b_panel + v % 2 * (4 * lanes);
+      four[v] = detail::int8_bytes(from);
+      __builtin_prefetch(from + 32 * width);
+    }
+    detail::int8_step(sums, a, a_stride, four);
+  }
+#pragma GCC unroll 8
+  for (int v = 0; v < vectors; ++v) {
+    const auto scale = V::load(tile.b + v / 2 * tile.b_panel + v % 2 * lanes);
+#pragma GCC unroll 16
+    for (int r = 0; r < Rows; ++r) {
+      const auto by_row = V::mul(detail::int8_floats(sums[r][v]), V::set1(tile.a.scales[r]));
+      V::store(tile.c + r * tile.c_stride + v * lanes, V::mul(by_row, scale));
+    }
+  }
+}
+
+namespace detail {
+
+template <int Panels, int Rows>
+VITRINE_INLINE void int8_rows(Index rows, const Int8Tile& tile) {
+  if (rows == Rows) return int8_tile<Rows, Panels>(tile);
+  if constexpr (Rows > 1) int8_rows<Panels, Rows - 1>(rows, tile);
+}
+VITRINE_INLINE void int8_rows(Index rows, Index panels, const Int8Tile& tile) {
+  if (panels == 4)
+    int8_rows<4, 1>(rows, tile);
+  else if (panels == 2)
+    int8_rows<2, 3>(rows, tile);
+  else
+    int8_rows<1, tile_rows>(rows, tile);
+}
+
+}  // namespace detail
+
+// Rows [0, rows) of the product by panels [first_panel, last_panel): product.a is not looked at, the codes of its rows
+// are `a`; product.b is what int8_pack made. alpha is 1, no copy and no next_weight. Writes no byte outside c.
+inline void int8_matmul(const Product<float>& product, const Int8Rows& a, Index rows, Index first_panel,
+                        Index last_panel) {
+  constexpr Index width = panel_width<float>;
+  const Index panel = width * int8_columns(product.depth);
+  float edge[tile_rows * width];  // a tile of the last panel, when it is wider than C
+  for (Index p = first_panel; p < last_panel;) {
+    Index together = panels_at_once(rows);
+    while (p + together > last_panel || (together > 1 && (p + together) * width > product.columns)) together /= 2;
+    const Index n = p * width;
+    const Index columns = product.columns - n < together * width ? product.columns - n : together * width;
+    const bool whole = columns == together * width;
+    for (Index r = 0; r < rows; r += tile_rows) {
+      const Index count = rows - r < tile_rows ? rows - r : tile_rows;
+      float* const target = product.c + r * product.c_stride + n;
+      Int8Tile tile;
+      tile.a = {a.codes + r * a.stride, a.stride, a.scales + r, a.offsets + r};
+      tile.b = product.b + p * panel, tile.b_panel = panel, tile.depth = product.depth;
+      tile.c = whole ? target : edge, tile.c_stride = whole ? product.c_stride : width;
+      detail::int8_rows(count, together, tile);
+      if (!whole)
+        for (Index i = 0; i < count; ++i)
+          for (Index j = 0; j < columns; ++j) target[i * product.c_stride + j] = edge[i * width + j];
+      detail::Epilogue<float> end{1.0f, product.bias, product.activation, product.residual, product.residual_stride};
+      if (end.bias != nullptr) end.bias += n;
+      if (end.residual != nullptr) end.residual += r * product.residual_stride + n;
+      detail::finish(end, count, columns, target, product.c_stride);
+    }
+    p += together;
+  }
+}
+
+}  // namespace vitrine::inline VITRINE_ABI::kernels
+
+#undef VITRINE_VNNI
+
+#include <vitrine/core/macros_pop.hpp>

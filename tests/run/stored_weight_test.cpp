@@ -1,0 +1,240 @@
+// Weights in int8: every product equals a naive twin bit for bit, whatever the instruction set, the team and the room.
+#include <vitrine/core/storage.hpp>
+#include <vitrine/kernels/int8.hpp>
+#include <vitrine/run/lane.hpp>
+#include <vitrine/run/module.hpp>
+#include <vitrine/run/stored_weight.hpp>
+
+#include "../support/product.hpp"
+#include "../support/support.hpp"
+
+#include <cmath>
+#include <limits>
+
+namespace detail = vitrine::detail;
+namespace kernels = vitrine::kernels;
+namespace product = support::product;
+using detail::Rows;
+using support::Index;
+using vitrine::Activation;
+using vitrine::Parameter;
+using vitrine::Status;
+using vitrine::Storage;
+
+namespace {
+
+// The largest |x| / 127, at least the smallest normal number.
+float scale_of(const float* x, Index n) {
+  float most = 0;
+  for (Index i = 0; i < n; ++i) most = std::max(most, std::fabs(x[i]));
+  return std::max(most / 127.0f, std::numeric_limits<float>::min());
+}
+// The same rounded up to 17 bits.
+float weight_scale_of(const float* x, Index n) {
+  int exponent = 0;
+  const float fraction = std::frexp(scale_of(x, n), &exponent);
+  return std::ldexp(std::ceil(std::ldexp(fraction, 17)), exponent - 17);
+}
+std::vector<Index> codes_of(const float* x, Index n, float scale) {
+  std::vector<Index> codes;
+  const float inverse = 1.0f / scale;
+  for (Index i = 0; i < n; ++i) {
+    const volatile float ratio = x[i] * inverse;
+    codes.push_back(Index(std::nearbyint(ratio)));
+  }
+  return codes;
+}
+
+// A weight of random values in int8, and what it was made of.
+struct Stored {
+  std::vector<float> plain;
+  Parameter<float> parameter;
+
+  Stored(Index rows, Index cols, Index groups, bool packed, std::uint64_t seed)
+      : plain(support::random_values<float>(rows * cols, seed)),
+        parameter(detail::matrix_parameter<float>(rows, cols, groups)) {
+    const Index panel = packed ? kernels::panel_width<float> : 0;
+    float* values = nullptr;
+    const auto block = vitrine::Block<float>::make(vitrine::heap(), parameter.stored(panel), values);
+    std::fill_n(values, parameter.stored(panel), 0.0f);
+    for (Index n = 0; n < rows; ++n)
+      for (Index k = 0; k < cols; ++k) values[parameter.at(n, k, panel)] = plain[std::size_t(n * cols + k)];
+    parameter.hold(block, panel);
+    REQUIRE(detail::store_weight(vitrine::heap(), parameter, Storage::int8) == Status::ok);
+  }
+  // Row r of x times row n, in integers, then three roundings.
+  float product(const float* x, Index n) const {
+    const Index depth = parameter.cols;
+    const float* const w = plain.data() + n * depth;
+    const float row = scale_of(x, depth), column = weight_scale_of(w, depth);
+    const auto a = codes_of(x, depth, row), b = codes_of(w, depth, column);
+    Index sum = 0;
+    for (Index k = 0; k < depth; ++k) sum += a[std::size_t(k)] * b[std::size_t(k)];
+    const volatile float once = float(sum) * row;
+    return once * column;
+  }
+};
+
+struct Task {
+  Index count, columns, depth, groups;
+  int threads;
+  bool packed, finished;
+  Index room;  // for so many rows at least
+};
+void check_task(const Task& t) {
+  const Stored weight(t.groups * t.columns, t.depth, t.groups, t.packed, 1);
+  const Index group = t.groups - 1, stride = t.depth + 2;
+  const auto x = support::random_values<float>(t.count * stride, 2);
+  const auto bias = support::random_values<float>(t.columns, 3);
+  const auto residual = support::random_values<float>(t.count * t.columns, 4);
+  const Rows<const float> from(x.data(), t.count, t.depth, stride);
+  detail::Affine<float> affine(weight.parameter);
+  affine.group = group;
+  detail::Epilogue<float> finish;
+  if (t.finished) {
+    affine.bias = bias.data();
+    finish = {.activation = Activation::gelu, .residual = {residual.data(), t.count, t.columns}};
+  }
+  std::vector<float> y(std::size_t(t.count * (t.columns + 1)), -7.0f);
+  const Index panel = t.depth * kernels::panel_width<float>;
+  const Index room = std::max(panel, t.room * (2 + kernels::Int8Rows::row_codes(t.depth)));
+  std::vector<std::vector<float>> packs(std::size_t(t.threads), std::vector<float>(std::size_t(room)));
+  vitrine::run_team(t.threads, [&](vitrine::Team& team) {
+    detail::LinearCall<float> call(from, {y.data(), t.count, t.columns, t.columns + 1}, affine, finish);
+    call.packed_panel = packs[std::size_t(team.thread())].data(), call.packed_room = room;
+    detail::linear(team, call);
+  });
+  bool same = true;
+  for (Index r = 0; r < t.count; ++r) {
+    for (Index n = 0; n < t.columns; ++n) {
+      const float sum = weight.product(x.data() + r * stride, group * t.columns + n);
+      const float* const added = t.finished ? residual.data() + r * t.columns + n : nullptr;
+      const float naive =
+          product::epilogue<float>(sum, 1.0f, t.finished ? &bias[std::size_t(n)] : nullptr, finish.activation, added);
+      same = same && product::same(&naive, y.data() + r * (t.columns + 1) + n, 1);
+    }
+    same = same && y[std::size_t(r * (t.columns + 1) + t.columns)] == -7.0f;
+  }
+  CAPTURE(t.count);
+  CAPTURE(t.columns);
+  CAPTURE(t.depth);
+  CAPTURE(t.threads);
+  CHECK(same);
+}
+
+}  // namespace
+
+TEST_CASE("an int8 product is its naive twin bit for bit: any shape, team, room and layout that it was made of") {
+  for (const Index depth : {1, 2, 3, 4, 19, 64, 1030})
+    for (const Index columns : {1, 17, 70, 150})
+      for (const Index count : {1, 2, 3, 5, 13, 40}) {
+        if (depth > 100 && columns > 17 && count > 13) continue;
+        const bool odd = (depth + columns + count) % 2 != 0;
+        check_task({count, columns, depth, 1, 1, odd, false, odd ? 100 : 0});
+        check_task({count, columns, depth, 3, 3, !odd, true, odd ? 0 : 100});
+      }
+}
+
+TEST_CASE("products of one operand share its codes, and not with a weight of another storage between them") {
+  const Index depth = 48, columns = 3 * kernels::panel_width<float>, count = 5;
+  const Stored first(columns, depth, 1, true, 1), third(columns, depth, 1, false, 2);
+  auto plain = detail::matrix_parameter<float>(columns, depth);
+  const auto values = support::random_values<float>(columns * depth, 3);
+  plain.hold(vitrine::Block<float>(std::span<const float>(values)), 0);
+  const auto plan = [&](std::byte* base) {
+    vitrine::Arena arena(base);
+    const auto scratch = detail::Scratch<float>::plan(arena, 1, count, {.inner = 2 * depth, .depth = depth});
+    return detail::Planned<detail::Scratch<float>>{scratch, arena.used()};
+  };
+  std::vector<std::byte> bytes(plan(nullptr).bytes);
+  const auto scratch = plan(bytes.data()).plan;
+  const auto x = support::random_values<float>(count * depth, 4);
+  vitrine::Team alone;
+  const detail::Lane<float> lane(alone, scratch, count);
+  detail::Operand<float> from(Rows<const float>(x.data(), count, depth));
+  std::vector<float> y(std::size_t(count * columns));
+  const auto check = [&](const Stored& weight) {
+    lane.linear(nullptr, from, detail::Affine<float>(weight.parameter), Rows<float>(y.data(), count, columns));
+    bool same = true;
+    for (Index r = 0; r < count; ++r)
+      for (Index n = 0; n < columns; ++n)
+        same = same && y[std::size_t(r * columns + n)] == weight.product(x.data() + r * depth, n);
+    CHECK(same);
+  };
+  check(first);
+  check(third);
+  lane.linear(nullptr, from, detail::Affine<float>(plain), Rows<float>(y.data(), count, columns));
+  check(first);
+}
+
+TEST_CASE("what an int8 weight is read as is packed to the same codes and scales again") {
+  for (const Index depth : {1, 7, 64}) {
+    const Index rows = 37;
+    const Stored weight(rows, depth, 1, true, 5);
+    std::vector<float> read(std::size_t(rows * depth));
+    double largest = 0;
+    for (Index n = 0; n < rows; ++n) {
+      for (Index k = 0; k < depth; ++k) read[std::size_t(n * depth + k)] = weight.parameter.value(n, k);
+      const float scale = weight_scale_of(weight.plain.data() + n * depth, depth);
+      for (Index k = 0; k < depth; ++k) {
+        const auto at = std::size_t(n * depth + k);
+        largest = std::max(largest, std::fabs(double(read[at]) - double(weight.plain[at])) / double(scale));
+      }
+    }
+    CHECK(largest <= 0.5001);
+    auto again = detail::matrix_parameter<float>(rows, depth);
+    again.hold(vitrine::Block<float>(std::span<const float>(read)), 0);
+    REQUIRE(detail::store_weight(vitrine::heap(), again, Storage::int8) == Status::ok);
+    CHECK(again.values.size() == weight.parameter.values.size());
+    CHECK(std::memcmp(again.values.data(), weight.parameter.values.data(),
+                      std::size_t(again.values.size()) * sizeof(float)) == 0);
+  }
+}
+
+TEST_CASE(
+    "a row that is not finite makes no finite sum, tiny and empty rows are as they are, neighbours never notice") {
+  const Index depth = 21, columns = 9;
+  const Stored weight(columns, depth, 1, true, 6);
+  std::vector<float> x = support::random_values<float>(6 * depth, 7);
+  const auto before = x;
+  x[3] = std::numeric_limits<float>::quiet_NaN();
+  x[std::size_t(depth + 2)] = std::numeric_limits<float>::infinity();
+  std::fill_n(x.begin() + 2 * depth, depth, 0.0f);
+  std::fill_n(x.begin() + 3 * depth, depth, std::numeric_limits<float>::denorm_min());
+  std::vector<float> y(std::size_t(6 * columns)), room(std::size_t(depth * kernels::panel_width<float> + 200));
+  vitrine::Team alone;
+  detail::LinearCall<float> call({x.data(), 6, depth}, {y.data(), 6, columns}, detail::Affine<float>(weight.parameter),
+                                 {});
+  call.packed_panel = room.data(), call.packed_room = Index(room.size());
+  detail::linear(alone, call);
+  for (Index n = 0; n < columns; ++n) {
+    CHECK_FALSE(std::isfinite(y[std::size_t(n)]));
+    CHECK_FALSE(std::isfinite(y[std::size_t(columns + n)]));
+    CHECK(y[std::size_t(2 * columns + n)] == 0.0f);
+    CHECK(std::fabs(y[std::size_t(3 * columns + n)]) < 1e-36f);
+    CHECK(y[std::size_t(4 * columns + n)] == weight.product(before.data() + 4 * depth, n));
+  }
+}
+
+TEST_CASE("what int8 cannot store is refused, and the weight is as it was") {
+  auto values = support::random_values<float>(6, 8);
+  values[4] = std::numeric_limits<float>::infinity();
+  auto weight = detail::matrix_parameter<float>(2, 3);
+  weight.hold(vitrine::Block<float>(std::span<const float>(values)), 0);
+  CHECK(detail::store_weight(vitrine::heap(), weight, Storage::int8) == Status::not_supported);
+  CHECK(weight.values.data() == values.data());
+  CHECK(detail::store_weight(nullptr, weight, Storage::int8) == Status::not_supported);
+  values[4] = 1;
+  CHECK(detail::store_weight(nullptr, weight, Storage::int8) == Status::out_of_memory);
+  CHECK(weight.panel == 0);
+  CHECK(detail::store_weight(vitrine::heap(), weight, Storage::int8) == Status::ok);
+  CHECK(detail::store_weight(vitrine::heap(), weight, Storage::int8) == Status::ok);
+
+  const auto doubles = support::random_values<double>(6, 8);
+  auto other = detail::matrix_parameter<double>(2, 3);
+  other.hold(vitrine::Block<double>(std::span<const double>(doubles)), 0);
+  CHECK(detail::store_weight(vitrine::heap(), other, Storage::int8) == Status::not_supported);
+  CHECK(std::string_view(name(Storage::int8)) == "int8");
+  CHECK(std::string_view(name(Storage::f32)) == "f32");
+  CHECK(std::string_view(name(Storage(9))).empty());
+}
