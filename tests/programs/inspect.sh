@@ -9,6 +9,10 @@ row_count() { [ "$(wc -l <"$1")" = "$2" ] || { echo "$(wc -l <"$1") lines instea
 run $model --statistics csv radium vitrine >"$scratch/csv"
 check "36 heads of two words" row_count "$scratch/csv" 73
 check "lines from stdin give the same" cmp -s "$scratch/csv" <(printf 'radium\nvitrine' | run $model --statistics csv)
+run $model --weights int8 --statistics csv radium vitrine >"$scratch/int8"
+check "int8: as many rows, other figures" row_count "$scratch/int8" 73
+check "int8: the words apart give the same" cmp -s <(sed 1d "$scratch/int8" | sed -n 1,36p) <(run $model --weights int8 --statistics csv radium | sed 1d)
+check "int8 is not float" test "$(cmp -s "$scratch/int8" "$scratch/csv"; echo $?)" = 1
 run $model radium >"$scratch/table"
 check "a table without --maps" row_count "$scratch/table" 39
 check "what was made of the word" [ "$(head -1 "$scratch/table")" = "radium → R EY D IY AH M" ]
