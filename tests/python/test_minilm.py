@@ -19,7 +19,7 @@ import unicodedata
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path.insert(0, os.path.join(ROOT, "tests", "io"))
+sys.path.insert(0, os.path.join(ROOT, "tests", "text"))
 
 import numpy as np
 import torch
