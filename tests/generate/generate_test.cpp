@@ -31,8 +31,8 @@ vt::GenerationConfig options() {
   g.decoder_start_token_id = 22, g.pad_token_id = 22, g.eos_token_ids = {0}, g.max_new_tokens = 10;
   return g;
 }
-const std::vector<Index> ids = {3, 4, 5, 0, 7, 0, 1, 2, 3, 4, 5, 6, 0};
-const std::vector<Index> lengths = {4, 2, 7};
+const std::vector<Index> all_ids = {3, 4, 5, 0, 7, 0, 1, 2, 3, 4, 5, 6, 0};
+const std::vector<Index> all_lengths = {4, 2, 7};
 
 std::vector<float> ruled(const vt::GenerationConfig& g, const std::vector<Index>& sequence) {
   std::vector<float> scores = {1, 2, 3, 4, 5};
@@ -132,11 +132,11 @@ TEST_CASE("greedy search is the loop around next, whatever the batch") {
   const auto model = random_model(2);
   vt::Workspace workspace(vt::heap(), 2);
   const auto g = options();
-  const auto found = vt::generate(model, workspace, vt::Tokens(ids, lengths), g);
+  const auto found = vt::generate(model, workspace, vt::Tokens(all_ids, all_lengths), g);
   REQUIRE(found.size() == 3);
   Index at = 0;
-  for (std::size_t b = 0; b < 3; at += lengths[b++]) {
-    const std::span<const Index> source(ids.data() + at, std::size_t(lengths[b]));
+  for (std::size_t b = 0; b < 3; at += all_lengths[b++]) {
+    const std::span<const Index> source(all_ids.data() + at, std::size_t(all_lengths[b]));
     CHECK(found[b][0].ids == by_hand(model, source, g));
     const auto alone = vt::generate(model, workspace, vt::Tokens(source), g);
     CHECK(alone[0][0].ids == found[b][0].ids);
@@ -151,10 +151,10 @@ TEST_CASE("beams: any batch, scores that teacher forcing confirms, best first") 
     auto g = options();
     for (const auto stopping : {vt::EarlyStopping::no, vt::EarlyStopping::yes, vt::EarlyStopping::never}) {
       g.num_beams = 4, g.num_return_sequences = 4, g.early_stopping = stopping, g.length_penalty = 0.7;
-      const auto found = vt::generate(model, workspace, vt::Tokens(ids, lengths), g);
+      const auto found = vt::generate(model, workspace, vt::Tokens(all_ids, all_lengths), g);
       Index at = 0;
-      for (std::size_t b = 0; b < 3; at += lengths[b++]) {
-        const std::span<const Index> source(ids.data() + at, std::size_t(lengths[b]));
+      for (std::size_t b = 0; b < 3; at += all_lengths[b++]) {
+        const std::span<const Index> source(all_ids.data() + at, std::size_t(all_lengths[b]));
         const auto alone = vt::generate(model, workspace, vt::Tokens(source), g);
         REQUIRE(found[b].size() == 4);
         for (std::size_t k = 0; k < 4; ++k) {
@@ -167,7 +167,7 @@ TEST_CASE("beams: any batch, scores that teacher forcing confirms, best first") 
           for (const float value : scored.log_probs[0]) sum += double(value);
           CHECK(double(one.score) == doctest::Approx(sum / std::pow(double(one.ids.size()), 0.7)).epsilon(1e-5));
           CHECK(scored.result.cross_attn[1].matrix(0, 1).rows() == Index(one.ids.size()));
-          CHECK(scored.result.cross_attn[1].matrix(0, 1).cols() == lengths[b]);
+          CHECK(scored.result.cross_attn[1].matrix(0, 1).cols() == all_lengths[b]);
         }
       }
     }
@@ -179,7 +179,7 @@ TEST_CASE("wide beams find what trying everything finds") {
   vt::Workspace workspace(vt::heap(), 1);
   auto g = options();
   g.max_new_tokens = 2, g.num_beams = 23;  // every first token is kept
-  const std::span<const Index> source(ids.data(), 4);
+  const std::span<const Index> source(all_ids.data(), 4);
   const auto found = vt::generate(model, workspace, vt::Tokens(source), g);
   double best = -1e9;
   std::vector<Index> best_ids;
@@ -198,7 +198,7 @@ TEST_CASE("wide beams find what trying everything finds") {
 TEST_CASE("what generation refuses") {
   const auto model = random_model(7);
   vt::Workspace workspace(vt::heap(), 1);
-  const vt::Tokens source(std::span<const Index>(ids).first(4));
+  const vt::Tokens source(std::span<const Index>(all_ids).first(4));
   const auto refused = [&](auto change) {
     auto g = options();
     change(g);
@@ -235,7 +235,7 @@ TEST_CASE("what generation refuses") {
   }
   CHECK_THROWS_AS((void)vt::score(model, workspace, source, {{3, 23}}, options()), vt::StatusError);
   CHECK_THROWS_AS((void)vt::score(model, workspace, source, {{3, -1}}, options()), vt::StatusError);
-  CHECK(vt::generate(model, workspace, vt::Tokens(ids.data(), 0, 0), options()).empty());
+  CHECK(vt::generate(model, workspace, vt::Tokens(all_ids.data(), 0, 0), options()).empty());
 
   // Logits that are not finite, in both searches.
   auto broken = random_model(7);
@@ -268,7 +268,7 @@ TEST_CASE("a prompt that is too long is what is blamed") {
 TEST_CASE("what on_step throws ends a search before that step") {
   const vt::Marian<float> model = random_model(3);
   vt::Workspace workspace(vt::heap(), 1);
-  const vt::Tokens sources(ids, lengths);
+  const vt::Tokens sources(all_ids, all_lengths);
   for (const Index beams : {Index{1}, Index{3}}) {
     vt::GenerationConfig g = options();
     g.num_beams = beams, g.min_new_tokens = 10;

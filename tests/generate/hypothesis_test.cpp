@@ -14,8 +14,8 @@ using vt::Index;
 namespace {
 
 // Sources of 4, 1 and 6 ids; the end is likely enough that hypotheses end at different times.
-const std::vector<Index> ids = {3, 4, 5, 0, 0, 1, 2, 3, 4, 5, 0};
-const std::vector<Index> lengths = {4, 1, 6};
+const std::vector<Index> source_ids = {3, 4, 5, 0, 0, 1, 2, 3, 4, 5, 0};
+const std::vector<Index> source_lengths = {4, 1, 6};
 
 template <class S>
 vt::Marian<S> marian(std::uint64_t seed) {
@@ -53,13 +53,13 @@ template <class S, class K>
 void check_search(const vt::Marian<S>& model, const vt::GenerationConfig& g, const K& keep, vt::EndRow end,
                   std::vector<bool>& seen_ends) {
   vt::Workspace workspace(vt::heap(), 2);
-  const vt::Tokens sources(ids, lengths);
+  const vt::Tokens sources(source_ids, source_lengths);
   const auto plain = vt::generate(model, workspace, sources, g);
   const auto found = vt::generate(model, workspace, sources, g, keep, end);
   REQUIRE(found.hypotheses.size() == 3);
   Index at = 0;
-  for (std::size_t b = 0; b < 3; at += lengths[b++]) {
-    const vt::Tokens source(std::span<const Index>(ids.data() + at, std::size_t(lengths[b])));
+  for (std::size_t b = 0; b < 3; at += source_lengths[b++]) {
+    const vt::Tokens source(std::span<const Index>(source_ids.data() + at, std::size_t(source_lengths[b])));
     REQUIRE(found.hypotheses[b].size() == plain[b].size());
     for (std::size_t k = 0; k < plain[b].size(); ++k) {
       const auto& one = found.hypotheses[b][k];
@@ -111,7 +111,7 @@ TEST_CASE("only what was chosen, under every policy") {
   check_search(model, options(3), vt::keep::head_mean, vt::EndRow::keep, seen);
 
   vt::Workspace workspace(vt::heap(), 1);
-  const vt::Tokens source(std::span<const Index>(ids).first(4));
+  const vt::Tokens source(std::span<const Index>(source_ids).first(4));
   auto g = options(3);
   const auto one = std::move(vt::generate(model, workspace, source, g, vt::keep::scores).hypotheses[0][1]);
   const auto forced = vt::score(model, workspace, source, {one.ids}, g, vt::keep::scores);
@@ -131,7 +131,7 @@ TEST_CASE("only what was chosen, under every policy") {
 TEST_CASE("rules of the search do not change the log-probabilities of what it finds") {
   const auto model = marian<float>(9);
   vt::Workspace workspace(vt::heap(), 1);
-  const vt::Tokens source(std::span<const Index>(ids).first(4));
+  const vt::Tokens source(std::span<const Index>(source_ids).first(4));
   for (const Index beams : {1, 3}) {
     auto g = options(beams);
     g.forced_bos_token_id = 5, g.forced_eos_token_id = 0, g.no_repeat_ngram_size = 1, g.min_new_tokens = 9;

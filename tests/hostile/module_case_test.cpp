@@ -46,35 +46,35 @@ std::filesystem::path write(const Scratch& scratch, const Tensors& tensors) {
   return path;
 }
 
-void run(const std::filesystem::path& path) { module_case::run(module_case::Case<float>(vt::SafeTensors(path))); }
+void run_case(const std::filesystem::path& path) { module_case::run(module_case::Case<float>(vt::SafeTensors(path))); }
 
 }  // namespace
 
 TEST_CASE("a module case is refused when its inputs do not fit one another") {
   const Scratch scratch;
-  CHECK(error_of([&] { run(write(scratch, {})); }) == "no error");
-  CHECK(error_of([&] { run(write(scratch, {.mask = {3, 3}, .padding = {2, 3}})); }) == "no error");
+  CHECK(error_of([&] { run_case(write(scratch, {})); }) == "no error");
+  CHECK(error_of([&] { run_case(write(scratch, {.mask = {3, 3}, .padding = {2, 3}})); }) == "no error");
   const std::string self = R"({"self_attention": true})";
-  CHECK(error_of([&] { run(write(scratch, {.call = self})); }) == "no error");
+  CHECK(error_of([&] { run_case(write(scratch, {.call = self})); }) == "no error");
 
   // Only the query was computed: weights were read as if they had the key's columns.
   CHECK(error_of([&] {
-          run(write(scratch, {.call = self, .key = {2, 30, 4}, .value = {2, 30, 4}}));
+          run_case(write(scratch, {.call = self, .key = {2, 30, 4}, .value = {2, 30, 4}}));
         }) == "shape_mismatch");
-  CHECK(error_of([&] { run(write(scratch, {.call = self, .key = {50, 3, 4}})); }) == "shape_mismatch");
-  CHECK(error_of([&] { run(write(scratch, {.key = {50, 3, 4}, .value = {50, 3, 4}})); }) == "shape_mismatch");
-  CHECK(error_of([&] { run(write(scratch, {.query = {2, 3, 4, 1}})); }) == "shape_mismatch");
-  CHECK(error_of([&] { run(write(scratch, {.query = {}})); }) == "shape_mismatch");
-  CHECK(error_of([&] { run(write(scratch, {.mask = {0, 3}})); }) == "shape_mismatch");
-  CHECK(error_of([&] { run(write(scratch, {.padding = {2, 0}})); }) == "shape_mismatch");
+  CHECK(error_of([&] { run_case(write(scratch, {.call = self, .key = {50, 3, 4}})); }) == "shape_mismatch");
+  CHECK(error_of([&] { run_case(write(scratch, {.key = {50, 3, 4}, .value = {50, 3, 4}})); }) == "shape_mismatch");
+  CHECK(error_of([&] { run_case(write(scratch, {.query = {2, 3, 4, 1}})); }) == "shape_mismatch");
+  CHECK(error_of([&] { run_case(write(scratch, {.query = {}})); }) == "shape_mismatch");
+  CHECK(error_of([&] { run_case(write(scratch, {.mask = {0, 3}})); }) == "shape_mismatch");
+  CHECK(error_of([&] { run_case(write(scratch, {.padding = {2, 0}})); }) == "shape_mismatch");
 
   // No value stands behind these many sequences.
   const auto path = write(scratch, {.query = {Index{1} << 36, 0, 4}});
   const std::size_t before = start_counting_allocation();
-  CHECK(error_of([&] { run(path); }) == "shape_mismatch");
+  CHECK(error_of([&] { run_case(path); }) == "shape_mismatch");
   CHECK(peak_allocation() - before < 64 << 10);
 
   for (const char* call : {R"({"self_attention": 1})", R"({"attn_mask_kind": []})"})
-    CHECK(error_of([&] { run(write(scratch, {.call = call, .mask = {3, 3}})); }) == "config_bad_value");
-  CHECK(error_of([&] { run(write(scratch, {.call = "[]"})); }) == "config_not_json");
+    CHECK(error_of([&] { run_case(write(scratch, {.call = call, .mask = {3, 3}})); }) == "config_bad_value");
+  CHECK(error_of([&] { run_case(write(scratch, {.call = "[]"})); }) == "config_not_json");
 }

@@ -21,13 +21,13 @@ struct Layer {
 struct Layers : std::vector<Layer> {
   const Layer& operator[](Index layer) const { return at(std::size_t(layer)); }
 };
-struct Scored {
+struct ScoredModel {
   struct {
     Layers cross_attn;
   } result;
   std::vector<std::vector<float>> log_probs = {{-0.5f, -1.5f}};
 
-  Scored() {
+  ScoredModel() {
     for (int layer = 0; layer < 2; ++layer) {
       result.cross_attn.emplace_back();
       for (int head = 0; head < 2; ++head) {
@@ -48,7 +48,7 @@ TEST_CASE("a column for each score, layer and head, and the baseline behind them
   for (const auto& column : columns.columns()) names.push_back(column.name());
   CHECK(names == std::vector<std::string>{"entropy.l0.h0", "entropy.l0.h1", "entropy.l1.h0", "entropy.l1.h1",
                                           "coverage.l0.h0", "coverage.l0.h1", "coverage.l1.h0", "coverage.l1.h1"});
-  const Scored scored;
+  const ScoredModel scored;
   const std::vector<double> line = columns.of_line(scored, 0, 3, 2);
   REQUIRE(line.size() == names.size() + 1);
   for (int k = 0; k < 4; ++k) {
@@ -64,7 +64,7 @@ TEST_CASE("with mean there is one column for each score, the mean over layers an
   const HeadScores all({"distraction", "confidence"}, 2, 2, false), mean({"distraction", "confidence"}, 2, 2, true);
   CHECK(mean.columns().size() == 2);
   CHECK(mean.columns()[0].name() == "distraction");
-  const Scored scored;
+  const ScoredModel scored;
   const auto each = all.of_line(scored, 0, 3, 2), one = mean.of_line(scored, 0, 3, 2);
   REQUIRE(one.size() == 3);
   for (std::size_t k = 0; k < 2; ++k)
@@ -74,7 +74,7 @@ TEST_CASE("with mean there is one column for each score, the mean over layers an
 
 TEST_CASE("a token's row has its own figures; coverage is of a whole line") {
   const HeadScores columns(HeadScores::all(), 2, 2, false);
-  const Scored scored;
+  const ScoredModel scored;
   const auto token = columns.of_token(scored, 0, 1, 3);
   REQUIRE(token.size() == 4 * 4 + 1);
   const auto& names = columns.columns();

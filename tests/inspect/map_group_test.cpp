@@ -1,20 +1,13 @@
 #include <doctest/doctest.h>
 
-#include <bit>
 #include <cmath>
-#include <cstdint>
 #include <limits>
 #include <vector>
 #include <vitrine/inspect/map_group.hpp>
 
+#include "../support/numbers.hpp"
+
 using namespace vitrine::inspect;
-
-namespace {
-
-/// By its bits, so that it holds under -ffast-math.
-bool is_nan(double value) { return (std::bit_cast<std::uint64_t>(value) << 1) > std::uint64_t{0x7ff} << 53; }
-
-}  // namespace
 
 TEST_CASE("page: figures of a head") {
   const std::vector<float> even(4, 0.5f);

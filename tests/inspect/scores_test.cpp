@@ -1,8 +1,6 @@
 #include <doctest/doctest.h>
 
-#include <bit>
 #include <cmath>
-#include <cstdint>
 #include <span>
 #include <stdexcept>
 #include <vector>
@@ -11,15 +9,13 @@
 #include <vitrine/io/checkpoint.hpp>
 #include <vitrine/io/safetensors.hpp>
 
+#include "../support/numbers.hpp"
 #include "../support/support.hpp"
 
 using namespace vitrine;
 namespace scores = vitrine::inspect;
 
 namespace {
-
-/// By its bits, so that it holds under -ffast-math.
-bool is_nan(double value) { return (std::bit_cast<std::uint64_t>(value) << 1) > std::uint64_t{0x7ff} << 53; }
 
 RowMajor<double> small_map() {
   RowMajor<double> map(3, 3);

@@ -68,3 +68,10 @@ struct Changed {
     return scratch.folder;
   }
 };
+
+// The error's name of opening it as a model M.
+template <class M>
+std::string refusal(const Changed& folder, std::string* message = nullptr) {
+  const std::filesystem::path path = folder.save();
+  return error_of([&] { (void)vitrine::load_model<M>(path); }, message);
+}

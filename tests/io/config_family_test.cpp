@@ -11,14 +11,13 @@
 #include <vitrine/io/seq2seq_config.hpp>
 #include <vitrine/io/text_config.hpp>
 
+#include "refused_config.hpp"
 #include "scratch.hpp"
 
 namespace vt = vitrine;
 using vt::Index;
 
 namespace {
-
-vt::ConfigFile config(const std::string& text) { return vt::ConfigFile(text, "config.json"); }
 
 // What reading one of the models' configurations throws.
 std::string refusal(const std::string& more, const std::string& type = "marian", std::string* message = nullptr) {

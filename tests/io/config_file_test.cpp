@@ -3,16 +3,11 @@
 #include <string>
 #include <vitrine/io/config_file.hpp>
 
+#include "refused_config.hpp"
 #include "scratch.hpp"
 
 namespace vt = vitrine;
 using vt::Index;
-
-namespace {
-
-vt::ConfigFile config(const std::string& text) { return vt::ConfigFile(text, "config.json"); }
-
-}  // namespace
 
 TEST_CASE("files that are no configuration") {
   const Scratch scratch;

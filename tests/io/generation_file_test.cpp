@@ -9,14 +9,13 @@
 #include <vitrine/io/checkpoint.hpp>
 #include <vitrine/io/generation_file.hpp>
 
+#include "refused_config.hpp"
 #include "scratch.hpp"
 
 namespace vt = vitrine;
 using vt::Index;
 
 namespace {
-
-vt::ConfigFile config(const std::string& text) { return vt::ConfigFile(text, "config.json"); }
 
 std::string option_refusal(const std::string& text, std::string* message = nullptr) {
   return error_of([&] { (void)vt::generation_config(config(text)); }, message);

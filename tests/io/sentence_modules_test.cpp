@@ -2,13 +2,13 @@
 
 #include <cmath>
 #include <filesystem>
-#include <initializer_list>
 #include <span>
 #include <string>
 #include <vector>
 #include <vitrine/io/safetensors_writer.hpp>
 #include <vitrine/io/sentence_modules.hpp>
 
+#include "../support/numbers.hpp"
 #include "scratch.hpp"
 
 namespace vt = vitrine;
@@ -54,12 +54,6 @@ struct Folder {
     writer.finish();
   }
 };
-
-void check_near(const std::vector<float>& values, std::initializer_list<double> wanted) {
-  REQUIRE(values.size() == wanted.size());
-  std::size_t i = 0;
-  for (const double one : wanted) CHECK(values[i++] == doctest::Approx(one).epsilon(1e-6));
-}
 
 }  // namespace
 

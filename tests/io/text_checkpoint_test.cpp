@@ -37,11 +37,6 @@ std::vector<float> output(const fs::path& folder) {
     values.insert(values.end(), result.pooled.span().begin(), result.pooled.span().end());
   return values;
 }
-template <class M>
-std::string refusal(const Changed& folder, std::string* message = nullptr) {
-  const fs::path path = folder.save();
-  return error_of([&] { (void)vt::load_model<M>(path); }, message);
-}
 
 }  // namespace
 

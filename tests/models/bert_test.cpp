@@ -11,14 +11,14 @@ using vt::Index;
 
 namespace {
 
-vt::TextEncoderConfig small() {
+vt::TextEncoderConfig small_bert() {
   vt::TextEncoderConfig c;
   c.vocab_size = 23, c.hidden_size = 12, c.num_hidden_layers = 2, c.num_attention_heads = 3, c.intermediate_size = 20;
   c.max_position_embeddings = 11;
   return c;
 }
 template <class S = float>
-vt::Bert<S> initialised(const vt::TextEncoderConfig& config = small()) {
+vt::Bert<S> initialised(const vt::TextEncoderConfig& config = small_bert()) {
   vt::Bert<S> model(config);
   REQUIRE(model.init(3) == vt::Status::ok);
   return model;
@@ -114,7 +114,7 @@ TEST_CASE("Bert: no token types are all of type 0; head_scale switches heads off
 }
 
 TEST_CASE("Bert: without a pooler there is no pooled output, and sequences may be empty") {
-  vt::TextEncoderConfig config = small();
+  vt::TextEncoderConfig config = small_bert();
   config.pooler = false;
   const auto model = initialised(config);
   const std::vector<Index> some = {3, 0, 4};
@@ -141,9 +141,9 @@ TEST_CASE("Bert: refusals name the value") {
   CHECK(status(std::span<const Index>(two), {.token_types = long_one}) == vt::Status::bad_shape);
   CHECK(status(std::span<const Index>(two), {.src_mask = vt::key_lengths(lengths)}) == vt::Status::bad_mask);
   CHECK(status(std::span<const Index>(two)) == vt::Status::ok);
-  const vt::Bert<float> unloaded(small());
+  const vt::Bert<float> unloaded(small_bert());
   CHECK(unloaded.forward_into(result, workspace, std::span<const Index>(two)) == vt::Status::not_loaded);
-  vt::TextEncoderConfig none = small();
+  vt::TextEncoderConfig none = small_bert();
   none.vocab_size = 0;
   CHECK(vt::Bert<float>(none).forward_into(result, workspace, std::span<const Index>(two)) == vt::Status::bad_config);
 }

@@ -9,22 +9,22 @@ using vt::Index;
 
 namespace {
 
-vt::Gpt2Config small() {
+vt::Gpt2Config small_gpt2() {
   vt::Gpt2Config c;
   c.vocab_size = 23, c.n_positions = 11, c.n_embd = 12, c.n_layer = 2, c.n_head = 3;
   return c;
 }
-const std::vector<Index> ids = {1, 5, 9, 2, 7, 7, 22}, lengths = {4, 3};
+const std::vector<Index> gpt2_ids = {1, 5, 9, 2, 7, 7, 22}, gpt2_lengths = {4, 3};
 
 }  // namespace
 
 TEST_CASE("Gpt2: logits are the tied embedding's products with the hidden states") {
   for (bool tied : {true, false}) {
-    vt::Gpt2Config config = small();
+    vt::Gpt2Config config = small_gpt2();
     config.tie_word_embeddings = tied;
     vt::Gpt2<double> model(config);
     REQUIRE(model.init(3) == vt::Status::ok);
-    const auto result = model(vt::Tokens(ids, lengths));
+    const auto result = model(vt::Tokens(gpt2_ids, gpt2_lengths));
     vt::RowMajor<double> output(23, 12);
     model.parameters([&](const std::string& name, const vt::Parameter<double>& p) {
       if (name != (tied ? "wte.weight" : "lm_head.weight")) return;
@@ -42,15 +42,15 @@ TEST_CASE("Gpt2: logits are the tied embedding's products with the hidden states
 }
 
 TEST_CASE("Gpt2: a sequence knows nothing of what follows it, of padding and of its neighbours") {
-  vt::Gpt2<float> model(small());
+  vt::Gpt2<float> model(small_gpt2());
   REQUIRE(model.init(3) == vt::Status::ok);
-  const auto ragged = model(vt::Tokens(ids, lengths));
+  const auto ragged = model(vt::Tokens(gpt2_ids, gpt2_lengths));
   const std::vector<Index> padded = {1, 5, 9, 2, 0, 7, 7, 22, 0, 0};
   for (bool masked : {false, true}) {  // behind a sequence padding is never seen, with a mask or without
     const auto result =
-        model(vt::Tokens(padded.data(), 2, 5), {.mask = masked ? vt::key_lengths(lengths) : vt::BasicMask{}});
+        model(vt::Tokens(padded.data(), 2, 5), {.mask = masked ? vt::key_lengths(gpt2_lengths) : vt::BasicMask{}});
     for (Index b = 0; b < 2; ++b) {
-      const Index length = lengths[std::size_t(b)];
+      const Index length = gpt2_lengths[std::size_t(b)];
       CHECK(ragged.output.matrix(b) == result.output.matrix(b).topRows(length));
       for (Index l = 0; l < 2; ++l)
         CHECK(ragged.self_attn[l].matrix(b, 1) == result.self_attn[l].matrix(b, 1).topLeftCorner(length, length));
@@ -61,7 +61,8 @@ TEST_CASE("Gpt2: a sequence knows nothing of what follows it, of padding and of 
     vt::Workspace workspace(vt::heap(), threads);
     workspace.parallel_from(0);
     for (int call = 0; call < 2; ++call) {
-      REQUIRE(model.forward_into(reused, workspace, vt::Tokens(ids, lengths), {}, vt::keep::nothing) == vt::Status::ok);
+      REQUIRE(model.forward_into(reused, workspace, vt::Tokens(gpt2_ids, gpt2_lengths), {}, vt::keep::nothing) ==
+              vt::Status::ok);
       CHECK(reused.output.matrix(1) == ragged.output.matrix(1));
     }
   }
@@ -69,12 +70,12 @@ TEST_CASE("Gpt2: a sequence knows nothing of what follows it, of padding and of 
 
 TEST_CASE("Gpt2: scores without 1 / sqrt(D), and divided by the number of their layer") {
   const auto scores = [](bool scaled, bool inverse) {
-    vt::Gpt2Config config = small();  // D = 4: all factors here are powers of two
+    vt::Gpt2Config config = small_gpt2();  // D = 4: all factors here are powers of two
     config.scale_attn_weights = scaled, config.scale_attn_by_inverse_layer_idx = inverse;
     vt::Gpt2<float> model(config);
     REQUIRE(model.init(3) == vt::Status::ok);
     const vt::Gpt2<float> copy = model;
-    return copy(vt::Tokens(ids, lengths), {}, vt::keep::scores).self_attn;
+    return copy(vt::Tokens(gpt2_ids, gpt2_lengths), {}, vt::keep::scores).self_attn;
   };
   const auto ordinary = scores(true, false), whole = scores(false, false), inverse = scores(true, true),
              both = scores(false, true);
@@ -86,7 +87,7 @@ TEST_CASE("Gpt2: scores without 1 / sqrt(D), and divided by the number of their 
 }
 
 TEST_CASE("Gpt2: refusals name the value") {
-  vt::Gpt2<float> model(small());
+  vt::Gpt2<float> model(small_gpt2());
   vt::Workspace workspace(vt::heap());
   vt::Gpt2Result<vt::DefaultKeep, float> result;
   const std::vector<Index> unknown = {1, 23}, long_one(12, 1), two = {0, 1};
@@ -102,7 +103,7 @@ TEST_CASE("Gpt2: refusals name the value") {
   CHECK(model.forward_into(result, workspace, vt::Tokens(two, lengths_of_them)) == vt::Status::bad_shape);
   for (Index vt::Gpt2Config::*size :
        {&vt::Gpt2Config::vocab_size, &vt::Gpt2Config::n_embd, &vt::Gpt2Config::n_positions}) {
-    auto c = small();
+    auto c = small_gpt2();
     c.*size = 0;
     CHECK(vt::Gpt2<float>(c).forward_into(result, workspace, std::span<const Index>(two)) == vt::Status::bad_config);
   }

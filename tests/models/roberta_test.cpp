@@ -14,7 +14,7 @@ using vt::Index;
 
 namespace {
 
-vt::TextEncoderConfig small() {
+vt::TextEncoderConfig small_roberta() {
   vt::TextEncoderConfig c;
   c.vocab_size = 23, c.hidden_size = 12, c.num_hidden_layers = 2, c.num_attention_heads = 3, c.intermediate_size = 20;
   c.max_position_embeddings = 11, c.type_vocab_size = 1, c.pad_token_id = 1;
@@ -25,8 +25,8 @@ vt::TextEncoderConfig small() {
 
 TEST_CASE_TEMPLATE("Roberta: positions begin behind the padding id, which takes its own", M, vt::Roberta<float>,
                    vt::XlmRoberta<float>) {
-  M model(small());
-  vt::Bert<float> bert(small());
+  M model(small_roberta());
+  vt::Bert<float> bert(small_roberta());
   REQUIRE(model.init(3) == vt::Status::ok);
   REQUIRE(bert.init(3) == vt::Status::ok);  // the same values, positions from 0
   CHECK(model.max_length() == 9);
@@ -47,7 +47,7 @@ TEST_CASE_TEMPLATE("Roberta: positions begin behind the padding id, which takes 
 }
 
 TEST_CASE("Roberta: padding before and behind changes no bit of the rest") {
-  vt::Roberta<float> model(small());
+  vt::Roberta<float> model(small_roberta());
   REQUIRE(model.init(4) == vt::Status::ok);
   const std::vector<Index> ids = {5, 6, 7, 8, 9}, lengths = {3, 2}, padded = {5, 6, 7, 1, 1, 8, 9, 1};
   const std::vector<std::uint8_t> keep = {1, 1, 1, 0, 0, 1, 1, 0};

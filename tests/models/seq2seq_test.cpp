@@ -15,7 +15,7 @@ using vt::Index;
 
 namespace {
 
-vt::Seq2SeqConfig small() {
+vt::Seq2SeqConfig small_seq2seq() {
   vt::Seq2SeqConfig c;
   c.vocab_size = 19, c.d_model = 12, c.encoder_layers = 2, c.decoder_layers = 2;
   c.encoder_attention_heads = 2, c.decoder_attention_heads = 3;
@@ -73,17 +73,17 @@ bool has(const std::vector<std::string>& all, const char* name) {
 }  // namespace
 
 TEST_CASE("padding, what is kept and what is chosen change no bit") {
-  check_padding(initialised<vt::Marian<float>>(small(), 1));
-  check_padding(initialised<vt::Bart<float>>(small(), 2));
-  check_padding(initialised<vt::Marian<double>>(small(), 3));
-  check_padding(initialised<vt::MBart<float>>(small(), 4));
-  vt::Seq2SeqConfig c = small();
+  check_padding(initialised<vt::Marian<float>>(small_seq2seq(), 1));
+  check_padding(initialised<vt::Bart<float>>(small_seq2seq(), 2));
+  check_padding(initialised<vt::Marian<double>>(small_seq2seq(), 3));
+  check_padding(initialised<vt::MBart<float>>(small_seq2seq(), 4));
+  vt::Seq2SeqConfig c = small_seq2seq();
   c.pad_token_id = 1;  // an id of source and target
   check_padding(initialised<vt::M2M100<float>>(c, 5));
 }
 
 TEST_CASE("M2M100: padding ids take no position, wherever they stand") {
-  vt::Seq2SeqConfig c = small();
+  vt::Seq2SeqConfig c = small_seq2seq();
   c.pad_token_id = 1;
   const auto model = initialised<vt::M2M100<float>>(c, 5);
   const std::vector<Index> plain = {4, 5, 6}, spread = {1, 4, 1, 5, 6, 1};
@@ -116,7 +116,7 @@ TEST_CASE("M2M100: the sinusoids are fairseq's, in floats") {
 }
 
 TEST_CASE("no peeking: a later id changes nothing before it") {
-  const auto model = initialised<vt::Bart<float>>(small(), 4);
+  const auto model = initialised<vt::Bart<float>>(small_seq2seq(), 4);
   std::vector<Index> other = target;
   other[2] = 7, other[7] = 1;
   const auto a = model(vt::Tokens(source, source_lengths), vt::Tokens(target, target_lengths));
@@ -127,7 +127,7 @@ TEST_CASE("no peeking: a later id changes nothing before it") {
 }
 
 TEST_CASE("parameters by architecture and configuration") {
-  auto c = small();
+  auto c = small_seq2seq();
   const auto marian = names(vt::Marian<float>(c));
   CHECK(has(marian, "shared.weight"));
   CHECK(has(marian, "final_logits_bias"));
@@ -146,7 +146,7 @@ TEST_CASE("parameters by architecture and configuration") {
   CHECK(!has(apart_names, "shared.weight"));
   CHECK(!has(apart_names, "final_logits_bias"));
   CHECK(apart.vocab_size() == 23);
-  const vt::Bart<float> bart(small());
+  const vt::Bart<float> bart(small_seq2seq());
   CHECK(has(names(bart), "decoder.layernorm_embedding.bias"));
   CHECK(bart.max_length() == 16);
   bart.parameters([](const std::string& name, const auto& p) {
@@ -155,7 +155,7 @@ TEST_CASE("parameters by architecture and configuration") {
 }
 
 TEST_CASE("separate vocabularies") {
-  auto c = small();
+  auto c = small_seq2seq();
   c.share_encoder_decoder_embeddings = false, c.decoder_vocab_size = 5;
   const auto model = initialised<vt::Marian<float>>(c, 5);
   const std::vector<Index> words = {18, 3}, few = {4, 0}, many = {5};
@@ -179,7 +179,7 @@ TEST_CASE("sinusoids: all sines, then all cosines, rounded to float") {
 }
 
 TEST_CASE("what a model refuses, before any work") {
-  const auto model = initialised<vt::Marian<float>>(small(), 6);
+  const auto model = initialised<vt::Marian<float>>(small_seq2seq(), 6);
   vt::Workspace workspace(vt::heap(), 1);
   vt::Seq2SeqResult<vt::DefaultKeep, float> result;
   const auto call = [&](const vt::Tokens& from, const vt::Tokens& to) {
@@ -195,9 +195,10 @@ TEST_CASE("what a model refuses, before any work") {
   CHECK(call(one(good), one(too_many)) == vt::Status::bad_shape);
   CHECK(call(vt::Tokens(source, source_lengths), one(good)) == vt::Status::bad_shape);
   CHECK(call(vt::Tokens(nullptr, 1, 2), one(good)) == vt::Status::bad_shape);
-  CHECK(vt::Marian<float>(small()).forward_into(result, workspace, one(good), one(good)) == vt::Status::not_loaded);
+  CHECK(vt::Marian<float>(small_seq2seq()).forward_into(result, workspace, one(good), one(good)) ==
+        vt::Status::not_loaded);
   CHECK(vt::Marian<float>({}).forward_into(result, workspace, one(good), one(good)) == vt::Status::bad_config);
-  auto c = small();
+  auto c = small_seq2seq();
   c.decoder_attention_heads = 5;
   vt::Marian<float> uneven(c);
   CHECK(uneven.init(1) == vt::Status::bad_config);

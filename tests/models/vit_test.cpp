@@ -10,7 +10,7 @@ using vt::Index;
 
 namespace {
 
-vt::VitConfig small() {
+vt::VitConfig small_vit() {
   vt::VitConfig c;
   c.hidden_size = 12, c.num_hidden_layers = 2, c.num_attention_heads = 3, c.intermediate_size = 20;
   c.image_height = 7, c.image_width = 6, c.patch_height = 3, c.patch_width = 2, c.num_channels = 2;
@@ -31,7 +31,7 @@ std::vector<float> some_pixels(Index batch) {
 }  // namespace
 
 TEST_CASE("Vit: patches row by row, channel by channel; what is left of the image is of none") {
-  vt::Vit<float> model(small());
+  vt::Vit<float> model(small_vit());
   REQUIRE(model.init(3) == vt::Status::ok);
   CHECK(model.config().patches() == 6);
   const auto pixels = some_pixels(2);
@@ -63,7 +63,7 @@ TEST_CASE("Vit: patches row by row, channel by channel; what is left of the imag
 }
 
 TEST_CASE("Vit: without biases of query, key and value, and without a pooler") {
-  vt::VitConfig c = small();
+  vt::VitConfig c = small_vit();
   c.qkv_bias = false, c.pooler = false;
   vt::Vit<float> model(c);
   bool out_bias = false;
@@ -80,7 +80,7 @@ TEST_CASE("Vit: without biases of query, key and value, and without a pooler") {
 }
 
 TEST_CASE("Vit: refusals name the value") {
-  vt::Vit<float> model(small());
+  vt::Vit<float> model(small_vit());
   vt::Workspace workspace(vt::heap());
   vt::VitResult<vt::DefaultKeep, float> result;
   const auto pixels = some_pixels(1);
@@ -94,7 +94,7 @@ TEST_CASE("Vit: refusals name the value") {
   CHECK(status({pixels.data(), 1, 2, 7, 5}).actual == 5);
   CHECK(status({pixels.data(), -1, 2, 7, 6}) == vt::Status::bad_shape);
   CHECK(status({nullptr, 1, 2, 7, 6}) == vt::Status::bad_shape);
-  vt::VitConfig c = small();
+  vt::VitConfig c = small_vit();
   c.patch_height = 8;
   CHECK(vt::Vit<float>(c).forward_into(result, workspace, {pixels.data(), 1, 2, 7, 6}) == vt::Status::bad_config);
 }
