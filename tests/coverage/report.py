@@ -1,6 +1,6 @@
 """Prints which lines and branches of include/ the programs of a coverage build ran.
 
-    python3 tests/coverage/report.py build/coverage [--least PERCENT] [--missed]
+    python3 tests/coverage/report.py build/sanitize [--least PERCENT] [--missed]
 
 Every header below 95 per cent with the lines that nothing ran, what is not counted, and the totals, last the one of
 lines. Exits with 1 when that is below PERCENT. --missed prints the source of all lines missed and of all branches that
