@@ -111,8 +111,15 @@ struct Ids {
   std::vector<Index> lengths = {};
 };
 
+// One operand of scaled_dot_product_attention, (B, H, T, D) contiguous; or images (B, C, H, W).
+struct Operand {
+  const void* data = nullptr;
+  Index batch = 0, heads = 0, length = 0, width = 0;
+};
+
 struct ModelCall {
   Ids source = {}, target = {};
+  Operand pixels = {};  // of a model of images, instead of ids
   std::vector<Index> token_types = {};
   MaskParts mask = {};
   Keep keep = {};
@@ -146,10 +153,10 @@ class Steps {
 };
 
 struct ModelInfo {
-  std::string model_type = {}, kind = {};  // kind: "seq2seq", "causal" or "encoder"
+  std::string model_type = {}, kind = {};  // kind: "seq2seq", "causal", "encoder" or "image"
   Index vocab_size = 0, max_length = 0, layers = 0, heads = 0, encoder_layers = 0;
   Index pad_token_id = -1, decoder_start_token_id = -1;
-  std::vector<Index> eos_token_ids = {};
+  std::vector<Index> eos_token_ids = {}, image_size = {};  // (C, H, W)
 };
 
 // A checkpoint folder of Hugging Face.
@@ -167,11 +174,6 @@ class Model {
   virtual std::shared_ptr<Steps> steps(const Lists& sources, Index beams, Index max_length, int threads) const = 0;
 };
 
-// One operand of scaled_dot_product_attention, (B, H, T, D) contiguous.
-struct Operand {
-  const void* data = nullptr;
-  Index batch = 0, heads = 0, length = 0, width = 0;
-};
 struct SdpaCall {
   Operand query = {}, key = {}, value = {}, past_key = {}, past_value = {};
   MaskParts mask = {};

@@ -193,7 +193,8 @@ class ModelOf : public Model {
   ModelInfo info() const override {
     ModelInfo info;
     info.model_type = model_type_;
-    info.vocab_size = model_->vocab_size(), info.max_length = model_->max_length();
+    if constexpr (requires { model_->vocab_size(); })
+      info.vocab_size = model_->vocab_size(), info.max_length = model_->max_length();
     if constexpr (requires { model_->config().pad_token_id; }) info.pad_token_id = model_->config().pad_token_id;
     info.encoder_layers = model_->encoder().config().num_layers;
     info.layers = info.encoder_layers, info.heads = model_->encoder().config().layer.nhead;
@@ -241,6 +242,27 @@ class EncoderModel : public ModelOf<M> {
   }
 };
 
+// Vit: images in, hidden states of their patches out.
+class ImageModel : public ModelOf<vt::Vit<float>> {
+ public:
+  using ModelOf::ModelOf;
+  ModelInfo info() const override {
+    ModelInfo info = ModelOf::info();
+    const vt::VitConfig& c = model_->config();
+    info.kind = "image", info.image_size = {c.num_channels, c.image_height, c.image_width};
+    return info;
+  }
+
+ private:
+  std::shared_ptr<Result> run(const ModelCall& call, const vt::Mask<float>&, vt::Workspace& workspace,
+                              const AnyKeep& keep) const override {
+    const Operand& given = call.pixels;
+    const vt::Images<float> images{static_cast<const float*>(given.data), given.batch, given.heads, given.length,
+                                   given.width};
+    return finish<vt::VitResult<K, float>>(workspace, images, vt::VitMasks<float>{}, keep);
+  }
+};
+
 // What generates: search, teacher forcing and steps, by the folder's generation options.
 template <class M>
 class GeneratingModel : public ModelOf<M> {
@@ -256,8 +278,9 @@ class GeneratingModel : public ModelOf<M> {
   }
   std::shared_ptr<Sequences> generate(const Lists& sources, const std::string& options, const Keep& keep, int threads,
                                       const std::function<void()>& on_step) const override {
-    vt::GenerationConfig config =
-        vt::generation_config(vt::ConfigFile(std::string_view(options), std::string("generate()")), generation_);
+    const vt::ConfigFile given(std::string_view(options), std::string("generate()"));
+    vt::GenerationConfig config = vt::generation_config(given, generation_);
+    config.seed = std::uint64_t(given.integer("seed", 0));  // Transformers has torch.manual_seed instead
     config.on_step = on_step;
     return this->workspaces_.use(threads, [&](vt::Workspace& workspace) {
       return with_maps(keep, [&](const AnyKeep& policy) { return search(sources, config, workspace, policy); });
@@ -362,6 +385,8 @@ std::shared_ptr<Model> open_as(const std::string& folder) {
     return std::make_shared<Seq2SeqModel>(model, M::model_type, folder);
   else if constexpr (std::is_base_of_v<vt::Causal<float>, M>)
     return std::make_shared<CausalModel>(model, M::model_type, folder);
+  else if constexpr (std::is_same_v<vt::Vit<float>, M>)
+    return std::make_shared<ImageModel>(model, M::model_type);
   else if constexpr (std::is_base_of_v<vt::PooledTextEncoder<float>, M>)
     return std::make_shared<EncoderModel<vt::PooledTextEncoder<float>>>(model, M::model_type);
   else
@@ -371,12 +396,7 @@ std::shared_ptr<Model> open_as(const std::string& folder) {
 // The model of the class that the folder's config.json names.
 inline std::shared_ptr<Model> load(const std::string& folder) {
   std::shared_ptr<Model> found;
-  vt::find_model<float>(folder, [&]<class M>(std::type_identity<M>) {
-    if constexpr (std::is_same_v<vt::Vit<float>, M>)
-      throw std::invalid_argument("vitrine: " + folder + ": a model of images (vit) is opened by C++ only so far");
-    else
-      found = open_as<M>(folder);
-  });
+  vt::find_model<float>(folder, [&]<class M>(std::type_identity<M>) { found = open_as<M>(folder); });
   return found;
 }
 // All model_types that are opened, ", " between them.

@@ -250,7 +250,7 @@ nb::dict info_of(const PythonModel& m) {
   d["vocab_size"] = info.vocab_size, d["max_length"] = info.max_length;
   d["layers"] = info.layers, d["heads"] = info.heads, d["encoder_layers"] = info.encoder_layers;
   d["pad_token_id"] = info.pad_token_id, d["decoder_start_token_id"] = info.decoder_start_token_id;
-  d["eos_token_ids"] = info.eos_token_ids;
+  d["eos_token_ids"] = info.eos_token_ids, d["image_size"] = info.image_size;
   d["reads_text"] = bool(m.text), d["why_no_text"] = m.why_no_text;
   return d;
 }
@@ -263,6 +263,21 @@ PythonResult call_model(const PythonModel& m, nb::handle source, nb::handle sour
   if (!token_types.is_none()) call.token_types = indices_of(token_types);
   PythonMasks given = masks_of(mask, false);
   if (!given.masks.empty()) call.mask = std::move(given.masks[0]);
+  call.keep = keep, call.threads = threads;
+  return {unlocked([&] { return m.model->call(call); })};
+}
+
+// An array (B, H, T, D) of the scalar.
+Operand operand_of(const In& array, bool is_double, const char* sentence) {
+  require(array.ndim() == 4, sentence);
+  return {values_of(array, is_double), Index(array.shape(0)), Index(array.shape(1)), Index(array.shape(2)),
+          Index(array.shape(3))};
+}
+
+PythonResult call_images(const PythonModel& m, nb::handle pixels, const Keep& keep, int threads) {
+  const In array = array_of(pixels);
+  ModelCall call;
+  call.pixels = operand_of(array, false, "vitrine: images are (B, C, H, W)");
   call.keep = keep, call.threads = threads;
   return {unlocked([&] { return m.model->call(call); })};
 }
@@ -280,9 +295,7 @@ PythonResult attention(nb::tuple operands, nb::handle mask, double scale, double
     alive.push_back(array_of(one));
     const In& array = alive.back();
     if (i == 0) is_double = array.dtype() == nb::dtype<double>();
-    require(array.ndim() == 4, "vitrine: query, key and value are (B, H, T, D)");
-    *places[i] = {values_of(array, is_double), Index(array.shape(0)), Index(array.shape(1)), Index(array.shape(2)),
-                  Index(array.shape(3))};
+    *places[i] = operand_of(array, is_double, "vitrine: query, key and value are (B, H, T, D)");
   }
   require(nb::len(operands) == 5 && call.query.heads > 0, "vitrine: attention needs a query with heads");
   PythonMasks given = masks_of(mask, is_double);
@@ -334,6 +347,7 @@ void define_classes(nb::module_& module) {
       .def("info", &info_of)
       .def("call", &call_model, nb::arg("source").none(), nb::arg("source_lengths").none(), nb::arg("target").none(),
            nb::arg("token_types").none(), nb::arg("mask").none(), nb::arg("keep"), nb::arg("threads"))
+      .def("call_images", &call_images)
       .def("generate",
            [](const PythonModel& m, nb::tuple sources, const std::string& options, const Keep& keep, int threads) {
              const Lists given = lists_of(sources);

@@ -34,6 +34,9 @@ def _made(kind):
         config = getattr(tf, name + "Config")(**ENCODER, max_position_embeddings=66, pad_token_id=1, type_vocab_size=1)
         config.initializer_range = 0.2
         return getattr(tf, name + "Model")(config)
+    if kind == "vit":
+        config = dict(hidden_size=48, num_hidden_layers=3, num_attention_heads=4, intermediate_size=96)
+        return tf.ViTModel(tf.ViTConfig(**config, image_size=24, patch_size=8, initializer_range=0.2))
     if kind == "albert":
         config = tf.AlbertConfig(**ENCODER, embedding_size=24, max_position_embeddings=64, initializer_range=0.2)
         return tf.AlbertModel(config)

@@ -43,6 +43,42 @@ def test_encoders(pair, kind):
         both.ours.generate([[1, 2]])
 
 
+def test_images(pair):
+    both = pair("vit")
+    pixels = torch.randn(2, 3, 24, 24, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        theirs = both.theirs(pixel_values=pixels, output_attentions=True)
+    ours = both.ours(pixel_values=pixels)
+    assert both.ours.image_size == (3, 24, 24)
+    agree(ours.last_hidden_state, theirs.last_hidden_state)
+    agree_all(ours.attentions, theirs.attentions)
+    agree(ours.pooler_output, theirs.pooler_output)
+    one = both.ours(pixel_values=pixels[1], keep="head_mean")
+    np.testing.assert_array_equal(one.output, ours.output[1])
+    assert "<html" in ours.show().html()
+    for wrong, words in (
+        ({}, "takes pixel_values"),
+        ({"input_ids": IDS}, "takes pixel_values"),
+        ({"input_ids": IDS, "pixel_values": pixels}, "pixel_values alone"),
+        ({"pixel_values": pixels[0, 0]}, "must be"),
+        ({"pixel_values": pixels[:, :1]}, "channels"),
+        ({"pixel_values": pixels[..., 1:]}, "another width"),
+    ):
+        with pytest.raises(vitrine.Error, match=words):
+            both.ours(**wrong)
+    with pytest.raises(vitrine.Error, match="which generates nothing"):
+        both.ours.generate([[1, 2]])
+    with pytest.raises(vitrine.Error, match="takes input_ids"):
+        pair("bert").ours(pixel_values=pixels)
+
+
+def test_sampling_is_seeded(pair):
+    ours = pair("gpt2").ours
+    options = dict(do_sample=True, temperature=1.5, top_k=20, top_p=0.9, max_new_tokens=12, eos_token_id=None)
+    drawn = [ours.generate([[5, 17, 3]], seed=seed, **options)[0][0].ids for seed in (1, 1, 2, 3)]
+    assert drawn[0] == drawn[1] and len({tuple(ids) for ids in drawn}) > 1
+
+
 @pytest.mark.parametrize("kind", SEQ2SEQ)
 def test_seq2seq(pair, kind):
     both = pair(kind)
@@ -166,7 +202,9 @@ def test_steps_over_sources_of_different_lengths(pair):
 def test_what_generate_refuses(pair):
     ours = pair("marian").ours
     for options, words in (
-        ({"do_sample": True}, "do_sample"),
+        ({"do_sample": True, "num_beams": 2}, "do_sample needs num_beams 1"),
+        ({"do_sample": True, "temperature": 0.0}, "temperature"),
+        ({"penalty_alpha": 0.6}, "penalty_alpha"),
         ({"num_beams": 0}, "num_beams"),
         ({"num_beams": 2, "num_return_sequences": 3}, "num_return_sequences"),
         ({"no_such_option": 1}, "no_such_option"),

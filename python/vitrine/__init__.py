@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import List, Tuple
 
-from . import _core, inspect
+from . import _core, corpus, inspect
 from ._core import Error
 from ._layers import (
     Decoder,
@@ -57,6 +57,7 @@ __all__ = [
     "additive_bias",
     "build_info",
     "causal",
+    "corpus",
     "from_hf_attention_mask",
     "from_torch",
     "from_torch_attn_mask",
@@ -78,4 +79,4 @@ def build_info() -> str:
 
 def model_types() -> List[str]:
     """The values of config.json's model_type that `load` opens."""
-    return [name for name in _core.model_types().split(", ") if name != "vit"]  # of images: C++ only so far
+    return _core.model_types().split(", ")

@@ -17,7 +17,7 @@ from ._results import Hypothesis, Layout, Result
 _OPTIONS = frozenset(
     """num_beams num_return_sequences max_length max_new_tokens min_length min_new_tokens length_penalty early_stopping
     no_repeat_ngram_size renormalize_logits bad_words_ids pad_token_id eos_token_id decoder_start_token_id
-    forced_bos_token_id forced_eos_token_id do_sample num_beam_groups diversity_penalty penalty_alpha constraints
+    forced_bos_token_id forced_eos_token_id do_sample temperature top_k top_p min_p typical_p seed num_beam_groups diversity_penalty penalty_alpha constraints
     force_words_ids repetition_penalty encoder_repetition_penalty encoder_no_repeat_ngram_size sequence_bias
     suppress_tokens begin_suppress_tokens exponential_decay_length_penalty remove_invalid_values guidance_scale
     watermarking_config prompt_lookup_num_tokens forced_decoder_ids stop_strings max_time token_healing
@@ -34,24 +34,28 @@ def load(folder: Any, tokenizer: Any = None) -> "Model":
     `vitrine.model_types()` lists what is opened. Raises Error, naming file and key, for what is not, and for options
     that would change a result and are not honoured.
     """
-    return Model(_core.load(path_text(folder)), tokenizer)
+    place = path_text(folder)
+    return Model(_core.load(place), tokenizer, place)
 
 
 class Model:
     """An opened folder. Many threads may call one; calls release the interpreter lock."""
 
-    def __init__(self, core: _core.Model, tokenizer: Any = None) -> None:
+    def __init__(self, core: _core.Model, tokenizer: Any = None, folder: str = "") -> None:
         self._core = core
+        self.folder: str = folder
         self._tokenizer = tokenizer
         info: Dict[str, Any] = core.info()
         self.model_type: str = info["model_type"]
         self.kind: str = info["kind"]
-        """"encoder", "causal" or "seq2seq"."""
+        """"encoder", "causal", "seq2seq" or "image"."""
         self.vocab_size: int = info["vocab_size"]
         self.max_length: int = info["max_length"]
         self.num_layers: int = info["layers"]
         self.num_heads: int = info["heads"]
         self.eos_token_ids: List[int] = info["eos_token_ids"]
+        self.image_size: Tuple[int, ...] = tuple(info["image_size"])
+        """Of a model of images: (C, H, W)."""
         self.reads_text: bool = tokenizer is not None or info["reads_text"]
         self._why: str = info["why_no_text"]
         self._pad: int = info["pad_token_id"]
@@ -59,7 +63,7 @@ class Model:
         seq2seq = self.kind == "seq2seq"
         self._layers = {"self_attn": self.num_layers, "cross_attn": self.num_layers}
         self._layers["encoder.self_attn"] = info["encoder_layers"]
-        self._layout = Layout(has_encoder=seq2seq, logits=self.kind != "encoder", layers=self._layers)
+        self._layout = Layout(has_encoder=seq2seq, logits=self.kind in ("causal", "seq2seq"), layers=self._layers)
 
     def __repr__(self) -> str:
         return f"vitrine.Model({self.model_type}, {self.num_layers} layers, {self.num_heads} heads)"
@@ -129,11 +133,12 @@ class Model:
 
     def __call__(
         self,
-        input_ids: Texts,
+        input_ids: Texts = None,
         decoder_input_ids: Optional[Texts] = None,
         *,
         attention_mask: Any = None,
         token_type_ids: Any = None,
+        pixel_values: Any = None,
         keep: Policy = "weights",
         layers: Any = None,
         heads: Any = None,
@@ -145,16 +150,26 @@ class Model:
         input_ids: a text, ids, a list of either, or an array (T,) or (B, T); sequences of different lengths are padded
         and masked. decoder_input_ids: the target of a model with encoder and decoder, its start token included (a
         text gets it here). attention_mask: (B, T), 1: attended, or a Mask over keys. token_type_ids: (B, T).
+        pixel_values: instead, of a model of images, (B, C, H, W) or (C, H, W), as Transformers' image processor makes them.
         """
+        chosen = keep_of(keep, layers, heads, which)
+        if (self.kind == "image") != (pixel_values is not None):
+            takes = "pixel_values" if self.kind == "image" else "input_ids"
+            raise Error(f"{self.model_type} takes {takes}")
+        if self.kind == "image":
+            given = (input_ids, decoder_input_ids, attention_mask, token_type_ids)
+            if any(one is not None for one in given):
+                raise Error(f"{self.model_type} takes pixel_values alone")
+            return self._of_images(pixel_values, chosen, threads)
         sources, _ = self._sequences(input_ids, "input_ids")
         ids, lengths = _arrays.pad(sources, self._pad)
         mask = None
         if attention_mask is not None:
-            given = attention_mask
-            if not isinstance(given, _masks.Mask):
-                array = _arrays.as_array(given, "attention_mask")
-                given = _masks.from_hf_attention_mask(array[None] if array.ndim == 1 else array)
-            mask = (_masks.prepared(given.parts, np.dtype(np.float32)),)
+            keys = attention_mask
+            if not isinstance(keys, _masks.Mask):
+                array = _arrays.as_array(keys, "attention_mask")
+                keys = _masks.from_hf_attention_mask(array[None] if array.ndim == 1 else array)
+            mask = (_masks.prepared(keys.parts, np.dtype(np.float32)),)
         target = None
         if self.kind == "seq2seq":
             if decoder_input_ids is None:
@@ -168,10 +183,18 @@ class Model:
             types = _arrays.indices(token_type_ids, "token_type_ids")
             if types.size != ids.size:
                 raise Error(f"token_type_ids is {types.shape} and must be {ids.shape}")
-        chosen = keep_of(keep, layers, heads, which)
         core = self._core.call(ids, lengths, target, types, mask, chosen, team(threads))
         shown: Tuple[Any, ...] = (self, sources, ids.shape[1])
         return Result(core, self._layout, shown if target is None else shown + (list(target),))
+
+    def _of_images(self, value: Any, keep: _core.Keep, threads: int) -> Result:
+        pixels = _arrays.contiguous(_arrays.floats(value, "pixel_values", np.dtype(np.float32)))
+        layout = self._layout
+        if pixels.ndim == 3:
+            pixels, layout = pixels[None], layout._replace(batched=False)
+        if pixels.ndim != 4:
+            raise Error(f"pixel_values is {pixels.shape} and must be (B, C, H, W) or (C, H, W)")
+        return Result(self._core.call_images(pixels, keep, team(threads)), layout)
 
     def _texts(self, value: Any) -> List[Any]:
         """A target's sequences, those that were texts marked by their type (list)."""

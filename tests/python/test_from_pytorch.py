@@ -840,7 +840,7 @@ def test_pages():
         "README.md": 2,
         "examples/from_pytorch.md": 3,
         "examples/from_hugging_face.md": 1,
-        "examples/python.md": 4,
+        "examples/python.md": 5,
         "examples/inspecting.md": 1,
     }, "a page has gained or lost a block: run it here"
 
@@ -853,6 +853,7 @@ def test_pages():
             names = executed(block, **names)
         assert names["best"].text == "AE N HH AY D R AY D" and os.path.getsize("anhydride.html") > 10000
         assert names["result"].self_attn[1].shape == (3, 4, 7, 7) and os.path.getsize("maps.npz") > 1000
+        assert names["phonemes"][0] == "AE N HH AY D R AY D" and len(names["links"]) == 3 and len(names["table"]) == 4
     encoder, x, mask = scrambled(nn.TransformerEncoder(encoder_layer(), 2)), randn(2, 5, 32), causal(5)
     output, maps = hook_recipe.attention_maps(encoder, x, mask=mask)
     attentions = {name: part for name, part in encoder.named_modules() if isinstance(part, nn.MultiheadAttention)}
