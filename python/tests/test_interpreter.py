@@ -292,3 +292,9 @@ def test_fuzz(pair, part):
             errors += 1
     assert results > 100 and errors > 100
     print(f"{results} results, {errors} errors")
+
+
+def test_nothing_is_said_at_the_end():
+    code = "import vitrine; vitrine.Encoder(8, 2, 1).init(1)([[0.0] * 8]).self_attn"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

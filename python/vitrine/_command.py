@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import List, Optional
 
-from . import _core, build_info
+from . import _core
 from ._core import Error
 
 PROGRAMS = ("align", "choose", "inspect", "score_heads", "translate")
@@ -35,7 +35,9 @@ def command(program: str) -> List[str]:
         found = Path(__file__).parent / f"programs_{isa}"
         if found.exists():
             return [str(found), program]
-    raise Error("this build of vitrine has no programs: zlib, utf8proc or PCRE2 were missing when it was made")
+    raise Error(
+        f"there are no programs for {_core.isa}: on x86 they need AVX2, and a build made with zlib, utf8proc and PCRE2"
+    )
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -46,6 +48,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
         return 0 if given else 2
     name = _ALSO.get(given[0], given[0])
     if name in ("build_info", "--version"):
+        from . import build_info  # which imports this
+
         print(build_info())
         return 0
     if name == "to_safetensors":
