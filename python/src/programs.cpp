@@ -17,7 +17,9 @@
 #include <vitrine/vitrine.hpp>
 
 #include "aligning_head.hpp"
+#include "causal_folder.hpp"
 #include "forced_pool.hpp"
+#include "generate_options.hpp"
 #include "inspect_models.hpp"
 #include "maps_file.hpp"
 #include "pool_program.hpp"
@@ -43,7 +45,10 @@ namespace inspect_program {
 namespace score_heads_program {
 #include "score_heads.cpp"
 }
-// This one's belong to the namespace of its headers.
+// The names of these belong to the namespaces of their headers.
+#define main generate_main
+#include "generate.cpp"
+#undef main
 #define main translate_main
 #include "translate.cpp"
 #undef main
@@ -52,11 +57,9 @@ int main(int count, char** arguments) {
   constexpr struct {
     const char* name;
     int (*run)(int, char**);
-  } programs[] = {{"align", align_program::main},
-                  {"choose", choose_program::main},
-                  {"inspect", inspect_program::main},
-                  {"score_heads", score_heads_program::main},
-                  {"translate", translate_main}};
+  } programs[] = {
+      {"align", align_program::main},     {"choose", choose_program::main},           {"generate", generate_main},
+      {"inspect", inspect_program::main}, {"score_heads", score_heads_program::main}, {"translate", translate_main}};
   for (const auto& one : programs)
     if (count > 1 && std::strcmp(arguments[1], one.name) == 0) return one.run(count - 1, arguments + 1);
   for (const auto& one : programs) std::puts(one.name);

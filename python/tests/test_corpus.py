@@ -31,7 +31,7 @@ def test_the_command_runs_the_programs():
     assert done.returncode == 0 and done.stdout == "AE N HH AY D R AY D\nR EY D IY AH M\n", done.stderr
     slow = run("translate", "--model", G2P, "anhydride", VITRINE_ISA="sse2")
     assert slow.returncode == 2 and "need AVX2" in slow.stderr
-    for program in ("translate", "score", "align", "choose", "inspect"):
+    for program in ("translate", "score", "align", "choose", "inspect", "generate"):
         shown = run(program, "--help")
         assert shown.returncode == 0 and "usage: " in shown.stdout, (program, shown.stderr)
     assert run("build_info").stdout.strip() == vitrine.build_info()

@@ -13,11 +13,12 @@ from typing import List, Optional
 from . import _core
 from ._core import Error
 
-PROGRAMS = ("align", "choose", "inspect", "score_heads", "translate")
+PROGRAMS = ("align", "choose", "generate", "inspect", "score_heads", "translate")
 _ALSO = {"score": "score_heads"}
 _USAGE = """usage: vitrine PROGRAM [ARGUMENT...]
 
   translate      translations, alignments and maps of a model with encoder and decoder
+  generate       continuations of prompts by a model without an encoder
   score          scores of every cross-attention head for each line of a pool (score_heads)
   align          word alignments of pairs of lines
   choose         which lines of a scored pool to label first
