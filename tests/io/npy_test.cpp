@@ -64,7 +64,10 @@ TEST_CASE("versions, quotes, spaces and orders of NumPy's header") {
   for (const std::string& text :
        {npy(with_shape("(2,)"), data), npy(with_shape("(2,)"), data, 2), npy(with_shape("(2,)"), data, 3),
         npy(with_shape("(2L,)"), data), npy(R"({"shape":(1,2),"fortran_order":False,"descr":"<f4"})", data),
-        npy(with_shape("( 1 , 2 , )") + "     \n", data)}) {
+        npy(with_shape("( 1 , 2 , )") + "     \n", data),
+        npy("{'descr': '<f8', 'shape': (7,), 'fortran_order': True, 'descr': '<f4', 'shape': (2,), "
+            "'fortran_order': False}",
+            data)}) {  // of a key that is there twice the last holds
     CAPTURE(text);
     const auto view = vt::parse_npy(std::as_bytes(std::span(text)), file);
     CHECK(view.elements() == 2);
@@ -108,7 +111,7 @@ TEST_CASE("hostile headers are refused by name") {
   CHECK(error_of_npy(npy(with_descr("'<U4294967295'"), data)) == "size_mismatch");
   CHECK(error_of_npy(npy("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 1), }", data)) == "npy_fortran_order");
   for (const char* text :
-       {"", "{", "{}", "{'descr': '<f4'}", "{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (2,), }",
+       {"", "{", "{}", "{'descr': '<f4'}", "{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, }",
         "{'descr': '<f4', 'fortran_order': None, 'shape': (2,), }",
         "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), 'x': 1}",
         "{'descr': '<f4' 'fortran_order': False, 'shape': (2,), }",

@@ -112,8 +112,8 @@ class NpyHeaderParser {
     while (!accept('}')) {
       const std::string key = quoted_text();
       const unsigned field = key == "descr" ? 1 : key == "fortran_order" ? 2 : key == "shape" ? 4 : 0;
-      if (field == 0 || seen & field) fail(concat("has the key ", in_quotes(key), field ? " twice" : ""));
-      seen |= field;
+      if (field == 0) fail(concat("has the key ", in_quotes(key)));
+      seen |= field;  // of a key that is there twice the last holds, as in NumPy
       expect(':');
       if (field == 1) read_descr();
       if (field == 2) read_order();
@@ -165,6 +165,7 @@ class NpyHeaderParser {
   }
   void read_shape() {
     expect('(');
+    shape.clear();
     bool comma = true;
     while (!accept(')')) {
       if (!comma) fail("lacks a comma in its shape");

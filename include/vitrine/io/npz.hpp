@@ -39,9 +39,9 @@ using Inflate = bool (*)(std::span<const std::byte> in, std::span<std::byte> out
 class Npz {
  public:
   /// Maps and checks `path`, checksums included. Throws Error: zip_bad_directory, zip_bad_member, zip_bad_checksum,
-  /// zip_unsupported (encrypted, another method, deflated without `inflate`), duplicate_name, what parse_npy and
-  /// MappedFile throw. A deflated member's memory is at most 1032 times its packed size, the most that deflate can
-  /// pack.
+  /// zip_unsupported (encrypted, another method, deflated without `inflate`), what parse_npy and MappedFile throw. Of
+  /// arrays of one name the last holds, as in NumPy. A deflated member's memory is at most 1032 times its packed size,
+  /// the most that deflate can pack.
   explicit Npz(const std::filesystem::path& path, Inflate inflate = nullptr);
 
   /// All arrays, sorted by name (without .npy). Views live as long as this object or a copy of it.
@@ -130,12 +130,8 @@ inline Npz::Npz(const std::filesystem::path& path, Inflate inflate) {
     contents->tensors.push_back(parse_npy(bytes, contents->labels.back(), name));
   }
   auto& all = contents->tensors;
-  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
-  const auto twice =
-      std::adjacent_find(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.name == b.name; });
-  if (twice != all.end())
-    throw Error(LoadError::duplicate_name, contents->label,
-                detail::concat("has the array ", detail::in_quotes(twice->name), " twice"));
+  detail::sort_by_name(
+      all, [](const TensorView& view) -> auto& { return view.name; });
   contents_ = std::move(contents);
 }
 

@@ -148,7 +148,8 @@ inline bool is_pickle_name(const std::filesystem::path& path) {
                      others.empty() ? "" : "; name one of its files:", others));
 }
 
-/// The callbacks for model.safetensors.index.json: {"metadata": anything, "weight_map": {tensor name: file name}}.
+/// The callbacks for model.safetensors.index.json: {"metadata": anything, "weight_map": {tensor name: file name}}. Of
+/// what is there twice the last holds, as in Python's json.
 class IndexSax : public StrictSax {
  public:
   std::map<std::string, std::string> weight_map;
@@ -170,20 +171,17 @@ class IndexSax : public StrictSax {
     if (!plain)
       fail(LoadError::bad_index,
            concat("names the shard ", in_quotes(value), ", which is not the name of a file in the folder"));
-    if (!weight_map.emplace(key_, std::move(value)).second)
-      fail(LoadError::duplicate_name, concat("names the tensor ", in_quotes(key_), " twice"));
+    weight_map[key_] = std::move(value);
     return true;
   }
   bool key(std::string& value) {
-    if (depth_ == 1) {
-      top_key_ = value;
-      if (value == "weight_map" && std::exchange(seen_, true)) fail(LoadError::duplicate_name, "has weight_map twice");
-    }
+    if (depth_ == 1) top_key_ = value;
     key_ = std::move(value);
     return true;
   }
   bool start_object(std::size_t) {
     if (in_map()) return ignored();
+    if (depth_ == 1 && top_key_ == "weight_map") weight_map.clear();
     ++depth_;
     return true;
   }
@@ -206,7 +204,6 @@ class IndexSax : public StrictSax {
   }
 
   int depth_ = 0;
-  bool seen_ = false;
   std::string top_key_, key_;
 };
 

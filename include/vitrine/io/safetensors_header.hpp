@@ -15,6 +15,7 @@
 #include <vector>
 #include <vitrine/core/config.hpp>
 #include <vitrine/io/detail/file_kind.hpp>
+#include <vitrine/io/detail/names.hpp>
 #include <vitrine/io/detail/utf8.hpp>
 #include <vitrine/io/error.hpp>
 #include <vitrine/io/tensor_view.hpp>
@@ -28,7 +29,8 @@ struct SafeTensorsOptions {
   bool allow_trailing_bytes = false;  // bytes after the last tensor, which some writers leave behind
 };
 
-/// A parsed container: its tensors, sorted by name, their `data` inside the parsed bytes, and its `__metadata__`.
+/// A parsed container: its tensors, sorted by name, their `data` inside the parsed bytes, and its `__metadata__`. Of
+/// tensors of one name the last holds, as in the reference.
 struct SafeTensorsHeader {
   std::vector<TensorView> tensors;
   std::map<std::string, std::string> metadata;
@@ -38,8 +40,8 @@ struct SafeTensorsHeader {
 inline constexpr std::uint64_t max_safetensors_header = 100'000'000;
 
 /// Checks and parses a whole container. `file` is named in errors and must outlive the result. Throws Error: header_*,
-/// duplicate_name, metadata_not_strings, bad_tensor_entry, bad_shape, shape_overflow, size_mismatch, offsets_*,
-/// trailing_bytes, nesting_too_deep. A type that is not known is no error here but in TensorView::copy_to.
+/// duplicate_name (of fields), metadata_not_strings, bad_tensor_entry, bad_shape, shape_overflow, size_mismatch,
+/// offsets_*, trailing_bytes, nesting_too_deep. A type that is not known is no error here but in TensorView::copy_to.
 SafeTensorsHeader parse_safetensors(std::span<const std::byte> bytes, const std::string& file,
                                     SafeTensorsOptions options = {});
 
@@ -240,7 +242,8 @@ class HeaderSax : public StrictSax {
 inline std::uint64_t dtype_bits(const TensorView& view) noexcept {
   if (view.dtype != DType::unknown) return 8 * size_of(view.dtype);
   constexpr std::pair<std::string_view, std::uint64_t> others[] = {
-      {"F8_E4M3", 8}, {"F8_E5M2", 8}, {"F8_E8M0", 8}, {"C64", 64}, {"F4", 4}, {"F6_E2M3", 6}, {"F6_E3M2", 6}};
+      {"F8_E4M3", 8}, {"F8_E5M2", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"F8_E8M0", 8},
+      {"C64", 64},    {"F4", 4},      {"F6_E2M3", 6},     {"F6_E3M2", 6}};
   for (const auto& [name, bits] : others) {
     if (name == view.dtype_name) return bits;
   }
@@ -318,13 +321,8 @@ inline SafeTensorsHeader parse_safetensors(std::span<const std::byte> bytes, con
   nlohmann::json::sax_parse(text.begin(), text.end(), &sax);
 
   auto& entries = sax.entries;
-  std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.view.name < b.view.name; });
-  const auto twice = std::adjacent_find(entries.begin(), entries.end(),
-                                        [](const auto& a, const auto& b) { return a.view.name == b.view.name; });
-  if (twice != entries.end()) {
-    throw Error(LoadError::duplicate_name, file,
-                detail::concat("has the tensor ", detail::in_quotes(twice->view.name), " twice"));
-  }
+  detail::sort_by_name(
+      entries, [](const detail::HeaderSax::Entry& entry) -> auto& { return entry.view.name; });
   const std::span<const std::byte> data = bytes.subspan(8 + text.size());
   for (auto& entry : entries) {
     detail::check_entry(entry, data.size(), file);

@@ -1,4 +1,5 @@
-// Lists of names for error messages: the ones nearest to what was asked for, and lists that stay short.
+// What is found by name: the order it stands in; and lists of names for error messages, the ones nearest to what was
+// asked for, that stay short.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -53,6 +54,16 @@ inline std::vector<std::string> near_names(std::string_view wanted, const std::v
   std::vector<std::string> result;
   for (std::size_t i = 0; i < kept; ++i) result.push_back(std::move(ranked[i].second));
   return result;
+}
+
+/// Sorts by name_of(item), a string. Of those of one name the last one stays, as the references do it that read into a
+/// dictionary.
+template <class Item, class Name>
+void sort_by_name(std::vector<Item>& items, const Name& name_of) {
+  std::stable_sort(items.begin(), items.end(), [&](const Item& a, const Item& b) { return name_of(a) < name_of(b); });
+  const auto kept =
+      std::unique(items.rbegin(), items.rend(), [&](const Item& a, const Item& b) { return name_of(a) == name_of(b); });
+  items.erase(items.begin(), kept.base());
 }
 
 /// The view of that name in views sorted by name, or nullptr.
