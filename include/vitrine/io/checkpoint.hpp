@@ -9,6 +9,7 @@
 // that is stored beside the one to which the configuration ties it, and differs, is used as it is; a line on stderr
 // tells.
 #pragma once
+#include <concepts>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -31,22 +32,25 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
-/// M is the class of a family with this scalar, Marian<float>, Llama<double>, ...: examples/loading.md has all. Memory:
-/// the model's packed values; the file is mapped and given back piece by piece. Throws Error: config_mismatch for
-/// another kind of model, and what ConfigFile, SafeTensors and load throw.
-template <class M>
-M load_model(const std::filesystem::path& folder, const Remark& remark = remark_on_stderr);
-
 /// How a model's values are kept once they are read, and who is told of what.
 struct ModelOptions {
   Storage weights = Storage::f32;  // of the weights of products, an embedding that is one of them included
   Remark remark = remark_on_stderr;
 };
-/// The same with weights in another storage: examples/numerics.md says what that costs. Memory: while it loads, the
-/// values in float and one weight more. Throws Error also bad_usage: weights that the storage cannot hold, see
-/// Module::store_weights.
+
+/// M is the class of a family with this scalar, Marian<float>, Llama<double>, ...: examples/loading.md has all, and
+/// examples/numerics.md what another storage of weights costs. Memory: the model's packed values; the file is mapped
+/// and given back piece by piece; another storage takes, while it loads, the values in float and one weight more.
+/// Throws Error: config_mismatch for another kind of model, bad_usage for weights that the storage cannot hold (see
+/// Module::store_weights), and what ConfigFile, SafeTensors and load throw.
 template <class M>
-M load_model(const std::filesystem::path& folder, const ModelOptions& options);
+M load_model(const std::filesystem::path& folder, const ModelOptions& options = {});
+
+/// The same with float weights: `remark` is called with each remark, a std::string_view.
+template <class M, std::invocable<std::string_view> R>
+M load_model(const std::filesystem::path& folder, R&& remark) {
+  return load_model<M>(folder, ModelOptions{.remark = std::forward<R>(remark)});
+}
 
 /// Calls visit(std::type_identity<M>()) with the class M, over the scalar S, of the family that a folder's config.json
 /// is of: `architectures`, else `model_type`, as Transformers' AutoModel. Throws Error: config_unsupported for a family
@@ -275,26 +279,30 @@ void find_model(const std::filesystem::path& folder, Visit&& visit) {
               detail::concat("\"model_type\" is ", detail::in_quotes(type), ", none of ", known));
 }
 
+namespace detail {
+
 template <class M>
-M load_model(const std::filesystem::path& folder, const Remark& remark) {
+M load_float_model(const std::filesystem::path& folder, const Remark& remark) {
   using S = typename M::Scalar;
   if constexpr (std::is_base_of_v<TextEncoder<S>, M>)
-    return detail::load_text_encoder<M>(folder, remark);
+    return load_text_encoder<M>(folder, remark);
   else if constexpr (std::is_same_v<Gpt2<S>, M>)
-    return detail::load_gpt2<M>(folder, remark);
+    return load_gpt2<M>(folder, remark);
   else if constexpr (std::is_same_v<Vit<S>, M>)
-    return detail::load_vit<M>(folder, remark);
+    return load_vit<M>(folder, remark);
   else if constexpr (std::is_base_of_v<Causal<S>, M>)
-    return detail::load_causal<M>(folder, remark);
+    return load_causal<M>(folder, remark);
   else if constexpr (std::is_base_of_v<T5<S>, M>)
-    return detail::load_t5<M>(folder, remark);
+    return load_t5<M>(folder, remark);
   else
-    return detail::load_seq2seq<M>(folder, remark);
+    return load_seq2seq<M>(folder, remark);
 }
+
+}  // namespace detail
 
 template <class M>
 M load_model(const std::filesystem::path& folder, const ModelOptions& options) {
-  M model = load_model<M>(folder, options.remark);
+  M model = detail::load_float_model<M>(folder, options.remark);
   if (const Status status = model.store_weights(options.weights); status != Status::ok)
     throw Error(status == Status::out_of_memory ? LoadError::out_of_memory : LoadError::bad_usage, folder.string(),
                 StatusError(status).what());

@@ -39,7 +39,10 @@ class PooledTextEncoder : public TextEncoder<S> {
   template <class K = DefaultKeep, class F = NoTrace>
   PooledTextEncoderResult<K, S> operator()(const Tokens& tokens, const Masks& masks = {}, const K& keep = {},
                                            F&& trace = {}) const {
-    return this->template fresh<PooledTextEncoderResult<K, S>>(tokens, masks, keep, trace);
+    PooledTextEncoderResult<K, S> result;  // TextEncoder's fresh() would take its forward_into
+    Workspace workspace(this->memory());
+    throw_if_failed(forward_into(result, workspace, tokens, masks, keep, trace));
+    return result;
   }
 #endif
 
