@@ -93,12 +93,17 @@ say "Building the firmware"
 $tools/map_log reference d64_nothing >$out/d64_nothing.reference
 $tools/map_log reference d64_weights >$out/d64_weights.reference
 $tools/map_log reference g2p examples/models/g2p "$word" >$out/g2p.reference
-for target in cortex-m4f aarch64; do
-  build $target d64_nothing d64.cpp
-  build $target d64_weights d64.cpp -DKEEP_MAPS
-  build $target g2p g2p_encoder.cpp
-done
-for target in cortex-m3 cortex-m0; do build $target d64_weights d64.cpp -DKEEP_MAPS; done
+build_both() {  # TARGET OTHER-TARGET NAME SOURCE [OPTION...]: side by side
+  local one=$1 other=$2
+  shift 2
+  build "$one" "$@" &
+  build "$other" "$@"
+  wait $!
+}
+build_both cortex-m4f aarch64 d64_nothing d64.cpp
+build_both cortex-m4f aarch64 d64_weights d64.cpp -DKEEP_MAPS
+build_both cortex-m4f aarch64 g2p g2p_encoder.cpp
+build_both cortex-m3 cortex-m0 d64_weights d64.cpp -DKEEP_MAPS
 say "Running it under qemu"
 for target in cortex-m4f aarch64; do
   check $target d64_nothing
