@@ -75,9 +75,21 @@ TEST_CASE("an index knows every line's place, is kept, and is not believed when 
     CHECK(stream.next(found));
     CHECK(found.text == std::string(std::size_t(line % 50), 'x') + std::to_string(line));
   }
+  CHECK(index.kept);
   CHECK(corpus::line_index(path).sha256 == index.sha256);
+  CHECK(corpus::line_index(path).kept);
   scratch.write("pool.vitrine-index", "{\"format\": 1, \"bytes\": ");
   CHECK(corpus::line_index(path).lines == 3000);
+  std::string wrong = read_text(corpus::index_path(path));
+  wrong.replace(wrong.find("\"lines\":3000"), 12, "\"lines\":9000");
+  scratch.write("pool.vitrine-index", wrong);
+  CHECK(corpus::line_index(path).lines == 3000);
+
+  std::filesystem::remove(corpus::index_path(path)), std::filesystem::create_directory(corpus::index_path(path));
+  const corpus::LineIndex own = corpus::line_index(path);  // where none can be written, nor read
+  CHECK(own.sha256 == index.sha256);
+  CHECK_FALSE(own.kept);
+  std::filesystem::remove(corpus::index_path(path));
 
   scratch.write("pool", text + "one more\n");
   const corpus::LineIndex longer = corpus::line_index(path);

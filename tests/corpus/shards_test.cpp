@@ -228,8 +228,14 @@ TEST_CASE("a merge refuses gaps, doubles and mixtures, and names all of them") {
   CHECK(one.merged() == header + counting_rows(0, 400));
 
   one.edit(2, ".json", "\"vector_bits\": ", "\"vector_bits\": 1");
-  CHECK(has(one.refusal(), "part-00002 was made with vectors of another width"));
+  CHECK(has(one.refusal(), "part-00002 was made with other vectors (\"1"));
   CHECK(one.merged(true) == header + counting_rows(0, 400));
+  const bool fma = has(read_text(one.part(1, ".json")), "\"fma\": true");
+  one.edit(1, ".json", fma ? "\"fma\": true" : "\"fma\": false", fma ? "\"fma\": false" : "\"fma\": true");
+  CHECK(has(one.refusal(), fma ? "bits without fma\", not" : "bits with fma\", not"));
+  one.edit(1, ".json", "\"model_sha256\"", "\"model\"");
+  CHECK(has(one.refusal(true), "part-00001.json: has no \"model_sha256\""));
+  one.shard(1, 4);
   one.edit(2, ".json", "\"first_line\": 200", "\"first_line\": 190");
   CHECK(has(one.refusal(true), "part-00002 has lines 190 to 300, which overlap others' or leave a gap"));
   CHECK(has(

@@ -27,6 +27,7 @@ struct LineIndex {
   std::string sha256 = {};                   // of the lines without their ends, a \n behind each
   std::vector<std::uint64_t> offsets = {};   // of line 0, step, 2 step, ...; empty for a compressed file
   std::uint64_t bytes = 0, modified_ns = 0;  // of the file on the disk
+  bool kept = false;                         // does it lie beside the file?
 
   /// Goes to a line: at most 1,023 lines are read and dropped; of a compressed file all before it. Throws Error as
   /// LineStream.
@@ -56,7 +57,7 @@ inline bool stat_file(const std::filesystem::path& path, LineIndex& index) {
 }
 
 /// The kept index, if it is one of this very file.
-inline bool read_index(const std::filesystem::path& path, LineIndex& index) {
+inline bool read_index(const std::filesystem::path& path, LineIndex& index) try {
   std::error_code failed;
   if (!std::filesystem::exists(index_path(path), failed)) return false;
   const MappedFile bytes(index_path(path));
@@ -66,21 +67,27 @@ inline bool read_index(const std::filesystem::path& path, LineIndex& index) {
       json.value("bytes", nlohmann::json()) != index.bytes ||
       json.value("modified_ns", nlohmann::json()) != index.modified_ns)
     return false;
-  try {
-    index.lines = json.at("lines").get<Index>();
-    index.sha256 = json.at("sha256").get<std::string>();
-    index.offsets = json.at("offsets").get<std::vector<std::uint64_t>>();
-  } catch (const nlohmann::json::exception&) { return false; }
-  return index.offsets.empty() || Index(index.offsets.size()) == (index.lines + LineIndex::step - 1) / LineIndex::step;
-}
+  LineIndex kept = index;
+  kept.lines = json.at("lines").get<Index>();
+  kept.sha256 = json.at("sha256").get<std::string>();
+  kept.offsets = json.at("offsets").get<std::vector<std::uint64_t>>();
+  if (!kept.offsets.empty() && Index(kept.offsets.size()) != (kept.lines + LineIndex::step - 1) / LineIndex::step)
+    return false;
+  index = std::move(kept);
+  return true;
+} catch (const nlohmann::json::exception&) { return false; } catch (const Error&) {
+  return false;
+}  // unreadable: as if it were not there
 
-inline void write_index(const std::filesystem::path& path, const LineIndex& index) try {
+/// False where the folder takes no file: then every task makes its own.
+inline bool write_index(const std::filesystem::path& path, const LineIndex& index) try {
   const nlohmann::json json = {{"format", 1},          {"bytes", index.bytes},   {"modified_ns", index.modified_ns},
                                {"lines", index.lines}, {"sha256", index.sha256}, {"offsets", index.offsets}};
   AtomicFile file(index_path(path));
   file.write(json.dump() + "\n");
   file.commit();
-} catch (const Error&) {}  // the folder may be read-only: then every task makes its own
+  return true;
+} catch (const Error&) { return false; }
 
 }  // namespace detail
 
@@ -88,7 +95,7 @@ inline LineIndex line_index(const std::filesystem::path& path) {
   LineIndex index;
   if (!detail::stat_file(path, index))
     throw Error(LoadError::file_missing, path.string(), "is no file that can be indexed");
-  if (detail::read_index(path, index)) return index;
+  if ((index.kept = detail::read_index(path, index))) return index;
   LineStream stream(path.string());
   std::vector<std::uint64_t> offsets;
   Sha256 hash;
@@ -104,7 +111,7 @@ inline LineIndex line_index(const std::filesystem::path& path) {
   LineIndex after;
   if (!detail::stat_file(path, after) || after.bytes != index.bytes || after.modified_ns != index.modified_ns)
     throw Error(LoadError::file_unreadable, path.string(), "changes while it is read");
-  detail::write_index(path, index);
+  index.kept = detail::write_index(path, index);
   return index;
 }
 

@@ -109,7 +109,11 @@ inline Manifest read_manifest(const std::filesystem::path& path) {
     throw Error(LoadError::config_bad_value, path.string(), "is no manifest of format 1");
   Manifest manifest;
   try {
-    detail::for_each_member(manifest, [&](const char* name, auto& value) { json.at(name).get_to(value); });
+    detail::for_each_member(manifest, [&](const char* name, auto& value) {
+      if (!json.contains(name))
+        throw Error(LoadError::config_bad_value, path.string(), "has no \"" + std::string(name) + "\"");
+      json.at(name).get_to(value);
+    });
   } catch (const nlohmann::json::exception& error) {
     throw Error(LoadError::config_bad_value, path.string(), error.what());
   }
@@ -128,6 +132,9 @@ inline std::string difference(const Manifest& one, const Manifest& other, bool m
   const auto is = [](const auto& a, const auto& b) {
     return " (" + nlohmann::json(b).dump() + ", not " + nlohmann::json(a).dump() + ")";
   };
+  const auto vectors = [](const Manifest& made) {
+    return std::to_string(made.vector_bits) + (made.fma ? " bits with fma" : " bits without fma");
+  };
   if (one.program != other.program) return "was made by another program" + is(one.program, other.program);
   if (one.model_sha256 != other.model_sha256)
     return "was made by another model" + is(one.model_sha256, other.model_sha256);
@@ -140,7 +147,7 @@ inline std::string difference(const Manifest& one, const Manifest& other, bool m
   if (one.shard.count != other.shard.count) return "is a part of another cut" + is(one.shard.count, other.shard.count);
   if (mixed) return "";
   if (one.vector_bits != other.vector_bits || one.fma != other.fma)
-    return "was made with vectors of another width" + is(one.vector_bits, other.vector_bits);
+    return "was made with other vectors" + is(vectors(one), vectors(other));
   return one.version == other.version ? "" : "was made by another version" + is(one.version, other.version);
 }
 
