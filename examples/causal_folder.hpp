@@ -17,7 +17,7 @@ class CausalFolder {
       : model_(load(folder)),
         config_(vitrine::read_generation_config(folder)),
         reader_(folder, {.json = json,
-                         .longest = model_->max_length(),
+                         .longest = model_->most_ids(),
                          .source_ids = model_->vocab_size(),
                          .target_ids = model_->vocab_size()}),
         workspace_(vitrine::heap(), int(threads)) {}

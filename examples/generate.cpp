@@ -85,8 +85,8 @@ class Generation final : public corpus::Job {
   // Why a prompt of so many tokens cannot be continued, or "".
   std::string no_room(Index prompt) const {
     vt::GenerationConfig config = config_;
-    config.max_positions = folder_.model().max_length();
-    const Index limit = config.limit(prompt), most = folder_.model().max_length() + 1;
+    config.max_positions = folder_.model().most_ids();
+    const Index limit = config.limit(prompt), most = folder_.model().most_ids() + 1;
     const std::string has = "has " + std::to_string(prompt) + " tokens; ";
     if (limit <= prompt) return has + "max_length " + std::to_string(limit) + " leaves no room for more";
     if (limit <= most) return "";

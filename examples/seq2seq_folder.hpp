@@ -25,7 +25,7 @@ class Seq2SeqFolder {
         config_(generation(folder, max_new_tokens)),
         reader_(folder, {.json = json,
                          .end = config_.eos_token_ids.front(),
-                         .longest = model_->max_length(),
+                         .longest = model_->most_ids(),
                          .source_ids = model_->config().vocab_size,
                          .target_ids = model_->vocab_size()}),
         workspace_(vitrine::heap(), int(threads)) {
@@ -100,9 +100,9 @@ class Seq2SeqFolder {
     if (!file.has("max_length") && !file.has("max_new_tokens")) g.max_length = model_->max_length() + 1;
     if (max_new_tokens > 0) g.max_new_tokens = max_new_tokens;
     g.num_beams = g.num_return_sequences = 1;
-    if (g.limit() > model_->max_length() + 1)
+    if (g.limit() > model_->most_ids() + 1)
       throw std::invalid_argument((max_new_tokens > 0 ? "--max-new-tokens is" : "the folder's generation length is") +
-                                  std::string(" more than the model's ") + std::to_string(model_->max_length()) +
+                                  std::string(" more than the model's ") + std::to_string(model_->most_ids()) +
                                   " positions" + (max_new_tokens > 0 ? "" : "; give --max-new-tokens"));
     if (g.eos_token_ids.empty()) file.fail(vitrine::LoadError::config_bad_value, "has no \"eos_token_id\"");
     for (const Index end : g.eos_token_ids)

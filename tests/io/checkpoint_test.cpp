@@ -108,9 +108,9 @@ TEST_CASE("what a checkpoint is refused for, by name") {
   }
   {
     Changed folder(marian);
-    folder.tensors["model.encoder.layers.1.fc1.bias"] = {{24}, std::vector<float>(24)};
+    folder.tensors["model.encoder.layers.0.fc3.bias"] = {{24}, std::vector<float>(24)};
     CHECK(refusal<Marian>(folder, &message) == "unexpected_tensors");
-    CHECK(message.find("model.encoder.layers.1.fc1.bias") != message.npos);
+    CHECK(message.find("model.encoder.layers.0.fc3.bias") != message.npos);
   }
   {
     Changed folder(marian);
@@ -217,6 +217,9 @@ TEST_CASE("the head of a task is left out, and a line tells") {
   CHECK(lines[0] == path.string() +
                         ": left out, being no part of the model, are \"classification_head.dense.weight\", "
                         "\"classification_head.out_proj.bias\"");
-  folder.tensors["model.encoder.layers.9.fc1.bias"] = {{24}, std::vector<float>(24)};  // a part of it, and not known
+  folder.tensors["model.encoder.layers.9.fc1.bias"] = {{24}, std::vector<float>(24)};  // of a layer too many
+  (void)told<Bart>(folder.save(), lines);
+  CHECK(lines.back().find("model.encoder.layers.9.fc1.bias") != std::string::npos);
+  folder.tensors["model.encoder.layers.x.fc1.bias"] = {{24}, std::vector<float>(24)};  // a part of it, and not known
   CHECK(refusal<Bart>(folder) == "unexpected_tensors");
 }

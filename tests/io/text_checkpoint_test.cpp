@@ -209,9 +209,11 @@ TEST_CASE("tensors are refused by name, and another model's folder by its type")
   }
   {
     Changed folder(bert);
-    folder.tensors["encoder.layer.3.output.dense.bias"] = {{32}, std::vector<float>(32)};
+    folder.tensors["encoder.layer.3.output.dense.bias"] = {{32}, std::vector<float>(32)};  // of a layer too many
+    CHECK(refusal<Bert>(folder, &message) == "no error");
+    folder.tensors["encoder.layer.0.output.more.bias"] = {{32}, std::vector<float>(32)};
     CHECK(refusal<Bert>(folder, &message) == "unexpected_tensors");
-    CHECK(message.find("encoder.layer.3.output.dense.bias") != message.npos);
+    CHECK(message.find("encoder.layer.0.output.more.bias") != message.npos);
   }
   {
     Changed folder(gpt2);  // an ordinary Linear where Conv1D is stored transposed

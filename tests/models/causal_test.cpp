@@ -156,6 +156,21 @@ TEST_CASE("a window hides keys, in its layers alone") {
       }
 }
 
+TEST_CASE("rotary positions go on behind max_position_embeddings") {
+  vt::LlamaConfig c = llama();
+  const auto longer = made<vt::Llama<float>>(c);
+  c.max_position_embeddings = 4;
+  const auto model = made<vt::Llama<float>>(c);
+  const std::vector<Index> ids = {3, 7, 1, 0, 22, 9, 5};
+  CHECK(model.max_length() == 4);
+  const auto one = model(vt::Tokens(ids)), other = longer(vt::Tokens(ids));
+  CHECK(one.output.matrix() == other.output.matrix());
+  vt::Workspace workspace(vt::heap());
+  const auto found = vt::generate(model, workspace, std::span<const Index>(ids), {});
+  REQUIRE(found[0].ids.size() == 20);
+  CHECK(found[0].ids == vt::generate(longer, workspace, std::span<const Index>(ids), {})[0].ids);
+}
+
 TEST_CASE("sizes that make no sense are bad_config") {
   const auto refused = [](vt::LlamaConfig c) { return vt::Llama<float>(c).init(1) == vt::Status::bad_config; };
   vt::LlamaConfig groups = llama(), odd = llama(), none = llama();

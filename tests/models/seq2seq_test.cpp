@@ -3,6 +3,7 @@
 #include <cmath>
 #include <utility>
 #include <vector>
+#include <vitrine/generate/generate.hpp>
 #include <vitrine/models/bart.hpp>
 #include <vitrine/models/m2m100.hpp>
 #include <vitrine/models/marian.hpp>
@@ -101,7 +102,7 @@ TEST_CASE("M2M100: padding ids take no position, wherever they stand") {
 }
 
 TEST_CASE("M2M100: the sinusoids are fairseq's, in floats") {
-  const auto table = vt::detail::fairseq_sinusoids<double>(vt::heap(), 30, 7, vt::detail::Places::behind(1));
+  const auto table = vt::detail::sinusoid_table<double>(vt::heap(), 30, 7, vt::Sinusoid::fairseq, 1);
   const auto at = [&](Index p, Index i) { return table.data()[p * 7 + i]; };
   for (Index i = 0; i < 7; ++i) CHECK(at(1, i) == 0);
   for (Index p : {0, 2, 29}) {
@@ -113,6 +114,25 @@ TEST_CASE("M2M100: the sinusoids are fairseq's, in floats") {
     }
     CHECK(at(p, 6) == 0);  // an odd width's last value
   }
+}
+
+TEST_CASE("M2M100: sinusoids go on behind max_position_embeddings") {
+  vt::Seq2SeqConfig c = small();
+  c.pad_token_id = 1;
+  const auto model = initialised<vt::M2M100<float>>(c, 5);
+  c.max_position_embeddings = 40;
+  const auto longer = initialised<vt::M2M100<float>>(c, 5);
+  std::vector<Index> ids;
+  for (Index i = 0; i < 30; ++i) ids.push_back(2 + i % 7);
+  const vt::Tokens tokens{std::span<const Index>(ids)};
+  CHECK(model.most_ids() == 16384);
+  const auto one = model(tokens, tokens), other = longer(tokens, tokens);
+  CHECK(one.output.matrix() == other.output.matrix());
+  vt::Workspace workspace(vt::heap());
+  vt::GenerationConfig search;
+  search.max_new_tokens = 25, search.decoder_start_token_id = 2;
+  CHECK(vt::generate(model, workspace, tokens, search)[0][0].ids ==
+        vt::generate(longer, workspace, tokens, search)[0][0].ids);
 }
 
 TEST_CASE("no peeking: a later id changes nothing before it") {

@@ -62,7 +62,7 @@ class DecodingSteps {
     if (Status s = model_->encode_into(encoder, embedded_, *workspace_, sources, {}, keep); s != Status::ok) return s;
     const auto layers = model_->decoder_.layers();
     const auto& core = layers.core[0];
-    capacity_ = options_.max_length > 0 ? options_.max_length : most;
+    capacity_ = options_.max_length > 0 ? options_.max_length : model_->max_length();
     sources_ = sources.batch, memory_length_ = sources.length;
     const Index all = sources_ * options_.beams;
     if (Status s = cache_.reserve({layers.count, core.self_attn.heads, core.self_attn.width, sources_, options_.beams,

@@ -107,7 +107,7 @@ namespace detail {
 template <class Model>
 GenerationConfig search_config(const Model& model, GenerationConfig config,
                                const std::vector<std::vector<Index>>& starts) {
-  config.max_positions = model.max_length();
+  config.max_positions = model.most_ids();
   for (const std::vector<Index>& start : starts)
     throw_if_failed(check(config, model.vocab_size(), Index(start.size())));
   return config;
@@ -121,9 +121,9 @@ std::vector<std::vector<Index>> starts_of(const Causal<S>& model, const Tokens& 
   for (Index b = 0; b < prompts.batch; at += prompts.length_of(b), ++b) {
     const Index length = prompts.length_of(b);
     if (length < 1) throw_if_failed({Status::bad_shape, "a prompt has no ids", length, 1});
-    if (length > model.max_length())
+    if (length > model.most_ids())
       throw_if_failed(
-          {Status::bad_shape, "a prompt has more ids than the model has positions", length, model.max_length()});
+          {Status::bad_shape, "a prompt has more ids than the model has positions", length, model.most_ids()});
     starts.emplace_back(at, at + length);
   }
   return starts;
@@ -284,9 +284,9 @@ CausalScored<K, S> score(const Causal<S>& model, Workspace& workspace, std::span
                          const std::vector<std::vector<Index>>& targets, const K& keep, const CausalMasks<S>& masks) {
   const Index vocab = model.vocab_size();
   if (prompt.empty()) throw_if_failed({Status::bad_shape, "a prompt has no ids", 0, 1});
-  if (Index(prompt.size()) > model.max_length())
+  if (Index(prompt.size()) > model.most_ids())
     throw_if_failed({Status::bad_shape, "a prompt has more ids than the model has positions", Index(prompt.size()),
-                     model.max_length()});
+                     model.most_ids()});
   detail::check_targets(targets, vocab);
   const Index past = Index(prompt.size()) - 1;
   std::vector<Index> packed, lengths;

@@ -141,7 +141,10 @@ M load_causal(const std::filesystem::path& folder, const Remark& remark) {
     return tensor == head || tensor.ends_with("rotary_emb.inv_freq") || tensor.ends_with(".attention.bias") ||
            tensor.ends_with(".attention.masked_bias");
   };
-  options.left_out = [&](const std::string& tensor) { return !body.empty() && !tensor.starts_with(body); };
+  options.left_out = [&](const std::string& tensor) {
+    return (!body.empty() && !tensor.starts_with(body)) ||
+           is_later_layer(tensor, body + "layers.", config.num_hidden_layers);
+  };
   options.remark = remark;
   load(static_cast<Causal<typename M::Scalar>&>(model), file, "", options);
   if (differs && remark)

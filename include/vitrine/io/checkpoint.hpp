@@ -185,7 +185,9 @@ M load_seq2seq(const std::filesystem::path& folder, const Remark& remark) {
            (type == "m2m_100" && tensor.ends_with(".embed_positions.weights"));  // sinusoids, which are computed
   };
   options.left_out = [&](const std::string& tensor) {
-    return !is_part(tensor, body, {"shared.", "encoder.", "decoder."});
+    return !is_part(tensor, body, {"shared.", "encoder.", "decoder."}) ||
+           is_later_layer(tensor, body + "encoder.layers.", config.encoder_layers) ||
+           is_later_layer(tensor, body + "decoder.layers.", config.decoder_layers);
   };
   options.remark = remark;
   M model(config);
@@ -240,7 +242,9 @@ M load_t5(const std::filesystem::path& folder, const Remark& remark) {
            tensor.ends_with("EncDecAttention.relative_attention_bias.weight");  // of old files
   };
   options.left_out = [&](const std::string& tensor) {
-    return !is_part(tensor, "", {"shared.", "encoder.", "decoder."});
+    return !is_part(tensor, "", {"shared.", "encoder.", "decoder."}) ||
+           is_later_layer(tensor, "encoder.block.", config.num_layers) ||
+           is_later_layer(tensor, "decoder.block.", config.num_decoder_layers);
   };
   options.remark = remark;
   M model(config);

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
+#include <charconv>
 #include <functional>
 #include <set>
 #include <string>
@@ -47,6 +48,18 @@ struct LoadOptions {
   std::vector<std::pair<std::string, std::string>> tied = {};       // {second, first}: accepted if equal to first
   Remark remark = remark_on_stderr;
 };
+
+namespace detail {
+
+/// A tensor of a layer that the model does not have, LIST.N.* with N >= count: Transformers leaves those out.
+inline bool is_later_layer(std::string_view tensor, std::string_view list, Index count) {
+  if (!tensor.starts_with(list)) return false;
+  Index number = 0;
+  const auto [end, failed] = std::from_chars(tensor.data() + list.size(), tensor.data() + tensor.size(), number);
+  return failed == std::errc() && end != tensor.data() + tensor.size() && *end == '.' && number >= count;
+}
+
+}  // namespace detail
 
 /// Loads every parameter of `layer` from the tensors whose names begin with `prefix`. Floating tensors of any type are
 /// converted; matrices that are multiplied are packed. All checks come before the first allocation of values, and when

@@ -130,7 +130,9 @@ M load_text_encoder(const std::filesystem::path& folder, const Remark& remark) {
     return tensor == body + "embeddings.position_ids" || tensor == body + "embeddings.token_type_ids";
   };
   options.left_out = [&](const std::string& tensor) {
-    return !is_part(tensor, body, {"embeddings.", family->stack}) && !(may_pool && is_part(tensor, body, {"pooler."}));
+    return (!is_part(tensor, body, {"embeddings.", family->stack}) &&
+            !(may_pool && is_part(tensor, body, {"pooler."}))) ||
+           is_later_layer(tensor, concat(body, family->stack, "layer."), config.num_hidden_layers);
   };
   options.remark = remark;
   M model(config);
@@ -165,7 +167,10 @@ M load_gpt2(const std::filesystem::path& folder, const Remark& remark) {
   options.ignored = [&](const std::string& tensor) {
     return tensor == head || tensor.ends_with(".attn.bias") || tensor.ends_with(".attn.masked_bias");
   };
-  options.left_out = [&](const std::string& tensor) { return !is_part(tensor, body, {"wte.", "wpe.", "h.", "ln_f."}); };
+  options.left_out = [&](const std::string& tensor) {
+    return !is_part(tensor, body, {"wte.", "wpe.", "h.", "ln_f."}) ||
+           is_later_layer(tensor, body + "h.", config.n_layer);
+  };
   options.remark = remark;
   M model(config);
   load(model, file, "", options);

@@ -42,7 +42,8 @@ M load_vit(const std::filesystem::path& folder, const Remark& remark) {
     return tensor == body + "embeddings.mask_token";
   };
   options.left_out = [&](const std::string& tensor) {
-    return !is_part(tensor, body, {"embeddings.", "encoder.", "layernorm.", "pooler."});
+    return !is_part(tensor, body, {"embeddings.", "encoder.", "layernorm.", "pooler."}) ||
+           is_later_layer(tensor, body + "encoder.layer.", config.num_hidden_layers);
   };
   options.remark = remark;
   M model(config);

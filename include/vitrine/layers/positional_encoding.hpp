@@ -13,6 +13,7 @@ namespace vitrine::inline VITRINE_ABI {
 enum class Sinusoid : std::uint8_t {
   interleaved,  // sin, cos, sin, cos, ... as in the paper
   halves,       // all sines, then all cosines: Transformers' MarianMT
+  fairseq,      // the same of 10000^(-f / (E / 2 - 1)), angles in float, an odd width's last value 0: M2M100
 };
 
 namespace detail {
@@ -40,30 +41,39 @@ inline double table_sin(double x) {
 // What entry `i` of every position turns by: its frequency, 10000^(-2 f / width), and a quarter turn for a cosine.
 struct SinusoidTerm {
   double rate, phase;
+  bool in_float = false;  // the product with the position
 };
 inline SinusoidTerm sinusoid_term(Index i, Index width, Sinusoid layout) {
+  constexpr double log_10000 = 9.210340371976182736, quarter = 1.57079632679489661923;
+  if (layout == Sinusoid::fairseq) {
+    const Index half = width / 2;
+    if (i == 2 * half) return {0, 0};
+    const float step = half > 1 ? -float(log_10000 / double(half - 1)) : 0.0f;
+    return {double(float(table_exp(double(mul(float(i % half), step))))), i < half ? 0.0 : quarter, true};
+  }
   const Index half = (width + 1) / 2;
   const Index frequency = layout == Sinusoid::interleaved ? i / 2 : i % half;
   const bool cosine = layout == Sinusoid::interleaved ? i % 2 == 1 : i >= half;
-  return {table_exp(mul(-9.210340371976182736, double(2 * frequency) / double(width))),
-          cosine ? 1.57079632679489661923 : 0.0};
+  return {table_exp(mul(-log_10000, double(2 * frequency) / double(width))), cosine ? quarter : 0.0};
 }
 inline double sinusoid(Index position, const SinusoidTerm& term) {
-  return table_sin(mul(double(position), term.rate) + term.phase);
+  const double angle =
+      term.in_float ? double(mul(float(position), float(term.rate))) : mul(double(position), term.rate);
+  return table_sin(angle + term.phase);
 }
 // Entry `i` of position `position`.
 inline double sinusoid(Index position, Index i, Index width, Sinusoid layout) {
   return sinusoid(position, sinusoid_term(i, width, layout));
 }
-// A (positions, width) table of them, rounded to float first as Transformers' MarianMT stores its own. Empty when
-// memory ran out.
+// A (positions, width) table of them, rounded to float first as Transformers stores its own; the row `zero` is 0. Empty
+// when memory ran out.
 template <class S>
-Block<S> sinusoid_table(const Memory* memory, Index positions, Index width, Sinusoid layout) noexcept {
+Block<S> sinusoid_table(const Memory* memory, Index positions, Index width, Sinusoid layout, Index zero = -1) noexcept {
   S* values = nullptr;
   Block<S> block = Block<S>::make(memory, sizes::product(positions, width), values);
   for (Index i = 0; values != nullptr && i < width; ++i) {
     const SinusoidTerm term = sinusoid_term(i, width, layout);
-    for (Index t = 0; t < positions; ++t) values[t * width + i] = S(float(sinusoid(t, term)));
+    for (Index t = 0; t < positions; ++t) values[t * width + i] = t == zero ? S(0) : S(float(sinusoid(t, term)));
   }
   return block;
 }

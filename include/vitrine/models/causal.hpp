@@ -56,8 +56,13 @@ class Causal : public Module<Causal<S>, S> {
 
   // The stack between embeddings and logits.
   const Encoder<S>& encoder() const noexcept { return encoder_; }
-  // The longest sequence of ids that has positions.
+  // The longest sequence of ids that the configuration speaks of.
   Index max_length() const noexcept { return kind_.max_length; }
+  // The most ids of a sequence: max_length() of learned positions; rotary ones are computed, as far as anyone may want.
+  Index most_ids() const noexcept {
+    constexpr Index computed = Index{1} << 20;
+    return kind_.learned_positions || kind_.max_length > computed ? kind_.max_length : computed;
+  }
   // V.
   Index vocab_size() const noexcept { return words_.rows; }
 
@@ -136,7 +141,7 @@ class Causal : public Module<Causal<S>, S> {
 
   detail::TokenEmbedding<S> embedding() const {
     detail::TokenEmbedding<S> e{&words_, positions_.exists() ? &positions_ : nullptr};
-    e.factor = S(kind_.embedding_scale), e.most = kind_.max_length;
+    e.factor = S(kind_.embedding_scale), e.most = most_ids();
     return e;
   }
   detail::LogitsHead<S> head() const {

@@ -58,8 +58,12 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
   const Encoder<S>& encoder() const noexcept { return encoder_; }
   // The decoder, without embeddings and logits.
   const Decoder<S>& decoder() const noexcept { return decoder_; }
-  // The longest sequence of ids that has positions.
-  Index max_length() const noexcept { return most_ > 0 ? most_ : source_positions_.rows - places_.offset; }
+  // The longest sequence of ids that the configuration speaks of.
+  Index max_length() const noexcept {
+    return source_positions_.exists() ? source_positions_.rows - places_.offset : most_;
+  }
+  // The most ids of a sequence: max_length(), or more where positions are computed from their number.
+  Index most_ids() const noexcept { return most_ > max_length() ? most_ : max_length(); }
   // As Module's: bad_config, out_of_memory.
   Status check_config() const noexcept {
     if (config_.vocab_size <= 0 || config_.d_model <= 0 || config_.max_position_embeddings <= 0)
@@ -152,17 +156,18 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
     bool norm_first = false;   // in the layers, with a norm behind the last one
     bool bias = true;          // of the layers
     Index more_positions = 0;  // rows that the table has besides max_position_embeddings
-    Index most_positions = 0;  // instead of a table: the layers know positions, of so many ids at most
+    Index most_positions = 0;  // the layers know positions, or sinusoids go on behind the table: of so many ids
     double logits_factor = 1.0;
     LayerOptions encoder = {}, decoder = {};
     detail::Places places = {};
-    Block<S> (*sinusoids)(const Memory*, Index, Index, const detail::Places&) noexcept = marian_sinusoids;
+    Sinusoid sinusoid = Sinusoid::halves;
   };
   Seq2Seq(const Seq2SeqConfig& c, const Kind& kind, const Memory* memory) noexcept
       : Module<Seq2Seq, S>(memory),
         config_(c),
         computed_(kind.sinusoidal && !c.stored_positions),
         places_(kind.places),
+        sinusoid_(kind.sinusoid),
         most_(kind.most_positions),
         logits_factor_(S(kind.logits_factor)),
         encoder_(encoder_stack(c, kind), memory),
@@ -180,9 +185,10 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
       final_logits_bias_ = detail::vector_parameter<S>(output_rows());
       final_logits_bias_.leading_ones = 1;
     }
-    if (most_ == 0) source_positions_ = target_positions_ = plain_table(positions, c.d_model);
+    if (most_ == 0 || kind.sinusoidal) source_positions_ = target_positions_ = plain_table(positions, c.d_model);
     if (computed_ && c.d_model > 0 && positions > 0)
-      source_positions_.values = target_positions_.values = kind.sinusoids(memory, positions, c.d_model, kind.places);
+      source_positions_.values = target_positions_.values =
+          detail::sinusoid_table<S>(memory, positions, c.d_model, kind.sinusoid, kind.places.padding);
     if (kind.embedding_norm) source_norm_ = target_norm_ = detail::NormCore<S>(c.d_model, c.layer_norm_eps, true);
   }
 
@@ -207,9 +213,6 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
     own.nhead = c.decoder_attention_heads, own.dim_feedforward = c.decoder_ffn_dim, own.options = kind.decoder;
     return {own, c.decoder_layers, kind.norm_first};
   }
-  static Block<S> marian_sinusoids(const Memory* memory, Index positions, Index width, const detail::Places&) noexcept {
-    return detail::sinusoid_table<S>(memory, positions, width, Sinusoid::halves);
-  }
   static Parameter<S> plain_table(Index rows, Index cols) {
     Parameter<S> p;
     p.rows = rows, p.cols = cols;
@@ -232,7 +235,8 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
             norm.exists() ? &norm : nullptr,
             factor(),
             places_,
-            most_};
+            most_ids(),
+            sinusoid_};
   }
   const Parameter<S>& output() const {
     return lm_head_.exists() ? lm_head_ : shared_.exists() ? shared_ : target_table_;
@@ -246,6 +250,7 @@ class Seq2Seq : public Module<Seq2Seq<S>, S> {
   Seq2SeqConfig config_;
   bool computed_;  // the positions are sinusoids that no file holds
   detail::Places places_;
+  Sinusoid sinusoid_;
   Index most_;
   S logits_factor_;
   Parameter<S> shared_, source_table_, target_table_, lm_head_, final_logits_bias_;

@@ -6,6 +6,7 @@
 #include <vitrine/core/views.hpp>
 #include <vitrine/layers/embedding.hpp>
 #include <vitrine/layers/layer_norm.hpp>
+#include <vitrine/layers/positional_encoding.hpp>
 #include <vitrine/run/rows_call.hpp>
 
 #include <vitrine/core/macros_push.hpp>
@@ -77,7 +78,8 @@ struct TokenEmbedding {
   const NormCore<S>* norm = nullptr;                         // null: none
   S factor = S(1);
   Places places = {};
-  Index most = 0;  // the longest sequence; 0: what the table of positions has
+  Index most = 0;          // the longest sequence; 0: what the table of positions has
+  Sinusoid sinusoid = {};  // what goes on behind the table where `most` is more
 
   Index width() const { return table->cols; }
   Index longest() const { return most > 0 ? most : positions->rows - places.offset; }
@@ -85,8 +87,14 @@ struct TokenEmbedding {
     const Index columns = width();
     embed_row(*table, id, factor, out);
     if (positions != nullptr) {
-      const S* position = positions->values.data() + places.row(id, before) * columns;
-      for (Index c = 0; c < columns; ++c) out[c] = out[c] + position[c];
+      const Index at = places.row(id, before);
+      if (at < positions->rows) {
+        const S* position = positions->values.data() + at * columns;
+        for (Index c = 0; c < columns; ++c) out[c] = out[c] + position[c];
+      } else {
+        for (Index c = 0; c < columns; ++c)
+          out[c] = out[c] + S(float(detail::sinusoid(at, sinusoid_term(c, columns, sinusoid))));
+      }
     }
     const Rows<S> one(out, 1, columns);
     if (norm != nullptr) (*norm)(one, one);
