@@ -9,9 +9,9 @@
 //   [](const std::string& name) { return vt::Source{{"q.weight", "k.weight", "v.weight"}}; }
 #pragma once
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <filesystem>
-#include <charconv>
 #include <functional>
 #include <set>
 #include <string>

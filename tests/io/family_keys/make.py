@@ -47,7 +47,7 @@ causal = {"vocab_size": 50, "hidden_size": 16, "intermediate_size": 12, "num_hid
           "partial_rotary_factor": 0.25, "is_causal": False}
 t5 = {"vocab_size": 50, "d_model": 16, "d_kv": 4, "d_ff": 12, "num_layers": 1, "num_decoder_layers": 2, "num_heads": 2,
       "relative_attention_num_buckets": 4, "relative_attention_max_distance": 5, "dropout_rate": 0.5,
-      "layer_norm_epsilon": 0.1, "initializer_factor": 2.0, "feed_forward_proj": "silu", "pad_token_id": 3,
+      "layer_norm_epsilon": 0.1, "initializer_factor": 2.0, "feed_forward_proj": "relu", "pad_token_id": 3,
       "classifier_dropout": 0.5, "is_decoder": True, "is_causal": False, "scale_decoder_outputs": False,
       "tie_word_embeddings": False, "decoder_start_token_id": 3}
 # Keys that classes read besides their own.
@@ -67,7 +67,8 @@ honoured = {"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_hea
             "scale_decoder_outputs"}
 honoured_in = {"pad_token_id": {"roberta", "xlm_roberta", "m2m_100"}, "tie_word_embeddings": {"mbart", "m2m_100"}}
 refused = {"add_cross_attention", "pooler_act", "is_causal"}
-refused_in = {"is_decoder": {"roberta", "xlm_roberta"}, "head_dim": {"vit"}}
+refused_in = {"is_decoder": {"roberta", "xlm_roberta", "t5"}, "head_dim": {"vit"}, "rope_scaling": {"llama"},
+              "use_bidirectional_attention": {"gemma2"}}
 
 
 def here(name, key):
@@ -104,9 +105,10 @@ def make(case, values):
     lines = []
     for key in [field.name for field in dataclasses.fields(config_class)] + more.get(name, []):
         if key == "is_encoder_decoder":
-            value = not config_class().is_encoder_decoder
+            value = name == "t5" or not config_class().is_encoder_decoder  # (no T5 is without)
         elif key == "layer_types":
-            value = ["full_attention"] * (config["num_hidden_layers"] - 1) + ["sliding_attention"]
+            value = ["full_attention"] * (config["num_hidden_layers"] - 1)
+            value += ["sliding_attention" if config.get("sliding_window") else "full_attention"]
         else:
             value = {**everywhere, **values}[key]
         entry = {"key": key, "value": value, "here": here(name, key)}
