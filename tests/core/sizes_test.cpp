@@ -16,6 +16,8 @@ static_assert(sizes::product(sizes::largest, 1) == sizes::largest &&
 static_assert(sizes::product(sizes::largest, sizes::largest, 0) == 0, "an empty extent is empty, whatever the others");
 static_assert(sizes::product(sizes::largest, -1) == 0 && sizes::product(-3) == 0);
 static_assert(sizes::sum(sizes::largest - 1, 1) == sizes::largest && sizes::sum(sizes::largest, 1) == sizes::largest);
+static_assert(sizes::sum(~sizes::largest, -1) == sizes::largest && sizes::sum(-3, 2) == -1);
+static_assert(sizes::distance(-3) == 3 && sizes::distance(~sizes::largest) == sizes::largest);
 static_assert(sizes::bytes_of<double>(Index{1} << 40, Index{1} << 40) == std::size_t(sizes::largest));
 static_assert(sizes::bytes_of<float>(3, 5) == 60);
 static_assert(vt::round_up(Index{5}, Index{4}) == 8 && sizes::round_up(sizes::largest - 2, 64) == sizes::largest);
@@ -113,4 +115,30 @@ TEST_CASE("a view of more than any memory holds is no empty one") {
   const Index lengths[] = {sizes::largest, sizes::largest, 2};  // whose sum wraps to 0
   CHECK(vt::Sequences<float>(vt::Ragged<float>(&value, 1, lengths)).check() == Status::bad_shape);
   CHECK(vt::Sequences<float>(&value, 1, 1, 1).check() == Status::ok);
+}
+
+TEST_CASE("strides that lead out of every memory are bad_shape, in either direction") {
+  const float values[12] = {};
+  vt::Sequences<float> x(values, 2, 3, 2);
+  CHECK(x.reach() == 12);
+  for (const Index stride : {sizes::largest, sizes::largest / 2, -sizes::largest, ~sizes::largest}) {
+    vt::Sequences<float> rows = x, sequences = x;
+    rows.row_stride = stride, sequences.batch_stride = stride;
+    CHECK(rows.check() == Status::bad_shape);
+    CHECK(sequences.check() == Status::bad_shape);
+    rows.length = 1;  // of one row no stride is taken
+    CHECK(rows.check() == Status::ok);
+  }
+  x.data = values + 4, x.row_stride = -2, x.batch = 1;  // rows from the last to the first
+  CHECK(x.check() == Status::ok);
+  CHECK(x.reach() == 6);
+}
+
+TEST_CASE("rows without values are counted as well") {
+  const float value = 0;
+  CHECK(vt::Sequences<float>(&value, huge, huge * 8, 0).check() == Status::bad_shape);
+  vt::Tensor<float> tensor(honest());
+  CHECK(tensor.resize(huge, huge * 8, 0) == Status::out_of_memory);
+  CHECK(tensor.resize(3, 4, 0) == Status::ok);
+  CHECK(tensor.rows() == 12);
 }

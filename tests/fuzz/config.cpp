@@ -1,26 +1,12 @@
 #include <vitrine/io/checkpoint.hpp>
 
 #include "../io/scratch.hpp"
+#include "small_memory.hpp"
 #include "targets.hpp"
 
 namespace vt = vitrine;
 
 namespace {
-
-// Gives a megabyte in all.
-const vt::Memory* small_memory() {
-  static std::size_t given = 0;
-  static constexpr vt::Memory memory{[](std::size_t bytes) noexcept -> void* {
-                                       if (bytes > (std::size_t{1} << 20) - given) return nullptr;
-                                       given += bytes;
-                                       return vt::heap()->allocate(bytes);
-                                     },
-                                     [](void* values, std::size_t bytes) noexcept {
-                                       given -= bytes;
-                                       vt::heap()->release(values, bytes);
-                                     }};
-  return &memory;
-}
 
 template <class M>
 void load_from(const std::filesystem::path& folder) {

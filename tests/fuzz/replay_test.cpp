@@ -42,4 +42,5 @@ TEST_CASE("tokenizer") { replay("tokenizer", fuzz_tokenizer, 1 << 17, 64); }
 TEST_CASE("tokenizer_json") { replay("tokenizer_json", fuzz_tokenizer_json, 1 << 21, 256); }  // words seen lately
 TEST_CASE("sentencepiece") { replay("sentencepiece", fuzz_sentencepiece, 1 << 17, 64); }
 TEST_CASE("arrays") { replay("arrays", fuzz_arrays, 1 << 16, 5 * 1032); }  // deflate's limit, and bytes to float
+TEST_CASE("constructors") { replay("constructors", fuzz_constructors, 1 << 22, 64); }  // it gives a megabyte
 TEST_CASE("jsonl") { replay("jsonl", fuzz_jsonl, 1 << 17, 64); }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# libFuzzer (clang 14, address and undefined behaviour) over everything that parses files, as many targets at a time as
-# there are processors.
+# libFuzzer (clang 14, address and undefined behaviour) over everything that parses files, and over what C++ callers can
+# configure (constructors), as many targets at a time as there are processors.
 #   tests/fuzz/run.sh [SECONDS] [TARGET...]      60 seconds for each target; e.g. tests/fuzz/run.sh 3600 safetensors
 #   SEED=1 tests/fuzz/run.sh                     from this seed instead of a random one, as CI does
 # What it learns stays in build/fuzz/corpus; a finding in build/fuzz/findings, named and with its stack: it becomes a file

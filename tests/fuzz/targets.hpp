@@ -15,6 +15,7 @@ void fuzz_tokenizer_json(std::string_view input);  // tokenizer.json of any kind
 void fuzz_sentencepiece(std::string_view input);   // a .spm, and text cut by it
 void fuzz_arrays(std::string_view input);          // .npy and .npz
 void fuzz_jsonl(std::string_view input);           // lines as translate, score_heads and inspect read them
+void fuzz_constructors(std::string_view input);    // no file: configurations, shapes, strides and masks from C++
 
 /// Calls f; was what it read refused by a named error?
 template <class F>

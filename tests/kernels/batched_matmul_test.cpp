@@ -242,3 +242,19 @@ TEST_CASE_TEMPLATE("no byte outside the operands is touched", S, float, double) 
           }
 }
 #endif
+
+TEST_CASE("a product larger than any memory is bad_shape, and its workspace the largest size") {
+  constexpr Index huge = Index{1} << (sizeof(Index) * 4);
+  float value = 1;
+  vitrine::Workspace workspace(vitrine::heap(), 1);
+  for (int extent = 0; extent < 4; ++extent) {
+    Index sizes[] = {huge, huge, huge, huge};
+    sizes[extent] = 1;
+    kernels::BatchedProduct<float> p;
+    p.batch = sizes[0], p.rows = sizes[1], p.columns = sizes[2], p.depth = sizes[3];
+    p.a = {&value, 0, 1, 1}, p.b = {&value, 0, 1, 1}, p.c = &value;
+    p.c_row_stride = ~vitrine::sizes::largest;  // without its sign the largest there is
+    CHECK(kernels::batched_matmul(p, workspace) == Status::bad_shape);
+    CHECK(kernels::workspace_bytes(p) <= std::size_t(vitrine::sizes::largest));
+  }
+}

@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
+#include <span>
 #include <vector>
 
 namespace vt = vitrine;
@@ -67,4 +69,40 @@ TEST_CASE("sizes that make no sense are refused") {
   CHECK(vt::Rotary<float>({.dim = 3}).apply_to(x, 2) == vt::Status::bad_config);
   CHECK(vt::Rotary<float>({.dim = 8}).apply_to(x, 2) == vt::Status::bad_config);
   CHECK(vt::Rotary<float>({.dim = 6}).apply_to(x, 2) == vt::Status::ok);
+}
+
+// ln 0 or of infinity would be looked for without end.
+TEST_CASE("numbers that have no frequencies are bad_config") {
+  const double infinity = std::numeric_limits<double>::infinity(), nan = std::nan("");
+  const auto answer = [](const vt::RotaryConfig& config) {
+    const vt::Rotary<float> rotary(config);
+    vt::Tensor<float> x(vt::heap());
+    REQUIRE(x.resize(1, 2, 8) == vt::Status::ok);
+    for (float& value : std::span(x.data(), 16)) value = 1;
+    const vt::Status::Code code = rotary.apply_to(x, 1);
+    CHECK((rotary.frequency(0) == 0) == (code != vt::Status::ok));
+    return code;
+  };
+  for (const double theta : {0.0, -1.0, 1.0, infinity, nan, 1e300})
+    CHECK(answer({.dim = 8, .theta = theta}) == vt::Status::bad_config);
+  CHECK(answer({.dim = 8, .theta = 1.0001}) == vt::Status::ok);
+  using enum vt::RotaryScaling;
+  for (const double factor : {0.0, -2.0, infinity, nan, 1e-300})
+    for (const vt::RotaryScaling scaling : {linear, llama3, yarn})
+      CHECK(answer({.dim = 8, .scaling = scaling, .factor = factor, .original_max_position_embeddings = 32}) ==
+            vt::Status::bad_config);
+  const vt::RotaryConfig long_texts{.dim = 8, .scaling = yarn, .factor = 4, .original_max_position_embeddings = 32};
+  CHECK(answer(long_texts) == vt::Status::ok);
+  for (const Index positions : {Index{0}, Index{-5}}) {
+    vt::RotaryConfig c = long_texts;
+    c.original_max_position_embeddings = positions;
+    CHECK(answer(c) == vt::Status::bad_config);
+  }
+  for (const double bound : {0.0, -1.0, infinity, nan}) {
+    vt::RotaryConfig c = long_texts;
+    c.beta_fast = bound;
+    CHECK(answer(c) == vt::Status::bad_config);
+    c = long_texts, c.scaling = llama3, c.low_freq_factor = bound;
+    CHECK(answer(c) == vt::Status::bad_config);
+  }
 }

@@ -98,3 +98,28 @@ TEST_CASE("Vit: refusals name the value") {
   c.patch_height = 8;
   CHECK(vt::Vit<float>(c).forward_into(result, workspace, {pixels.data(), 1, 2, 7, 6}) == vt::Status::bad_config);
 }
+
+TEST_CASE("Vit: an image that holds no patch, and sizes that wrap, are errors") {
+  const auto answer = [](auto change) {
+    vt::VitConfig c = small();
+    change(c);
+    vt::Vit<float> model(c);
+    CHECK(model.check_config() == model.init(1).code);
+    return model.init(1).code;
+  };
+  CHECK(answer([](vt::VitConfig&) {}) == vt::Status::ok);
+  CHECK(answer([](vt::VitConfig& c) { c.patch_height = 0; }) == vt::Status::bad_config);
+  CHECK(answer([](vt::VitConfig& c) { c.patch_width = -1; }) == vt::Status::bad_config);
+  CHECK(answer([](vt::VitConfig& c) { c.image_width = 1; }) == vt::Status::bad_config);
+  CHECK(answer([](vt::VitConfig& c) { c.num_channels = 0; }) == vt::Status::bad_config);
+  CHECK(answer([](vt::VitConfig& c) { c.hidden_size = 0; }) == vt::Status::bad_config);
+  vt::VitConfig c = small();
+  c.image_height = c.image_width = Index{1} << 62, c.patch_height = c.patch_width = 1;
+  CHECK(vt::Vit<float>(c).init(1) == vt::Status::out_of_memory);
+  vt::Vit<float> model(small());
+  REQUIRE(model.init(1) == vt::Status::ok);
+  const float pixel = 0;
+  vt::VitResult<vt::DefaultKeep, float> result;
+  vt::Workspace workspace(vt::heap());
+  CHECK(model.forward_into(result, workspace, {&pixel, Index{1} << 60, 2, 7, 6}) == vt::Status::bad_shape);
+}

@@ -2,7 +2,7 @@
 // refused where memory is asked for.
 //
 //   sizes::product(batch, length, width)    sizes::sum(x, y)    sizes::bytes_of<S>(batch, length, width)
-//   round_up(count, unit)
+//   sizes::distance(stride)    round_up(count, unit)
 //
 // Extents are not negative where these are called; a negative one counts as 0.
 #pragma once
@@ -29,8 +29,15 @@ constexpr Index product(Index first, Index second, Extents... more) noexcept {
   return ((Index(more) > 0) && ...) ? largest : 0;
 }
 
+// A stride without its sign.
+constexpr Index distance(Index stride) noexcept {
+  return stride >= 0 ? stride : stride == ~largest ? largest : -stride;
+}
 // The sum of two sizes, `largest` where it is larger.
-constexpr Index sum(Index first, Index second) noexcept { return first > largest - second ? largest : first + second; }
+constexpr Index sum(Index first, Index second) noexcept {
+  Index result = 0;
+  return __builtin_add_overflow(first, second, &result) ? largest : result;
+}
 
 }  // namespace sizes
 

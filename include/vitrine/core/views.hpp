@@ -166,9 +166,17 @@ struct Sequences {
     if (ragged() && row_stride != width)
       return {Status::bad_shape, "the rows of a ragged input must stand one after another", row_stride, width};
     if (data == nullptr && all > 0) return {Status::bad_shape, "an input has rows but no data"};
-    if (sizes::bytes_of<S>(all, width) == std::size_t(sizes::largest))
+    if (sizes::bytes_of<S>(all, width > 0 ? width : 1) == std::size_t(sizes::largest))
       return {Status::bad_shape, "an input is larger than any memory (rows)", all};
+    if (all > 0 && sizes::bytes_of<S>(reach()) == std::size_t(sizes::largest))
+      return {Status::bad_shape, "an input's strides reach over more than any memory (row stride)", row_stride};
     return {};
+  }
+  // Values from the first to behind the last, in whichever direction the strides lead.
+  Index reach() const {
+    const Index between = sizes::product(length - 1, sizes::distance(row_stride));
+    const Index sequences = ragged() ? 0 : sizes::product(batch - 1, sizes::distance(batch_stride));
+    return sizes::sum(ragged() ? sizes::product(rows(), width) : sizes::sum(between, width), sequences);
   }
 };
 
@@ -262,7 +270,8 @@ class Tensor {
  private:
   friend struct Sequences<S>;
   Status reshape(Index batch, Index length, Index width) noexcept {
-    if (Status s = values_.resize(sizes::product(batch, length, width)); s != Status::ok) return s;
+    const Index values = sizes::product(batch, length, width > 0 ? width : 1);  // rows are counted, too
+    if (Status s = values_.resize(width > 0 || values == sizes::largest ? values : 0); s != Status::ok) return s;
     ragged_ = false;
     batch_ = batch, length_ = length, width_ = width;
     return {};

@@ -213,7 +213,7 @@ class CausalSteps {
       if (step)
         core.self_attn.plan_steps(arena, {pasts_.data(), std::size_t(rows_)}, p.attention);
       else
-        core.self_attn.plan_positions(arena, 0, row_map.length, p.attention);
+        core.self_attn.plan_positions(arena, 0, row_map.length, row_map.length, p.attention);
       auto sizes = core.sizes(capacity_);
       sizes.figures = detail::figure_columns<M>;
       p.scratch = detail::Scratch<S>::plan(arena, threads, rows, sizes);

@@ -214,7 +214,7 @@ class DecodingSteps {
     core.self_attn.plan_queries(arena, rows_, self, false);
     self.queries = self.keys = {rows_, 1, nullptr};
     cross = self;
-    core.self_attn.plan_positions(arena, filled_, 1, self);
+    core.self_attn.plan_positions(arena, filled_, 1, 1, self);
     self.past = filled_;
     cross.keys = {rows_ / options_.beams, memory_length_, starts_.data()}, cross.past = 0;
     cross.sharing = options_.beams;

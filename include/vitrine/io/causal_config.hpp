@@ -66,10 +66,13 @@ class RopeReader {
     RotaryConfig c;
     c.theta = number("rope_theta", file_.number(theta_key(), 10000.0));
     if (!(c.theta > 1)) bad("rope_theta", "a number above 1");
-    c.dim = Index(double(width) * number("partial_rotary_factor", file_.number("partial_rotary_factor", part)));
-    c.original_max_position_embeddings =
-        file_.integer("original_max_position_embeddings",
-                      Index(number("original_max_position_embeddings", double(max_positions))), 1);
+    part = number("partial_rotary_factor", file_.number("partial_rotary_factor", part));
+    if (!(part >= 0 && part <= 1)) bad("partial_rotary_factor", "a number from 0 to 1");
+    c.dim = Index(double(width) * part);
+    const double trained = number("original_max_position_embeddings", double(max_positions));
+    if (!(trained >= 1 && trained <= double(most_positions)))
+      bad("original_max_position_embeddings", "a number of positions");
+    c.original_max_position_embeddings = file_.integer("original_max_position_embeddings", Index(trained), 1);
     const std::string type = kind();
     if (type == "default") return c;
     c.factor =

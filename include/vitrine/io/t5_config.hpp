@@ -45,7 +45,9 @@ inline T5Config t5_keys(const FamilyKeys& keys, T5Config c, const char* feed_for
   c.num_decoder_layers = keys.optional_size("num_decoder_layers", c.num_layers, most_layers);
   c.num_heads = keys.size("num_heads", c.num_heads, most_heads);
   c.relative_attention_num_buckets = file.integer("relative_attention_num_buckets", 32, 4, 4096);
-  c.relative_attention_max_distance = file.integer("relative_attention_max_distance", 128, 2, most_positions);
+  // Transformers divides by zero, or runs out of buckets, where no distances of the decoder are left to share one.
+  c.relative_attention_max_distance =
+      file.integer("relative_attention_max_distance", 128, c.relative_attention_num_buckets / 2 + 1, most_positions);
   std::string kind = file.text("feed_forward_proj", feed_forward);
   c.is_gated_act = kind.starts_with("gated-");
   if (kind == "gated-gelu")

@@ -78,9 +78,13 @@ Status check(const BatchedProduct<S>& p) {
   if (p.batch < 0 || p.rows < 0 || p.columns < 0 || p.depth < 0)
     return {Status::bad_shape, "a product's extents must not be negative"};
   if (p.batch == 0 || p.rows == 0 || p.columns == 0) return {};
+  for (const Index values : {sizes::product(p.rows, p.columns), sizes::product(p.rows, p.depth),
+                             sizes::product(sizes::round_up(p.columns, panel_width<S>), p.depth)})
+    if (sizes::bytes_of<S>(values, p.batch) == std::size_t(sizes::largest))
+      return {Status::bad_shape, "a product is larger than any memory (rows)", p.rows};
   if (p.c == nullptr || (p.depth > 0 && (p.a.data == nullptr || (p.b.data == nullptr && p.b_panels == nullptr))))
     return {Status::bad_shape, "a product has an operand without data"};
-  const Index stride = p.c_row_stride < 0 ? -p.c_row_stride : p.c_row_stride;
+  const Index stride = sizes::distance(p.c_row_stride);
   if (p.rows > 1 && stride < p.columns)
     return {Status::bad_shape, "the rows of a product overlap: c_row_stride is less than columns", stride, p.columns};
   return {};
@@ -93,7 +97,7 @@ template <class S>
 constexpr std::size_t workspace_bytes(const BatchedProduct<S>& product) noexcept {
   Arena arena;
   (void)detail::BatchedPlan<S>::make(arena, product);
-  return arena.used() + alignment;
+  return sizes::sum_of_bytes(arena.used(), alignment);
 }
 
 // C[i] = act(alpha * A[i] * B[i] + bias) + residual[i] for i = 0 ... batch - 1. alpha, bias, activation and residual
@@ -141,7 +145,9 @@ Status batched_matmul(const BatchedProduct<S>& p, Workspace& workspace) noexcept
       const Index i = item / column_blocks / row_blocks;
       const Index first = tiles * row / row_blocks * tile_rows, end = tiles * (row + 1) / row_blocks * tile_rows;
       Product<S> product;
-      if (plan.a_count > 0) {
+      if (p.depth == 0) {
+        product.a = p.c;  // of which no value is looked at; there may be no A
+      } else if (plan.a_count > 0) {
         product.a = plan.a + (plan.a_count == 1 ? 0 : i) * p.rows * p.depth + first * p.depth;
         product.a_stride = p.depth;
       } else {

@@ -122,7 +122,7 @@ struct AttentionCore {
   void compute(const Memory* memory, const AttentionCore* like = nullptr) {
     if constexpr (Options) {
       if (like != nullptr) extras.rotary = like->extras.rotary;
-      extras.rotary.compute(memory);
+      if (extras.rotary.config.dim <= width) extras.rotary.compute(memory);
     }
   }
   // H D and K D: values of a row of queries, and of keys or values.
@@ -201,19 +201,21 @@ struct AttentionCore {
     call.query = {arena.take<S>(rows, values), rows, values};
     call.context = traced ? Rows<S>(arena.take<S>(rows, values), rows, values) : call.query;
   }
-  // What the positions of a call's rows give: of queries at `past` and on, `length` of them, over all keys up to them
-  // (of a bidirectional bias, up to the last). The same for every layer, of which this is the first.
+  // What the positions of a call's rows give: of `length` queries and `keys` keys at `past` and on, over the keys
+  // before them as well. The same for every layer, of which this is the first.
   constexpr void plan_positions([[maybe_unused]] Arena& arena, [[maybe_unused]] Index past,
-                                [[maybe_unused]] Index length, [[maybe_unused]] AttentionCall<S>& call) const {
+                                [[maybe_unused]] Index length, [[maybe_unused]] Index keys,
+                                [[maybe_unused]] AttentionCall<S>& call) const {
     if constexpr (Options) {
       call.past = past;
       if (extras.rotary.exists()) {
-        S* const table = arena.take<S>(length, extras.rotary.config.dim);
-        if (table != nullptr) extras.rotary.fill(past, length, table);
+        const Index rows = length > keys ? length : keys;
+        S* const table = arena.take<S>(rows, extras.rotary.config.dim);
+        if (table != nullptr) extras.rotary.fill(past, rows, table);
         call.rotary = table;
       }
-      if (extras.relative.exists() && length > 0) {
-        const Index before = sizes::sum(past, length - 1), after = length - 1;
+      if (extras.relative.exists() && length > 0 && keys > 0) {
+        const Index before = sizes::sum(past, length - 1), after = keys - 1;
         S* const table = arena.take<S>(heads, sizes::sum(sizes::sum(before, after), 1));
         if (table == nullptr) return;
         extras.relative.fill(before, after, table);
@@ -258,6 +260,14 @@ struct AttentionCore {
     return 2 * rows * double(embed) * queries + memory_rows * double(keys_width()) * (double(kdim) + double(vdim)) +
            2 * pairs * queries;
   }
+  // The mask of a call. A bias by position stands where an additive one would.
+  Status check_mask(const Mask<S>& mask, Index batch, Index length, Index keys) const {
+    if constexpr (Options)
+      if (extras.relative.exists() && mask.bias.data != nullptr)
+        return {Status::bad_mask,
+                "an additive bias and a bias by relative position cannot be joined: use key_bias or flags"};
+    return vitrine::check_mask(mask, batch, heads, length, keys);
+  }
   Status check() const {
     if (Status s = check_width(); s != Status::ok) return s;
     if (kdim <= 0) return {Status::bad_config, "kdim must be positive", kdim};
@@ -279,9 +289,10 @@ struct AttentionCore {
     return check_heads(embed, heads);
   }
   Status check_options() const {
-    if (extras.relative.exists() && (config.options.relative_buckets < 4 || config.options.relative_max_distance < 2))
-      return {Status::bad_config, "relative_buckets must be at least 4, relative_max_distance at least 2",
-              config.options.relative_buckets, config.options.relative_max_distance};
+    if (config.options.relative_buckets < 0)
+      return {Status::bad_config, "relative_buckets must not be negative", config.options.relative_buckets};
+    if (extras.relative.exists())
+      if (Status s = check_relative(extras.relative.config); s != Status::ok) return s;
     if (kv_heads <= 0 || heads % kv_heads != 0)
       return {Status::bad_config, "num_key_value_heads must divide the number of heads", kv_heads, heads};
     if (extra() > 0 && (kv_heads != heads || queries_width() != embed))

@@ -21,14 +21,15 @@ struct FeedForwardCore {
   constexpr FeedForwardCore(Index d_model, Index hidden, Activation act, bool bias, bool with_gate = false)
       : weight2(matrix_parameter<S>(d_model, hidden)), activation(act), gated(Options && with_gate) {
     const Index groups = gated ? 2 : 1;
-    weight1 = matrix_parameter<S>(groups * hidden, d_model, groups);
-    if (bias) bias1 = vector_parameter<S>(groups * hidden), bias2 = vector_parameter<S>(d_model);
+    const Index rows = sizes::product(groups, hidden);
+    weight1 = matrix_parameter<S>(rows, d_model, groups);
+    if (bias) bias1 = vector_parameter<S>(rows), bias2 = vector_parameter<S>(d_model);
   }
   constexpr Index d_model() const { return weight2.rows; }
   constexpr Index hidden() const { return weight2.cols; }
   constexpr typename Scratch<S>::Sizes sizes() const {
     return {.hidden = d_model(),
-            .inner = gated ? 2 * hidden() : hidden(),
+            .inner = sizes::product(gated ? 2 : 1, hidden()),
             .depth = hidden() > d_model() ? hidden() : d_model()};
   }
   // What is multiplied behind `before`, block by block.

@@ -132,7 +132,7 @@ class MultiheadAttention : public SizedModule<MultiheadAttention<S, D>, S, D> {
     p.attention.queries = detail::plan_rows(arena, shape.batch, shape.length, call.lengths);
     p.attention.keys = detail::plan_rows(arena, shape.batch, shape.memory_length, call.memory_lengths);
     core_.plan_queries(arena, rows, p.attention, call.traced);
-    core_.plan_positions(arena, 0, shape.length, p.attention);
+    core_.plan_positions(arena, 0, shape.length, shape.memory_length, p.attention);
     if (call.traced) p.shown = detail::TraceMaps<S>::plan(arena, rows, core_.heads, keys);
     p.attention.key_values = detail::KeyValues<S>::plan(arena, shape.batch, core_.layout(shape.memory_length));
     const Index widths[3] = {core_.embed, core_.kdim, core_.vdim};
@@ -155,11 +155,11 @@ class MultiheadAttention : public SizedModule<MultiheadAttention<S, D>, S, D> {
       return {Status::bad_shape, "query and key must have the same batch", key.batch, query.batch};
     if (value.batch != key.batch)
       return {Status::bad_shape, "key and value must have the same batch", value.batch, key.batch};
-    for (Index b = 0; b < key.batch; ++b)
+    const Index lengths = key.ragged() || value.ragged() ? key.batch : Index(key.batch > 0);  // others have one
+    for (Index b = 0; b < lengths; ++b)
       if (value.length_of(b) != key.length_of(b))
         return {Status::bad_shape, "key and value must have the same length", value.length_of(b), key.length_of(b)};
-    if (Status s = check_mask(in.masks.mask, query.batch, core_.heads, query.length, key.length); s != Status::ok)
-      return s;
+    if (Status s = core_.check_mask(in.masks.mask, query.batch, query.length, key.length); s != Status::ok) return s;
     if (Status s = detail::check_head_scale(in.masks.head_scale, 1, core_.heads); s != Status::ok) return s;
     return this->check_loaded();
   }

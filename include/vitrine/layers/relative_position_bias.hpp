@@ -23,7 +23,20 @@ struct RelativePositionConfig {
 
 namespace detail {
 
-// The bucket of a distance, key - query; the logarithm's bins in float, as Transformers has them.
+// Distances below it have a bucket each.
+constexpr Index exact_buckets(const RelativePositionConfig& c) {
+  return (c.bidirectional ? c.buckets / 2 : c.buckets) / 2;
+}
+// bad_config where Transformers divides by zero, or counts to buckets that do not exist.
+inline Status check_relative(const RelativePositionConfig& c) {
+  if (c.buckets < 4) return {Status::bad_config, "relative_buckets must be at least 4", c.buckets, 4, Status::at_least};
+  if (const Index exact = exact_buckets(c); c.max_distance <= exact)
+    return {Status::bad_config, "relative_max_distance must be larger than the distances with a bucket each",
+            c.max_distance, exact + 1, Status::at_least};
+  return {};
+}
+// The bucket of a distance, key - query, of a sound configuration; the logarithm's bins in float, as Transformers has
+// them.
 inline Index relative_bucket(const RelativePositionConfig& c, Index distance) {
   Index buckets = c.buckets, first = 0;
   if (c.bidirectional) {
@@ -35,12 +48,12 @@ inline Index relative_bucket(const RelativePositionConfig& c, Index distance) {
   } else {
     distance = distance < 0 ? -distance : 0;
   }
-  const Index exact = buckets / 2;
+  const Index exact = exact_buckets(c);
   if (distance < exact) return first + distance;
   const float ratio = float(table_log(double(float(distance) / float(exact))));
   const float bins = ratio / float(table_log(double(c.max_distance) / double(exact)));
-  const Index bucket = exact + Index(mul(bins, float(buckets - exact)));  // fewer with max_distance below exact
-  return first + (bucket < 0 ? 0 : bucket < buckets - 1 ? bucket : buckets - 1);
+  const float behind = mul(bins, float(buckets - exact));
+  return first + (behind < float(buckets - 1 - exact) ? exact + Index(behind) : buckets - 1);
 }
 
 template <class S>
@@ -72,6 +85,8 @@ class RelativePositionBias : public Module<RelativePositionBias<S>, S> {
   // Not loaded until vt::load, bind or init; values come from `memory`.
   explicit RelativePositionBias(const RelativePositionConfig& config, const Memory* memory = heap())
       : Module<RelativePositionBias, S>(memory), core_(config) {}
+  // As Module's: bad_config for buckets below 4, and for a max_distance that leaves no distances to share one.
+  Status check_config() const noexcept { return detail::check_relative(core_.config); }
   // The bucket of a distance, key - query: 0 ... buckets - 1.
   Index bucket(Index distance) const { return detail::relative_bucket(core_.config, distance); }
   // What is added to the scores of head h at a distance; h and the weight must exist.

@@ -55,7 +55,7 @@ class YarnRamp {
   static double dimension(const RotaryConfig& c, double turns) {
     const double ratio = double(c.original_max_position_embeddings) / (turns * 6.28318530717958647692);
     const double at = double(c.dim) * table_log(ratio) / (2 * table_log(c.theta));
-    return at < 0 ? 0 : at;
+    return at < 0 ? 0 : at < 1e15 ? at : 1e15;
   }
   double low_, high_;
 };
@@ -92,7 +92,7 @@ struct RotaryCore {
   constexpr explicit RotaryCore(const RotaryConfig& c) : config(c) {}
   // The frequencies; none when memory runs out, which `check` reports.
   void compute(const Memory* memory) {
-    if (!exists() || !frequencies.empty()) return;
+    if (!exists() || !frequencies.empty() || check_numbers() != Status::ok) return;
     float* values = nullptr;
     frequencies = Block<float>::make(memory, half(), values);
     for (Index i = 0; values != nullptr && i < half(); ++i) values[i] = rotary_frequency(config, i);
@@ -106,7 +106,27 @@ struct RotaryCore {
     if (!exists()) return {};
     if (config.dim < 0 || config.dim % 2 != 0 || config.dim > head_dim)
       return {Status::bad_config, "rotary_dim must be even, and at most head_dim", config.dim, head_dim};
+    if (Status s = check_numbers(); s != Status::ok) return s;
     if (frequencies.empty()) return {Status::out_of_memory, "memory for the rotary frequencies ran out"};
+    return {};
+  }
+  // Those that have frequencies, and angles that can be reduced.
+  Status check_numbers() const {
+    const auto sound = [](double x) { return x >= 1e-6 && x <= 1e12; };
+    const bool scaled = config.scaling != RotaryScaling::none;
+    if (!sound(config.theta) || config.theta <= 1)
+      return {Status::bad_config, "theta of rotary positions must be a number above 1, at most 1e12"};
+    if (scaled && !sound(config.factor))
+      return {Status::bad_config, "the factor of rotary positions must be a number from 1e-6 to 1e12"};
+    if (!scaled || config.scaling == RotaryScaling::linear) return {};
+    if (config.original_max_position_embeddings <= 0)
+      return {Status::bad_config, "original_max_position_embeddings must be positive",
+              config.original_max_position_embeddings};
+    const bool yarn = config.scaling == RotaryScaling::yarn;
+    if (yarn ? !sound(config.beta_fast) || !sound(config.beta_slow)
+             : !sound(config.low_freq_factor) || !sound(config.high_freq_factor) ||
+                   config.low_freq_factor == config.high_freq_factor)
+      return {Status::bad_config, "the bounds of scaled rotary positions must be two numbers from 1e-6 to 1e12"};
     return {};
   }
   // cos, then sin, of positions first ... first + count - 1: `count` rows of dim values. The angle is rounded to float,
@@ -139,8 +159,8 @@ class Rotary {
   explicit Rotary(const RotaryConfig& config, const Memory* memory = heap()) : core_(config) { core_.compute(memory); }
   // The configuration.
   const RotaryConfig& config() const noexcept { return core_.config; }
-  // Radians a position for pair i < dim / 2.
-  float frequency(Index i) const { return detail::rotary_frequency(core_.config, i); }
+  // Radians a position for pair i < dim / 2; 0 where a call answers that there are none.
+  float frequency(Index i) const { return core_.frequencies.empty() ? 0.0f : core_.frequencies.data()[i]; }
 
   // Turns the heads of x (B, T, heads * D), row t of each sequence by position first + t, in place. Allocates nothing.
   // bad_config, bad_shape.

@@ -66,6 +66,15 @@ Index pad_mask(Mask<S>& mask, Index keys) {
   pad(mask.keep), pad(mask.bias);
   return covered;
 }
+// Values of an operand from the first to behind the last.
+template <class S>
+Index reach_of(const Heads<S>& x) {
+  if (x.data == nullptr || x.batch <= 0 || x.heads <= 0 || x.length <= 0) return 0;
+  const Index batches = sizes::product(x.batch - 1, sizes::distance(x.batch_stride));
+  const Index heads = sizes::product(x.heads - 1, sizes::distance(x.head_stride));
+  const Index rows = sizes::product(x.length - 1, sizes::distance(x.row_stride));
+  return sizes::sum(sizes::sum(batches, heads), sizes::sum(rows, x.width));
+}
 template <class S>
 Status check_sdpa(const Heads<S>& q, const Heads<S>& k, const Heads<S>& v, const SdpaOptions<S>& o) {
   if (q.heads <= 0 || q.width <= 0 || v.width <= 0)
@@ -78,6 +87,8 @@ Status check_sdpa(const Heads<S>& q, const Heads<S>& k, const Heads<S>& v, const
       return {Status::bad_shape, "an operand has rows but no data"};
     if (sizes::bytes_of<S>(x->batch, x->heads, x->length, x->width) == std::size_t(sizes::largest))
       return {Status::bad_shape, "an operand is larger than any memory (rows of a head)", x->length};
+    if (sizes::bytes_of<S>(reach_of(*x)) == std::size_t(sizes::largest))
+      return {Status::bad_shape, "an operand's strides reach over more than any memory (row stride)", x->row_stride};
   }
   if (k.width != q.width) return {Status::bad_shape, "query and key must have the same width", k.width, q.width};
   if (k.heads <= 0) return {Status::bad_shape, "heads and widths must be positive", k.heads};
@@ -102,12 +113,9 @@ Status check_sdpa(const Heads<S>& q, const Heads<S>& k, const Heads<S>& v, const
 }
 template <class S>
 Status check_overlap(const Tensor<S>& output, Index values, const Heads<S>& x) {
-  if (x.data == nullptr || x.batch == 0 || x.length == 0) return {};
-  const Index before =
-      sizes::sum(sizes::product(x.batch - 1, x.batch_stride), sizes::product(x.heads - 1, x.head_stride));
-  const Sequences<S> reach(x.data, 1, 1,
-                           sizes::sum(before, sizes::sum(sizes::product(x.length - 1, x.row_stride), x.width)));
-  return check_overlap(output, values, reach);
+  const Index reach = reach_of(x);
+  if (reach == 0) return {};
+  return check_overlap(output, values, Sequences<S>(x.data, 1, 1, reach));
 }
 
 // What a call takes from the workspace, and its attention over the operands that were brought there.

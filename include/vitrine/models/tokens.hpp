@@ -56,6 +56,8 @@ inline Status check_extents(const Tokens& tokens) noexcept {
   const Index rows = tokens.rows();
   if (tokens.given != Status::unset && rows != tokens.given)
     return {Status::bad_shape, "the lengths of ragged tokens must sum to the number of ids", rows, tokens.given};
+  if (sizes::bytes_of<Index>(rows) == std::size_t(sizes::largest))
+    return {Status::bad_shape, "there are more tokens than any memory holds", rows};
   if (tokens.ids == nullptr && rows > 0) return {Status::bad_shape, "there are tokens but no ids"};
   return {};
 }
@@ -65,7 +67,7 @@ inline Status check_extents(const Tokens& tokens) noexcept {
 struct Places {
   Index offset = 0, padding = -1;
   // fairseq's: the first id stands behind the padding's row.
-  static constexpr Places behind(Index padding_id) { return {padding_id + 1, padding_id}; }
+  static constexpr Places behind(Index padding_id) { return {sizes::sum(padding_id, 1), padding_id}; }
   bool counts(Index id) const { return id != padding; }
   // The row of an id behind `before` others that count.
   Index row(Index id, Index before) const { return counts(id) ? offset + before : padding; }

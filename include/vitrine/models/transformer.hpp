@@ -100,8 +100,8 @@ class Transformer : public Module<Transformer<S>, S> {
   // Bytes of the values of both outputs and of all maps that `keep` chooses.
   template <class K = DefaultKeep>
   std::size_t result_bytes(const Shape& shape, const K& keep = {}) const noexcept {
-    return encoder_.result_bytes({shape.batch, shape.memory_rows()}, detail::for_encoder(keep)) +
-           decoder_.result_bytes(shape, keep);
+    return sizes::sum_of_bytes(encoder_.result_bytes({shape.batch, shape.memory_rows()}, detail::for_encoder(keep)),
+                               decoder_.result_bytes(shape, keep));
   }
   // Two for each multiply-add of the products; attention over all pairs.
   double flops(const Shape& shape) const noexcept {

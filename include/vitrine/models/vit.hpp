@@ -25,7 +25,10 @@ struct VitConfig {
   Index pooler_output_size = Dynamic;  // Dynamic: hidden_size
 
   // N: patches of an image, what is left of it at the right and below being of none.
-  constexpr Index patches() const { return (image_height / patch_height) * (image_width / patch_width); }
+  constexpr Index patches() const {
+    if (patch_height <= 0 || patch_width <= 0) return 0;
+    return sizes::product(image_height / patch_height, image_width / patch_width);
+  }
 };
 
 // Pixels (B, C, H, W) one after another, rescaled and normalised as the checkpoint's preprocessor_config.json says. The
@@ -74,8 +77,8 @@ class Vit : public Module<Vit<S>, S> {
                   true},
                  memory) {
     class_token_ = detail::vector_parameter<S>(c.hidden_size), class_token_.leading_ones = 2;
-    positions_.rows = 1 + c.patches(), positions_.cols = c.hidden_size, positions_.leading_ones = 1;
-    weight_ = detail::matrix_parameter<S>(c.hidden_size, c.num_channels * c.patch_height * c.patch_width);
+    positions_.rows = sizes::sum(1, c.patches()), positions_.cols = c.hidden_size, positions_.leading_ones = 1;
+    weight_ = detail::matrix_parameter<S>(c.hidden_size, sizes::product(c.num_channels, c.patch_height, c.patch_width));
     bias_ = detail::vector_parameter<S>(c.hidden_size);
     if (c.pooler)
       pooler_ =
@@ -86,6 +89,13 @@ class Vit : public Module<Vit<S>, S> {
   // The stack behind the embeddings.
   const Encoder<S>& encoder() const noexcept { return encoder_; }
 
+  // As Module's: bad_config, out_of_memory.
+  Status check_config() const noexcept {
+    const VitConfig& c = config_;
+    if (c.hidden_size <= 0 || c.num_channels <= 0 || c.patches() <= 0)
+      return {Status::bad_config, "hidden_size, num_channels and patches must be positive, and an image hold a patch"};
+    return encoder_.check_config();
+  }
   // Allocates only to grow result and workspace. bad_shape for images of another size than the configuration's;
   // otherwise as Encoder.
   template <class K = DefaultKeep, class F = NoTrace>
@@ -129,8 +139,7 @@ class Vit : public Module<Vit<S>, S> {
  private:
   Status check(const Images<S>& images) const noexcept {
     const VitConfig& c = config_;
-    if (c.hidden_size <= 0 || c.num_channels <= 0 || c.patch_height <= 0 || c.patch_width <= 0 || c.patches() <= 0)
-      return {Status::bad_config, "hidden_size, num_channels and patches must be positive, and an image hold a patch"};
+    if (Status s = check_config(); s != Status::ok) return s;
     if (Status s = this->check_loaded(); s != Status::ok) return s;
     if (images.channels != c.num_channels)
       return {Status::bad_shape, "an image has another number of channels than the model", images.channels,
@@ -141,6 +150,8 @@ class Vit : public Module<Vit<S>, S> {
     if (images.width != c.image_width)
       return {Status::bad_shape, "an image has another width than the model's image_size", images.width, c.image_width};
     if (images.batch < 0) return {Status::bad_shape, "a batch of images must not be negative", images.batch};
+    if (sizes::bytes_of<S>(images.batch, c.num_channels, c.image_height, c.image_width) == std::size_t(sizes::largest))
+      return {Status::bad_shape, "there are more images than any memory holds", images.batch};
     if (images.pixels == nullptr && images.batch > 0) return {Status::bad_shape, "there are images but no pixels"};
     return {};
   }

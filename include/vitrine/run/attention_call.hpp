@@ -67,7 +67,7 @@ kernels::AttentionHead<S> head_of(const AttentionCall<S>& call, Index b, Index h
     head.mask.keys = head.masked_keys();
   if (call.window > 0) {
     if (!head.mask.is_causal) head.mask.offset = call.past_of(b);
-    const Index left = call.window - 1;
+    const Index left = saturated_end(call.window - 1);
     head.mask.left = head.mask.left < 0 || head.mask.left > left ? left : head.mask.left;
   }
   if (call.position_bias.data != nullptr)

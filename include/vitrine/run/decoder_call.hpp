@@ -46,7 +46,7 @@ struct DecoderPlan {
     core.self_attn.plan_queries(arena, rows, self, call.traced);
     cross.query = self.query, cross.context = self.context, cross.heads = self.heads,
     cross.heads_per_key_head = self.heads_per_key_head;
-    core.self_attn.plan_positions(arena, 0, shape.length, self);
+    core.self_attn.plan_positions(arena, 0, shape.length, shape.length, self);
     if (call.gather[1]) p.gathered = arena.take<S>(call.gathered(1), core.self_attn.embed);
     if (call.traced) p.shown = TraceMaps<S>::plan(arena, rows, self.heads, longest);
     auto sizes = core.sizes(longest);
@@ -147,7 +147,8 @@ class DecoderCalls : public SizedModule<Derived, S, D> {
     if (Status s = check_input(in.memory, width, "the memory's width must be d_model"); s != Status::ok) return s;
     if (in.memory.batch != in.tgt.batch)
       return {Status::bad_shape, "target and memory must have the same batch", in.memory.batch, in.tgt.batch};
-    if (Status s = check_mask(in.masks.tgt_mask, in.tgt.batch, heads, length, length); s != Status::ok) return s;
+    if (Status s = layers[0].self_attn.check_mask(in.masks.tgt_mask, in.tgt.batch, length, length); s != Status::ok)
+      return s;
     if (Status s = check_mask(in.masks.memory_mask, in.tgt.batch, heads, length, in.memory.length); s != Status::ok)
       return s;
     if (Status s = check_head_scale(in.masks.head_scale, layers.count, heads); s != Status::ok) return s;

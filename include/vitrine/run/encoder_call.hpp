@@ -78,7 +78,7 @@ struct EncoderPlan {
     AttentionCall<S>& attention = p.attention;
     attention.queries = attention.keys = plan_rows(arena, batch, length, call.lengths);
     core.self_attn.plan_queries(arena, rows, attention, call.traced);
-    core.self_attn.plan_positions(arena, 0, length, attention);
+    core.self_attn.plan_positions(arena, 0, length, length, attention);
     if (call.traced) p.shown = TraceMaps<S>::plan(arena, rows, core.self_attn.heads, length);
     attention.key_values = KeyValues<S>::plan(arena, batch, core.self_attn.layout(length));
     auto sizes = core.sizes(length);
@@ -163,7 +163,8 @@ class EncoderCalls : public SizedModule<Derived, S, D> {
     if (Status s = layers.check(); s != Status::ok) return s;
     const LayerConfig& config = *layers.config;
     if (Status s = check_input(x, config.d_model, "the input's width must be d_model"); s != Status::ok) return s;
-    if (Status s = check_mask(masks.src_mask, x.batch, config.nhead, x.length, x.length); s != Status::ok) return s;
+    if (Status s = layers[0].self_attn.check_mask(masks.src_mask, x.batch, x.length, x.length); s != Status::ok)
+      return s;
     if (Status s = check_head_scale(masks.head_scale, layers.count, config.nhead); s != Status::ok) return s;
     return this->check_loaded();
   }

@@ -17,7 +17,7 @@ Status check_input(const Sequences<S>& x, Index width, const char* sentence) {
 template <class S>
 Status check_head_scale(std::span<const S> scale, Index layers, Index heads) {
   const Index size = Index(scale.size());
-  if (size != 0 && size != heads && size != layers * heads)
+  if (size != 0 && size != heads && size != sizes::product(layers, heads))
     return {Status::bad_mask, "head_scale must have one factor for each head", size, heads};
   return {};
 }
@@ -36,9 +36,7 @@ inline bool overlaps(const void* a, std::size_t a_bytes, const void* b, std::siz
 // Before the output gets room for `values`: growing it would free an input that lies in it.
 template <class S>
 Status check_overlap(const Tensor<S>& output, Index values, const Sequences<S>& x) {
-  const Index before = x.ragged() ? 0 : sizes::product(x.batch - 1, x.batch_stride);
-  const Index rows = x.ragged() ? x.rows() : x.batch > 0 ? x.length : 0;
-  const Index reach = rows > 0 ? sizes::sum(before, sizes::sum(sizes::product(rows - 1, x.row_stride), x.width)) : 0;
+  const Index reach = x.rows() > 0 ? x.reach() : 0;
   const Index room = values < output.capacity() ? values : output.capacity();
   if (overlaps(output.data(), sizes::bytes_of<S>(room), x.data, sizes::bytes_of<S>(reach)))
     return {Status::overlap, "the output must not overlap an input"};

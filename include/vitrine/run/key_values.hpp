@@ -49,7 +49,7 @@ struct KeyValues {
   static constexpr KeyValues plan(Arena& arena, Index batch, const KeyValues& layout) {
     KeyValues kv = layout;
     kv.keys = arena.take<S>(batch, kv.heads, sizes::round_up(kv.capacity, kernels::panel_width<S>), kv.width);
-    kv.values = arena.take<S>(batch, kv.heads, kv.capacity, kv.value_row());
+    kv.values = arena.take<S>(batch, kv.heads, kv.capacity, sizes::round_up(kv.value_width, kernels::panel_width<S>));
     return kv;
   }
 };
