@@ -101,7 +101,7 @@ TEST_CASE("Vit: refusals name the value") {
 
 TEST_CASE("Vit: an image that holds no patch, and sizes that wrap, are errors") {
   const auto answer = [](auto change) {
-    vt::VitConfig c = small();
+    vt::VitConfig c = small_vit();
     change(c);
     vt::Vit<float> model(c);
     CHECK(model.check_config() == model.init(1).code);
@@ -113,10 +113,10 @@ TEST_CASE("Vit: an image that holds no patch, and sizes that wrap, are errors") 
   CHECK(answer([](vt::VitConfig& c) { c.image_width = 1; }) == vt::Status::bad_config);
   CHECK(answer([](vt::VitConfig& c) { c.num_channels = 0; }) == vt::Status::bad_config);
   CHECK(answer([](vt::VitConfig& c) { c.hidden_size = 0; }) == vt::Status::bad_config);
-  vt::VitConfig c = small();
+  vt::VitConfig c = small_vit();
   c.image_height = c.image_width = Index{1} << 62, c.patch_height = c.patch_width = 1;
   CHECK(vt::Vit<float>(c).init(1) == vt::Status::out_of_memory);
-  vt::Vit<float> model(small());
+  vt::Vit<float> model(small_vit());
   REQUIRE(model.init(1) == vt::Status::ok);
   const float pixel = 0;
   vt::VitResult<vt::DefaultKeep, float> result;

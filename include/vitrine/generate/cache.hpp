@@ -110,7 +110,9 @@ class KeyValueCache {
   // Values of so many places in each of the layers; sizes::largest where there are more.
   static Index room(Index layers, Index places, const detail::KeyValues<S>& kv) {
     const Index keys = sizes::product(sizes::round_up(kv.capacity, kernels::panel_width<S>), kv.width);
-    return sizes::product(layers, places, kv.heads, sizes::sum(keys, sizes::product(kv.capacity, sizes::round_up(kv.value_width, kernels::panel_width<S>))));
+    return sizes::product(
+        layers, places, kv.heads,
+        sizes::sum(keys, sizes::product(kv.capacity, sizes::round_up(kv.value_width, kernels::panel_width<S>))));
   }
   static Index slot(const detail::KeyValues<S>& kv) { return kv.heads * (kv.key_stride() + kv.value_stride()); }
   static detail::KeyValues<S> at(Buffer<S>& buffer, detail::KeyValues<S> layout, Index layer, Index places) {
