@@ -31,6 +31,12 @@ TEST_CASE("defaults of Transformers") {
   CHECK(vt::gpt_neox_config(config("{}")).rope_parameters.dim == 24);
   CHECK(vt::t5_config(config("{}")).d_kv == 64);
   CHECK(vt::mt5_config(config("{}")).vocab_size == 250112);
+  // As Transformers' T5Config: what it saved of feed_forward_proj comes before that.
+  const vt::T5Config saved =
+      vt::t5_config(config(R"({"feed_forward_proj": "gated-gelu", "dense_act_fn": "relu", "is_gated_act": false})"));
+  CHECK(saved.dense_act_fn == vt::Activation::relu);
+  CHECK_FALSE(saved.is_gated_act);
+  CHECK(vt::t5_config(config(R"({"dense_act_fn": "gelu_new"})")).dense_act_fn == vt::Activation::gelu_tanh);
 }
 
 TEST_CASE("rotary positions as newer and as older files have them") {
@@ -64,4 +70,5 @@ TEST_CASE("sizes that no model can have, and what would give other numbers, are 
   CHECK(refused(vt::t5_config, R"({"relative_attention_num_buckets": 2})", "relative_attention_num_buckets") ==
         "config_bad_value");
   CHECK(refused(vt::t5_config, R"({"feed_forward_proj": "gated-tanh2"})", "feed_forward_proj") == "config_unsupported");
+  CHECK(refused(vt::t5_config, R"({"dense_act_fn": "tanh2"})", "dense_act_fn") == "config_unsupported");
 }

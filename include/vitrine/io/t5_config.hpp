@@ -54,8 +54,12 @@ inline T5Config t5_keys(const FamilyKeys& keys, T5Config c, const char* feed_for
     kind = "gelu_new";  // as in Transformers, for checkpoints that said so
   else if (c.is_gated_act)
     kind = kind.substr(6);
+  // What Transformers derives from feed_forward_proj it also saves, and reads back with precedence.
+  const char* const said_by = file.has("dense_act_fn") ? "dense_act_fn" : "feed_forward_proj";
+  kind = file.text("dense_act_fn", kind.c_str());
+  c.is_gated_act = keys.boolean("is_gated_act", c.is_gated_act);
   if (!parse_activation(kind.c_str(), c.dense_act_fn))
-    file.fail(LoadError::config_unsupported, concat("\"feed_forward_proj\" ", in_quotes(kind), " is not supported"));
+    file.fail(LoadError::config_unsupported, concat(in_quotes(said_by), " ", in_quotes(kind), " is not supported"));
   c.layer_norm_epsilon = keys.epsilon("layer_norm_epsilon", 1e-6);
   c.pad_token_id = keys.id("pad_token_id", 0), c.eos_token_id = keys.id("eos_token_id", 1);
   c.decoder_start_token_id = keys.id("decoder_start_token_id", c.pad_token_id);
