@@ -120,6 +120,9 @@ inline int without_model(const OptionTable& table, const Options& o) {
   if (o.index) {
     const corpus::Stop stop;
     const auto index = corpus::line_index(o.input);
+    if (!index.kept)
+      throw vt::Error(vt::LoadError::file_not_created, corpus::index_path(o.input).string(),
+                      "cannot be written; without it every shard reads the whole input first");
     if (!table.quiet())
       std::fprintf(stderr, "%s: %td lines, index in %s\n", table.program().c_str(), index.lines,
                    corpus::index_path(o.input).c_str());

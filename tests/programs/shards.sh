@@ -24,6 +24,11 @@ program $options --input "$scratch/pool" --output "$out/one"
 check "one part too" cmp -s <(program --merge "$out/one") "$scratch/whole"
 check "--index is kept" [ -s "$scratch/pool.vitrine-index" ]
 
+cp "$scratch/pool" "$scratch/other"
+mkdir "$scratch/other.vitrine-index"
+check "an index that cannot be kept" exits 2 --input "$scratch/other" --index
+check "is named" says "other.vitrine-index: cannot be written; without it every shard reads the whole input first"
+
 before=$(stat -c %Y.%i "$out/part-00002.csv")
 shard 2/5
 check "a finished part is left alone" [ "$before" = "$(stat -c %Y.%i "$out/part-00002.csv")" ]
