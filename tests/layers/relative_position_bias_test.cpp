@@ -34,9 +34,12 @@ TEST_CASE("buckets where few distances share one, and where none would") {
     vt::RelativePositionConfig config;
     std::vector<Index> buckets;  // of distances -20, -10, 0, 10, 20
   };
-  for (const Case& one : {Case{{.buckets = 32, .max_distance = 9}, {15, 15, 0, 31, 31}},
-                          Case{{.buckets = 32, .max_distance = 17, .bidirectional = false}, {31, 10, 0, 0, 0}},
-                          Case{{.buckets = 4, .max_distance = 2}, {1, 1, 0, 3, 3}}}) {
+  for (const Case& one :
+       {Case{{.buckets = 32, .max_distance = 9}, {15, 15, 0, 31, 31}},
+        Case{{.buckets = 32, .max_distance = 17, .bidirectional = false}, {31, 10, 0, 0, 0}},
+        Case{{.buckets = 32, .max_distance = 6, .bidirectional = false}, {13, 10, 0, 0, 0}},
+        Case{{.buckets = 32, .max_distance = 6}, {0, 2, 0, 18, 0}},  // it fails for the first and last
+        Case{{.buckets = 4, .max_distance = 2}, {1, 1, 0, 3, 3}}}) {
     const vt::RelativePositionBias<float> bias(one.config);
     CHECK(bias.check_config() == vt::Status::ok);
     for (std::size_t i = 0; i < one.buckets.size(); ++i) CHECK(bias.bucket(-20 + 10 * Index(i)) == one.buckets[i]);
@@ -45,7 +48,7 @@ TEST_CASE("buckets where few distances share one, and where none would") {
   CHECK(far.bucket(-(Index{1} << 62)) == 15);
   for (const vt::RelativePositionConfig& config :
        {vt::RelativePositionConfig{.buckets = 32, .max_distance = 8, .heads = 2},
-        {.buckets = 32, .max_distance = 4, .heads = 2},
+        {.buckets = 32, .max_distance = 1, .heads = 2},
         {.buckets = 32, .max_distance = 16, .heads = 2, .bidirectional = false},
         {.buckets = 3, .max_distance = 128, .heads = 2}}) {
     vt::RelativePositionBias<float> bias(config);

@@ -117,7 +117,7 @@ TEST_CASE("M2M100: the sinusoids are fairseq's, in floats") {
 }
 
 TEST_CASE("M2M100: sinusoids go on behind max_position_embeddings") {
-  vt::Seq2SeqConfig c = small();
+  vt::Seq2SeqConfig c = small_seq2seq();
   c.pad_token_id = 1;
   const auto model = initialised<vt::M2M100<float>>(c, 5);
   c.max_position_embeddings = 40;

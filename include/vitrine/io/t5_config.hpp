@@ -45,9 +45,13 @@ inline T5Config t5_keys(const FamilyKeys& keys, T5Config c, const char* feed_for
   c.num_decoder_layers = keys.optional_size("num_decoder_layers", c.num_layers, most_layers);
   c.num_heads = keys.size("num_heads", c.num_heads, most_heads);
   c.relative_attention_num_buckets = file.integer("relative_attention_num_buckets", 32, 4, 4096);
-  // Transformers divides by zero, or runs out of buckets, where no distances of the decoder are left to share one.
-  c.relative_attention_max_distance =
-      file.integer("relative_attention_max_distance", 128, c.relative_attention_num_buckets / 2 + 1, most_positions);
+  c.relative_attention_max_distance = file.integer("relative_attention_max_distance", 128, 2, most_positions);
+  const Index exact =
+      c.relative_attention_num_buckets / 2;  // distances with a bucket each, decoder; encoder: half of it
+  if (c.relative_attention_max_distance == exact || c.relative_attention_max_distance == exact / 2)
+    file.fail(LoadError::config_bad_value,
+              concat("\"relative_attention_max_distance\" is ", std::to_string(c.relative_attention_max_distance),
+                     ", with which Transformers divides by zero"));
   std::string kind = file.text("feed_forward_proj", feed_forward);
   c.is_gated_act = kind.starts_with("gated-");
   if (kind == "gated-gelu")

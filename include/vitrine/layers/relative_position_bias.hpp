@@ -27,12 +27,14 @@ namespace detail {
 constexpr Index exact_buckets(const RelativePositionConfig& c) {
   return (c.bidirectional ? c.buckets / 2 : c.buckets) / 2;
 }
-// bad_config where Transformers divides by zero, or counts to buckets that do not exist.
+// bad_config where Transformers divides by zero.
 inline Status check_relative(const RelativePositionConfig& c) {
   if (c.buckets < 4) return {Status::bad_config, "relative_buckets must be at least 4", c.buckets, 4, Status::at_least};
-  if (const Index exact = exact_buckets(c); c.max_distance <= exact)
-    return {Status::bad_config, "relative_max_distance must be larger than the distances with a bucket each",
-            c.max_distance, exact + 1, Status::at_least};
+  if (c.max_distance < 2)
+    return {Status::bad_config, "relative_max_distance must be at least 2", c.max_distance, 2, Status::at_least};
+  if (c.max_distance == exact_buckets(c))
+    return {Status::bad_config, "relative_max_distance must not be the number of distances with a bucket each",
+            c.max_distance};
   return {};
 }
 // The bucket of a distance, key - query, of a sound configuration; the logarithm's bins in float, as Transformers has
@@ -52,8 +54,10 @@ inline Index relative_bucket(const RelativePositionConfig& c, Index distance) {
   if (distance < exact) return first + distance;
   const float ratio = float(table_log(double(float(distance) / float(exact))));
   const float bins = ratio / float(table_log(double(c.max_distance) / double(exact)));
-  const float behind = mul(bins, float(buckets - exact));
-  return first + (behind < float(buckets - 1 - exact) ? exact + Index(behind) : buckets - 1);
+  const float behind = mul(bins, float(buckets - exact));  // below 0 with max_distance below exact
+  if (behind >= float(buckets - 1 - exact)) return first + buckets - 1;
+  const Index bucket = first + exact + Index(behind);
+  return bucket < 0 ? 0 : bucket;  // Transformers fails where it is below 0
 }
 
 template <class S>
@@ -85,7 +89,7 @@ class RelativePositionBias : public Module<RelativePositionBias<S>, S> {
   // Not loaded until vt::load, bind or init; values come from `memory`.
   explicit RelativePositionBias(const RelativePositionConfig& config, const Memory* memory = heap())
       : Module<RelativePositionBias, S>(memory), core_(config) {}
-  // As Module's: bad_config for buckets below 4, and for a max_distance that leaves no distances to share one.
+  // As Module's: bad_config for buckets below 4 and a max_distance that Transformers divides by zero with.
   Status check_config() const noexcept { return detail::check_relative(core_.config); }
   // The bucket of a distance, key - query: 0 ... buckets - 1.
   Index bucket(Index distance) const { return detail::relative_bucket(core_.config, distance); }
