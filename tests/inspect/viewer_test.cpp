@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 #include <vitrine/inspect/viewer.hpp>
-#include <vitrine/inspect/viewer_html.hpp>
+#include <vitrine/inspect/viewer_frame.hpp>
 
 using namespace vitrine::inspect;
 using vitrine::Index;

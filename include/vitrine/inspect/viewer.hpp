@@ -23,7 +23,7 @@
 #include <vitrine/inspect/map_group.hpp>
 #include <vitrine/inspect/ramp.hpp>
 #include <vitrine/inspect/text.hpp>
-#include <vitrine/inspect/viewer_html.hpp>
+#include <vitrine/inspect/viewer_frame.hpp>
 #include <vitrine/io/atomic_file.hpp>
 #include <vitrine/io/half.hpp>
 

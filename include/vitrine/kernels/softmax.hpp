@@ -1,4 +1,5 @@
-// Softmax of one row over an interval of keys, in one fixed order.
+// The pieces of the softmax of one row over an interval of keys, in one fixed order; softmax_row of
+// kernels/attention.hpp puts them together.
 //
 //   e_j = exp(s_j - max),  sum over lanes: key j adds to lane (j - first) mod L, then one tree,  weight_j = e_j * (1 /
 //   sum)

@@ -119,10 +119,10 @@ struct AttentionCore {
     AttentionExtras<S, Options>::parameters(self.extras, path, visit);
   }
   // What the parameters do not hold: rotary frequencies, of `like` where it has the same.
-  void compute(const Memory* memory, const AttentionCore* like = nullptr) {
+  void compute_frequencies(const Memory* memory, const AttentionCore* like = nullptr) {
     if constexpr (Options) {
       if (like != nullptr) extras.rotary = like->extras.rotary;
-      if (extras.rotary.config.dim <= width) extras.rotary.compute(memory);
+      if (extras.rotary.config.dim <= width) extras.rotary.compute_frequencies(memory);
     }
   }
   // H D and K D: values of a row of queries, and of keys or values.

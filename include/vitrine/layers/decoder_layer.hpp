@@ -66,16 +66,16 @@ struct DecoderLayerCore {
     self_attn.attend(self(lane), call.self);
     lane.blocks([&](auto& block) {
       const Rows<S> h = block.hidden(x.width), out = block.of(y);
-      self_attn.project_out(self(block), call.self, h, first.added(block.of(x)));
+      self_attn.project_out(self(block), call.self, h, first.addend(block.of(x)));
       first.after(block, block.of(x), h, out);  // out = x + self-attention(x)
       cross_attn.project_queries(cross(block), second.before(block, out, h), call.cross);
     });
     cross_attn.attend(cross(lane), call.cross);
     lane.blocks([&](auto& block) {
       const Rows<S> h = block.hidden(x.width), out = block.of(y);
-      cross_attn.project_out(cross(block), call.cross, h, second.added(out));
+      cross_attn.project_out(cross(block), call.cross, h, second.addend(out));
       second.after(block, out, h, h);  // h = out + cross-attention(out, encoded)
-      feed_forward(block, third.before(block, h, out), out, third.added(h));
+      feed_forward(block, third.before(block, h, out), out, third.addend(h));
       third.after(block, h, out, out);  // out = h + feed_forward(h)
       block.show("output", out);
     });
@@ -140,7 +140,7 @@ class DecoderLayer : public detail::DecoderCalls<DecoderLayer<S, D>, S, D> {
                                   const Memory* memory = detail::default_memory<D>()) noexcept
       : detail::DecoderCalls<DecoderLayer, S, D>(memory), config_(detail::sized<D>(config)), core_(config_) {
     detail::check_dims<D>();
-    if constexpr (!D.fixed()) core_.self_attn.compute(memory);
+    if constexpr (!D.fixed()) core_.self_attn.compute_frequencies(memory);
   }
   // The configuration, fixed sizes filled in.
   const LayerConfig& config() const noexcept { return config_; }

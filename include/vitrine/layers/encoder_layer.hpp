@@ -27,7 +27,7 @@ struct EncoderLayerCore {
   AttentionCore<S, Options> self_attn;
   FeedForwardCore<S, Options> feed_forward;
   Norm norm1, norm2;
-  bool norm_first = false, is_parallel = false;
+  bool norm_first = false, same_input = false;
   [[no_unique_address]] BranchNorms<std::conditional_t<Options, Norm, NoNorm>> branch = {};
 
   constexpr EncoderLayerCore() = default;
@@ -37,7 +37,7 @@ struct EncoderLayerCore {
         norm1(c.d_model, c.layer_norm_eps, c.bias, c.options.norm),
         norm2(norm1),
         norm_first(c.norm_first),
-        is_parallel(c.options.parallel) {
+        same_input(c.options.parallel) {
     if constexpr (Options)
       if (c.options.branch_norms) branch.attention = branch.feed_forward = norm1;
   }
@@ -56,10 +56,10 @@ struct EncoderLayerCore {
     self_attn.attend(attention(lane), call);
     lane.blocks([&](auto& block) {
       const Rows<S> h = block.hidden(x.width), out = block.of(y);
-      self_attn.project_out(attention(block), call, h, first.added(block.of(x)));
+      self_attn.project_out(attention(block), call, h, first.addend(block.of(x)));
       first.after(block, block.of(x), h, h);  // h = x + attention(x)
-      const Rows<const S> in = second.before(block, parallel() ? block.of(x) : h, out);
-      feed_forward(block, in, out, second.added(h));
+      const Rows<const S> in = second.before(block, shares_input() ? block.of(x) : h, out);
+      feed_forward(block, in, out, second.addend(h));
       second.after(block, h, out, out);  // out = h + feed_forward(h)
       block.show("output", out);
     });
@@ -93,7 +93,7 @@ struct EncoderLayerCore {
   }
 
  private:
-  constexpr bool parallel() const { return Options && is_parallel; }
+  constexpr bool shares_input() const { return Options && same_input; }
 };
 
 }  // namespace detail
@@ -111,7 +111,7 @@ class EncoderLayer : public detail::EncoderCalls<EncoderLayer<S, D>, S, D> {
                                   const Memory* memory = detail::default_memory<D>()) noexcept
       : detail::EncoderCalls<EncoderLayer, S, D>(memory), config_(detail::sized<D>(config)), core_(config_) {
     detail::check_dims<D>();
-    if constexpr (!D.fixed()) core_.self_attn.compute(memory);
+    if constexpr (!D.fixed()) core_.self_attn.compute_frequencies(memory);
   }
   // The configuration, fixed sizes filled in.
   const LayerConfig& config() const noexcept { return config_; }

@@ -41,7 +41,7 @@ class MultiheadAttention : public SizedModule<MultiheadAttention<S, D>, S, D> {
                                         const Memory* memory = detail::default_memory<D>()) noexcept
       : SizedModule<MultiheadAttention, S, D>(memory), config_(sized(config)), core_(config_) {
     detail::check_dims<D>();
-    if constexpr (!D.fixed()) core_.compute(memory);
+    if constexpr (!D.fixed()) core_.compute_frequencies(memory);
   }
 
   // The configuration, fixed sizes filled in.

@@ -42,7 +42,7 @@ class Residual {
   }
   // What the part's last product adds: x, unless a branch norm comes between.
   template <class S>
-  Rows<const S> added(const Rows<S>& x) const {
+  Rows<const S> addend(const Rows<S>& x) const {
     return branch_->exists() ? Rows<const S>{} : Rows<const S>(x);
   }
   // f(x), with what was added, stands in the rows `sum`: `to` becomes x + f(x), normalised or as it is.

@@ -91,7 +91,7 @@ struct RotaryCore {
   constexpr RotaryCore() = default;
   constexpr explicit RotaryCore(const RotaryConfig& c) : config(c) {}
   // The frequencies; none when memory runs out, which `check` reports.
-  void compute(const Memory* memory) {
+  void compute_frequencies(const Memory* memory) {
     if (!exists() || !frequencies.empty() || check_numbers() != Status::ok) return;
     float* values = nullptr;
     frequencies = Block<float>::make(memory, half(), values);
@@ -156,7 +156,9 @@ template <class S>
 class Rotary {
  public:
   // Its dim / 2 frequencies come from `memory`.
-  explicit Rotary(const RotaryConfig& config, const Memory* memory = heap()) : core_(config) { core_.compute(memory); }
+  explicit Rotary(const RotaryConfig& config, const Memory* memory = heap()) : core_(config) {
+    core_.compute_frequencies(memory);
+  }
   // The configuration.
   const RotaryConfig& config() const noexcept { return core_.config; }
   // Radians a position for pair i < dim / 2; 0 where a call answers that there are none.

@@ -89,7 +89,7 @@ struct Stack {
     if constexpr (!D.fixed())
       for (Index i = 0; i < layers.size(); ++i) {  // one set of frequencies, and one bias by distance, for all
         auto& attention = layers.data()[i].self_attn;
-        attention.compute(memory, i > 0 ? &layers.data()[0].self_attn : nullptr);
+        attention.compute_frequencies(memory, i > 0 ? &layers.data()[0].self_attn : nullptr);
         if (i > 0) attention.extras.relative = {};
       }
   }

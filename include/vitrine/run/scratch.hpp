@@ -1,4 +1,5 @@
-// Scratch: what a parallel region needs beside its operands, planned before it begins. Internal: a layer asks its Lane.
+// Scratch: what a parallel region needs beside its operands, planned before it begins. Internal: a layer asks its Lane,
+// and what a whole call takes is workspace_bytes, run/sized_module.hpp.
 #pragma once
 #include <vitrine/core/memory.hpp>
 #include <vitrine/core/parallel.hpp>

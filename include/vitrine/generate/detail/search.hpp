@@ -15,12 +15,6 @@ namespace vitrine::inline VITRINE_ABI {
 
 namespace detail {
 
-// Value of x^p for the length penalty; p = 1 and 0 exactly.
-inline double power(double x, double p) {
-  if (p == 1.0) return x;
-  return p == 0.0 ? 1.0 : kernels::exp(mul(p, kernels::log(x)));
-}
-
 template <class S>
 void check_logits(const LogNorm<S>& norm) {
   if (norm.log_sum != norm.log_sum)
@@ -85,7 +79,7 @@ std::vector<std::vector<Found<S>>> greedy(Steps& steps, const SearchTask& task, 
   }
   for (std::size_t b = 0; b < found.size(); ++b) {
     found[b][0].ids.assign(sequences[b].begin() + std::ptrdiff_t(starts[b].size()), sequences[b].end());
-    found[b][0].score /= S(power(double(found[b][0].ids.size()), config.length_penalty));
+    found[b][0].score /= length_norm<S>(Index(found[b][0].ids.size()), config.length_penalty);
   }
   return found;
 }
@@ -130,7 +124,7 @@ struct Beams {
       one.log_probs.push_back(log_probs[i]);
       return one;
     };
-    const S norm = S(power(double(length), config.length_penalty));
+    const S norm = length_norm<S>(length, config.length_penalty);
     std::vector<bool> hits(best.size());
     TopK<S> next(beams), merged(beams);
     for (std::size_t i = 0; i < finished.size(); ++i) merged.offer(finished[i].score, Index(i));
@@ -163,7 +157,7 @@ struct Beams {
 
     const Index longest =
         config.early_stopping == EarlyStopping::never && config.length_penalty > 0.0 ? limit - prompt : length;
-    const S possible = running[0].score / S(power(double(longest), config.length_penalty));
+    const S possible = running[0].score / length_norm<S>(longest, config.length_penalty);
     const S worst = std::min_element(finished.begin(), finished.end(), [](const One& a, const One& b) {
                       return a.score < b.score;
                     })->score;
