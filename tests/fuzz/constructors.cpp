@@ -73,7 +73,7 @@ vt::AttentionOptions attention_options(Numbers& n) {
   if (n.flag()) o.scale = n.real(), o.softcap = n.real(), o.window = n.size();
   o.qk_norm = n.byte() % 4 == 0;
   if (n.byte() % 4 == 0)
-    o.rotary = {.dim = n.byte() % 4 == 0 ? n.size() : 2 * n.sound(),
+    o.rotary = {.dim = n.byte() % 4 == 0 ? n.size() : Index(2 * std::size_t(n.sound())),
                 .theta = n.real(),
                 .pairs = vt::RotaryPairs(n.byte() % 2),
                 .scaling = vt::RotaryScaling(n.byte() % 4),
