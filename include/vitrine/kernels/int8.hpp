@@ -97,7 +97,7 @@ VITRINE_INLINE void int8_step(Int8Sums (&sums)[Rows][Vectors], const Int8Code* a
     for (int v = 0; v < Vectors; ++v) bytes[v] = (half == 0 ? b[v] : b[v] >> 8) & low;
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r) {
-      const Int8Sums two = Int8Vector::iset1(int8_word(a + r * a_stride + 2 * half));
+      const Int8Sums two = Int8Vector::iset1(int8_word(a + r * a_stride + Index{2} * half));
 #pragma GCC unroll 8
       for (int v = 0; v < Vectors; ++v) sums[r][v] = sums[r][v] + int8_pairs(bytes[v], two);
     }
