@@ -71,4 +71,9 @@ TEST_CASE("sizes that no model can have, and what would give other numbers, are 
         "config_bad_value");
   CHECK(refused(vt::t5_config, R"({"feed_forward_proj": "gated-tanh2"})", "feed_forward_proj") == "config_unsupported");
   CHECK(refused(vt::t5_config, R"({"dense_act_fn": "tanh2"})", "dense_act_fn") == "config_unsupported");
+  // 8 and 16 distances have a bucket each; Transformers divides by the logarithm of their ratio to this.
+  for (const char* distance : {"8", "16"})
+    CHECK(refused(vt::t5_config, std::string("{\"relative_attention_max_distance\": ") + distance + "}",
+                  "relative_attention_max_distance") == "config_bad_value");
+  CHECK(vt::t5_config(config(R"({"relative_attention_max_distance": 6})")).relative_attention_max_distance == 6);
 }

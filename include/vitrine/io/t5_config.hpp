@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 #include <vitrine/io/config_family.hpp>
+#include <vitrine/layers/relative_position_bias.hpp>
 #include <vitrine/models/t5.hpp>
 
 #include <vitrine/core/macros_push.hpp>
@@ -46,12 +47,12 @@ inline T5Config t5_keys(const FamilyKeys& keys, T5Config c, const char* feed_for
   c.num_heads = keys.size("num_heads", c.num_heads, most_heads);
   c.relative_attention_num_buckets = file.integer("relative_attention_num_buckets", 32, 4, 4096);
   c.relative_attention_max_distance = file.integer("relative_attention_max_distance", 128, 2, most_positions);
-  const Index exact =
-      c.relative_attention_num_buckets / 2;  // distances with a bucket each, decoder; encoder: half of it
-  if (c.relative_attention_max_distance == exact || c.relative_attention_max_distance == exact / 2)
-    file.fail(LoadError::config_bad_value,
-              concat("\"relative_attention_max_distance\" is ", std::to_string(c.relative_attention_max_distance),
-                     ", with which Transformers divides by zero"));
+  for (const bool bidirectional : {true, false})  // the encoder's and the decoder's
+    if (c.relative_attention_max_distance ==
+        exact_buckets({.buckets = c.relative_attention_num_buckets, .bidirectional = bidirectional}))
+      file.fail(LoadError::config_bad_value,
+                concat("\"relative_attention_max_distance\" is ", std::to_string(c.relative_attention_max_distance),
+                       ", with which Transformers divides by zero"));
   std::string kind = file.text("feed_forward_proj", feed_forward);
   c.is_gated_act = kind.starts_with("gated-");
   if (kind == "gated-gelu")
