@@ -357,7 +357,7 @@ void hold(Numbers& n) {
 void model(Numbers& n) {
   const auto call = [&](auto&& m) {
     if (!begin(m)) return;
-    const std::vector<Index> ids(n.byte() % 12, n.sound() - 1);
+    const std::vector<Index> ids(n.byte() % 12, Index(std::size_t(n.sound()) - 1));
     const vt::Tokens tokens{std::span<const Index>(ids)};
     using M = std::remove_cvref_t<decltype(m)>;
     vt::Workspace workspace(small_memory(), 1);
