@@ -122,7 +122,7 @@ OptionTable option_table(Options& o) {
                {"text", "jsonl"}, false);
   table.text("--target", "FILE", "with encoder and decoder: a target for each line; default: what search finds",
              o.target);
-  table.text("--maps", "FILE", "FILE.html: the viewer; FILE.npz: arrays; FILE.json: BertViz", o.maps);
+  table.text("--maps", "FILE", "FILE.html: a page; FILE.npz: arrays; FILE.json: BertViz", o.maps);
   table.choice("--statistics", "HOW", "text (default without --maps), csv, or none (default with it)", o.statistics,
                {"text", "csv", "none"}, false);
   table.choice("--reduce", "HOW",

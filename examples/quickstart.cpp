@@ -119,7 +119,7 @@ void run(const Options& options) {
       "left to right.\n",
       best.layer, best.head, heads.heads.size(), 100 * best.plausible, heads.phonemes, heads.words, 100 * best.ordered);
   if (!options.html.empty()) {
-    inspect::save_viewer(options.html, page);
+    inspect::save_page(options.html, page);
     std::printf("All layers and heads: %s\n", options.html.c_str());
   }
 }

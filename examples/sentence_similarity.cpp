@@ -3,8 +3,8 @@
 //   build/examples/sentence_similarity --model FOLDER [--html attention.html] [SENTENCE...]
 #include <vitrine/vitrine.hpp>
 
+#include <vitrine/inspect/html_page.hpp>
 #include <vitrine/inspect/terminal.hpp>
-#include <vitrine/inspect/viewer.hpp>
 #include <vitrine/io/checkpoint.hpp>
 #include <vitrine/io/npy.hpp>
 #include <vitrine/io/sentence_modules.hpp>
@@ -161,7 +161,7 @@ void run(const Options& options) {
     const auto pointer = [&maps = results[i].self_attn](Index l, Index h) { return maps[l].matrix(0, h).data(); };
     page.examples.push_back({options.sentences[i], {{"encoder", tokens, tokens, layers, heads, pointer}}});
   }
-  inspect::save_viewer(options.html, page);
+  inspect::save_page(options.html, page);
   std::printf("All layers and heads of all sentences: %s\n", options.html.c_str());
 }
 

@@ -1,10 +1,10 @@
 // What a serial port said, as a page, against another log, or as this machine would say it.
-//   map_log page LOG OUT.html            the viewer's page: one file, no network
+//   map_log page LOG OUT.html            the page: one file, no network
 //   map_log compare LOG OTHER            the largest difference of all numbers
 //   map_log reference g2p FOLDER WORD    the text form from this machine's dynamic model; or: d64_nothing, d64_weights
 #include <vitrine/vitrine.hpp>
 
-#include <vitrine/inspect/viewer.hpp>
+#include <vitrine/inspect/html_page.hpp>
 #include <vitrine/io/checkpoint.hpp>
 
 #include <algorithm>
@@ -147,7 +147,7 @@ int page(const std::string& log, const std::string& out) {
     }
     page.examples.push_back(example);
   }
-  inspect::save_viewer(out, page);
+  inspect::save_page(out, page);
   std::fprintf(stderr, "%s: %zu results\n", out.c_str(), results.size());
   return 0;
 }

@@ -9,7 +9,7 @@
 #include <vitrine/inspect/bertviz.hpp>
 #include <vitrine/inspect/rollout.hpp>
 #include <vitrine/inspect/scores.hpp>
-#include <vitrine/inspect/viewer.hpp>
+#include <vitrine/inspect/html_page.hpp>
 
 #include "arrays.hpp"
 
@@ -92,8 +92,8 @@ inspect::Links links_of(nb::list pairs) {
 }  // namespace
 
 void define_looking(nb::module_& m) {
-  m.def("viewer_html",
-        [](const std::string& title, nb::list examples) { return inspect::viewer_html(page_of(title, examples)); });
+  m.def("page_html",
+        [](const std::string& title, nb::list examples) { return inspect::page_html(page_of(title, examples)); });
   m.def("bertviz", [](const std::string& view, nb::list groups) {
     std::vector<inspect::MapGroup> all;
     for (nb::handle group : groups) all.push_back(group_of(group));

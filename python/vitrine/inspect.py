@@ -201,7 +201,7 @@ class Picture:
 
     def html(self) -> str:
         """The whole page."""
-        return _core.viewer_html(self.title, [(self.title, self.groups)])
+        return _core.page_html(self.title, [(self.title, self.groups)])
 
     def save(self, path: Any) -> None:
         """Writes the page."""

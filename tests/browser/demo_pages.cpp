@@ -1,4 +1,4 @@
-// Writes viewer pages from made-up but plausible maps, each with its true weights beside it, for viewer_browser.py:
+// Writes pages from made-up but plausible maps, each with its true weights beside it, for page_browser.py:
 //   demo_pages FOLDER      FOLDER/NAME.html and FOLDER/NAME.f32 (every kept map of the page, float32, in the page's
 //   order)
 #include <cmath>
@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 #include <vitrine/inspect/bertviz.hpp>
+#include <vitrine/inspect/html_page.hpp>
 #include <vitrine/inspect/svg.hpp>
-#include <vitrine/inspect/viewer.hpp>
 
 namespace {
 
@@ -102,8 +102,8 @@ std::vector<std::string> numbered(Index count) {
 }
 
 void save(const std::filesystem::path& folder, const std::string& name, const Page& page,
-          const ViewerOptions& options = {}) {
-  save_viewer(folder / (name + ".html"), page, options);
+          const PageOptions& options = {}) {
+  save_page(folder / (name + ".html"), page, options);
   vitrine::AtomicFile truth(folder / (name + ".f32"));
   for (const Example& example : page.examples) {
     for (const MapGroup& group : example.groups) {

@@ -22,7 +22,7 @@ class Browser:
     """One page; `requests` and `problems` collect what it fetched and complained about since the last open()."""
 
     def __init__(self, program):
-        self.folder = tempfile.mkdtemp(prefix="viewer_browser_")
+        self.folder = tempfile.mkdtemp(prefix="page_browser_")
         self.process = subprocess.Popen(
             [program, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-extensions",
              "--disable-background-networking", "--remote-debugging-port=0", f"--user-data-dir={self.folder}", "--remote-allow-origins=*", "about:blank"],

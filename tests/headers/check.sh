@@ -62,13 +62,13 @@ mirrors() {
   done < <(find include/vitrine -mindepth 2 -maxdepth 2 -name '*.hpp' | sort)  # what lies deeper is a part of these
 }
 
-# A pair about the code of every header; those in inspect/viewer/ are a page's texts.
+# A pair about the code of every header; those in inspect/html_page/ are a page's texts.
 macros() {
   local header
   while read -r header; do
     [ "$(grep -cE '^#include <vitrine/core/macros_(push|pop)[.]hpp>$' "$header")" = 2 ] ||
       echo "$header: no pair of core/macros_push.hpp and core/macros_pop.hpp"
-  done < <(headers | xargs grep -lE '^namespace vitrine' | grep -vE 'core/(config|macros_(push|pop))[.]hpp|inspect/viewer/')
+  done < <(headers | xargs grep -lE '^namespace vitrine' | grep -vE 'core/(config|macros_(push|pop))[.]hpp|inspect/html_page/')
   local said
   said=$(bash tests/macros/check.sh 2>&1) || printf 'tests/macros/check.sh: %s\n' "$said"
 }

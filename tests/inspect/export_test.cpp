@@ -81,7 +81,7 @@ TEST_CASE("export: an example keeps the number it was given, in every kind of fi
   const std::string csv = statistics_csv(page);
   CHECK(csv.find("\n7,cross,0,0,") != csv.npos);
   CHECK(csv.find("\n1,") == csv.npos);
-  CHECK(viewer_html(page).find("\"numbers\":[0,7]") != std::string::npos);
+  CHECK(page_html(page).find("\"numbers\":[0,7]") != std::string::npos);
 }
 
 TEST_CASE("export: what was not kept is left out, and said") {
@@ -127,7 +127,7 @@ TEST_CASE("export: labels of the decoder: queries are what was made, keys what w
   CHECK_THROWS_AS(seq2seq_example(scored.result, 0, {"a"}, target), std::invalid_argument);
 }
 
-TEST_CASE("export: viewer, BertViz and statistics from the same page") {
+TEST_CASE("export: page, BertViz and statistics from the same page") {
   const Scratch scratch;
   Pass pass;
   const auto scored = pass.run(keep::weights.only({.which = Which::cross}));

@@ -1,6 +1,6 @@
 // Maps to files: one writer for every model and every program here.
 //   Page page{.title = "en-de", .examples = {seq2seq_example(r, 0, source_tokens, target_tokens)}};   // map_group.hpp
-//   save_maps("maps.npz", page);      or maps.html (the viewer), or maps.json (BertViz's model view, one object a line)
+//   save_maps("maps.npz", page);      or maps.html (the page), or maps.json (BertViz's model view, one object a line)
 //   statistics_csv(page)              figures of every head
 // Members of an npz, N being the example's number: N/encoder_self, N/decoder_self, N/cross (layers, heads, T, S),
 // N/source_tokens, N/target_tokens; where maps were left out, N/cross.layers and N/cross.heads say which are there; of
@@ -16,8 +16,8 @@
 #include <vector>
 #include <vitrine/inspect/bertviz.hpp>
 #include <vitrine/inspect/csv.hpp>
+#include <vitrine/inspect/html_page.hpp>
 #include <vitrine/inspect/map_group.hpp>
-#include <vitrine/inspect/viewer.hpp>
 #include <vitrine/io/atomic_file.hpp>
 #include <vitrine/io/npz.hpp>
 #include <vitrine/models/seq2seq.hpp>
@@ -58,7 +58,7 @@ void seq2seq_example(const TransformerResult<K, S>&&, const Rest&...) {
 inline void add_maps(NpzWriter& writer, Index number, const Example& example);
 
 /// Writes a page by the file's extension: .npz, .html or .json. Throws Error bad_usage for another extension, and as
-/// NpzWriter and AtomicFile; std::invalid_argument as add_maps, viewer_html, bertviz_model_view.
+/// NpzWriter and AtomicFile; std::invalid_argument as add_maps, page_html, bertviz_model_view.
 inline void save_maps(const std::filesystem::path& path, const Page& page);
 
 /// The extension is one that save_maps knows; never fails, looks at no file.
@@ -193,7 +193,7 @@ inline void save_maps(const std::filesystem::path& path, const Page& page) {
     for (std::size_t i = 0; i < page.examples.size(); ++i) add_maps(writer, page.number(i), page.examples[i]);
     writer.finish();
   } else if (path.extension() == ".html") {
-    save_viewer(path, page);
+    save_page(path, page);
   } else if (path.extension() == ".json") {
     AtomicFile file(path);
     for (const Example& example : page.examples) {

@@ -44,7 +44,7 @@ struct Example {
   Index number = -1;  ///< Its name in .npz, .html and CSV, e.g. its line; below 0: its place. All or none of a page.
 };
 
-/// What one viewer shows.
+/// What one page shows.
 struct Page {
   std::string title = "attention";
   std::vector<Example> examples = {};

@@ -1,7 +1,7 @@
 // The colours of all pictures: one ramp from the background (weight 0) to the strongest contrast (weight 1), for dark
 // and for light pages. Lightness rises (dark) or falls (light) evenly in Oklab (Ottosson 2020), so that the order is
 // readable with any colour vision and in print; the hue goes from blue over green to yellow. Computed here, used by the
-// viewer, the SVG and the terminal.
+// page, the SVG and the terminal.
 #pragma once
 #include <algorithm>
 #include <cmath>

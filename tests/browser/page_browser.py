@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The viewer in headless Chromium: looks, values, mouse, keys, sentences, files, addresses, comparing, searching, hostile tokens, large pages.
+"""The page in headless Chromium: looks, values, mouse, keys, sentences, files, addresses, comparing, searching, hostile tokens, large pages.
 
-    viewer_browser.py DEMO_PAGES [--shots FOLDER]
+    page_browser.py DEMO_PAGES [--shots FOLDER]
 
 DEMO_PAGES is the program built from demo_pages.cpp. Exit 0: all passed; 1: a check failed; 77: Chromium or websocket-client is absent.
 """
@@ -654,7 +654,7 @@ def main():
     if arguments.shots:
         os.makedirs(arguments.shots, exist_ok=True)
     random.seed(1)
-    with tempfile.TemporaryDirectory(prefix="viewer_pages_") as folder:
+    with tempfile.TemporaryDirectory(prefix="page_browser_") as folder:
         subprocess.run([arguments.demo_pages, folder], check=True)
         for name in ("words", "sentence", "large"):
             page = Page(folder, name)
@@ -684,7 +684,7 @@ def main():
             check_large(browser, Page(folder, "large"), folder)
         finally:
             browser.close()
-    print("viewer: all passed" if failures == 0 else f"viewer: {failures} failed")
+    print("html_page: all passed" if failures == 0 else f"html_page: {failures} failed")
     return 1 if failures else 0
 
 

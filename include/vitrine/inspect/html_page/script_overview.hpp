@@ -1,9 +1,9 @@
-// The viewer's script, part 4: the overview, the figures of a head and the table of all heads.
+// The page's script, part 4: the overview, the figures of a head and the table of all heads.
 #pragma once
 #include <string_view>
 #include <vitrine/core/config.hpp>
 
-namespace vitrine::inline VITRINE_ABI::inspect::viewer {
+namespace vitrine::inline VITRINE_ABI::inspect::html_page {
 
 inline constexpr std::string_view script_overview = R"js(
 const make = (tag, text, name) => {
@@ -192,4 +192,4 @@ function markTable() {
 }
 )js";
 
-}  // namespace vitrine::inline VITRINE_ABI::inspect::viewer
+}  // namespace vitrine::inline VITRINE_ABI::inspect::html_page

@@ -1,9 +1,9 @@
-// The viewer's script, part 9: mouse, touch and keyboard, and the beginning.
+// The page's script, part 9: mouse, touch and keyboard, and the beginning.
 #pragma once
 #include <string_view>
 #include <vitrine/core/config.hpp>
 
-namespace vitrine::inline VITRINE_ABI::inspect::viewer {
+namespace vitrine::inline VITRINE_ABI::inspect::html_page {
 
 inline constexpr std::string_view script_events = R"js(
 // ---- mouse and touch
@@ -171,4 +171,4 @@ followAddress(address);
 document.documentElement.dataset.ready = 'yes';
 )js";
 
-}  // namespace vitrine::inline VITRINE_ABI::inspect::viewer
+}  // namespace vitrine::inline VITRINE_ABI::inspect::html_page

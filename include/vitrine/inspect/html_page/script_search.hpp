@@ -1,9 +1,9 @@
-// The viewer's script, part 8: the address, which keeps what is shown, and the search for a word.
+// The page's script, part 8: the address, which keeps what is shown, and the search for a word.
 #pragma once
 #include <string_view>
 #include <vitrine/core/config.hpp>
 
-namespace vitrine::inline VITRINE_ABI::inspect::viewer {
+namespace vitrine::inline VITRINE_ABI::inspect::html_page {
 
 inline constexpr std::string_view script_search = R"js(
 // ---- the address: #example=0&tab=cross&layer=1&head=2&query=3&key=4&view=lines, and the same with a 2 for the second picture
@@ -117,4 +117,4 @@ function search(by) {
 }
 )js";
 
-}  // namespace vitrine::inline VITRINE_ABI::inspect::viewer
+}  // namespace vitrine::inline VITRINE_ABI::inspect::html_page

@@ -1,9 +1,9 @@
-// The viewer's style sheet. Colours are variables, so that a dark page is the same sheet with other values.
+// The page's style sheet. Colours are variables, so that a dark page is the same sheet with other values.
 #pragma once
 #include <string_view>
 #include <vitrine/core/config.hpp>
 
-namespace vitrine::inline VITRINE_ABI::inspect::viewer {
+namespace vitrine::inline VITRINE_ABI::inspect::html_page {
 
 inline constexpr std::string_view style = R"css(
 :root {
@@ -135,4 +135,4 @@ dialog::backdrop { background: rgb(0 0 0 / 45%); }
 }
 )css";
 
-}  // namespace vitrine::inline VITRINE_ABI::inspect::viewer
+}  // namespace vitrine::inline VITRINE_ABI::inspect::html_page

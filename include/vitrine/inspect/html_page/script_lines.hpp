@@ -1,10 +1,10 @@
-// The viewer's script, part 3: two columns of tokens, queries left and keys right, with a line for every weight that
+// The page's script, part 3: two columns of tokens, queries left and keys right, with a line for every weight that
 // can be seen; of a large map only each query's strongest, until a token is chosen.
 #pragma once
 #include <string_view>
 #include <vitrine/core/config.hpp>
 
-namespace vitrine::inline VITRINE_ABI::inspect::viewer {
+namespace vitrine::inline VITRINE_ABI::inspect::html_page {
 
 inline constexpr std::string_view script_lines = R"js(
 const MOST_LINES = 2048;  // more take a processor that draws by itself longer than a frame, and nobody can tell them apart
@@ -181,4 +181,4 @@ const lines = {
 };
 )js";
 
-}  // namespace vitrine::inline VITRINE_ABI::inspect::viewer
+}  // namespace vitrine::inline VITRINE_ABI::inspect::html_page

@@ -1,10 +1,10 @@
-// The viewer's script, part 2: the large heatmap. The frame scrolls natively; a canvas that stays in place draws what
+// The page's script, part 2: the large heatmap. The frame scrolls natively; a canvas that stays in place draws what
 // is visible.
 #pragma once
 #include <string_view>
 #include <vitrine/core/config.hpp>
 
-namespace vitrine::inline VITRINE_ABI::inspect::viewer {
+namespace vitrine::inline VITRINE_ABI::inspect::html_page {
 
 inline constexpr std::string_view script_heatmap = R"js(
 const font = (size, weight = '') => `${weight} ${size}px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif`;
@@ -230,4 +230,4 @@ const heat = {
 };
 )js";
 
-}  // namespace vitrine::inline VITRINE_ABI::inspect::viewer
+}  // namespace vitrine::inline VITRINE_ABI::inspect::html_page

@@ -1,11 +1,11 @@
-// The viewer's elements; the script fills them.
+// The page's elements; the script fills them.
 #pragma once
 #include <string_view>
 #include <vitrine/core/config.hpp>
 
 #include <vitrine/core/macros_push.hpp>
 
-namespace vitrine::inline VITRINE_ABI::inspect::viewer {
+namespace vitrine::inline VITRINE_ABI::inspect::html_page {
 
 inline constexpr std::string_view body = R"html(
 <header>
@@ -109,6 +109,6 @@ weights.</footer>
 <noscript>This page draws attention maps with its own script, which is switched off here (a notebook may need to trust the file).</noscript>
 )html";
 
-}  // namespace vitrine::inline VITRINE_ABI::inspect::viewer
+}  // namespace vitrine::inline VITRINE_ABI::inspect::html_page
 
 #include <vitrine/core/macros_pop.hpp>

@@ -1,9 +1,9 @@
-// The viewer: one self-contained HTML file, without any network, that shows the attention of any model.
-//   save_viewer("attention.html", page);                     // map_group.hpp says how to describe the maps
+// The HTML page: one self-contained file, without any network, that shows the attention of any model.
+//   save_page("attention.html", page);                     // map_group.hpp says how to describe the maps
 // The reader sees every head, both sentences in the colours of the chosen token's weights, two heads or examples side
 // by side; searches words; saves what is shown as SVG, PNG or CSV; the address keeps what is shown. A byte for each
 // weight and one for its row's scale, in base 85: 1.25 characters a weight, half of that under a causal mask, texts
-// once for all examples, and a character or two for each token. Maps above ViewerOptions' sizes are reduced to the
+// once for all examples, and a character or two for each token. Maps above PageOptions' sizes are reduced to the
 // largest of neighbouring weights, and the page says so. Tokens may hold any bytes; a content security policy (W3C)
 // lets nothing but the page's own script run. The page and its data format are our own.
 #pragma once
@@ -20,10 +20,10 @@
 #include <vector>
 #include <vitrine/core/config.hpp>
 #include <vitrine/inspect/encode.hpp>
+#include <vitrine/inspect/html_page_frame.hpp>
 #include <vitrine/inspect/map_group.hpp>
 #include <vitrine/inspect/ramp.hpp>
 #include <vitrine/inspect/text.hpp>
-#include <vitrine/inspect/viewer_frame.hpp>
 #include <vitrine/io/atomic_file.hpp>
 #include <vitrine/io/half.hpp>
 
@@ -32,7 +32,7 @@
 namespace vitrine::inline VITRINE_ABI::inspect {
 
 // Limits and looks of the page.
-struct ViewerOptions {
+struct PageOptions {
   Theme theme = Theme::automatic;  ///< At the start; the reader can change it.
   Index max_side = 1024;           ///< A map with more rows or columns is reduced; at least 1.
   Index max_weights =
@@ -42,12 +42,12 @@ struct ViewerOptions {
 
 /// The whole HTML file, a string on the heap; meanwhile its data are held once more. Rows with values that are not
 /// finite are marked as such. Throws std::invalid_argument for a weight below 0, for limits below 1, and as check.
-inline std::string viewer_html(const Page& page, const ViewerOptions& options = {});
+inline std::string page_html(const Page& page, const PageOptions& options = {});
 
-/// Writes viewer_html's file, held in memory meanwhile; it is whole or not there. Throws Error file_not_created,
-/// write_failed, and as viewer_html.
-inline void save_viewer(const std::filesystem::path& path, const Page& page, const ViewerOptions& options = {}) {
-  const std::string html = viewer_html(page, options);
+/// Writes page_html's file, held in memory meanwhile; it is whole or not there. Throws Error file_not_created,
+/// write_failed, and as page_html.
+inline void save_page(const std::filesystem::path& path, const Page& page, const PageOptions& options = {}) {
+  const std::string html = page_html(page, options);
   AtomicFile file(path);
   file.write(std::string_view(html));
   file.commit();
@@ -141,7 +141,7 @@ inline void quantise(const float* map, const Packing& packing, std::string& out)
     for (Index j = 0; j < count; ++j) {
       finite = finite && is_finite(row[j]);
       if (row[j] < 0)
-        throw std::invalid_argument("viewer: weights must not be negative, and row " + std::to_string(i) +
+        throw std::invalid_argument("html_page: weights must not be negative, and row " + std::to_string(i) +
                                     " has one (scores are not weights)");
       largest = row[j] > largest ? row[j] : largest;
     }
@@ -192,7 +192,7 @@ class Table {
   std::string text_;
 };
 
-/// What the page's script reads: see "what the page's data leave out" in viewer/script_maps.hpp.
+/// What the page's script reads: see "what the page's data leave out" in html_page/script_maps.hpp.
 struct Description {
   Table texts{","};           ///< Of tokens.
   Table shapes{","};          ///< What groups have in common: kind, layers, heads, which are kept, how they are packed.
@@ -252,9 +252,9 @@ struct Description {
 
 }  // namespace detail
 
-inline std::string viewer_html(const Page& page, const ViewerOptions& options) {
+inline std::string page_html(const Page& page, const PageOptions& options) {
   if (options.max_side < 1 || options.max_weights < 1)
-    throw std::invalid_argument("viewer: max_side and max_weights must be at least 1");
+    throw std::invalid_argument("html_page: max_side and max_weights must be at least 1");
   for (const Example& example : page.examples) {
     for (const MapGroup& group : example.groups) check(group);
   }
@@ -281,7 +281,7 @@ inline std::string viewer_html(const Page& page, const ViewerOptions& options) {
   json.append("],\"shapes\":[").append(description.shapes.text());
   json.append("],\"titles\":[").append(description.titles).append("],\"numbers\":[").append(numbers);
   json.append("],\"examples\":\"").append(description.examples).append("\"}");
-  return viewer::assemble(page.title, options.theme, json, description.maps);
+  return html_page::assemble(page.title, options.theme, json, description.maps);
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::inspect

@@ -1,9 +1,9 @@
-// The viewer's script, part 1: the stored maps, their colours, and texts that are safe to show.
+// The page's script, part 1: the stored maps, their colours, and texts that are safe to show.
 #pragma once
 #include <string_view>
 #include <vitrine/core/config.hpp>
 
-namespace vitrine::inline VITRINE_ABI::inspect::viewer {
+namespace vitrine::inline VITRINE_ABI::inspect::html_page {
 
 inline constexpr std::string_view script_maps = R"js(
 'use strict';
@@ -74,7 +74,7 @@ function weightText(value) {
   return value === 0 || value >= 1e-4 ? String(Number(value.toPrecision(4))) : value.toExponential(2);
 }
 
-// ---- maps, as viewer.hpp packs them
+// ---- maps, as html_page.hpp packs them
 const decoded = new Map();  // most recently used last
 let decodedBytes = 0;
 
@@ -272,4 +272,4 @@ function paint(canvas, group, map, part, blockRows, blockColumns) {
 }
 )js";
 
-}  // namespace vitrine::inline VITRINE_ABI::inspect::viewer
+}  // namespace vitrine::inline VITRINE_ABI::inspect::html_page

@@ -1,9 +1,9 @@
-// The viewer's script, part 5: the sentences above a picture, coloured by the chosen token's weights.
+// The page's script, part 5: the sentences above a picture, coloured by the chosen token's weights.
 #pragma once
 #include <string_view>
 #include <vitrine/core/config.hpp>
 
-namespace vitrine::inline VITRINE_ABI::inspect::viewer {
+namespace vitrine::inline VITRINE_ABI::inspect::html_page {
 
 inline constexpr std::string_view script_sentence = R"js(
 // What each key receives: in all, or, of blocks, whose weights do not add up, at most.
@@ -75,4 +75,4 @@ function tokenAt(target) {
 }
 )js";
 
-}  // namespace vitrine::inline VITRINE_ABI::inspect::viewer
+}  // namespace vitrine::inline VITRINE_ABI::inspect::html_page

@@ -1,11 +1,11 @@
-// The viewer's script, part 7: the shown picture as a file, SVG 1.1 (W3C), PNG or CSV (RFC 4180).
+// The page's script, part 7: the shown picture as a file, SVG 1.1 (W3C), PNG or CSV (RFC 4180).
 #pragma once
 #include <string_view>
 #include <vitrine/core/config.hpp>
 
 #include <vitrine/core/macros_push.hpp>
 
-namespace vitrine::inline VITRINE_ABI::inspect::viewer {
+namespace vitrine::inline VITRINE_ABI::inspect::html_page {
 
 inline constexpr std::string_view script_export = R"js(
 const svgEscaped = text => text.replace(/[<>&"\ufffe\uffff]/gu, sign => ({'<': '&lt;', '>': '&gt;', '&': '&amp;', '"': '&quot;'})[sign] ?? '\ufffd');
@@ -98,6 +98,6 @@ byId('save-png').addEventListener('click', async () => saveFile('png', await map
 byId('save-csv').addEventListener('click', () => saveFile('csv', new Blob([mapCsv()], {type: 'text/csv'})));
 )js";
 
-}  // namespace vitrine::inline VITRINE_ABI::inspect::viewer
+}  // namespace vitrine::inline VITRINE_ABI::inspect::html_page
 
 #include <vitrine/core/macros_pop.hpp>

@@ -1,9 +1,9 @@
-// The viewer's script, part 6: the texts around the picture, drawing, and choosing what is shown.
+// The page's script, part 6: the texts around the picture, drawing, and choosing what is shown.
 #pragma once
 #include <string_view>
 #include <vitrine/core/config.hpp>
 
-namespace vitrine::inline VITRINE_ABI::inspect::viewer {
+namespace vitrine::inline VITRINE_ABI::inspect::html_page {
 
 inline constexpr std::string_view script_texts = R"js(
 // ---- the line above the picture, and the strongest partners below it
@@ -271,4 +271,4 @@ function compare(on) {
 }
 )js";
 
-}  // namespace vitrine::inline VITRINE_ABI::inspect::viewer
+}  // namespace vitrine::inline VITRINE_ABI::inspect::html_page

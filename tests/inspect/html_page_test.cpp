@@ -10,8 +10,8 @@
 #include <string>
 #include <utility>
 #include <vector>
-#include <vitrine/inspect/viewer.hpp>
-#include <vitrine/inspect/viewer_frame.hpp>
+#include <vitrine/inspect/html_page.hpp>
+#include <vitrine/inspect/html_page_frame.hpp>
 
 using namespace vitrine::inspect;
 using vitrine::Index;
@@ -149,9 +149,9 @@ Page page_of(const std::vector<std::vector<float>>& maps, Index rows, Index colu
 
 }  // namespace
 
-TEST_CASE("viewer: a stored weight is the true one within 1/255 of its row's largest") {
+TEST_CASE("html_page: a stored weight is the true one within 1/255 of its row's largest") {
   const std::vector<std::vector<float>> maps = {some_map(7, 11, 1), {}, some_map(7, 11, 2)};
-  const auto groups = unpacked(viewer_html(page_of(maps, 7, 11)));
+  const auto groups = unpacked(page_html(page_of(maps, 7, 11)));
   REQUIRE(groups.size() == 1);
   CHECK(groups[0].shape["kept"] == nlohmann::json::array({0, 2}));
   CHECK(groups[0].rows == 7);
@@ -165,7 +165,7 @@ TEST_CASE("viewer: a stored weight is the true one within 1/255 of its row's lar
   }
 }
 
-TEST_CASE("viewer: rows of any size are held to the same precision") {
+TEST_CASE("html_page: rows of any size are held to the same precision") {
   for (const float unit : {1.0f, 0.999f, 1.0001f, 3e-10f, 7e30f}) {
     CAPTURE(unit);
     std::vector<float> map = some_map(40, 9, 3);
@@ -173,26 +173,26 @@ TEST_CASE("viewer: rows of any size are held to the same precision") {
     for (std::size_t i = 0; i < 40; ++i, factor *= 0.37f) {  // down to 1e-17 of the first row
       for (std::size_t j = 0; j < 9; ++j) map[9 * i + j] *= factor;
     }
-    check_weights(unpacked(viewer_html(page_of({map}, 40, 9)))[0].weights[0], map, 9);
+    check_weights(unpacked(page_html(page_of({map}, 40, 9)))[0].weights[0], map, 9);
   }
 }
 
-TEST_CASE("viewer: a causal map is stored without what it cannot see") {
+TEST_CASE("html_page: a causal map is stored without what it cannot see") {
   std::vector<float> causal = some_map(6, 6, 4);
   for (std::size_t i = 0; i < 6; ++i)
     std::fill(causal.begin() + std::ptrdiff_t(7 * i + 1), causal.begin() + std::ptrdiff_t(6 * (i + 1)), 0.0f);
-  auto groups = unpacked(viewer_html(page_of({causal, causal}, 6, 6)));
+  auto groups = unpacked(page_html(page_of({causal, causal}, 6, 6)));
   CHECK(groups[0].shape["causal"] == true);
   check_weights(groups[0].weights[1], causal, 6);
   auto almost = causal;
   almost[5] = 1e-3f;  // one head that sees ahead
-  groups = unpacked(viewer_html(page_of({causal, almost}, 6, 6)));
+  groups = unpacked(page_html(page_of({causal, almost}, 6, 6)));
   CHECK(groups[0].shape["causal"] == false);
   check_weights(groups[0].weights[0], causal, 6);
   check_weights(groups[0].weights[1], almost, 6);
 }
 
-TEST_CASE("viewer: one weight right of the diagonal, wherever it stands, is kept") {
+TEST_CASE("html_page: one weight right of the diagonal, wherever it stands, is kept") {
   for (const auto& [rows, columns] : {std::pair<Index, Index>{4, 4}, {3, 5}, {5, 3}, {1, 2}}) {
     for (Index i = 0; i < rows; ++i) {
       for (Index j = i + 1; j < columns; ++j) {
@@ -201,7 +201,7 @@ TEST_CASE("viewer: one weight right of the diagonal, wherever it stands, is kept
         std::vector<float> map(static_cast<std::size_t>(rows * columns));
         for (Index row = 0; row < rows; ++row) map[static_cast<std::size_t>(row * columns)] = 0.5f;
         map[static_cast<std::size_t>(i * columns + j)] = 0.25f;
-        const auto group = unpacked(viewer_html(page_of({map}, rows, columns)))[0];
+        const auto group = unpacked(page_html(page_of({map}, rows, columns)))[0];
         CHECK(group.shape["causal"] == false);
         check_weights(group.weights[0], map, columns);
       }
@@ -209,15 +209,15 @@ TEST_CASE("viewer: one weight right of the diagonal, wherever it stands, is kept
   }
 }
 
-TEST_CASE("viewer: the file is small") {
+TEST_CASE("html_page: the file is small") {
   std::vector<std::vector<float>> maps;
   for (unsigned k = 0; k < 12; ++k) maps.push_back(some_map(128, 128, k));
-  CHECK(viewer_html(page_of(maps, 128, 128)).size() <= 1.27 * 12 * 128 * 128 + double(script_and_style));
-  CHECK(viewer_html(page_of({{1.0f}}, 1, 1)).size() < script_and_style);
-  CHECK(viewer_html({}).size() < script_and_style);
+  CHECK(page_html(page_of(maps, 128, 128)).size() <= 1.27 * 12 * 128 * 128 + double(script_and_style));
+  CHECK(page_html(page_of({{1.0f}}, 1, 1)).size() < script_and_style);
+  CHECK(page_html({}).size() < script_and_style);
 }
 
-TEST_CASE("viewer: many short examples share what they have in common") {  // real words: tests/translate/run.sh
+TEST_CASE("html_page: many short examples share what they have in common") {  // real words: tests/translate/run.sh
   const auto full = some_map(9, 9, 5);
   auto causal = full;
   for (std::size_t i = 0; i < 9; ++i)
@@ -236,7 +236,7 @@ TEST_CASE("viewer: many short examples share what they have in common") {  // re
                              {group("encoder", letters, letters, full), group("decoder", sounds, sounds, causal),
                               group("cross", sounds, letters, full)}});
   }
-  const std::string html = viewer_html(page);
+  const std::string html = page_html(page);
   CHECK(html.size() <= 1.28 * 500 * 36 * 81 + double(script_and_style));
   const auto groups = unpacked(html, 321);
   REQUIRE(groups.size() == 3);
@@ -248,7 +248,7 @@ TEST_CASE("viewer: many short examples share what they have in common") {  // re
   }
 }
 
-TEST_CASE("viewer: one small map of each of many words") {
+TEST_CASE("html_page: one small map of each of many words") {
   const auto map = some_map(8, 8, 6);
   Page page;
   for (int e = 0; e < 700; ++e) {
@@ -262,7 +262,7 @@ TEST_CASE("viewer: one small map of each of many words") {
     letters.emplace_back("</s>"), sounds.emplace_back("</s>");
     page.examples.push_back({word, {{"cross", sounds, letters, 1, 1, [&map](Index, Index) { return map.data(); }}}});
   }
-  const std::string html = viewer_html(page);  // below 1.4 bytes a weight and 60 bytes an example
+  const std::string html = page_html(page);  // below 1.4 bytes a weight and 60 bytes an example
   CHECK(html.size() <= 700 * (1.4 * 64 + 60) + double(script_and_style));
   const auto group = unpacked(html, 654).at(0);
   CHECK(group.queries == page.examples[654].groups[0].query_tokens);
@@ -270,11 +270,11 @@ TEST_CASE("viewer: one small map of each of many words") {
   check_weights(group.weights[0], map, 8);
 }
 
-TEST_CASE("viewer: large maps are reduced to the largest of each block") {
+TEST_CASE("html_page: large maps are reduced to the largest of each block") {
   const auto map = some_map(50, 30, 3);
-  ViewerOptions options;
+  PageOptions options;
   options.max_side = 25;
-  const auto group = unpacked(viewer_html(page_of({map}, 50, 30), options))[0];
+  const auto group = unpacked(page_html(page_of({map}, 50, 30), options))[0];
   CHECK(group.row_step == 2);
   CHECK(group.column_step == 2);
   CHECK(group.rows == 25);
@@ -294,16 +294,16 @@ TEST_CASE("viewer: large maps are reduced to the largest of each block") {
   CHECK(group.figures[0][7] == doctest::Approx(figures.distance).epsilon(0.001));
   options.max_side = 1024;
   options.max_weights = 400;
-  CHECK(unpacked(viewer_html(page_of({map}, 50, 30), options))[0].rows < 30);
+  CHECK(unpacked(page_html(page_of({map}, 50, 30), options))[0].rows < 30);
 }
 
-TEST_CASE("viewer: hostile texts stay texts") {
+TEST_CASE("html_page: hostile texts stay texts") {
   const std::string evil = "</script><script>alert(1)</script>";
   auto page = page_of({some_map(1, 2, 1)}, 1, 2);
   page.title = page.examples[0].title = page.examples[0].groups[0].kind = page.examples[0].groups[0].query_tokens[0] =
       evil;
   page.examples[0].groups[0].key_tokens = {std::string("\0\xff", 2), "-->"};
-  const std::string html = viewer_html(page);
+  const std::string html = page_html(page);
   CHECK(html.find(evil) == std::string::npos);
   CHECK(html.find("alert(1)</") == std::string::npos);
   CHECK(html.find('\0') == std::string::npos);
@@ -317,8 +317,8 @@ TEST_CASE("viewer: hostile texts stay texts") {
   CHECK(group.keys[0] == std::string("\0\ufffd", 4));
 }
 
-TEST_CASE("viewer: names its own script and style, and fetches nothing") {
-  const std::string html = viewer_html({});
+TEST_CASE("html_page: names its own script and style, and fetches nothing") {
+  const std::string html = page_html({});
   const auto between = [&](const std::string& from, const std::string& to) {
     const std::size_t start = html.find(from) + from.size();
     return html.substr(start, html.find(to, start) - start);
@@ -333,35 +333,35 @@ TEST_CASE("viewer: names its own script and style, and fetches nothing") {
   }
 }
 
-TEST_CASE("viewer: what is not finite is marked, what is negative is refused") {
+TEST_CASE("html_page: what is not finite is marked, what is negative is refused") {
   auto map = some_map(3, 4, 1);
   map[5] = std::numeric_limits<float>::infinity();
   map[8] = map[9] = map[10] = map[11] = 0;
-  const auto group = unpacked(viewer_html(page_of({map}, 3, 4)))[0];
+  const auto group = unpacked(page_html(page_of({map}, 3, 4)))[0];
   CHECK(is_nan(group.scales[0][1]));
   CHECK(!is_nan(group.scales[0][2]));
   for (std::size_t j = 8; j < 12; ++j) CHECK(group.weights[0][j] == 0);
   for (const float figure : group.figures[0]) CHECK(is_nan(figure));
   map[0] = -0.1f;
-  CHECK_THROWS_AS(viewer_html(page_of({map}, 3, 4)), std::invalid_argument);
+  CHECK_THROWS_AS(page_html(page_of({map}, 3, 4)), std::invalid_argument);
 }
 
-TEST_CASE("viewer: empty groups, and the theme to begin with") {
-  CHECK_NOTHROW(viewer_html(page_of({{}}, 0, 0)));
-  CHECK_NOTHROW(viewer_html({"no groups", {{"none", {}}}}));
-  ViewerOptions options;
-  CHECK(viewer_html({}, options).find("<html lang=\"en\">") != std::string::npos);
+TEST_CASE("html_page: empty groups, and the theme to begin with") {
+  CHECK_NOTHROW(page_html(page_of({{}}, 0, 0)));
+  CHECK_NOTHROW(page_html({"no groups", {{"none", {}}}}));
+  PageOptions options;
+  CHECK(page_html({}, options).find("<html lang=\"en\">") != std::string::npos);
   options.theme = Theme::dark;
-  CHECK(viewer_html({}, options).find("<html lang=\"en\" data-theme=\"dark\">") != std::string::npos);
+  CHECK(page_html({}, options).find("<html lang=\"en\" data-theme=\"dark\">") != std::string::npos);
   options.max_side = 0;
-  CHECK_THROWS_AS(viewer_html({}, options), std::invalid_argument);
+  CHECK_THROWS_AS(page_html({}, options), std::invalid_argument);
 }
 
-TEST_CASE("viewer: saved whole") {
-  const auto path = std::filesystem::temp_directory_path() / "vitrine_viewer_test.html";
+TEST_CASE("html_page: saved whole") {
+  const auto path = std::filesystem::temp_directory_path() / "vitrine_html_page_test.html";
   const auto page = page_of({some_map(2, 2, 1)}, 2, 2);
-  save_viewer(path, page);
-  CHECK(std::filesystem::file_size(path) == viewer_html(page).size());
+  save_page(path, page);
+  CHECK(std::filesystem::file_size(path) == page_html(page).size());
   std::filesystem::remove(path);
-  CHECK_THROWS_AS(save_viewer("/no/such/folder/page.html", page), vitrine::Error);
+  CHECK_THROWS_AS(save_page("/no/such/folder/page.html", page), vitrine::Error);
 }

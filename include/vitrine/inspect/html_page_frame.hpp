@@ -1,27 +1,27 @@
-// The viewer's HTML file around its data: head with the content security policy (W3C), elements, data, script. The
-// pieces are in viewer/.
+// The HTML page around its data: head with the content security policy (W3C), elements, data, script. The
+// pieces are in html_page/.
 #pragma once
 #include <string>
 #include <string_view>
 #include <vitrine/core/config.hpp>
 #include <vitrine/inspect/encode.hpp>
+#include <vitrine/inspect/html_page/body.hpp>
+#include <vitrine/inspect/html_page/script_events.hpp>
+#include <vitrine/inspect/html_page/script_export.hpp>
+#include <vitrine/inspect/html_page/script_heatmap.hpp>
+#include <vitrine/inspect/html_page/script_lines.hpp>
+#include <vitrine/inspect/html_page/script_maps.hpp>
+#include <vitrine/inspect/html_page/script_overview.hpp>
+#include <vitrine/inspect/html_page/script_search.hpp>
+#include <vitrine/inspect/html_page/script_sentence.hpp>
+#include <vitrine/inspect/html_page/script_texts.hpp>
+#include <vitrine/inspect/html_page/style.hpp>
 #include <vitrine/inspect/ramp.hpp>
 #include <vitrine/inspect/text.hpp>
-#include <vitrine/inspect/viewer/body.hpp>
-#include <vitrine/inspect/viewer/script_events.hpp>
-#include <vitrine/inspect/viewer/script_export.hpp>
-#include <vitrine/inspect/viewer/script_heatmap.hpp>
-#include <vitrine/inspect/viewer/script_lines.hpp>
-#include <vitrine/inspect/viewer/script_maps.hpp>
-#include <vitrine/inspect/viewer/script_overview.hpp>
-#include <vitrine/inspect/viewer/script_search.hpp>
-#include <vitrine/inspect/viewer/script_sentence.hpp>
-#include <vitrine/inspect/viewer/script_texts.hpp>
-#include <vitrine/inspect/viewer/style.hpp>
 
 #include <vitrine/core/macros_push.hpp>
 
-namespace vitrine::inline VITRINE_ABI::inspect::viewer {
+namespace vitrine::inline VITRINE_ABI::inspect::html_page {
 
 /// The whole file, a string on the heap. `json` is the description, safe inside <script>; `maps` the bytes of all maps
 /// in base 85. Any bytes may stand in `title`.
@@ -50,6 +50,6 @@ inline std::string assemble(std::string_view title, Theme theme, std::string_vie
   return out;
 }
 
-}  // namespace vitrine::inline VITRINE_ABI::inspect::viewer
+}  // namespace vitrine::inline VITRINE_ABI::inspect::html_page
 
 #include <vitrine/core/macros_pop.hpp>
