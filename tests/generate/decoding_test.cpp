@@ -4,8 +4,8 @@
 #include <atomic>
 #include <cstdlib>
 #include <vector>
-#include <vitrine/generate/cache.hpp>
 #include <vitrine/generate/decoding.hpp>
+#include <vitrine/generate/key_value_cache.hpp>
 #include <vitrine/models/bart.hpp>
 #include <vitrine/models/m2m100.hpp>
 #include <vitrine/models/marian.hpp>

@@ -5,7 +5,7 @@
 #include <limits>
 #include <utility>
 #include <vector>
-#include <vitrine/generate/cache.hpp>
+#include <vitrine/generate/key_value_cache.hpp>
 
 #include "placed_case.hpp"
 

@@ -12,7 +12,7 @@
 // region from the embedding to the logits.
 #pragma once
 #include <vitrine/core/heap.hpp>
-#include <vitrine/generate/cache.hpp>
+#include <vitrine/generate/key_value_cache.hpp>
 #include <vitrine/models/seq2seq.hpp>
 
 #include <vitrine/core/macros_push.hpp>

@@ -12,7 +12,6 @@
 #include <vector>
 #include <vitrine/core/maps.hpp>
 #include <vitrine/core/mask.hpp>
-#include <vitrine/kernels/elementary.hpp>
 
 #if VITRINE_EXCEPTIONS
 #include <vitrine/core/macros_push.hpp>
@@ -41,14 +40,6 @@ struct MappedHypothesis : Hypothesis<S> {
 // ---- implementation
 
 namespace detail {
-
-// length^length_penalty, by which a hypothesis' sum of log-probabilities is divided; 1 and 0 exactly.
-template <class S>
-S length_norm(Index length, double length_penalty) {
-  const double x = double(length);
-  if (length_penalty == 1.0) return S(x);
-  return length_penalty == 0.0 ? S(1) : S(kernels::exp(mul(length_penalty, kernels::log(x))));
-}
 
 // A hypothesis and the row of each step's batch that it was.
 template <class S>

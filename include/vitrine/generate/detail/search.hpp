@@ -5,6 +5,7 @@
 #include <vector>
 #include <vitrine/generate/generation_config.hpp>
 #include <vitrine/generate/hypothesis.hpp>
+#include <vitrine/generate/length_penalty.hpp>
 #include <vitrine/generate/sampling.hpp>
 #include <vitrine/generate/scores.hpp>
 
@@ -79,7 +80,7 @@ std::vector<std::vector<Found<S>>> greedy(Steps& steps, const SearchTask& task, 
   }
   for (std::size_t b = 0; b < found.size(); ++b) {
     found[b][0].ids.assign(sequences[b].begin() + std::ptrdiff_t(starts[b].size()), sequences[b].end());
-    found[b][0].score /= length_norm<S>(Index(found[b][0].ids.size()), config.length_penalty);
+    found[b][0].score /= length_penalty<S>(Index(found[b][0].ids.size()), config.length_penalty);
   }
   return found;
 }
@@ -124,7 +125,7 @@ struct Beams {
       one.log_probs.push_back(log_probs[i]);
       return one;
     };
-    const S norm = length_norm<S>(length, config.length_penalty);
+    const S penalty = length_penalty<S>(length, config.length_penalty);
     std::vector<bool> hits(best.size());
     TopK<S> next(beams), merged(beams);
     for (std::size_t i = 0; i < finished.size(); ++i) merged.offer(finished[i].score, Index(i));
@@ -133,7 +134,7 @@ struct Beams {
       hits[i] = config.is_end(best[i].at % vocab) || length + prompt >= limit;
       all_hit = all_hit && hits[i];
       next.offer(best[i].score + (hits[i] ? lowest : S(0)), Index(i));
-      S score = best[i].score / norm;
+      S score = best[i].score / penalty;
       if (!(hits[i] && Index(i) < beams)) score += lowest;
       merged.offer(score, Index(finished.size() + i));
     }
@@ -157,7 +158,7 @@ struct Beams {
 
     const Index longest =
         config.early_stopping == EarlyStopping::never && config.length_penalty > 0.0 ? limit - prompt : length;
-    const S possible = running[0].score / length_norm<S>(longest, config.length_penalty);
+    const S possible = running[0].score / length_penalty<S>(longest, config.length_penalty);
     const S worst = std::min_element(finished.begin(), finished.end(), [](const One& a, const One& b) {
                       return a.score < b.score;
                     })->score;

@@ -6,33 +6,12 @@
 // source, which consecutive hypotheses (beams) share.
 #pragma once
 #include <vitrine/core/parallel.hpp>
+#include <vitrine/generate/beam_reorder.hpp>
 #include <vitrine/run/key_values.hpp>
 
 #include <vitrine/core/macros_push.hpp>
 
 namespace vitrine::inline VITRINE_ABI {
-
-namespace detail {
-
-// What both kinds of steps ask of the parents of their hypotheses, `rows` of them at present.
-inline Status check_parents(std::span<const Index> parents, Index rows, Index beams) noexcept {
-  const Index count = Index(parents.size());
-  if (count % beams != 0)
-    return {Status::bad_shape, "the number of hypotheses must be a multiple of the beams", count, beams,
-            Status::multiple_of};
-  Index last = -1;
-  for (Index i = 0; i < count; ++i) {
-    const Index parent = parents[std::size_t(i)];
-    if (parent < 0 || parent >= rows) return {Status::bad_shape, "no such hypothesis", parent, rows, Status::below};
-    const Index group = parent / beams;
-    if (i % beams == 0 ? group <= last : group != last)
-      return {Status::bad_shape, "the beams of a source stay together, and sources keep their order", parent};
-    last = group;
-  }
-  return {};
-}
-
-}  // namespace detail
 
 // Keys and values of every layer: of the hypotheses' own ids, and of the sources.
 template <class S>
@@ -47,7 +26,7 @@ class KeyValueCache {
 
   // Empty; grows through `memory`.
   explicit KeyValueCache(const Memory* memory) noexcept
-      : self_(memory), cross_(memory), spare_(memory), moves_(memory), from_(memory) {}
+      : self_(memory), cross_(memory), spare_(memory), moves_(memory) {}
   // Forgets everything. Memory: grows to layers x (hypotheses x capacity + sources x source_capacity) x 2 E values (E:
   // heads x width), rounded up to panels, and with beams one hypothesis more; none when a former size was enough.
   // out_of_memory.
@@ -61,8 +40,7 @@ class KeyValueCache {
     cross_layout_ = one;
     if (Status s = self_.resize(room(sizes.layers, hypotheses(), self_layout_)); s != Status::ok) return s;
     if (Status s = cross_.resize(room(sizes.layers, sizes.sources, cross_layout_)); s != Status::ok) return s;
-    if (Status s = moves_.resize(sizes::product(3, hypotheses())); s != Status::ok) return s;
-    if (Status s = from_.resize(sizes.sharing); s != Status::ok) return s;
+    if (Status s = moves_.reserve(hypotheses(), sizes.sharing); s != Status::ok) return s;
     return spare_.resize(sizes.sharing > 1 ? room(sizes.layers, 1, self_layout_) : 0);
   }
   // What was reserved.
@@ -81,8 +59,8 @@ class KeyValueCache {
   // size from one source, in ascending order of sources. `filled` keys are copied, and of a source as many as
   // source_lengths says; null where sources have none. Allocates nothing.
   void reorder(int threads, std::span<const Index> parents, Index filled, const Index* source_lengths) noexcept {
-    plan_moves(parents);
-    if (move_count_ == 0) return;
+    moves_.plan(parents, sizes_.sharing, sizes_.source_capacity > 0);
+    if (moves_.count() == 0) return;
     run_team(threads, [&](Team& team) {
       team.for_each(sizes_.layers * sizes_.heads, [&](Index item) {
         const Index h = item % sizes_.heads;
@@ -93,8 +71,8 @@ class KeyValueCache {
           spare.keys = spare_.data() + item * (kv.key_stride() + kv.value_stride());
           spare.values = spare.keys + kv.key_stride();
         }
-        for (Index m = 0; m < move_count_; ++m) {
-          const Move move = moves_[m];
+        for (Index m = 0; m < moves_.count(); ++m) {
+          const detail::BeamMove move = moves_[m];
           if (move.of_source) {
             copy({of_source, move.from, h}, {of_source, move.to, h}, source_lengths[move.from]);
           } else {
@@ -120,44 +98,6 @@ class KeyValueCache {
     layout.values = layout.keys + places * layout.heads * layout.key_stride();
     return layout;
   }
-  struct Move {
-    Index from, to;  // -1: the spare place
-    bool of_source;
-  };
-  // Moves in an order in which nothing is overwritten that a later one needs; rings go by way of the spare place.
-  void plan_moves(std::span<const Index> parents) noexcept {
-    const Index sharing = sizes_.sharing, groups = Index(parents.size()) / sharing;
-    move_count_ = 0;
-    for (Index g = 0; g < groups; ++g) {
-      const Index first = g * sharing, source = parents[std::size_t(first)] / sharing;
-      if (source != g && sizes_.source_capacity > 0) moves_[move_count_++] = {source, g, true};
-      Index* const from = from_.data();  // of each place that is still to be written; its own: done
-      Index left = 0;
-      for (Index i = 0; i < sharing; ++i) {
-        from[i] = parents[std::size_t(first + i)];
-        left += from[i] != first + i;
-      }
-      while (left > 0) {
-        Index ready = sharing, waiting = 0;
-        for (Index i = 0; i < sharing && ready == sharing; ++i) {
-          if (from[i] == first + i) continue;
-          waiting = i;
-          bool needed = false;
-          for (Index k = 0; k < sharing; ++k) needed = needed || (k != i && from[k] == first + i);
-          if (!needed) ready = i;
-        }
-        if (ready < sharing) {
-          moves_[move_count_++] = {from[ready], first + ready, false};
-          from[ready] = first + ready;
-          --left;
-        } else {
-          moves_[move_count_++] = {first + waiting, -1, false};
-          for (Index k = 0; k < sharing; ++k)
-            if (k != waiting && from[k] == first + waiting) from[k] = -1;
-        }
-      }
-    }
-  }
   struct Place {
     const detail::KeyValues<S>& kv;
     Index b, h;
@@ -178,9 +118,7 @@ class KeyValueCache {
   Sizes sizes_;
   detail::KeyValues<S> self_layout_, cross_layout_;
   Buffer<S> self_, cross_, spare_;
-  Buffer<Move> moves_;
-  Buffer<Index> from_;
-  Index move_count_ = 0;
+  detail::BeamMoves moves_;
 };
 
 }  // namespace vitrine::inline VITRINE_ABI
