@@ -5,9 +5,12 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 #include <vitrine/io/load.hpp>
+#include <vitrine/io/load_options.hpp>
 #include <vitrine/vitrine.hpp>
 
 #include "scratch.hpp"
@@ -391,6 +394,100 @@ int allocations_left = 0;
 const vt::Memory rationed{
     [](std::size_t bytes) noexcept -> void* { return allocations_left-- > 0 ? vt::heap()->allocate(bytes) : nullptr; },
     [](void* p, std::size_t bytes) noexcept { vt::heap()->release(p, bytes); }};
+// ---- other people's names (load_options.hpp)
+
+using Names = std::vector<std::string>;
+using Rules = std::vector<std::pair<std::string, std::string>>;
+
+Names file_names(const Rules& rules, const std::string& parameter) { return vt::renamed(rules)(parameter).tensors; }
+
+std::string refusal(const std::string& ours, const std::string& theirs) {
+  try {
+    vt::renamed({{ours, theirs}});
+  } catch (const vt::Error& e) {
+    CHECK(e.code() == vt::LoadError::bad_usage);
+    return e.what();
+  }
+  return "";
+}
+
+TEST_CASE("a part of a name is whole pieces, wherever they stand; other pieces stand for themselves") {
+  const Rules rules = {{"norm1", "ln_1"}, {"self_attn.out_proj", "attn.proj"}, {"layers", "blocks"}};
+  CHECK(file_names(rules, "layers.3.norm1.weight") == Names{"blocks.3.ln_1.weight"});
+  CHECK(file_names(rules, "layers.12.self_attn.out_proj.bias") == Names{"blocks.12.attn.proj.bias"});
+  CHECK(file_names(rules, "layers.0.norm12.weight") == Names{"blocks.0.norm12.weight"});
+  CHECK(file_names(rules, "layers.0.self_attn.in_proj_bias") == Names{"blocks.0.self_attn.in_proj_bias"});
+  CHECK(file_names({}, "layers.0.norm1.weight") == Names{"layers.0.norm1.weight"});
+  CHECK(file_names({{"layers", ""}}, "layers.0.norm1.weight") == Names{"0.norm1.weight"});
+}
+
+TEST_CASE("rules exchange names, and of two that fit the first holds") {
+  CHECK(file_names({{"norm1", "norm2"}, {"norm2", "norm1"}}, "norm1.norm2") == Names{"norm2.norm1"});
+  CHECK(file_names({{"a.b", "x"}, {"a", "y"}}, "a.b.a.c") == Names{"x.y.c"});
+  CHECK(file_names({{"a", "y"}, {"a.b", "x"}}, "a.b") == Names{"y.b"});
+  CHECK(file_names({{"self_attn", "self_attn.multihead_attn"}, {"multihead_attn", "cross"}}, "self_attn.bias") ==
+        Names{"self_attn.multihead_attn.bias"});
+}
+
+TEST_CASE("a star is one piece") {
+  const Rules rules = {
+      {"encoder.layers.*.norm2", "encoder.*.ff_norm"}, {"decoder.layers.*.norm2", "decoder.*.mid"}, {"*.w.*", "*.v.*"}};
+  CHECK(file_names(rules, "encoder.layers.7.norm2.bias") == Names{"encoder.7.ff_norm.bias"});
+  CHECK(file_names(rules, "decoder.layers.7.norm2.bias") == Names{"decoder.7.mid.bias"});
+  CHECK(file_names(rules, "encoder.layers.7.norm1.bias") == Names{"encoder.layers.7.norm1.bias"});
+  CHECK(file_names(rules, "x.w.3") == Names{"x.v.3"});
+  CHECK(file_names({{"*.*.k", "*"}}, "a.b.k") == Names{"a"});
+}
+
+TEST_CASE("braces are several tensors, one below the other") {
+  const Rules rules = {{"self_attn.in_proj_weight", "attention.{query,key,value}.weight"}};
+  CHECK(file_names(rules, "layers.0.self_attn.in_proj_weight") ==
+        Names{"layers.0.attention.query.weight", "layers.0.attention.key.weight", "layers.0.attention.value.weight"});
+  CHECK(file_names({{"in_proj_weight", "{q,k,v}"}}, "in_proj_weight") == Names{"q", "k", "v"});
+  CHECK(file_names({{"in_proj_weight", "w{q}"}}, "in_proj_weight") == Names{"wq"});
+}
+
+TEST_CASE("rules that cannot be read are refused with the rule") {
+  CHECK(refusal("", "x") == "bad_usage: the rule {\"\", \"x\"}: names no part of ours");
+  CHECK(refusal("a.*", "b.*.*").find("more \"*\" on the file's side") != std::string::npos);
+  for (const char* theirs : {"{a,b", "a}", "}a{", "{a}{b}", "{a,{b}}"})
+    CHECK(refusal("a", theirs).find("one {a,b,c}") != std::string::npos);
+}
+
+TEST_CASE("a layer from three projections of other names has the same values") {
+  const Scratch scratch;
+  vt::MultiheadAttention<float> mha({.embed_dim = 4, .num_heads = 2});
+  REQUIRE(mha.init(3) == vt::Status::ok);
+  vt::SafeTensorsWriter writer(scratch / "model.safetensors");
+  std::vector<std::vector<float>> held;
+  mha.parameters([&](const std::string& name, const vt::Parameter<float>& p) {
+    const vt::Index cols = p.is_vector() ? 1 : p.cols;
+    for (int part = 0; part < (name.starts_with("in_proj") ? 3 : 1); ++part) {
+      std::vector<float>& values = held.emplace_back();
+      const vt::Index rows = name.starts_with("in_proj") ? p.rows / 3 : p.rows;
+      for (vt::Index r = 0; r < rows; ++r)
+        for (vt::Index c = 0; c < cols; ++c) values.push_back(p.value(part * rows + r, c));
+    }
+  });
+  const auto add = [&](const std::string& name, std::size_t i, bool vector) {
+    const std::vector<vt::Index> shape = vector ? std::vector<vt::Index>{4} : std::vector<vt::Index>{4, 4};
+    writer.add(name, shape, std::span<const float>(held[i]));
+  };
+  const char* letters[] = {"q", "k", "v"};
+  for (std::size_t i = 0; i < 3; ++i) add(std::string("m.w") + letters[i] + ".weight", i, false);
+  for (std::size_t i = 0; i < 3; ++i) add(std::string("m.w") + letters[i] + ".bias", 3 + i, true);
+  add("m.wo.weight", 6, false), add("m.wo.bias", 7, true);
+  writer.finish();
+
+  vt::MultiheadAttention<float> other({.embed_dim = 4, .num_heads = 2});
+  vt::load(other, vt::SafeTensors(scratch / "model.safetensors"), "m.",
+           {.source = vt::renamed(
+                {{"in_proj_weight", "w{q,k,v}.weight"}, {"in_proj_bias", "w{q,k,v}.bias"}, {"out_proj", "wo"}})});
+  const vt::RowMajor<float> x = vt::RowMajor<float>::Ones(3, 4);
+  const auto expected = mha(x), found = other(x);
+  CHECK((found.output.matrix(0) == expected.output.matrix(0)));
+}
+
 }  // namespace
 
 TEST_CASE("memory that runs out at any point leaves the layer as it was") {

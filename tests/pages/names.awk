@@ -15,7 +15,9 @@ function code(text,    rest, word) {
     else if (word ~ /^(examples|tests|bench|include|[.]ci|[.]cmake)\/./ && word !~ /[A-Z]+[.](hpp|cpp)$|\/(NAME|TIER)/) emit("file", word)
   }
 }
-FNR == 1 { fence = 0 }
+FNR == 1 { fence = hidden = 0 }
+/^<!-- (cpp|sh)$/ { hidden = 1 }
+hidden { if (/^-->/) hidden = 0; else code($0); next }
 /^ *(```|~~~)/ {
   if (!fence && $0 !~ /^```(cpp|text|console|python|sh)$/) emit("kind of block", $0)
   fence = !fence

@@ -4,23 +4,20 @@
 //   vt::save(layer, "layer.safetensors");              the same names, with the configuration
 //   auto same = vt::load_module<vt::EncoderLayer<float>>("layer.safetensors");         built from that configuration
 //
-// Other people's names: a LoadOptions::source says which tensors one of our parameters is made of, e.g. for a packed
-// projection
-//   [](const std::string& name) { return vt::Source{{"q.weight", "k.weight", "v.weight"}}; }
+// Other people's names, or other people's files: io/load_options.hpp.
 #pragma once
 #include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <filesystem>
-#include <functional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
+#include <vitrine/io/load_options.hpp>
 #include <vitrine/io/module_config.hpp>
-#include <vitrine/io/remark.hpp>
 #include <vitrine/io/safetensors.hpp>
 #include <vitrine/io/safetensors_writer.hpp>
 #include <vitrine/run/module.hpp>
@@ -28,26 +25,6 @@
 #include <vitrine/core/macros_push.hpp>
 
 namespace vitrine::inline VITRINE_ABI {
-
-/// What one parameter is made of: tensors, one below the other. Names are without the prefix.
-struct Source {
-  std::vector<std::string> tensors;
-  bool transposed = false;  // each is stored (columns, rows), as GPT-2's Conv1D is
-  // The shape of each, where it is another than the parameter's with the same values in the same order: (out, in,
-  // height, width) of nn.Conv2d's weight, a parameter (out, in x height x width).
-  std::vector<Index> shape = {};
-  std::vector<Index> rows = {};                 // of each tensor; empty: equally many
-  std::function<Index(Index)> stored_row = {};  // where our row stands in the one tensor, as GPT-NeoX mixes its heads
-};
-
-/// How a file differs from our own names. All functions see and return names without the prefix.
-struct LoadOptions {
-  std::function<Source(const std::string& parameter)> source = {};  // empty: the tensor of that name
-  std::function<bool(const std::string& tensor)> ignored = {};      // tensors that the file may have besides
-  std::function<bool(const std::string& tensor)> left_out = {};     // the same, and `remark` is told of them
-  std::vector<std::pair<std::string, std::string>> tied = {};       // {second, first}: accepted if equal to first
-  Remark remark = remark_on_stderr;
-};
 
 namespace detail {
 
