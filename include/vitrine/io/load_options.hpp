@@ -47,7 +47,8 @@ struct LoadOptions {
 /// that place was, "" leaves the part out, and one {a,b,c} makes several tensors, one below the other (q, k and v of
 /// nn.MultiheadAttention's in_proj_weight). Throws Error bad_usage for a rule that cannot be read. The idea is that of
 /// the key_mapping of Transformers' from_pretrained.
-std::function<Source(const std::string& parameter)> renamed(std::vector<std::pair<std::string, std::string>> rules);
+std::function<Source(const std::string& parameter)> renamed(
+    const std::vector<std::pair<std::string, std::string>>& rules);
 
 namespace detail {
 
@@ -87,7 +88,7 @@ struct RenamingRule {
 };
 
 inline RenamingRule renaming_rule(const std::string& ours, const std::string& theirs) {
-  const RenamingRule rule{name_pieces(ours), name_pieces(theirs)};
+  RenamingRule rule{name_pieces(ours), name_pieces(theirs)};
   const auto refuse = [&](const char* why) {
     throw Error(LoadError::bad_usage, concat("the rule {", in_quotes(ours), ", ", in_quotes(theirs), "}"), why);
   };
@@ -117,8 +118,9 @@ inline std::vector<std::string> each_of_braces(const std::string& name) {
 }  // namespace detail
 
 inline std::function<Source(const std::string& parameter)> renamed(
-    std::vector<std::pair<std::string, std::string>> rules) {
+    const std::vector<std::pair<std::string, std::string>>& rules) {
   std::vector<detail::RenamingRule> read;
+  read.reserve(rules.size());
   for (const auto& [ours, theirs] : rules) read.push_back(detail::renaming_rule(ours, theirs));
   return [rules = std::move(read)](const std::string& parameter) {
     const std::vector<std::string> name = detail::name_pieces(parameter);
