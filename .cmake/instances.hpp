@@ -17,18 +17,18 @@ namespace vitrine::inline VITRINE_ABI {
   VITRINE_INSTANCE template Status kernels::batched_matmul<S>(const kernels::BatchedProduct<S>&, Workspace&) noexcept; \
   VITRINE_INSTANCE template void kernels::attend_head<S>(const kernels::AttentionHead<S>&, Index, Index, S*);          \
   VITRINE_INSTANCE template void detail::linear<S>(Team&, const detail::LinearCall<S>&);                               \
-  VITRINE_INSTANCE template void detail::attend_heads<S>(const detail::Lane<S>&, const detail::AttentionCall<S>&);     \
+  VITRINE_INSTANCE template void detail::attend_heads<S>(const detail::Runner<S>&, const detail::AttentionCall<S>&);   \
   VITRINE_INSTANCE template struct detail::NormCore<S>;                                                                \
   VITRINE_INSTANCE template struct detail::AttentionCore<S>;                                                           \
   VITRINE_INSTANCE template struct detail::FeedForwardCore<S>;                                                         \
   VITRINE_INSTANCE template struct detail::EncoderLayerCore<S>;                                                        \
   VITRINE_INSTANCE template struct detail::DecoderLayerCore<S>;                                                        \
   VITRINE_INSTANCE template void detail::EncoderLayerCore<S>::operator()<detail::Untraced>(                            \
-      const detail::Lane<S>&, const detail::Rows<const S>&, const detail::Rows<S>&, const detail::AttentionCall<S>&)   \
+      const detail::Runner<S>&, const detail::Rows<const S>&, const detail::Rows<S>&, const detail::AttentionCall<S>&) \
       const;                                                                                                           \
   VITRINE_INSTANCE template void detail::DecoderLayerCore<S>::operator()<detail::Untraced>(                            \
-      const detail::Lane<S>&, const detail::Rows<const S>&, const detail::Rows<S>&, const detail::DecoderCall<S>&)     \
-      const;
+      const detail::Runner<S>&, const detail::Rows<const S>&, const detail::Rows<S>&,                                  \
+      const detail::DecoderAttentions<S>&) const;
 VITRINE_INSTANCES_OF(float)
 VITRINE_INSTANCES_OF(double)
 #undef VITRINE_INSTANCES_OF

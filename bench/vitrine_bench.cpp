@@ -276,8 +276,7 @@ void vitrine_softmax_rows(RowsData& d) {
   for (Index r = 0; r < d.rows; ++r) {
     float* y = d.y.data() + r * d.stride;
     std::copy_n(d.x.data() + r * d.width, d.width, y);
-    const float max = kernels::row_max(y, d.width);
-    const auto factor = V::set1(1 / kernels::exponentials<float, false, false>(y, d.width, max, 1.0f));
+    const auto factor = V::set1(kernels::softmax_row<float>(y, d.width, {}).inverse);
     for (Index j = 0; j < d.width; j += V::lanes) V::store(y + j, V::mul(V::load(y + j), factor));
   }
 }

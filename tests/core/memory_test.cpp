@@ -93,11 +93,11 @@ TEST_CASE("a Buffer over the caller's memory never allocates") {
   CHECK(buffer.size() == 4);
 }
 
-TEST_CASE("copies of a Block share its bytes, on any thread; the last one releases them") {
+TEST_CASE("copies of SharedValues share their bytes, on any thread; the last one releases them") {
   Counting::reset();
   {
     double* writable = nullptr;
-    auto block = vt::Block<double>::make(Counting::memory(), 5, writable);
+    auto block = vt::SharedValues<double>::make(Counting::memory(), 5, writable);
     REQUIRE(writable != nullptr);
     CHECK(aligned(writable));
     CHECK(block.owns());
@@ -106,14 +106,14 @@ TEST_CASE("copies of a Block share its bytes, on any thread; the last one releas
     for (int i = 0; i < 4; ++i)
       threads.emplace_back([block] {
         for (int j = 0; j < 1000; ++j) {
-          vt::Block<double> copy = block, moved = std::move(copy);
+          vt::SharedValues<double> copy = block, moved = std::move(copy);
           copy = moved;
         }
       });
     for (auto& thread : threads) thread.join();
-    vt::Block<double> copy = block;
+    vt::SharedValues<double> copy = block;
     CHECK(copy.data() == block.data());
-    block = vt::Block<double>();
+    block = vt::SharedValues<double>();
     CHECK(block.empty());
     CHECK(copy.span()[4] == 3);
     CHECK(Counting::releases == 0);
@@ -123,10 +123,10 @@ TEST_CASE("copies of a Block share its bytes, on any thread; the last one releas
 
   Counting::reset(0);
   double* none = nullptr;
-  CHECK(vt::Block<double>::make(Counting::memory(), 5, none).empty());
+  CHECK(vt::SharedValues<double>::make(Counting::memory(), 5, none).empty());
   CHECK(none == nullptr);
   const double values[] = {1, 2};
-  const vt::Block<double> view{std::span<const double>(values)};
+  const vt::SharedValues<double> view{std::span<const double>(values)};
   CHECK_FALSE(view.owns());
   CHECK(view.data() == values);
 }

@@ -47,7 +47,7 @@ TEST_CASE("what owns memory answers out_of_memory for sizes that wrap, and stays
   CHECK(buffer.size() == 3);
   float* values = nullptr;
   for (const Index size : {sizes::largest, sizes::largest / 4, sizes::largest / 4 + 1}) {
-    CHECK(vt::Block<float>::make(honest(), size, values).empty());
+    CHECK(vt::SharedValues<float>::make(honest(), size, values).empty());
     CHECK(values == nullptr);
   }
 

@@ -16,15 +16,14 @@ TEST_CASE_TEMPLATE("a row of exponentials agrees with its naive twin, masked sco
         for (Index j = 1; j < n; j += 3) scores[std::size_t(j)] = minus_infinity;
       for (Index j = n; j < n + lanes; ++j) scores[std::size_t(j)] = std::numeric_limits<S>::quiet_NaN();
       auto e = scores;
-      const S max = kernels::row_max(e.data(), n);
-      CHECK(max == *std::max_element(scores.begin(), scores.begin() + n));
-      const S sum = masked ? kernels::exponentials<S, true, false>(e.data(), n, max, S(1))
-                           : kernels::exponentials<S, false, false>(e.data(), n, max, S(1));
+      const kernels::SoftmaxSums<S> row = kernels::softmax_row<S>(e.data(), n, {.masked = masked});
+      CHECK(row.max == *std::max_element(scores.begin(), scores.begin() + n));
+      CHECK(row.inverse == S(1) / row.sum);
       auto naive = support::rows_of(scores.data(), n);
       bench::naive_softmax(naive.data(), n);
       double total = 0;
       for (Index j = 0; j < n; ++j) {
-        const double weight = double(e[std::size_t(j)]) / double(sum);
+        const double weight = double(e[std::size_t(j)]) / double(row.sum);
         CHECK(std::abs(weight - naive[std::size_t(j)]) <= 32 * double(std::numeric_limits<S>::epsilon()) * weight);
         if (scores[std::size_t(j)] == minus_infinity) {
           CHECK(e[std::size_t(j)] == S(0));
@@ -44,8 +43,7 @@ TEST_CASE_TEMPLATE("the row's sum and weights do not depend on where in memory i
     for (Index offset = 0; offset < 2 * vitrine::simd<S>::lanes; ++offset) {
       std::vector<S> row(std::size_t(offset + n + vitrine::simd<S>::lanes), S(7));
       std::copy(scores.begin(), scores.end(), row.begin() + offset);
-      const S max = kernels::row_max(row.data() + offset, n);
-      const S sum = kernels::exponentials<S, true, false>(row.data() + offset, n, max, S(1));
+      const S sum = kernels::softmax_row<S>(row.data() + offset, n, {.masked = true}).sum;
       if (offset == 0) first = sum, kept.assign(row.begin(), row.begin() + n);
       CHECK(sum == first);
       CHECK(support::same(row.data() + offset, kept.data(), n));
@@ -58,10 +56,10 @@ TEST_CASE_TEMPLATE("scores that wait for their scale give the same bits", S, flo
   for (const Index n : support::awkward) {
     auto row = support::random_values<S>(n + vitrine::simd<S>::lanes, 4, 9), scaled = row;
     for (S& s : scaled) s = vitrine::mul(s, scale);
-    const S max = kernels::row_max(scaled.data(), n);
-    CHECK(max == vitrine::mul(kernels::row_max(row.data(), n), scale));
-    CHECK(kernels::exponentials<S, false, true>(row.data(), n, max, scale) ==
-          kernels::exponentials<S, false, false>(scaled.data(), n, max, S(1)));
+    const auto late = kernels::softmax_row<S>(row.data(), n, {.scales = true, .scale = scale});
+    const auto early = kernels::softmax_row<S>(scaled.data(), n, {});
+    CHECK(late.max == early.max);
+    CHECK(late.sum == early.sum);
     CHECK(support::same(row.data(), scaled.data(), n));
   }
 }

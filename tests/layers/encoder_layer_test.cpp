@@ -1,8 +1,8 @@
 #include <vitrine/layers/decoder_layer.hpp>
 #include <vitrine/layers/encoder_layer.hpp>
-#include <vitrine/run/decoder_call.hpp>
-#include <vitrine/run/encoder_call.hpp>
-#include <vitrine/run/lane.hpp>
+#include <vitrine/run/decoder_forward.hpp>
+#include <vitrine/run/encoder_forward.hpp>
+#include <vitrine/run/runner.hpp>
 
 #include "../support/support.hpp"
 

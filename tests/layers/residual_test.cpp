@@ -10,8 +10,8 @@ namespace {
 // Stands for a norm: to = 10 from, and how often it was asked.
 struct Tenfold {
   int* calls;
-  template <class Lane, class S>
-  void operator()(const Lane&, const Rows<const S>& from, const Rows<S>& to) const {
+  template <class Runner, class S>
+  void operator()(const Runner&, const Rows<const S>& from, const Rows<S>& to) const {
     ++*calls;
     for (Index i = 0; i < from.count * from.width; ++i) to.data[i] = S(10) * from.data[i];
   }
@@ -24,7 +24,7 @@ TEST_CASE_TEMPLATE("a residual normalises the sum, or what goes into the part", 
   const Rows<S> rows(x.data(), 3, 2), other(to.data(), 3, 2);
   vitrine::Team alone;
   const detail::Scratch<S> scratch;
-  const detail::Lane<S> block(alone, scratch, 3);
+  const detail::Runner<S> block(alone, scratch, 3);
   int calls = 0;
   const Tenfold norm{&calls};
 

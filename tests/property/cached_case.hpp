@@ -160,8 +160,8 @@ std::vector<Named<S>> run_cached(const Case<S>& c, const K& keep = {}, int threa
     vt::detail::DecoderPlan<S> plan;
     vt::detail::AttentionCall<S>&self = plan.attentions.self, &cross = plan.attentions.cross;
     decoder.cores[0].self_attn.plan_queries(arena, batch, self, false);
-    self.queries = self.keys = {batch, 1, nullptr};
-    cross = self, cross.keys = {batch, memory.length, nullptr};
+    self.query_rows = self.key_rows = {batch, 1, nullptr};
+    cross = self, cross.key_rows = {batch, memory.length, nullptr};
     plan.scratch = vt::detail::Scratch<S>::plan(arena, threads, batch * std::max(memory.length, Index{1}),
                                                 decoder.cores[0].sizes(std::max(length, memory.length)));
     return vt::detail::Planned<vt::detail::DecoderPlan<S>>{plan, arena.used()};
@@ -188,22 +188,22 @@ std::vector<Named<S>> run_cached(const Case<S>& c, const K& keep = {}, int threa
     const vt::Mask<S> tgt_mask = self_row.mask(heads), mask = memory_row.mask(heads);
     vt::run_team(threads, [&](vt::Team& team) {
       using vt::detail::Rows;
-      const vt::detail::Lane<S> lane(team, plan.scratch, batch);
+      const vt::detail::Runner<S> runner(team, plan.scratch, batch);
       const Rows<S> hidden(y.data(), batch, width);
       const Rows<const S> source(memory_rows, batch * memory.length, width);
       Rows<const S> in(x.data(), batch, width);
       for (Index i = 0; i < depth; ++i, in = hidden) {
-        vt::detail::DecoderCall<S> own = plan.attentions;
+        vt::detail::DecoderAttentions<S> own = plan.attentions;
         decoder.cores[std::size_t(i)].configure(own);
         own.self.set_layer(tgt_mask, nullptr, vt::detail::sink_of<S>(self_maps, i));
         own.cross.set_layer(mask, nullptr, vt::detail::sink_of<S>(cross_maps, i));
         own.self.key_values = cache.self(i), own.cross.key_values = cache.cross(i), own.self.past = t;
         const auto& core = decoder.cores[std::size_t(i)];
-        const vt::detail::ProductOrder<S> order = core.order();
-        if (t == 0) core.read_encoded(lane.over(source.count).in_layer(i, order), source, own.cross);
-        core(lane.in_layer(i, order), in, hidden, own);
+        const vt::detail::PrefetchOrder<S> order = core.prefetch_order();
+        if (t == 0) core.read_encoded(runner.over(source.count).in_layer(i, order), source, own.cross);
+        core(runner.in_layer(i, order), in, hidden, own);
       }
-      if (decoder.norm.exists()) decoder.norm(lane, hidden, hidden);
+      if (decoder.norm.exists()) decoder.norm(runner, hidden, hidden);
     });
     for (Index b = 0; b < batch; ++b)
       for (Index e = 0; e < width; ++e) output.data()[(b * length + t) * width + e] = y[std::size_t(b * width + e)];

@@ -34,7 +34,7 @@ struct Case {
       }
     call.query = {query.data(), batch * length, heads * width};
     call.context = {context.data(), batch * length, heads * value_width};
-    call.queries = {batch, length, nullptr}, call.keys = {kv_batch, now, nullptr};
+    call.query_rows = {batch, length, nullptr}, call.key_rows = {kv_batch, now, nullptr};
     call.past = past, call.heads = heads, call.sharing = sharing, call.heads_per_key_head = group, call.scale = S(0.3);
   }
   const S* key_of(Index b, Index h) const { return key.data() + (b * kv_heads + h) * keys * width; }
@@ -48,7 +48,7 @@ struct Case {
     std::vector<std::byte> bytes(plan(nullptr).bytes);
     const auto scratch = plan(bytes.data()).plan;
     vitrine::run_team(threads, [&](vitrine::Team& team) {
-      detail::attend_heads(detail::Lane<S>(team, scratch, batch * length), call);
+      detail::attend_heads(detail::Runner<S>(team, scratch, batch * length), call);
     });
   }
 };

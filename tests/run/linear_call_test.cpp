@@ -1,5 +1,5 @@
-#include <vitrine/run/lane.hpp>
 #include <vitrine/run/linear_call.hpp>
+#include <vitrine/run/runner.hpp>
 
 #include "../support/product.hpp"
 #include "../support/support.hpp"
@@ -29,7 +29,7 @@ struct Weight {
     for (Index n = 0; n < rows; ++n)
       for (Index k = 0; k < cols; ++k)
         stored[std::size_t(parameter.at(n, k, parameter.panel))] = plain[std::size_t(n * cols + k)];
-    parameter.values = vitrine::Block<S>(std::span<const S>(stored));
+    parameter.values = vitrine::SharedValues<S>(std::span<const S>(stored));
   }
 };
 
@@ -122,30 +122,30 @@ TEST_CASE_TEMPLATE("products of one operand share its copy; a new operand sees n
   std::vector<S> y(std::size_t(count * columns));
   const Rows<S> to(y.data(), count, columns);
   vitrine::Team alone;
-  const detail::Lane<S> lane(alone, scratch, count);
+  const detail::Runner<S> runner(alone, scratch, count);
 
   Operand<S> from(rows);
   CHECK_FALSE(from.copied);
-  lane.linear(nullptr, from, Affine<S>(one.parameter), to);
+  runner.linear(nullptr, from, Affine<S>(one.parameter), to);
   CHECK(from.copied);
   CHECK(support::same<S>(y, expected(rows, Affine<S>(one.parameter), {})));
-  lane.linear(nullptr, from, Affine<S>(two.parameter), to);
+  runner.linear(nullptr, from, Affine<S>(two.parameter), to);
   CHECK(support::same<S>(y, expected(rows, Affine<S>(two.parameter), {})));
 
   for (S& value : x) value = -value;
   if (scratch.operand_copy.base != nullptr) {  // small builds have none
-    lane.linear(nullptr, from, Affine<S>(one.parameter), to);
+    runner.linear(nullptr, from, Affine<S>(one.parameter), to);
     CHECK(support::same<S>(y, expected(old_rows, Affine<S>(one.parameter), {})));
   }
   Operand<S> again(rows);
-  lane.linear(nullptr, again, Affine<S>(two.parameter), to);
+  runner.linear(nullptr, again, Affine<S>(two.parameter), to);
   CHECK(support::same<S>(y, expected(rows, Affine<S>(two.parameter), {})));
 }
 
 TEST_CASE("an order of products goes round, one cycle for each kind of block") {
   const float panels[6] = {};
   const float *q = panels, *k = panels + 1, *v = panels + 2, *out = panels + 3, *wide = panels + 4;
-  detail::ProductOrder<float> order;
+  detail::PrefetchOrder<float> order;
   CHECK(order.after(q) == nullptr);
   order.cycle(q, k, v);
   order.cycle(out, wide);

@@ -1,8 +1,8 @@
 // Weights in int8: every product equals a naive twin bit for bit, whatever the instruction set, the team and the room.
 #include <vitrine/core/storage.hpp>
 #include <vitrine/kernels/int8.hpp>
-#include <vitrine/run/lane.hpp>
 #include <vitrine/run/module.hpp>
+#include <vitrine/run/runner.hpp>
 #include <vitrine/run/stored_weight.hpp>
 
 #include "../support/product.hpp"
@@ -55,7 +55,7 @@ struct Stored {
         parameter(detail::matrix_parameter<float>(rows, cols, groups)) {
     const Index panel = packed ? kernels::panel_width<float> : 0;
     float* values = nullptr;
-    const auto block = vitrine::Block<float>::make(vitrine::heap(), parameter.stored(panel), values);
+    const auto block = vitrine::SharedValues<float>::make(vitrine::heap(), parameter.stored(panel), values);
     std::fill_n(values, parameter.stored(panel), 0.0f);
     for (Index n = 0; n < rows; ++n)
       for (Index k = 0; k < cols; ++k) values[parameter.at(n, k, panel)] = plain[std::size_t(n * cols + k)];
@@ -140,7 +140,7 @@ TEST_CASE("products of one operand share its codes, and not with a weight of ano
   const Stored first(columns, depth, 1, true, 1), third(columns, depth, 1, false, 2);
   auto plain = detail::matrix_parameter<float>(columns, depth);
   const auto values = support::random_values<float>(columns * depth, 3);
-  plain.hold(vitrine::Block<float>(std::span<const float>(values)), 0);
+  plain.hold(vitrine::SharedValues<float>(std::span<const float>(values)), 0);
   const auto plan = [&](std::byte* base) {
     vitrine::Arena arena(base);
     const auto scratch = detail::Scratch<float>::plan(arena, 1, count, {.inner = 2 * depth, .depth = depth});
@@ -150,11 +150,11 @@ TEST_CASE("products of one operand share its codes, and not with a weight of ano
   const auto scratch = plan(bytes.data()).plan;
   const auto x = support::random_values<float>(count * depth, 4);
   vitrine::Team alone;
-  const detail::Lane<float> lane(alone, scratch, count);
+  const detail::Runner<float> runner(alone, scratch, count);
   detail::Operand<float> from(Rows<const float>(x.data(), count, depth));
   std::vector<float> y(std::size_t(count * columns));
   const auto check = [&](const Stored& weight) {
-    lane.linear(nullptr, from, detail::Affine<float>(weight.parameter), Rows<float>(y.data(), count, columns));
+    runner.linear(nullptr, from, detail::Affine<float>(weight.parameter), Rows<float>(y.data(), count, columns));
     bool same = true;
     for (Index r = 0; r < count; ++r)
       for (Index n = 0; n < columns; ++n)
@@ -163,7 +163,7 @@ TEST_CASE("products of one operand share its codes, and not with a weight of ano
   };
   check(first);
   check(third);
-  lane.linear(nullptr, from, detail::Affine<float>(plain), Rows<float>(y.data(), count, columns));
+  runner.linear(nullptr, from, detail::Affine<float>(plain), Rows<float>(y.data(), count, columns));
   check(first);
 }
 
@@ -183,7 +183,7 @@ TEST_CASE("what an int8 weight is read as is packed to the same codes and scales
     }
     CHECK(largest <= 0.5001);
     auto again = detail::matrix_parameter<float>(rows, depth);
-    again.hold(vitrine::Block<float>(std::span<const float>(read)), 0);
+    again.hold(vitrine::SharedValues<float>(std::span<const float>(read)), 0);
     REQUIRE(detail::store_weight(vitrine::heap(), again, Storage::int8) == Status::ok);
     CHECK(again.values.size() == weight.parameter.values.size());
     CHECK(std::memcmp(again.values.data(), weight.parameter.values.data(),
@@ -220,7 +220,7 @@ TEST_CASE("what int8 cannot store is refused, and the weight is as it was") {
   auto values = support::random_values<float>(6, 8);
   values[4] = std::numeric_limits<float>::infinity();
   auto weight = detail::matrix_parameter<float>(2, 3);
-  weight.hold(vitrine::Block<float>(std::span<const float>(values)), 0);
+  weight.hold(vitrine::SharedValues<float>(std::span<const float>(values)), 0);
   CHECK(detail::store_weight(vitrine::heap(), weight, Storage::int8) == Status::not_supported);
   CHECK(weight.values.data() == values.data());
   CHECK(detail::store_weight(nullptr, weight, Storage::int8) == Status::not_supported);
@@ -232,7 +232,7 @@ TEST_CASE("what int8 cannot store is refused, and the weight is as it was") {
 
   const auto doubles = support::random_values<double>(6, 8);
   auto other = detail::matrix_parameter<double>(2, 3);
-  other.hold(vitrine::Block<double>(std::span<const double>(doubles)), 0);
+  other.hold(vitrine::SharedValues<double>(std::span<const double>(doubles)), 0);
   CHECK(detail::store_weight(vitrine::heap(), other, Storage::int8) == Status::not_supported);
   CHECK(std::string_view(name(Storage::int8)) == "int8");
   CHECK(std::string_view(name(Storage::f32)) == "f32");

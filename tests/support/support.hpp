@@ -311,7 +311,7 @@ void randomise(M& module, std::uint64_t seed) {
   module.mutable_parameters([&](const char*, vitrine::Parameter<S>& p) {
     const Index panel = p.packable ? vitrine::kernels::panel_width<S> : 0;
     S* values = nullptr;
-    auto block = vitrine::Block<S>::make(vitrine::heap(), p.stored(panel), values);
+    auto block = vitrine::SharedValues<S>::make(vitrine::heap(), p.stored(panel), values);
     Random random(++next);
     const double scale = p.is_vector() ? 0.5 : 1 / std::sqrt(double(p.cols));
     for (Index i = 0; i < p.stored(panel); ++i) values[i] = S(0);

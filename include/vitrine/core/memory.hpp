@@ -1,9 +1,9 @@
 // Where bytes come from: a pair of functions, or the caller. Ownership is not a template argument.
 //
-//   Memory      two function pointers; null instead of one means "the caller's bytes": then nothing refers to a heap
-//   Block<S>    immutable values that copies share (reference count in the block), or a view of caller bytes
-//   Buffer<S>   move-only values that grow through their Memory, or stay within the caller's span
-//   Arena       hands out pieces of one range, 64-byte aligned; over nothing it counts what would be needed
+//   Memory            two function pointers; null instead of one means "the caller's bytes": nothing refers to a heap
+//   SharedValues<S>   immutable values that copies share (reference count in their bytes), or a view of caller bytes
+//   Buffer<S>         move-only values that grow through their Memory, or stay within the caller's span
+//   Arena             hands out pieces of one range, 64-byte aligned; over nothing it counts what would be needed
 #pragma once
 #include <vitrine/core/config.hpp>
 #include <vitrine/core/sizes.hpp>
@@ -32,40 +32,44 @@ void* allocate_values(const Memory* memory, Index count, std::size_t more, std::
 }
 }  // namespace detail
 
-// n values that nobody changes. Copying is cheap and thread-safe: copies of an owning block share its bytes.
+// n values that nobody changes. Copying is cheap and thread-safe: copies of owning values share their bytes.
 template <class S>
-class Block {
+class SharedValues {
  public:
-  constexpr Block() noexcept = default;
+  constexpr SharedValues() noexcept = default;
   // A view: the caller keeps the values alive and unchanged for as long as any copy is used.
-  constexpr explicit Block(std::span<const S> values) noexcept : data_(values.data()), size_(Index(values.size())) {}
-  // An owning block of `size` values to be filled through `writable` before it is shared; empty if memory runs out.
-  static Block make(const Memory* memory, Index size, S*& writable) noexcept {
-    Block block;
+  constexpr explicit SharedValues(std::span<const S> values) noexcept
+      : data_(values.data()), size_(Index(values.size())) {}
+  // `size` values that own their bytes, to be filled through `writable` before they are shared; empty if memory runs
+  // out.
+  static SharedValues make(const Memory* memory, Index size, S*& writable) noexcept {
+    SharedValues shared;
     writable = nullptr;
-    if (memory == nullptr || size < 0) return block;
+    if (memory == nullptr || size < 0) return shared;
     std::size_t bytes = 0;
     void* raw = detail::allocate_values<S>(memory, size, alignment, bytes);
-    if (raw == nullptr) return block;
-    block.header_ = ::new (raw) Header{memory, bytes, {1}};
+    if (raw == nullptr) return shared;
+    shared.header_ = ::new (raw) Header{memory, bytes, {1}};
     writable = reinterpret_cast<S*>(static_cast<std::byte*>(raw) + alignment);
-    block.data_ = writable;
-    block.size_ = size;
-    return block;
+    shared.data_ = writable;
+    shared.size_ = size;
+    return shared;
   }
-  constexpr Block(const Block& other) noexcept : data_(other.data_), size_(other.size_), header_(other.header_) {
+  constexpr SharedValues(const SharedValues& other) noexcept
+      : data_(other.data_), size_(other.size_), header_(other.header_) {
     if (header_ != nullptr) header_->count.fetch_add(1, std::memory_order_relaxed);
   }
-  constexpr Block(Block&& other) noexcept : data_(other.data_), size_(other.size_), header_(other.header_) {
+  constexpr SharedValues(SharedValues&& other) noexcept
+      : data_(other.data_), size_(other.size_), header_(other.header_) {
     other.forget();
   }
-  constexpr Block& operator=(Block other) noexcept {
+  constexpr SharedValues& operator=(SharedValues other) noexcept {
     drop();
     data_ = other.data_, size_ = other.size_, header_ = other.header_;
     other.forget();
     return *this;
   }
-  constexpr ~Block() { drop(); }
+  constexpr ~SharedValues() { drop(); }
 
   // The values; null when there are none.
   constexpr const S* data() const noexcept { return data_; }

@@ -208,7 +208,7 @@ class CausalSteps {
     const auto planned = [&](std::byte* base) {
       Arena arena(base);
       detail::EncoderPlan<S> p;
-      p.attention.queries = p.attention.keys = row_map;
+      p.attention.query_rows = p.attention.key_rows = row_map;
       core.self_attn.plan_queries(arena, rows, p.attention, false);
       if (step)
         core.self_attn.plan_steps(arena, {pasts_.data(), std::size_t(rows_)}, p.attention);
@@ -224,7 +224,7 @@ class CausalSteps {
     const Rows<S> hidden(y, rows, width), out(logits, rows, vocab);
     const detail::LogitsHead<S> head = model_->head();
     run_team(threads, [&](Team& team) {
-      const detail::Lane<S> lane(team, plan.scratch, rows);
+      const detail::Runner<S> runner(team, plan.scratch, rows);
       Rows<const S> x(embedded_.data(), rows, width);
       for (Index i = 0; i < layers.count; ++i, x = hidden) {
         detail::AttentionCall<S> call = plan.attention;
@@ -232,11 +232,11 @@ class CausalSteps {
         call.set_layer(mask, nullptr, detail::sink_of<S>(maps, i));
         call.key_values = cache_.self(i);
         if (!step) call.key_values.heads *= options_.beams;  // sequences stand where their first beams will
-        const detail::ProductOrder<S> order = layers[i].order();
-        layers[i](lane.in_layer(i, order), x, hidden, call);
+        const detail::PrefetchOrder<S> order = layers[i].prefetch_order();
+        layers[i](runner.in_layer(i, order), x, hidden, call);
       }
       if (!step) return;
-      lane.blocks([&](auto& block) {
+      runner.blocks([&](auto& block) {
         const Rows<S> last = block.of(hidden);
         (*layers.norm)(block, last, last);
         head(block, last, block.of(out));

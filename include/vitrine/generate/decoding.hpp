@@ -169,13 +169,13 @@ class DecodingSteps {
     if (Status s = workspace_->reserve(planned(nullptr).bytes); s != Status::ok) return s;
     const detail::Scratch<S> scratch = planned(workspace_->data()).plan;
     run_team(threads, [&](Team& team) {
-      const detail::Lane<S> lane(team, scratch, rows);
+      const detail::Runner<S> runner(team, scratch, rows);
       detail::AttentionCall<S> cross;
-      cross.keys = {sources_, memory_length_, encoded.ragged() ? starts_.data() : nullptr};
+      cross.key_rows = {sources_, memory_length_, encoded.ragged() ? starts_.data() : nullptr};
       for (Index i = 0; i < layers.count; ++i) {
         cross.key_values = cache_.cross(i);
-        const detail::ProductOrder<S> order = layers[i].order();
-        layers[i].read_encoded(lane.in_layer(i, order), {encoded.data(), rows, width}, cross);
+        const detail::PrefetchOrder<S> order = layers[i].prefetch_order();
+        layers[i].read_encoded(runner.in_layer(i, order), {encoded.data(), rows, width}, cross);
       }
     });
     return {};
@@ -212,11 +212,11 @@ class DecodingSteps {
     const auto& core = model_->decoder_.layers()[0];
     detail::AttentionCall<S>&self = plan.attentions.self, &cross = plan.attentions.cross;
     core.self_attn.plan_queries(arena, rows_, self, false);
-    self.queries = self.keys = {rows_, 1, nullptr};
+    self.query_rows = self.key_rows = {rows_, 1, nullptr};
     cross = self;
     core.self_attn.plan_positions(arena, filled_, 1, 1, self);
     self.past = filled_;
-    cross.keys = {rows_ / options_.beams, memory_length_, starts_.data()}, cross.past = 0;
+    cross.key_rows = {rows_ / options_.beams, memory_length_, starts_.data()}, cross.past = 0;
     cross.sharing = options_.beams;
     auto sizes = core.sizes(capacity_ > memory_length_ ? capacity_ : memory_length_);
     sizes.figures = figures;
@@ -232,24 +232,24 @@ class DecodingSteps {
     const Index width = model_->config_.d_model;
     const Rows<S> embedded(embedded_.data(), rows_, width), hidden(hidden_.data(), rows_, width);
     const Rows<S> logits(result.output.data(), rows_, result.output.width());
-    const detail::Lane<S> lane(team, plan.scratch, rows_);
-    lane.split([&](Index first, Index last) {
+    const detail::Runner<S> runner(team, plan.scratch, rows_);
+    runner.split([&](Index first, Index last) {
       for (Index i = first; i < last; ++i) embedding.row(ids[std::size_t(i)], filled_, embedded.data + i * width);
     });
-    lane.wait();
+    runner.wait();
     Rows<const S> x = embedded;
     for (Index i = 0; i < layers.count; ++i, x = hidden) {
-      detail::DecoderCall<S> call = plan.attentions;
+      detail::DecoderAttentions<S> call = plan.attentions;
       call.self.key_values = cache_.self(i), call.cross.key_values = cache_.cross(i);
       layers[i].configure(call);
       call.self.sink = detail::sink_of<S>(result.self_attn, i);
       call.cross.sink = detail::sink_of<S>(result.cross_attn, i);
-      const detail::ProductOrder<S> order = layers[i].order();
-      layers[i](lane.in_layer(i, order), x, hidden, call);
+      const detail::PrefetchOrder<S> order = layers[i].prefetch_order();
+      layers[i](runner.in_layer(i, order), x, hidden, call);
     }
-    layers.final_norm(lane, hidden);
+    layers.final_norm(runner, hidden);
     const detail::LogitsHead<S> head = model_->head();
-    lane.blocks([&](auto& block) { head(block, block.of(hidden), block.of(logits)); });
+    runner.blocks([&](auto& block) { head(block, block.of(hidden), block.of(logits)); });
   }
 
   const Seq2Seq<S>* model_;

@@ -199,13 +199,13 @@ void add_part(std::vector<LoadPart<S>>& parts, const LoadOptions& options, const
 /// Gives all parameters their values, or none: out_of_memory leaves the layer as it was.
 template <class S>
 void read_parts(std::vector<LoadPart<S>>& parts, const Memory* memory, const SafeTensors& file) {
-  std::vector<Block<S>> blocks(parts.size());
+  std::vector<SharedValues<S>> blocks(parts.size());
   std::vector<Index> panels(parts.size());
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const Parameter<S>& p = *parts[i].parameter;
     panels[i] = p.packable ? kernels::panel_width<S> : 0;
     S* values = nullptr;
-    blocks[i] = Block<S>::make(memory, p.stored(panels[i]), values);
+    blocks[i] = SharedValues<S>::make(memory, p.stored(panels[i]), values);
     if (values == nullptr)
       throw Error(LoadError::out_of_memory, file.file(),
                   concat("memory for the ", p.stored(panels[i]), " values of ", in_quotes(parts[i].name),

@@ -2,7 +2,9 @@
 //
 //   attend_head(head, first, last, scratch)      for query rows [first, last), a tile of them at a time:
 //     scores        Q K^T over all keys that a row of the tile sees, into scratch
-//     softmax_row   scale, soft cap, mask, exp(s - max) over the whole row (no online rescaling: one result,
+//     scale_row     scale and soft cap
+//     mask_row      the mask's matrix
+//     softmax_row   exp(s - max) over the whole row (kernels/softmax.hpp; no online rescaling: one result,
 //                   examples/threads.md)
 //     keep_row      weights, scores, their mean over heads, out once where they have a place
 //     context       (e V) / sum
@@ -248,23 +250,15 @@ VITRINE_INLINE void mask_row(const AttentionHead<S>& head, ScoreTile<S>& tile, I
 
 // Row r becomes e = exp(s - max) over its interval and the extra keys.
 template <class S, class F>
-VITRINE_INLINE void softmax_row(const AttentionHead<S>& head, ScoreTile<S>& tile, Index r,
-                                [[maybe_unused]] F& figures) {
-  scale_row(head, tile, r);
-  mask_row(head, tile, r);
+VITRINE_INLINE void softmax_seen(const AttentionHead<S>& head, ScoreTile<S>& tile, Index r,
+                                 [[maybe_unused]] F& figures) {
   const Index lo = tile.lo[r], seen = tile.hi[r] - lo + head.extra_keys;
-  S* const s = tile.row(r) + lo;
   tile.inverse[r] = S(0);
   if (seen > 0) {
-    const Index room = tile.stride - lo;
-    const bool late = head.scales_late();
-    const S max = row_max(s, seen, room), top = late ? mul(max, head.scale) : max;
-    [[maybe_unused]] S product = S(0);
-    const S sum = late ? exponentials<S, false, true, F::on>(s, seen, top, head.scale, room, &product)
-                  : head.mask.has_matrix() ? exponentials<S, true, false, F::on>(s, seen, top, S(1), room, &product)
-                                           : exponentials<S, false, false, F::on>(s, seen, top, S(1), room, &product);
-    tile.inverse[r] = S(1) / sum;
-    if constexpr (F::on) figures.set(r, top, sum, product, tile.inverse[r]);
+    const SoftmaxSums<S> row = softmax_row<S, F::on>(
+        tile.row(r) + lo, seen, {head.scales_late(), head.scale, head.mask.has_matrix(), tile.stride - lo});
+    tile.inverse[r] = row.inverse;
+    if constexpr (F::on) figures.set(r, row.max, row.sum, row.product, row.inverse);
   } else if constexpr (F::on) {
     figures.set_empty(r);
   }
@@ -357,7 +351,9 @@ VITRINE_NOINLINE void attend_head(const AttentionHead<S>& head, Index first, Ind
     detail::begin_tile(head, row, last, scratch, tile);
     detail::scores(head, tile, sums);
     for (Index r = 0; r < tile.rows; ++r) {
-      detail::softmax_row(head, tile, r, figures);
+      detail::scale_row(head, tile, r);
+      detail::mask_row(head, tile, r);
+      detail::softmax_seen(head, tile, r, figures);
       detail::keep_row<S, F>(head, tile, r);
     }
     if constexpr (Figures) {

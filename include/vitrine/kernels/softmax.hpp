@@ -1,5 +1,5 @@
-// The pieces of the softmax of one row over an interval of keys, in one fixed order; softmax_row of
-// kernels/attention.hpp puts them together.
+// The softmax of one row over an interval of keys, in one fixed order: softmax_row, which attention and all else that
+// normalises scores asks.
 //
 //   e_j = exp(s_j - max),  sum over lanes: key j adds to lane (j - first) mod L, then one tree,  weight_j = e_j * (1 /
 //   sum)
@@ -82,6 +82,35 @@ VITRINE_INLINE S exponentials(S* s, Index n, S max, [[maybe_unused]] S scale, In
   if (j < n) at(j, n - j);
   if constexpr (Product) *product = reduce_add<S>(products);
   return reduce_add<S>(sum);
+}
+
+// What softmax_row is told of its scores.
+template <class S>
+struct SoftmaxOptions {
+  bool scales = false;  // each is yet to be multiplied by `scale`, above 0; none is -inf then
+  S scale = S(1);
+  bool masked = false;  // some may be -inf
+  Index room = ample;   // values from the first on that may be touched
+};
+
+// What softmax_row finds in a row.
+template <class S>
+struct SoftmaxSums {
+  S max = S(0), sum = S(0), inverse = S(0);  // the largest score; the sum of e = exp(score - max); 1 / sum
+  S product = S(0);                          // the sum of e times its exponent, with Product
+};
+
+// n > 0 scores s become e in place; the weights are e * inverse.
+template <class S, bool Product = false>
+VITRINE_INLINE SoftmaxSums<S> softmax_row(S* s, Index n, const SoftmaxOptions<S>& o) {
+  SoftmaxSums<S> row;
+  const S max = row_max(s, n, o.room);
+  row.max = o.scales ? mul(max, o.scale) : max;
+  row.sum = o.scales   ? exponentials<S, false, true, Product>(s, n, row.max, o.scale, o.room, &row.product)
+            : o.masked ? exponentials<S, true, false, Product>(s, n, row.max, S(1), o.room, &row.product)
+                       : exponentials<S, false, false, Product>(s, n, row.max, S(1), o.room, &row.product);
+  row.inverse = S(1) / row.sum;
+  return row;
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::kernels

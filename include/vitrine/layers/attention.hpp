@@ -7,8 +7,8 @@
 #include <vitrine/layers/relative_position_bias.hpp>
 #include <vitrine/layers/rotary.hpp>
 #include <vitrine/run/attention_call.hpp>
-#include <vitrine/run/lane.hpp>
 #include <vitrine/run/parameter.hpp>
+#include <vitrine/run/runner.hpp>
 
 #include <vitrine/core/macros_push.hpp>
 
@@ -36,18 +36,18 @@ struct AttentionExtras {
     visit_parameter(visit, path, "relative_attention_bias.weight", self.relative.weight);
   }
   // Heads side by side in rows of one block: normalised, then turned by the rows' positions.
-  void prepare(const Rows<S>& heads, const NormCore<S>& norm, Index width, const RowMap& map, Index first,
+  void prepare(const Rows<S>& rows, const NormCore<S>& norm, Index width, const RowMap& map, Index first,
                const AttentionCall<S>& call) const {
     if (norm.exists())
-      for (Index r = 0; r < heads.count; ++r) {
-        const Rows<S> row(heads.data + r * heads.stride, heads.width / width, width);
+      for (Index r = 0; r < rows.count; ++r) {
+        const Rows<S> row(rows.data + r * rows.stride, rows.width / width, width);
         norm(row, row);
       }
     if (call.rotary == nullptr) return;
-    map.runs(first, first + heads.count, [&](Index, Index t, Index at, Index count) {
+    map.runs(first, first + rows.count, [&](Index, Index t, Index at, Index count) {
       const S* const table = call.rotary + (call.pasts != nullptr ? at : t) * rotary.config.dim;
       for (Index i = 0; i < count; ++i)
-        rotary.turn(heads.data + (at - first + i) * heads.stride, heads.width / width, width,
+        rotary.turn(rows.data + (at - first + i) * rows.stride, rows.width / width, width,
                     table + i * rotary.config.dim);
     });
   }
@@ -131,19 +131,19 @@ struct AttentionCore {
 
   // Queries, keys and values of a block's rows x.
   template <class Trace>
-  void project(const Lane<S, Trace>& block, const Rows<const S>& x, const AttentionCall<S>& call) const {
+  void project(const Runner<S, Trace>& block, const Rows<const S>& x, const AttentionCall<S>& call) const {
     Operand<S> from(x);
     queries(block, from, call);
     keys_values(block, from, from, call);
   }
   template <class Trace>
-  void project_queries(const Lane<S, Trace>& block, const Rows<const S>& x, const AttentionCall<S>& call) const {
+  void project_queries(const Runner<S, Trace>& block, const Rows<const S>& x, const AttentionCall<S>& call) const {
     Operand<S> from(x);
     queries(block, from, call);
   }
   // `key` and `value` may be the same rows.
   template <class Trace>
-  void project_keys_values(const Lane<S, Trace>& block, const Rows<const S>& key, const Rows<const S>& value,
+  void project_keys_values(const Runner<S, Trace>& block, const Rows<const S>& key, const Rows<const S>& value,
                            const AttentionCall<S>& call) const {
     Operand<S> keys(key), values(value);
     keys_values(block, keys, key.data == value.data ? keys : values, call);
@@ -151,9 +151,9 @@ struct AttentionCore {
   // bias_k and bias_v, then the zero key, after each sequence's own.
   void append_extra(Team& team, const AttentionCall<S>& call) const {
     if (extra() == 0) return;
-    team.for_each(call.keys.batch, [&](Index b) {
+    team.for_each(call.key_rows.batch, [&](Index b) {
       for (Index h = 0; h < heads; ++h) {
-        Index j = call.keys.length_of(b);
+        Index j = call.key_rows.length_of(b);
         if (config.add_bias_kv) {
           call.key_values.store_keys(b, h, j, 1, bias_k.vector() + h * width, 0);
           call.key_values.store_values(b, h, j, 1, bias_v.vector() + h * width, 0);
@@ -170,12 +170,12 @@ struct AttentionCore {
   }
   // softmax(Q K^T / sqrt(D)) V of every head of every sequence into call.context.
   template <class Trace>
-  void attend(const Lane<S, Trace>& lane, const AttentionCall<S>& call) const {
-    attend_heads(lane, call);
+  void attend(const Runner<S, Trace>& runner, const AttentionCall<S>& call) const {
+    attend_heads(runner, call);
   }
   // y = W_o context + b_o + residual. Ends with the block's threads in step.
   template <class Trace>
-  void project_out(const Lane<S, Trace>& block, const AttentionCall<S>& call, const Rows<S>& y,
+  void project_out(const Runner<S, Trace>& block, const AttentionCall<S>& call, const Rows<S>& y,
                    const Rows<const S>& residual = {}) const {
     Operand<S> context(block.of(call.context));
     block.linear("out_proj", context, {out_proj, out_bias}, y, {.residual = residual});
@@ -249,10 +249,10 @@ struct AttentionCore {
            out_proj.in_place();
   }
   const S* panels(int g) const { return affine(g).panels(); }
-  ProductOrder<S> order() const {
-    ProductOrder<S> products;
-    products.cycle(panels(0), panels(1), panels(2));
-    return products;
+  PrefetchOrder<S> prefetch_order() const {
+    PrefetchOrder<S> order;
+    order.cycle(panels(0), panels(1), panels(2));
+    return order;
   }
   // Multiply-adds of the four projections and of the heads.
   double work(double rows, double memory_rows, double pairs) const {
@@ -309,15 +309,15 @@ struct AttentionCore {
     return a;
   }
   template <class Trace>
-  void queries(const Lane<S, Trace>& block, Operand<S>& x, const AttentionCall<S>& call) const {
+  void queries(const Runner<S, Trace>& block, Operand<S>& x, const AttentionCall<S>& call) const {
     const Rows<S> own = block.of(call.query);
     block.linear(nullptr, x, affine(0), own);
-    if constexpr (Options) prepare(block, own, extras.q_norm, call.queries, call);
-    block.show_heads("q", call.query, call.queries, heads);
+    if constexpr (Options) prepare(block, own, extras.q_norm, call.query_rows, call);
+    block.show_heads("q", call.query, call.query_rows, heads);
   }
   // Into places `past` and on of each sequence. Ends with the block's threads in step.
   template <class Trace>
-  void keys_values(const Lane<S, Trace>& block, Operand<S>& key, Operand<S>& value,
+  void keys_values(const Runner<S, Trace>& block, Operand<S>& key, Operand<S>& value,
                    const AttentionCall<S>& call) const {
     const Index values_from = keys_width();
     const Rows<S> both = block.inner(2 * values_from);
@@ -325,11 +325,11 @@ struct AttentionCore {
     block.linear(nullptr, key, affine(1), keys);
     block.linear(nullptr, value, affine(2), values);
     block.wait();
-    if constexpr (Options) prepare(block, keys, extras.k_norm, call.keys, call);
-    block.show_heads("k", keys, call.keys, kv_heads);
-    block.show_heads("v", values, call.keys, kv_heads);
+    if constexpr (Options) prepare(block, keys, extras.k_norm, call.key_rows, call);
+    block.show_heads("k", keys, call.key_rows, kv_heads);
+    block.show_heads("v", values, call.key_rows, kv_heads);
     block.split([&](Index from, Index to) {
-      call.keys.runs(block.first() + from, block.first() + to, [&](Index b, Index t, Index row, Index count) {
+      call.key_rows.runs(block.first() + from, block.first() + to, [&](Index b, Index t, Index row, Index count) {
         const S* const k = keys.data + (row - block.first()) * keys.stride;
         for (Index h = 0; h < kv_heads; ++h) {
           call.key_values.store_keys(b, h, call.past_of(b) + t, count, k + h * width, keys.stride);
@@ -341,7 +341,7 @@ struct AttentionCore {
   }
   // Norms and positions of a block's queries or keys, which the threads divide.
   template <class Trace>
-  void prepare(const Lane<S, Trace>& block, const Rows<S>& rows, const NormCore<S>& norm, const RowMap& map,
+  void prepare(const Runner<S, Trace>& block, const Rows<S>& rows, const NormCore<S>& norm, const RowMap& map,
                const AttentionCall<S>& call) const {
     if (!norm.exists() && call.rotary == nullptr) return;
     block.wait();

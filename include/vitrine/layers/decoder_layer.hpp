@@ -8,15 +8,15 @@
 //   auto [output, self_attn, cross_attn] =
 //       layer(tgt, memory, {.tgt_mask = vt::causal(), .memory_mask = vt::key_lengths(lengths)});
 //   self_attn.matrix(b, h): T x T       cross_attn.matrix(b, h): T x S
-//   layer.forward_into(result, workspace, tgt, memory, masks, keep, trace)      (run/decoder_call.hpp)
-//   layer.workspace_bytes({B, T, S}), layer.result_bytes({B, T, S})             (run/sized_module.hpp)
+//   layer.forward_into(result, workspace, tgt, memory, masks, keep, trace)      (run/decoder_forward.hpp)
+//   layer.workspace_bytes({B, T, S}), layer.result_bytes({B, T, S})             (run/workspace_bytes.hpp)
 //   layer.init(seed), .bind(name, values), .parameters(visit)                   (run/module.hpp)
 #pragma once
 #include <vitrine/layers/attention.hpp>
 #include <vitrine/layers/feed_forward.hpp>
 #include <vitrine/layers/layer_norm.hpp>
 #include <vitrine/layers/residual.hpp>
-#include <vitrine/run/decoder_call.hpp>
+#include <vitrine/run/decoder_forward.hpp>
 
 #include <vitrine/core/macros_push.hpp>
 
@@ -30,7 +30,7 @@ struct DecoderLayerCore {
   AttentionCore<S, Options> self_attn, cross_attn;
   FeedForwardCore<S, Options> feed_forward;
   Norm norm1, norm2, norm3;
-  bool norm_first = false, is_plain = true;
+  bool norm_first = false, has_encoder_options = false;
 
   constexpr DecoderLayerCore() = default;
   constexpr explicit DecoderLayerCore(const LayerConfig& c)
@@ -41,53 +41,53 @@ struct DecoderLayerCore {
         norm2(norm1),
         norm3(norm1),
         norm_first(c.norm_first),
-        is_plain(!c.options.branch_norms && !c.options.parallel) {}
+        has_encoder_options(c.options.branch_norms || c.options.parallel) {}
 
   // Keys and values of the encoder's output. Not needed again while that stays the same.
   template <class Trace>
-  void read_encoded(const Lane<S, Trace>& lane, const Rows<const S>& encoded, const AttentionCall<S>& cross) const {
-    lane.in("multihead_attn.", Which::cross).blocks([&](auto& block) {
+  void read_encoded(const Runner<S, Trace>& runner, const Rows<const S>& encoded, const AttentionCall<S>& cross) const {
+    runner.named("multihead_attn.", Which::cross).blocks([&](auto& block) {
       cross_attn.project_keys_values(block, block.of(encoded), block.of(encoded), cross);
     });
   }
 
   // The layer, on every thread of a team, behind read_encoded. x and y: (rows, E); y may be x.
   template <class Trace>
-  void operator()(const Lane<S, Trace>& lane, const Rows<const S>& x, const Rows<S>& y,
-                  const DecoderCall<S>& call) const {
+  void operator()(const Runner<S, Trace>& runner, const Rows<const S>& x, const Rows<S>& y,
+                  const DecoderAttentions<S>& call) const {
     const Residual first(1, norm_first, norm1), second(2, norm_first, norm2), third(3, norm_first, norm3);
-    const auto self = [](const auto& own) { return own.in("self_attn."); };
-    const auto cross = [](const auto& own) { return own.in("multihead_attn.", Which::cross); };
+    const auto self = [](const auto& all) { return all.named("self_attn."); };
+    const auto cross = [](const auto& all) { return all.named("multihead_attn.", Which::cross); };
 
-    lane.blocks([&](auto& block) {
+    runner.blocks([&](auto& block) {
       const Rows<const S> in = first.before(block, block.of(x), block.hidden(x.width));
       self_attn.project(self(block), in, call.self);
     });
-    self_attn.attend(self(lane), call.self);
-    lane.blocks([&](auto& block) {
-      const Rows<S> h = block.hidden(x.width), out = block.of(y);
-      self_attn.project_out(self(block), call.self, h, first.addend(block.of(x)));
-      first.after(block, block.of(x), h, out);  // out = x + self-attention(x)
-      cross_attn.project_queries(cross(block), second.before(block, out, h), call.cross);
+    self_attn.attend(self(runner), call.self);
+    runner.blocks([&](auto& block) {
+      const Rows<S> sum = block.hidden(x.width), x1 = block.of(y);
+      self_attn.project_out(self(block), call.self, sum, first.addend(block.of(x)));
+      first.after(block, block.of(x), sum, x1);  // x1 = x + self-attention(x)
+      cross_attn.project_queries(cross(block), second.before(block, x1, sum), call.cross);
     });
-    cross_attn.attend(cross(lane), call.cross);
-    lane.blocks([&](auto& block) {
-      const Rows<S> h = block.hidden(x.width), out = block.of(y);
-      cross_attn.project_out(cross(block), call.cross, h, second.addend(out));
-      second.after(block, out, h, h);  // h = out + cross-attention(out, encoded)
-      feed_forward(block, third.before(block, h, out), out, third.addend(h));
-      third.after(block, h, out, out);  // out = h + feed_forward(h)
-      block.show("output", out);
+    cross_attn.attend(cross(runner), call.cross);
+    runner.blocks([&](auto& block) {
+      const Rows<S> x1 = block.of(y), x2 = block.hidden(x.width), x3 = x1;
+      cross_attn.project_out(cross(block), call.cross, x2, second.addend(x1));
+      second.after(block, x1, x2, x2);  // x2 = x1 + cross-attention(x1, encoded)
+      feed_forward(block, third.before(block, x2, x3), x3, third.addend(x2));
+      third.after(block, x2, x3, x3);  // x3 = x2 + feed_forward(x2)
+      block.show("output", x3);
     });
   }
 
-  void configure(DecoderCall<S>& call) const { self_attn.configure(call.self), cross_attn.configure(call.cross); }
-  ProductOrder<S> order() const {
-    ProductOrder<S> products;
-    products.cycle(self_attn.panels(0), self_attn.panels(1), self_attn.panels(2));
-    products.cycle(cross_attn.panels(0), cross_attn.panels(1), cross_attn.panels(2));
-    feed_forward.order(products, cross_attn.out_proj);
-    return products;
+  void configure(DecoderAttentions<S>& call) const { self_attn.configure(call.self), cross_attn.configure(call.cross); }
+  PrefetchOrder<S> prefetch_order() const {
+    PrefetchOrder<S> order;
+    order.cycle(self_attn.panels(0), self_attn.panels(1), self_attn.panels(2));
+    order.cycle(cross_attn.panels(0), cross_attn.panels(1), cross_attn.panels(2));
+    feed_forward.add_to(order, cross_attn.out_proj);
+    return order;
   }
   constexpr typename Scratch<S>::Sizes sizes(Index keys) const {
     return self_attn.sizes(keys).max(feed_forward.sizes());
@@ -100,7 +100,8 @@ struct DecoderLayerCore {
            feed_forward.work(rows);
   }
   Status check() const {
-    if (Options && !is_plain) return {Status::bad_config, "branch_norms and parallel are options of encoder layers"};
+    if (Options && has_encoder_options)
+      return {Status::bad_config, "branch_norms and parallel are options of encoder layers"};
     if (Status s = self_attn.check(); s != Status::ok) return s;
     return feed_forward.check();
   }
@@ -127,9 +128,9 @@ struct DecoderLayerCore {
 
 }  // namespace detail
 
-// nn.TransformerDecoderLayer; see the top of this header. Its calls are DecoderCalls's.
+// nn.TransformerDecoderLayer; see the top of this header. Its calls are DecoderForward's.
 template <class S, Dims D = Dims{}>
-class DecoderLayer : public detail::DecoderCalls<DecoderLayer<S, D>, S, D> {
+class DecoderLayer : public detail::DecoderForward<DecoderLayer<S, D>, S, D> {
   using Core = detail::DecoderLayerCore<S, !D.fixed()>;
 
  public:
@@ -138,7 +139,7 @@ class DecoderLayer : public detail::DecoderCalls<DecoderLayer<S, D>, S, D> {
   // bad_config at the first call.
   constexpr explicit DecoderLayer(const LayerConfig& config,
                                   const Memory* memory = detail::default_memory<D>()) noexcept
-      : detail::DecoderCalls<DecoderLayer, S, D>(memory), config_(detail::sized<D>(config)), core_(config_) {
+      : detail::DecoderForward<DecoderLayer, S, D>(memory), config_(detail::sized<D>(config)), core_(config_) {
     detail::check_dims<D>();
     if constexpr (!D.fixed()) core_.self_attn.compute_frequencies(memory);
   }
@@ -151,7 +152,7 @@ class DecoderLayer : public detail::DecoderCalls<DecoderLayer<S, D>, S, D> {
   }
 
  private:
-  friend detail::DecoderCalls<DecoderLayer, S, D>;
+  friend detail::DecoderForward<DecoderLayer, S, D>;
   constexpr detail::StackView<S, Core> layers() const noexcept { return {&core_, 1, 1, &config_}; }
 
   LayerConfig config_;

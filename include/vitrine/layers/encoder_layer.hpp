@@ -5,15 +5,15 @@
 //
 //   vt::EncoderLayer<float> layer({.d_model = 512, .nhead = 8});
 //   auto [output, self_attn, cross_attn] = layer(x, {.src_mask = vt::causal()});    self_attn.matrix(b, h): T x T
-//   layer.forward_into(result, workspace, x, masks, keep, trace)                (run/encoder_call.hpp)
-//   layer.workspace_bytes({B, T}), layer.result_bytes({B, T})                   (run/sized_module.hpp)
+//   layer.forward_into(result, workspace, x, masks, keep, trace)                (run/encoder_forward.hpp)
+//   layer.workspace_bytes({B, T}), layer.result_bytes({B, T})                   (run/workspace_bytes.hpp)
 //   layer.init(seed), .bind(name, values), .parameters(visit)                   (run/module.hpp)
 #pragma once
 #include <vitrine/layers/attention.hpp>
 #include <vitrine/layers/feed_forward.hpp>
 #include <vitrine/layers/layer_norm.hpp>
 #include <vitrine/layers/residual.hpp>
-#include <vitrine/run/encoder_call.hpp>
+#include <vitrine/run/encoder_forward.hpp>
 
 #include <vitrine/core/macros_push.hpp>
 
@@ -44,32 +44,32 @@ struct EncoderLayerCore {
 
   // The layer, on every thread of a team. x and y: (rows, E); y may be x.
   template <class Trace>
-  void operator()(const Lane<S, Trace>& lane, const Rows<const S>& x, const Rows<S>& y,
+  void operator()(const Runner<S, Trace>& runner, const Rows<const S>& x, const Rows<S>& y,
                   const AttentionCall<S>& call) const {
     const Residual first(1, norm_first, norm1, branch.attention), second(2, norm_first, norm2, branch.feed_forward);
-    const auto attention = [](const auto& own) { return own.in("self_attn."); };
+    const auto self = [](const auto& all) { return all.named("self_attn."); };
 
-    lane.blocks([&](auto& block) {
+    runner.blocks([&](auto& block) {
       const Rows<const S> in = first.before(block, block.of(x), block.hidden(x.width));
-      self_attn.project(attention(block), in, call);
+      self_attn.project(self(block), in, call);
     });
-    self_attn.attend(attention(lane), call);
-    lane.blocks([&](auto& block) {
-      const Rows<S> h = block.hidden(x.width), out = block.of(y);
-      self_attn.project_out(attention(block), call, h, first.addend(block.of(x)));
-      first.after(block, block.of(x), h, h);  // h = x + attention(x)
-      const Rows<const S> in = second.before(block, shares_input() ? block.of(x) : h, out);
-      feed_forward(block, in, out, second.addend(h));
-      second.after(block, h, out, out);  // out = h + feed_forward(h)
-      block.show("output", out);
+    self_attn.attend(self(runner), call);
+    runner.blocks([&](auto& block) {
+      const Rows<S> x1 = block.hidden(x.width), x2 = block.of(y);
+      self_attn.project_out(self(block), call, x1, first.addend(block.of(x)));
+      first.after(block, block.of(x), x1, x1);  // x1 = x + attention(x)
+      const Rows<const S> in = second.before(block, shares_input() ? block.of(x) : x1, x2);
+      feed_forward(block, in, x2, second.addend(x1));
+      second.after(block, x1, x2, x2);  // x2 = x1 + feed_forward(x1)
+      block.show("output", x2);
     });
   }
 
-  ProductOrder<S> order() const {
-    ProductOrder<S> products;
-    products.cycle(self_attn.panels(0), self_attn.panels(1), self_attn.panels(2));
-    feed_forward.order(products, self_attn.out_proj);
-    return products;
+  PrefetchOrder<S> prefetch_order() const {
+    PrefetchOrder<S> order;
+    order.cycle(self_attn.panels(0), self_attn.panels(1), self_attn.panels(2));
+    feed_forward.add_to(order, self_attn.out_proj);
+    return order;
   }
   constexpr typename Scratch<S>::Sizes sizes(Index keys) const {
     return self_attn.sizes(keys).max(feed_forward.sizes());
@@ -98,9 +98,9 @@ struct EncoderLayerCore {
 
 }  // namespace detail
 
-// nn.TransformerEncoderLayer; see the top of this header. Its calls are EncoderCalls's.
+// nn.TransformerEncoderLayer; see the top of this header. Its calls are EncoderForward's.
 template <class S, Dims D = Dims{}>
-class EncoderLayer : public detail::EncoderCalls<EncoderLayer<S, D>, S, D> {
+class EncoderLayer : public detail::EncoderForward<EncoderLayer<S, D>, S, D> {
   using Core = detail::EncoderLayerCore<S, !D.fixed()>;
 
  public:
@@ -109,7 +109,7 @@ class EncoderLayer : public detail::EncoderCalls<EncoderLayer<S, D>, S, D> {
   // bad_config at the first call.
   constexpr explicit EncoderLayer(const LayerConfig& config,
                                   const Memory* memory = detail::default_memory<D>()) noexcept
-      : detail::EncoderCalls<EncoderLayer, S, D>(memory), config_(detail::sized<D>(config)), core_(config_) {
+      : detail::EncoderForward<EncoderLayer, S, D>(memory), config_(detail::sized<D>(config)), core_(config_) {
     detail::check_dims<D>();
     if constexpr (!D.fixed()) core_.self_attn.compute_frequencies(memory);
   }
@@ -122,7 +122,7 @@ class EncoderLayer : public detail::EncoderCalls<EncoderLayer<S, D>, S, D> {
   }
 
  private:
-  friend detail::EncoderCalls<EncoderLayer, S, D>;
+  friend detail::EncoderForward<EncoderLayer, S, D>;
   constexpr detail::StackView<S, Core> layers() const noexcept { return {&core_, 1, 1, &config_}; }
 
   LayerConfig config_;

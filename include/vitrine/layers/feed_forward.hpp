@@ -26,24 +26,24 @@ struct FeedForwardCore {
     if (bias) bias1 = vector_parameter<S>(rows), bias2 = vector_parameter<S>(d_model);
   }
   constexpr Index d_model() const { return weight2.rows; }
-  constexpr Index hidden() const { return weight2.cols; }
+  constexpr Index dim_feedforward() const { return weight2.cols; }
   constexpr typename Scratch<S>::Sizes sizes() const {
     return {.hidden = d_model(),
-            .inner = sizes::product(gated ? 2 : 1, hidden()),
-            .depth = hidden() > d_model() ? hidden() : d_model()};
+            .inner = sizes::product(gated ? 2 : 1, dim_feedforward()),
+            .depth = dim_feedforward() > d_model() ? dim_feedforward() : d_model()};
   }
   // What is multiplied behind `before`, block by block.
-  void order(ProductOrder<S>& products, const Parameter<S>& before) const {
+  void add_to(PrefetchOrder<S>& order, const Parameter<S>& before) const {
     if (gated)
-      products.cycle(before.panels(), weight1.panels(), weight1.panels(1), weight2.panels());
+      order.cycle(before.panels(), weight1.panels(), weight1.panels(1), weight2.panels());
     else
-      products.cycle(before.panels(), weight1.panels(), weight2.panels());
+      order.cycle(before.panels(), weight1.panels(), weight2.panels());
   }
   constexpr bool in_panels() const { return weight1.in_place() && weight2.in_place(); }
-  double work(double rows) const { return (gated ? 3 : 2) * rows * double(hidden()) * double(d_model()); }
+  double work(double rows) const { return (gated ? 3 : 2) * rows * double(dim_feedforward()) * double(d_model()); }
   Status check() const {
     if (d_model() <= 0) return {Status::bad_config, "d_model must be positive", d_model()};
-    if (hidden() <= 0) return {Status::bad_config, "dim_feedforward must be positive", hidden()};
+    if (dim_feedforward() <= 0) return {Status::bad_config, "dim_feedforward must be positive", dim_feedforward()};
     return {};
   }
   template <class Self, class F>
@@ -55,23 +55,24 @@ struct FeedForwardCore {
   }
   // y = linear2(act(linear1(x))) + residual, on the rows of a block; y may be x. Ends with the block's threads in step.
   template <class Trace>
-  void operator()(const Lane<S, Trace>& block, const Rows<const S>& x, const Rows<S>& y,
+  void operator()(const Runner<S, Trace>& block, const Rows<const S>& x, const Rows<S>& y,
                   const Rows<const S>& residual = {}) const {
-    const Rows<S> whole = block.inner(gated ? 2 * hidden() : hidden()), inner = whole.columns(0, hidden());
-    Operand<S> from(x), then(inner);
+    const Rows<S> whole = block.inner(gated ? 2 * dim_feedforward() : dim_feedforward()),
+                  inner = whole.columns(0, dim_feedforward());
+    Operand<S> from(x), activated(inner);
     block.linear(gated ? "gate" : "linear1", from, {weight1, bias1}, inner, {.activation = activation});
     if constexpr (Options)
-      if (gated) multiply_gate(block, from, inner, whole.columns(hidden(), hidden()));
+      if (gated) multiply_gate(block, from, inner, whole.columns(dim_feedforward(), dim_feedforward()));
     block.wait();
     block.show("activation", inner);
-    block.linear("linear2", then, {weight2, bias2}, y, {.residual = residual});
+    block.linear("linear2", activated, {weight2, bias2}, y, {.residual = residual});
     block.wait();
   }
 
  private:
   // gate *= linear1(x).
   template <class Trace>
-  void multiply_gate(const Lane<S, Trace>& block, Operand<S>& x, const Rows<S>& gate, const Rows<S>& up) const {
+  void multiply_gate(const Runner<S, Trace>& block, Operand<S>& x, const Rows<S>& gate, const Rows<S>& up) const {
     using V = simd<S>;
     block.linear("linear1", x, {weight1, bias1, 1}, up);
     block.wait();

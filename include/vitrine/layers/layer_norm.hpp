@@ -6,8 +6,8 @@
 #include <vitrine/kernels/layer_norm.hpp>
 #include <vitrine/kernels/rms_norm.hpp>
 #include <vitrine/run/input_checks.hpp>
-#include <vitrine/run/lane.hpp>
 #include <vitrine/run/module.hpp>
+#include <vitrine/run/runner.hpp>
 
 #include <vitrine/core/macros_push.hpp>
 
@@ -46,7 +46,7 @@ struct NormCore {
   }
   // The threads of a block divide the rows and are in step afterwards.
   template <class Trace>
-  void operator()(const Lane<S, Trace>& block, const Rows<const S>& x, const Rows<S>& y) const {
+  void operator()(const Runner<S, Trace>& block, const Rows<const S>& x, const Rows<S>& y) const {
     block.split([&](Index first, Index last) { (*this)(x.part(first, last - first), y.part(first, last - first)); });
     block.wait();
   }

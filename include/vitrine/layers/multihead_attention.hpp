@@ -7,7 +7,7 @@
 // A map has one more column with add_bias_kv, and one more with add_zero_attn.
 #pragma once
 #include <vitrine/layers/attention.hpp>
-#include <vitrine/run/encoder_call.hpp>
+#include <vitrine/run/encoder_forward.hpp>
 
 #include <vitrine/core/macros_push.hpp>
 
@@ -129,8 +129,8 @@ class MultiheadAttention : public SizedModule<MultiheadAttention<S, D>, S, D> {
     const Index rows = sizes::product(shape.batch, shape.length);
     const Index memory_rows = sizes::product(shape.batch, shape.memory_length);
     const Index keys = sizes::sum(shape.memory_length, core_.extra());
-    p.attention.queries = detail::plan_rows(arena, shape.batch, shape.length, call.lengths);
-    p.attention.keys = detail::plan_rows(arena, shape.batch, shape.memory_length, call.memory_lengths);
+    p.attention.query_rows = detail::plan_rows(arena, shape.batch, shape.length, call.lengths);
+    p.attention.key_rows = detail::plan_rows(arena, shape.batch, shape.memory_length, call.memory_lengths);
     core_.plan_queries(arena, rows, p.attention, call.traced);
     core_.plan_positions(arena, 0, shape.length, shape.memory_length, p.attention);
     if (call.traced) p.shown = detail::TraceMaps<S>::plan(arena, rows, core_.heads, keys);
@@ -205,25 +205,25 @@ class MultiheadAttention : public SizedModule<MultiheadAttention<S, D>, S, D> {
     core_.configure(p.attention);
     p.attention.set_layer(in.masks.mask, detail::head_scale_of(in.masks.head_scale, 0, core_.heads),
                           detail::sink_of<S>(maps, 0));
-    const auto tracer = detail::tracer_of<S>(trace, false, p.attention.queries, p.shown, map_shape(in));
+    const auto tracer = detail::tracer_of<S>(trace, false, p.attention.query_rows, p.shown, map_shape(in));
     const auto rows_of = [&](int i, const Sequences<S>& x) {
       return Rows<const S>(p.gathered[i] != nullptr ? p.gathered[i] : x.data, x.rows(), x.width);
     };
     const Rows<const S> query = rows_of(0, in.query), key = rows_of(1, in.key), value = rows_of(2, in.value);
     const Rows<S> y(output.data(), query.count, core_.embed);
     run_team(call.threads, [&](Team& team) {
-      const detail::Lane<S, std::remove_const_t<decltype(tracer)>> whole(team, p.scratch, y.count, tracer);
-      const detail::ProductOrder<S> order = core_.order();
-      const auto lane = whole.in_layer(-1, order);
+      const detail::Runner<S, std::remove_const_t<decltype(tracer)>> whole(team, p.scratch, y.count, tracer);
+      const detail::PrefetchOrder<S> order = core_.prefetch_order();
+      const auto runner = whole.in_layer(-1, order);
       const Sequences<S>* const inputs[3] = {&in.query, &in.key, &in.value};
       for (int i = 0; i < 3; ++i)
         if (p.gathered[i] != nullptr) detail::gather(team, *inputs[i], p.gathered[i]);
-      lane.blocks([&](auto& block) { core_.project_queries(block, block.of(query), p.attention); });
-      lane.over(key.count).blocks(
+      runner.blocks([&](auto& block) { core_.project_queries(block, block.of(query), p.attention); });
+      runner.over(key.count).blocks(
           [&](auto& block) { core_.project_keys_values(block, block.of(key), block.of(value), p.attention); });
       core_.append_extra(team, p.attention);
-      core_.attend(lane, p.attention);
-      lane.blocks([&](auto& block) { core_.project_out(block, p.attention, block.of(y)); });
+      core_.attend(runner, p.attention);
+      runner.blocks([&](auto& block) { core_.project_out(block, p.attention, block.of(y)); });
     });
   }
 

@@ -68,14 +68,15 @@ inline double sinusoid(Index position, Index i, Index width, Sinusoid layout) {
 // A (positions, width) table of them, rounded to float first as Transformers stores its own; the row `zero` is 0. Empty
 // when memory ran out.
 template <class S>
-Block<S> sinusoid_table(const Memory* memory, Index positions, Index width, Sinusoid layout, Index zero = -1) noexcept {
+SharedValues<S> sinusoid_table(const Memory* memory, Index positions, Index width, Sinusoid layout,
+                               Index zero = -1) noexcept {
   S* values = nullptr;
-  Block<S> block = Block<S>::make(memory, sizes::product(positions, width), values);
+  SharedValues<S> table = SharedValues<S>::make(memory, sizes::product(positions, width), values);
   for (Index i = 0; values != nullptr && i < width; ++i) {
     const SinusoidTerm term = sinusoid_term(i, width, layout);
     for (Index t = 0; t < positions; ++t) values[t * width + i] = t == zero ? S(0) : S(float(sinusoid(t, term)));
   }
-  return block;
+  return table;
 }
 
 }  // namespace detail

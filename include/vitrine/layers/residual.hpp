@@ -3,7 +3,7 @@
 //   norm_first = true:   x + f(norm(x))           (Xiong et al. 2020)
 //   with branch norms:   x + norm'(f(norm(x)))    (Gemma 2)
 #pragma once
-#include <vitrine/run/lane.hpp>
+#include <vitrine/run/runner.hpp>
 
 #include <type_traits>
 
@@ -34,10 +34,10 @@ class Residual {
 
   // What the part f is given of x: norm(x), in the rows `to`, or x itself.
   template <class S, class Trace>
-  Rows<const S> before(const Lane<S, Trace>& block, const std::type_identity_t<Rows<const S>>& x,
+  Rows<const S> before(const Runner<S, Trace>& block, const std::type_identity_t<Rows<const S>>& x,
                        const Rows<S>& to) const {
     if (!norm_first_) return x;
-    block.step(names_->norm, *norm_, x, to);
+    block.normalise(names_->norm, *norm_, x, to);
     return to;
   }
   // What the part's last product adds: x, unless a branch norm comes between.
@@ -47,15 +47,15 @@ class Residual {
   }
   // f(x), with what was added, stands in the rows `sum`: `to` becomes x + f(x), normalised or as it is.
   template <class S, class Trace>
-  void after(const Lane<S, Trace>& block, const std::type_identity_t<Rows<const S>>& x, const Rows<S>& sum,
+  void after(const Runner<S, Trace>& block, const std::type_identity_t<Rows<const S>>& x, const Rows<S>& sum,
              const Rows<S>& to) const {
     if (branch_->exists()) {
-      block.step(names_->branch_norm, *branch_, sum, sum);
+      block.normalise(names_->branch_norm, *branch_, sum, sum);
       add(block, x, sum);
     }
     block.show(names_->sum, sum);
     if (!norm_first_)
-      block.step(names_->norm, *norm_, sum, to);
+      block.normalise(names_->norm, *norm_, sum, to);
     else if (sum.data != to.data)
       block.copy(sum, to);
   }
@@ -71,7 +71,7 @@ class Residual {
 
   // sum += x.
   template <class S, class Trace>
-  static void add(const Lane<S, Trace>& block, const Rows<const S>& x, const Rows<S>& sum) {
+  static void add(const Runner<S, Trace>& block, const Rows<const S>& x, const Rows<S>& sum) {
     block.split([&](Index first, Index last) {
       using V = simd<S>;
       for (Index r = first; r < last; ++r)

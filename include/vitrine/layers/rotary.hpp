@@ -85,7 +85,7 @@ inline float rotary_frequency(const RotaryConfig& c, Index i) {
 template <class S>
 struct RotaryCore {
   RotaryConfig config = {};
-  Block<float> frequencies = {};
+  SharedValues<float> frequencies = {};
   float scale = 1.0f;  // of cos and sin
 
   constexpr RotaryCore() = default;
@@ -94,7 +94,7 @@ struct RotaryCore {
   void compute_frequencies(const Memory* memory) {
     if (!exists() || !frequencies.empty() || check_numbers() != Status::ok) return;
     float* values = nullptr;
-    frequencies = Block<float>::make(memory, half(), values);
+    frequencies = SharedValues<float>::make(memory, half(), values);
     for (Index i = 0; values != nullptr && i < half(); ++i) values[i] = rotary_frequency(config, i);
     if (config.scaling != RotaryScaling::yarn) return;
     const double grown = config.factor <= 1 ? 1.0 : mul(0.1, table_log(config.factor)) + 1.0;

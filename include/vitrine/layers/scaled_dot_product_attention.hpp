@@ -131,7 +131,7 @@ struct SdpaPlan {
     AttentionCall<S>& call = p.attention;
     const Index rows = query.batch * query.length;
     call.heads = query.heads, call.heads_per_key_head = query.heads / layout.heads;
-    call.queries = {query.batch, query.length, nullptr}, call.keys = {query.batch, layout.capacity, nullptr};
+    call.query_rows = {query.batch, query.length, nullptr}, call.key_rows = {query.batch, layout.capacity, nullptr};
     call.query = {arena.take<S>(rows, query.heads, query.width), rows, query.heads * query.width};
     call.key_values = KeyValues<S>::plan(arena, query.batch, layout);
     p.key_lengths = arena.take<Index>(query.batch);
@@ -207,7 +207,7 @@ Status scaled_dot_product_attention_into(  // NOLINT(readability-function-size):
   call.softcap = options.softcap, call.scores_at = options.scores_at;
   run_team(threads, [&](Team& team) {
     team.for_each(batch * key.heads, [&](Index item) { detail::bring_head(plan, query, key, value, options, item); });
-    detail::attend_heads(detail::Lane<S>(team, plan.scratch, batch * query.length), call);
+    detail::attend_heads(detail::Runner<S>(team, plan.scratch, batch * query.length), call);
   });
   return {};
 }

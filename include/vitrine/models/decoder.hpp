@@ -3,8 +3,8 @@
 //   vt::Decoder<float> decoder({.layer = {.d_model = 512, .nhead = 8}, .num_layers = 6});
 //   auto r = decoder(tgt, memory, {.tgt_mask = vt::causal()});
 //   r.self_attn[layer].matrix(b, h): T x T      r.cross_attn[layer].matrix(b, h): T x S
-//   decoder.forward_into(result, workspace, tgt, memory, masks, keep, trace)          (run/decoder_call.hpp)
-//   decoder.workspace_bytes({B, T, S}), decoder.result_bytes({B, T, S})               (run/sized_module.hpp)
+//   decoder.forward_into(result, workspace, tgt, memory, masks, keep, trace)          (run/decoder_forward.hpp)
+//   decoder.workspace_bytes({B, T, S}), decoder.result_bytes({B, T, S})               (run/workspace_bytes.hpp)
 #pragma once
 #include <vitrine/layers/decoder_layer.hpp>
 #include <vitrine/models/stack.hpp>
@@ -13,15 +13,15 @@
 
 namespace vitrine::inline VITRINE_ABI {
 
-// nn.TransformerDecoder; see the top of this header. Its calls are DecoderCalls's.
+// nn.TransformerDecoder; see the top of this header. Its calls are DecoderForward's.
 template <class S, Dims D = Dims{}>
-class Decoder : public detail::DecoderCalls<Decoder<S, D>, S, D> {
+class Decoder : public detail::DecoderForward<Decoder<S, D>, S, D> {
  public:
   constexpr Decoder() noexcept requires(D.fixed() && D.num_layers > 0) : Decoder(StackConfig{}) {}
   // Not loaded until vt::load, bind or init; layers, values and fresh results come from `memory`. A stack whose layers
   // found none answers out_of_memory when it is called.
   constexpr explicit Decoder(const StackConfig& config, const Memory* memory = detail::default_memory<D>()) noexcept
-      : detail::DecoderCalls<Decoder, S, D>(memory), stack_(config, memory) {}
+      : detail::DecoderForward<Decoder, S, D>(memory), stack_(config, memory) {}
   // The configuration, fixed sizes filled in.
   const StackConfig& config() const noexcept { return stack_.config; }
 
@@ -33,7 +33,7 @@ class Decoder : public detail::DecoderCalls<Decoder<S, D>, S, D> {
  private:
   template <class, Dims>
   friend class DecodingSteps;
-  friend detail::DecoderCalls<Decoder, S, D>;
+  friend detail::DecoderForward<Decoder, S, D>;
   using Core = detail::Stack<S, detail::DecoderLayerCore<S, !D.fixed()>, D>;
   constexpr auto layers() const noexcept { return stack_.view(); }
 

@@ -1,7 +1,7 @@
 // Stack: layers and an optional final norm, what Encoder and Decoder are made of. Internal.
 #pragma once
 #include <vitrine/core/memory.hpp>
-#include <vitrine/run/encoder_call.hpp>
+#include <vitrine/run/encoder_forward.hpp>
 
 #include <new>
 

@@ -143,7 +143,7 @@ struct LogitsHead {
   }
   // Rows of a block. Does not wait.
   template <class Trace>
-  void operator()(const Lane<S, Trace>& block, Rows<const S> hidden, const Rows<S>& logits) const {
+  void operator()(const Runner<S, Trace>& block, Rows<const S> hidden, const Rows<S>& logits) const {
     if (factor != S(1)) {
       const Rows<S> scaled = block.hidden(hidden.width);
       block.split([&](Index first, Index last) {

@@ -4,7 +4,7 @@
 #include <vitrine/core/mask.hpp>
 #include <vitrine/kernels/attention.hpp>
 #include <vitrine/run/key_values.hpp>
-#include <vitrine/run/lane.hpp>
+#include <vitrine/run/runner.hpp>
 
 #include <vitrine/core/macros_push.hpp>
 
@@ -17,9 +17,9 @@ inline constexpr Index chunk_rows = 3 * kernels::attention_rows;
 template <class S>
 struct AttentionCall {
   Rows<S> query = {}, context = {};  // rows of all sequences, heads side by side; may be one place, see attend_heads
-  RowMap queries = {};
+  RowMap query_rows = {};
   KeyValues<S> key_values = {};
-  RowMap keys = {};  // lengths; `past` more keys stand before them, extra ones after
+  RowMap key_rows = {};  // lengths; `past` more keys stand before them, extra ones after
   Index past = 0, extra = 0;
   const Index* pasts = nullptr;  // of each sequence, instead of the one
   Index heads = 0;
@@ -50,15 +50,15 @@ kernels::AttentionHead<S> head_of(const AttentionCall<S>& call, Index b, Index h
   const KeyValues<S>& kv = call.key_values;
   kernels::AttentionHead<S> head;
   head.width = kv.width, head.value_width = kv.value_width;
-  head.query = call.query.data + call.queries.start(b) * call.query.stride + h * head.width;
+  head.query = call.query.data + call.query_rows.start(b) * call.query.stride + h * head.width;
   head.query_stride = call.query.stride;
   head.key_panels = kv.key_panels(kv_b, kv_h);
   head.value = kv.value_rows(kv_b, kv_h);
   head.value_stride = kv.value_row();
-  head.context = call.context.data + call.queries.start(b) * call.context.stride + h * head.value_width;
+  head.context = call.context.data + call.query_rows.start(b) * call.context.stride + h * head.value_width;
   head.context_stride = call.context.stride;
   head.extra_keys = call.extra;
-  head.keys = call.past_of(b) + call.keys.length_of(kv_b) + call.extra;
+  head.keys = call.past_of(b) + call.key_rows.length_of(kv_b) + call.extra;
   head.scale = call.scale, head.softcap = call.softcap;
   head.head_scale = call.head_scale != nullptr ? call.head_scale[h] : S(1);
   if (call.mask != nullptr)
@@ -87,22 +87,22 @@ kernels::AttentionHead<S> head_of(const AttentionCall<S>& call, Index b, Index h
 // Every head of every sequence: a context may stand where the queries did that it came from. One item is a chunk of
 // query rows of one head; of all heads, in order, where their mean is kept.
 template <class S>
-void attend_heads(const Lane<S>& lane, const AttentionCall<S>& call) {
-  if (call.sink.attend_figures != nullptr) return call.sink.attend_figures(lane, call);
-  const Index chunks = (call.queries.length + chunk_rows - 1) / chunk_rows, heads = call.heads;
+void attend_heads(const Runner<S>& runner, const AttentionCall<S>& call) {
+  if (call.sink.attend_figures != nullptr) return call.sink.attend_figures(runner, call);
+  const Index chunks = (call.query_rows.length + chunk_rows - 1) / chunk_rows, heads = call.heads;
   const bool mean = call.sink.mean != nullptr;
-  const Scratch<S>& scratch = lane.scratch();
+  const Scratch<S>& scratch = runner.scratch();
   const auto one = [&](Index b, Index h, Index first, Index last) {
     auto head = head_of(call, b, h);
     head.scores_in_weights = scratch.scores_in_weights;  // weights may be null where there are no keys
     head.stream = head.stream && !head.scores_in_weights;
-    kernels::attend_head(head, first, last, scratch.attention.of_thread(lane.team()));
+    kernels::attend_head(head, first, last, scratch.attention.of_thread(runner.team()));
   };
-  const Index items = call.queries.batch * (mean ? 1 : heads) * chunks;
-  lane.team().for_each(items, [&](Index item) {
+  const Index items = call.query_rows.batch * (mean ? 1 : heads) * chunks;
+  runner.team().for_each(items, [&](Index item) {
     const Index first = item % chunks * chunk_rows, outer = item / chunks;
     const Index b = mean ? outer : outer / heads;
-    const Index end = first + chunk_rows, length = call.queries.length_of(b);
+    const Index end = first + chunk_rows, length = call.query_rows.length_of(b);
     const Index last = end < length ? end : length;
     if (first >= last) return;
     if (!mean) return one(b, outer % heads, first, last);
@@ -112,13 +112,13 @@ void attend_heads(const Lane<S>& lane, const AttentionCall<S>& call) {
 
 // The same; a trace is shown the maps, whatever the call keeps, and the context.
 template <class S, class Trace>
-void attend_heads(const Lane<S, Trace>& lane, const AttentionCall<S>& call) requires(Trace::on) {
+void attend_heads(const Runner<S, Trace>& runner, const AttentionCall<S>& call) requires(Trace::on) {
   AttentionCall<S> shown = call;
-  shown.sink = lane.trace().sink();
-  attend_heads(lane.untraced(), shown);
-  lane.trace().maps(lane.team());
-  lane.show_heads("context", call.context, call.queries, call.heads);
-  if (call.sink.any()) attend_heads(lane.untraced(), call);
+  shown.sink = runner.trace().sink();
+  attend_heads(runner.untraced(), shown);
+  runner.trace().maps(runner.team());
+  runner.show_heads("context", call.context, call.query_rows, call.heads);
+  if (call.sink.any()) attend_heads(runner.untraced(), call);
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail

@@ -14,29 +14,31 @@ inline constexpr Index figure_rows = 3 * received_rows;
 static_assert(figure_rows % kernels::attention_rows == 0);
 
 template <class S>
-void attend_statistics(const Lane<S>& lane, const AttentionCall<S>& call) {
+void attend_statistics(const Runner<S>& runner, const AttentionCall<S>& call) {
   using V = simd<S>;
   const Index heads = call.heads;
-  const Index chunks = call.queries.length > figure_rows ? (call.queries.length + figure_rows - 1) / figure_rows : 1;
-  lane.team().in_turn(call.queries.batch * heads, chunks, [&](Index group, Index chunk, const auto& wait) {
-    const Index b = group / heads, h = group % heads, length = call.queries.length_of(b);
+  const Index chunks =
+      call.query_rows.length > figure_rows ? (call.query_rows.length + figure_rows - 1) / figure_rows : 1;
+  runner.team().in_turn(call.query_rows.batch * heads, chunks, [&](Index group, Index chunk, const auto& wait) {
+    const Index b = group / heads, h = group % heads, length = call.query_rows.length_of(b);
     const Index first = chunk * figure_rows, last = first + figure_rows < length ? first + figure_rows : length;
     if (first >= last && chunk > 0) return;
     kernels::AttentionHead<S> head = head_of(call, b, h);
     S* const to = call.sink.place(call.sink.figures, b, h);
     const Index stride = kernels::score_stride<S>(head.keys);
     if (to == nullptr) {
-      if (first < last) kernels::attend_head(head, first, last, lane.scratch().attention.of_thread(lane.team()));
+      if (first < last) kernels::attend_head(head, first, last, runner.scratch().attention.of_thread(runner.team()));
       return;
     }
     auto& figures = head.figures;
     figures.entropy = to, figures.largest = to + length;
     figures.largest_key = to + 2 * length, figures.log_sum_exp = to + 3 * length;
-    figures.columns = lane.scratch().figures.of_thread(lane.team()), figures.columns_stride = stride;
+    figures.columns = runner.scratch().figures.of_thread(runner.team()), figures.columns_stride = stride;
     figures.columns_from = first, figures.column_rows = received_rows;
     const Index blocks = (last - first + received_rows - 1) / received_rows;
     for (Index i = 0; i < blocks * stride; i += V::lanes) V::store(figures.columns + i, V::zero());
-    if (first < last) kernels::attend_head<S, true>(head, first, last, lane.scratch().attention.of_thread(lane.team()));
+    if (first < last)
+      kernels::attend_head<S, true>(head, first, last, runner.scratch().attention.of_thread(runner.team()));
     wait();
     S* const received = to + 4 * length;
     for (Index j = 0; j < head.keys; j += V::lanes) {
@@ -49,37 +51,37 @@ void attend_statistics(const Lane<S>& lane, const AttentionCall<S>& call) {
 }
 
 template <class S>
-void attend_top(const Lane<S>& lane, const AttentionCall<S>& call) {
+void attend_top(const Runner<S>& runner, const AttentionCall<S>& call) {
   const Index heads = call.heads;
-  const Index chunks = (call.queries.length + chunk_rows - 1) / chunk_rows;
-  lane.team().for_each(call.queries.batch * heads * chunks, [&](Index item) {
+  const Index chunks = (call.query_rows.length + chunk_rows - 1) / chunk_rows;
+  runner.team().for_each(call.query_rows.batch * heads * chunks, [&](Index item) {
     const Index first = item % chunks * chunk_rows, b = item / chunks / heads, h = item / chunks % heads;
-    const Index end = first + chunk_rows, length = call.queries.length_of(b), last = end < length ? end : length;
+    const Index end = first + chunk_rows, length = call.query_rows.length_of(b), last = end < length ? end : length;
     if (first >= last) return;
     kernels::AttentionHead<S> head = head_of(call, b, h);
     if (S* const to = call.sink.place(call.sink.figures, b, h); to != nullptr) {
       head.figures.top = call.sink.top;
       head.figures.top_weights = to, head.figures.top_keys = to + call.sink.top * length;
     }
-    kernels::attend_head<S, true>(head, first, last, lane.scratch().attention.of_thread(lane.team()));
+    kernels::attend_head<S, true>(head, first, last, runner.scratch().attention.of_thread(runner.team()));
   });
 }
 
 template <class S>
-void attend_rollout(const Lane<S>& lane, const AttentionCall<S>& call) {
+void attend_rollout(const Runner<S>& runner, const AttentionCall<S>& call) {
   const Index heads = call.heads;
-  const Index tiles = (call.queries.length + kernels::attention_rows - 1) / kernels::attention_rows;
-  lane.team().for_each(call.queries.batch * tiles, [&](Index item) {
+  const Index tiles = (call.query_rows.length + kernels::attention_rows - 1) / kernels::attention_rows;
+  runner.team().for_each(call.query_rows.batch * tiles, [&](Index item) {
     const Index first = item % tiles * kernels::attention_rows, b = item / tiles;
-    const Index end = first + kernels::attention_rows, length = call.queries.length_of(b);
+    const Index end = first + kernels::attention_rows, length = call.query_rows.length_of(b);
     const Index last = end < length ? end : length;
     if (first >= last) return;
     S* const after = call.sink.place(call.sink.figures, b, 0);
-    S* const mean = after == nullptr ? nullptr : lane.scratch().figures.of_thread(lane.team());
+    S* const mean = after == nullptr ? nullptr : runner.scratch().figures.of_thread(runner.team());
     for (Index h = 0; h < heads; ++h) {  // ascending: the order of the mean's sum
       kernels::AttentionHead<S> head = head_of(call, b, h);
       head.mean = mean, head.mean_from = first;
-      kernels::attend_head(head, first, last, lane.scratch().attention.of_thread(lane.team()));
+      kernels::attend_head(head, first, last, runner.scratch().attention.of_thread(runner.team()));
     }
     if (after == nullptr) return;
     const S* const before = call.sink.before == nullptr ? nullptr : call.sink.before + (after - call.sink.figures);

@@ -1,5 +1,5 @@
 // One linear layer on some rows: y = act(x W^T + b) + residual, as a team of threads computes it. Internal: a layer
-// asks its Lane.
+// asks its Runner.
 #pragma once
 #include <vitrine/core/parallel.hpp>
 #include <vitrine/kernels/matmul.hpp>
@@ -117,7 +117,7 @@ void apply_epilogue(Team& team, const Rows<S>& y, const Epilogue<S>& epilogue) {
 // The order in which the products of a layer are multiplied, so that each can ask for the first panels of the next one.
 // Cycles: a thread goes through some of them for each block of its rows.
 template <class S>
-struct ProductOrder {
+struct PrefetchOrder {
   struct Step {
     const S *panels, *next;
   };

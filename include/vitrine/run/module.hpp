@@ -64,9 +64,9 @@ class Module {
   // kernels::panel_width<S>: packed, each group of rows for itself (see Parameter). The bytes stay the caller's.
   // not_supported: no such name, or a panel of another width. bad_shape: another number of values.
   constexpr Status bind(const char* name, std::span<const S> values, Index panel = 0) noexcept {
-    return bind(name, Block<S>(values), panel);
+    return bind(name, SharedValues<S>(values), panel);
   }
-  constexpr Status bind(const char* name, const Block<S>& values, Index panel = 0) noexcept {
+  constexpr Status bind(const char* name, const SharedValues<S>& values, Index panel = 0) noexcept {
     Status status{Status::not_supported, "no parameter of that name"};
     mutable_parameters([&](const char* own, Parameter<S>& p) {
       for (Index i = 0; own[i] == name[i]; ++i)
@@ -92,14 +92,14 @@ class Module {
       }
       S* values = nullptr;
       const Index panel = p.packable ? kernels::panel_width<S> : 0;
-      Block<S> block = Block<S>::make(memory(), p.stored(panel), values);
+      SharedValues<S> shared = SharedValues<S>::make(memory(), p.stored(panel), values);
       if (values == nullptr) {
         status = {Status::out_of_memory, "memory for the parameters ran out (values)", Status::unset, p.stored(panel),
                   Status::at_least};
         return;
       }
       detail::initialise(name, p, panel, random, values);
-      p.hold(block, panel);
+      p.hold(shared, panel);
     });
     return status;
   }
@@ -141,7 +141,7 @@ class Module {
     return result;
   }
 #endif
-  static constexpr Status set(Parameter<S>& p, const Block<S>& values, Index panel) noexcept {
+  static constexpr Status set(Parameter<S>& p, const SharedValues<S>& values, Index panel) noexcept {
     if (panel != 0 && (panel != kernels::panel_width<S> || !p.packable))
       return {Status::not_supported, "panels of this width are not those of this build", panel,
               kernels::panel_width<S>};

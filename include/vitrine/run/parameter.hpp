@@ -57,7 +57,7 @@ struct Parameter {
   Index groups = 1;
   Index leading_ones = 0;  // extents of 1 before the others, as in bias_k's (1, 1, E)
   bool packable = false;   // right operand of a product: kept in panels by the loader
-  Block<S> values = {};
+  SharedValues<S> values = {};
   Index panel = 0;  // 0: plain, row after row, as PyTorch has it; else kernels::panel_width<S>
   [[no_unique_address]] detail::StoredAs<S> stored_as = {};  // panels of something else than values of S
 
@@ -85,8 +85,8 @@ struct Parameter {
     return group * kernels::packed_size<S>(group_rows(), cols) + kernels::packed_at<S>(row % group_rows(), col, cols);
   }
   // Takes its values, in a layout and a storage.
-  constexpr void hold(const Block<S>& block, Index panel_of, detail::StoredAs<S> as = {}) {
-    values = block, panel = panel_of, stored_as = as;
+  constexpr void hold(const SharedValues<S>& shared, Index panel_of, detail::StoredAs<S> as = {}) {
+    values = shared, panel = panel_of, stored_as = as;
   }
   // One value, wherever it stands and however it is stored.
   S value(Index row, Index col = 0) const {

@@ -2,7 +2,7 @@
 // FeedForward and what models multiply rows with. Internal.
 #pragma once
 #include <vitrine/run/input_checks.hpp>
-#include <vitrine/run/lane.hpp>
+#include <vitrine/run/runner.hpp>
 
 #include <vitrine/core/macros_push.hpp>
 
@@ -39,7 +39,7 @@ Status run_rows(Tensor<S>& y, Workspace& workspace, const Sequences<S>& x, const
     if (p.gathered != nullptr) gather(team, x, p.gathered);
     const Rows<const S> in(p.gathered != nullptr ? p.gathered : x.data, rows, x.width);
     const Rows<S> out(y.data(), rows, work.width);
-    Lane<S>(team, p.scratch, rows).blocks([&](auto& block) { step(block, block.of(in), block.of(out)); });
+    Runner<S>(team, p.scratch, rows).blocks([&](auto& block) { step(block, block.of(in), block.of(out)); });
   });
   return {};
 }

@@ -1,5 +1,5 @@
-// Scratch: what a parallel region needs beside its operands, planned before it begins. Internal: a layer asks its Lane,
-// and what a whole call takes is workspace_bytes, run/sized_module.hpp.
+// Scratch: what a parallel region needs beside its operands, planned before it begins. Internal: a layer asks its
+// Runner, and what a whole call takes is workspace_bytes, run/workspace_bytes.hpp.
 #pragma once
 #include <vitrine/core/memory.hpp>
 #include <vitrine/core/parallel.hpp>

@@ -70,12 +70,12 @@ Status store_weight(const Memory* memory, Parameter<S>& p, Storage storage) noex
     const Index group_size =
         sizes::product(sizes::round_up(p.group_rows(), kernels::panel_width<S>), how.columns(p.cols));
     S* values = nullptr;
-    const Block<S> block = Block<S>::make(memory, sizes::product(p.groups, group_size), values);
+    const SharedValues<S> shared = SharedValues<S>::make(memory, sizes::product(p.groups, group_size), values);
     if (values == nullptr)
       return {Status::out_of_memory, "memory for the stored weights ran out (values)", Status::unset,
               sizes::product(p.groups, group_size), Status::at_least};
     for (Index g = 0; g < p.groups; ++g) how.pack(p, g, values + g * group_size);
-    p.hold(block, kernels::panel_width<S>, StoredAs<S>(&how));
+    p.hold(shared, kernels::panel_width<S>, StoredAs<S>(&how));
     return {};
   }
 }

@@ -108,8 +108,8 @@ auto prefixed([[maybe_unused]] const char* prefix, [[maybe_unused]] F& trace) no
 // What the layers of a call without a trace are given: every member does nothing.
 struct Untraced {
   static constexpr bool on = false;
-  VITRINE_INLINE constexpr Untraced part(const char*, Which) const { return {}; }
-  VITRINE_INLINE constexpr Untraced of(Index) const { return {}; }
+  VITRINE_INLINE constexpr Untraced named(const char*, Which) const { return {}; }
+  VITRINE_INLINE constexpr Untraced in_layer(Index) const { return {}; }
   template <class... A>
   VITRINE_INLINE constexpr void rows(const A&...) const {}
   template <class... A>
@@ -140,10 +140,10 @@ struct Tracer {
   const char* attention = "";
   MapLayout layouts[2] = {};  // of the self-attention's and the cross-attention's maps
   Which kind = Which::self;   // which of them
-  RowMap queries = {};
+  RowMap query_rows = {};
   TraceMaps<S> scratch = {};
 
-  Tracer of(Index index) const {
+  Tracer in_layer(Index index) const {
     Tracer own = *this;
     own.layer = index;
     return own;
@@ -156,7 +156,7 @@ struct Tracer {
     layout.kept = true;
     layout.per_layer = shape.batch * shape.heads * shape.length * shape.memory_length;
   }
-  Tracer part(const char* name, Which which) const {
+  Tracer named(const char* name, Which which) const {
     Tracer own = *this;
     own.attention = name, own.kind = which;
     return own;
@@ -175,7 +175,7 @@ struct Tracer {
   }
   // (B, T, width) of all rows.
   void rows(Team& team, const char* name, const Rows<const S>& all) const {
-    show(team, name, {all.data, queries, all.stride, 0, all.width});
+    show(team, name, {all.data, query_rows, all.stride, 0, all.width});
   }
   // (B, H, T, width / H): heads side by side in all rows.
   void heads(Team& team, const char* name, const Rows<const S>& all, const RowMap& map, Index count) const {
@@ -195,18 +195,18 @@ struct Tracer {
 
 // For a call with maps of these shapes.
 template <class S, class F>
-auto tracer_of([[maybe_unused]] F& trace, [[maybe_unused]] bool stack, [[maybe_unused]] const RowMap& queries,
+auto tracer_of([[maybe_unused]] F& trace, [[maybe_unused]] bool stack, [[maybe_unused]] const RowMap& query_rows,
                [[maybe_unused]] const TraceMaps<S>& scratch, [[maybe_unused]] const MapShape& self = {},
                [[maybe_unused]] const MapShape& cross = {}) {
   if constexpr (!traced<F>) {
     return Untraced{};
   } else if constexpr (is_prefixed<std::remove_cv_t<F>>) {
-    auto tracer = tracer_of<S>(*trace.call, stack, queries, scratch, self, cross);
+    auto tracer = tracer_of<S>(*trace.call, stack, query_rows, scratch, self, cross);
     tracer.prefix = trace.prefix;
     return tracer;
   } else {
     Tracer<S, F> tracer;
-    tracer.call = &trace, tracer.stack = stack, tracer.queries = queries, tracer.scratch = scratch;
+    tracer.call = &trace, tracer.stack = stack, tracer.query_rows = query_rows, tracer.scratch = scratch;
     tracer.lay_out(Which::self, self), tracer.lay_out(Which::cross, cross);
     return tracer;
   }

@@ -79,7 +79,7 @@ struct MapLayout {
 
 struct Untraced;
 template <class S, class Trace>
-class Lane;
+class Runner;
 template <class S>
 struct AttentionCall;
 
@@ -94,7 +94,7 @@ struct MapSink {
   S* figures = nullptr;
   const S* before = nullptr;
   Index top = 0;
-  void (*attend_figures)(const Lane<S, Untraced>&, const AttentionCall<S>&) = nullptr;
+  void (*attend_figures)(const Runner<S, Untraced>&, const AttentionCall<S>&) = nullptr;
 
   bool any() const { return layout != nullptr && layout->kept && layout->layers.contains(layer); }
   S* place(S* base, Index b, Index h) const {

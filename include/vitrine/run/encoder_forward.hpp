@@ -3,7 +3,7 @@
 #pragma once
 #include <vitrine/core/heap.hpp>
 #include <vitrine/run/input_checks.hpp>
-#include <vitrine/run/sized_module.hpp>
+#include <vitrine/run/workspace_bytes.hpp>
 
 #include <vitrine/core/macros_push.hpp>
 
@@ -59,8 +59,8 @@ struct StackView {
   }
   // Behind the last layer, in place.
   template <class Trace>
-  void final_norm(const Lane<S, Trace>& lane, const Rows<S>& y) const {
-    if (norm != nullptr) lane.blocks([&](auto& block) { block.step("norm", *norm, block.of(y), block.of(y)); });
+  void final_norm(const Runner<S, Trace>& runner, const Rows<S>& y) const {
+    if (norm != nullptr) runner.blocks([&](auto& block) { block.normalise("norm", *norm, block.of(y), block.of(y)); });
   }
 };
 
@@ -76,7 +76,7 @@ struct EncoderPlan {
     EncoderPlan p;
     const Index batch = call.shape.batch, length = call.shape.length, rows = sizes::product(batch, length);
     AttentionCall<S>& attention = p.attention;
-    attention.queries = attention.keys = plan_rows(arena, batch, length, call.lengths);
+    attention.query_rows = attention.key_rows = plan_rows(arena, batch, length, call.lengths);
     core.self_attn.plan_queries(arena, rows, attention, call.traced);
     core.self_attn.plan_positions(arena, 0, length, length, attention);
     if (call.traced) p.shown = TraceMaps<S>::plan(arena, rows, core.self_attn.heads, length);
@@ -98,7 +98,7 @@ struct EncoderPlan {
 
 // The call forms of a layer and a stack. Derived has layers().
 template <class Derived, class S, Dims D>
-class EncoderCalls : public SizedModule<Derived, S, D> {
+class EncoderForward : public SizedModule<Derived, S, D> {
  public:
   // Are all dimensions compile-time constants?
   static constexpr bool fixed = D.fixed();
@@ -188,10 +188,10 @@ class EncoderCalls : public SizedModule<Derived, S, D> {
     const auto layers = static_cast<const Derived&>(*this).layers();
     Arena arena(workspace.data());
     auto plan = EncoderPlan<S>::make(arena, layers[0], call, layers.in_panels());
-    const auto tracer = tracer_of<S>(trace, layers.stack, plan.attention.queries, plan.shown, map_shape(x));
-    const Rows<S> y(result.output.data(), plan.attention.queries.rows(), x.width);
+    const auto tracer = tracer_of<S>(trace, layers.stack, plan.attention.query_rows, plan.shown, map_shape(x));
+    const Rows<S> y(result.output.data(), plan.attention.query_rows.rows(), x.width);
     run_team(call.threads, [&](Team& team) {
-      const Lane<S, std::remove_const_t<decltype(tracer)>> lane(team, plan.scratch, y.count, tracer);
+      const Runner<S, std::remove_const_t<decltype(tracer)>> runner(team, plan.scratch, y.count, tracer);
       if (!x.contiguous()) gather(team, x, y.data);
       Rows<const S> in(x.contiguous() ? x.data : y.data, y.count, y.width);
       for (Index i = 0; i < layers.count; ++i, in = y) {
@@ -199,10 +199,10 @@ class EncoderCalls : public SizedModule<Derived, S, D> {
         layers[i].self_attn.configure(attention);
         attention.set_layer(masks.src_mask, head_scale_of(masks.head_scale, i, attention.heads),
                             sink_of<S>(result.self_attn, i));
-        const ProductOrder<S> order = layers[i].order();
-        layers[i](lane.in_layer(i, order), in, y, attention);
+        const PrefetchOrder<S> order = layers[i].prefetch_order();
+        layers[i](runner.in_layer(i, order), in, y, attention);
       }
-      layers.final_norm(lane, y);
+      layers.final_norm(runner, y);
     });
   }
 };

@@ -1,13 +1,14 @@
-// Lane: the team that runs a call, its scratch and its trace, as one argument. Layers are written in its words.
+// Runner: the team that runs a call, its scratch and its trace, as one argument. Layers are written in its words.
 // Internal.
 //
 // Where does x go? Through five rooms, the same ones for an encoder layer, a decoder layer and for
 // scaled_dot_product_attention, which enters at the third:
-//   1 the call    encoder_call.hpp, decoder_call.hpp: checks (input_checks.hpp), how many threads (core/parallel.hpp),
-//                 memory, then one parallel region through all layers: each thread of the team has a Lane. Memory has
-//                 three words: a Workspace holds the bytes; a plan says what stands where in them (it is made once to
-//                 count them, once to place); Scratch is the plan's part that each thread uses beside the operands
-//   2 the layer   layers/encoder_layer.hpp: its equation. lane.blocks(f) deals out rows: f(block) takes a block
+//   1 the call    encoder_forward.hpp, decoder_forward.hpp: checks (input_checks.hpp), how many threads
+//                 (core/parallel.hpp), memory, then one parallel region through all layers: each thread of the team has
+//                 a Runner. Memory has three words: a Workspace holds the bytes (workspace_bytes.hpp says how many); a
+//                 plan says what stands where in them (it is made once to count them, once to place); Scratch is the
+//                 plan's part that each thread uses beside the operands
+//   2 the layer   layers/encoder_layer.hpp: its equation. runner.blocks(f) deals out rows: f(block) takes a block
 //                 through norms and products (linear_call.hpp) alone, so that what lies between stays in its thread's
 //                 cache; with few rows the whole team divides each product by columns. Queries go to a place in the
 //                 plan, keys and values to KeyValues (key_values.hpp), where a cache is the same thing with something
@@ -15,10 +16,10 @@
 //   3 the heads   attention_call.hpp: AttentionCall says all of one attention over all sequences and heads;
 //                 attend_heads deals out (sequence, head, chunk of rows). Statistics, largest weights and rollout have
 //                 their own way to do that (figures_attention.hpp), which the result's type chooses
-//   4 the kernel  kernels/attention.hpp: attend_head, over the keys that core/row_mask.hpp leaves to a row. Maps go
-//                 straight to their place in the result (core/detail/map_layout.hpp), the context to that of the
-//                 queries
-//   5 and back    lane.blocks again: out_proj, residual, norms, feed-forward, into y; which is x of the next layer
+//   4 the kernel  kernels/attention.hpp: attend_head, over the keys that core/row_mask.hpp leaves to a row, each row
+//                 through kernels/softmax.hpp. Maps go straight to their place in the result
+//                 (core/detail/map_layout.hpp), the context to that of the queries
+//   5 and back    runner.blocks again: out_proj, residual, norms, feed-forward, into y; which is x of the next layer
 #pragma once
 #include <vitrine/core/workspace.hpp>
 #include <vitrine/run/linear_call.hpp>
@@ -31,9 +32,9 @@ namespace vitrine::inline VITRINE_ABI::detail {
 
 // Of a whole region, and of one block of its rows.
 template <class S, class Trace = Untraced>
-class Lane {
+class Runner {
  public:
-  Lane(Team& team, const Scratch<S>& scratch, Index rows, const Trace& trace = {})
+  Runner(Team& team, const Scratch<S>& scratch, Index rows, const Trace& trace = {})
       : team_(&team), scratch_(&scratch), trace_(trace), count_(rows) {}
 
   Team& team() const { return *team_; }
@@ -49,7 +50,7 @@ class Lane {
       wait();
     } else {
       team_->row_blocks(count_, block_rows, Index{kernels::tile_rows}, [&](Team& team, Index first, Index last) {
-        Lane block = *this;
+        Runner block = *this;
         block.team_ = &team, block.first_ = first, block.count_ = last - first;
         f(block);
       });
@@ -67,26 +68,26 @@ class Lane {
   Rows<S> inner(Index width) const { return {scratch_->inner.of_team(*team_), count_, width}; }
 
   // The same team on another number of rows; in a layer of a stack; within a part of the layer, as a trace names it.
-  Lane over(Index rows) const {
-    Lane lane = *this;
-    lane.first_ = 0, lane.count_ = rows;
-    return lane;
+  Runner over(Index rows) const {
+    Runner runner = *this;
+    runner.first_ = 0, runner.count_ = rows;
+    return runner;
   }
-  Lane in_layer(Index layer, const ProductOrder<S>& order) const {
-    Lane lane = *this;
-    lane.trace_ = trace_.of(layer), lane.order_ = &order;
-    return lane;
+  Runner in_layer(Index layer, const PrefetchOrder<S>& order) const {
+    Runner runner = *this;
+    runner.trace_ = trace_.in_layer(layer), runner.order_ = &order;
+    return runner;
   }
-  Lane in(const char* part, Which kind = Which::self) const {
-    Lane lane = *this;
-    lane.trace_ = trace_.part(part, kind);
-    return lane;
+  Runner named(const char* part, Which kind = Which::self) const {
+    Runner runner = *this;
+    runner.trace_ = trace_.named(part, kind);
+    return runner;
   }
-  Lane<S> untraced() const { return Lane<S>(*team_, *scratch_, count_); }
+  Runner<S> untraced() const { return Runner<S>(*team_, *scratch_, count_); }
 
-  // A step of a layer under its name: norm(block, from, to), and what a trace is shown of it.
-  template <class Step>
-  void step(const char* name, const Step& norm, const Rows<const S>& from, const Rows<S>& to) const {
+  // norm(block, from, to), which a trace is shown under `name`.
+  template <class Norm>
+  void normalise(const char* name, const Norm& norm, const Rows<const S>& from, const Rows<S>& to) const {
     norm(*this, from, to);
     show(name, to);
   }
@@ -134,7 +135,7 @@ class Lane {
   Team* team_;
   const Scratch<S>* scratch_;
   [[no_unique_address]] Trace trace_;
-  const ProductOrder<S>* order_ = nullptr;
+  const PrefetchOrder<S>* order_ = nullptr;
   Index first_ = 0, count_ = 0;
 };
 

@@ -1,5 +1,5 @@
-// SizedModule: what a call of a layer or stack takes, written once over what each says of itself. Internal but for its
-// public functions, which every layer and stack has.
+// What a call of a layer or stack takes: bytes of scratch and of results, multiply-adds. Written once over what each
+// says of itself; internal but for SizedModule's public functions, which every layer and stack has.
 //
 //   layer.workspace_bytes({B, T, S}, threads)     layer.result_bytes({B, T, S}, keep)     layer.flops({B, T, S})
 //   with fixed dimensions also decltype(layer)::workspace_bytes(), result_bytes(): constants for the largest call

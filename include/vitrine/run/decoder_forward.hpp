@@ -1,7 +1,7 @@
 // The frame of a decoder's call. DecoderLayer and Decoder have their call forms from here, decoding steps their parts.
 // Internal but for DecoderMasks.
 #pragma once
-#include <vitrine/run/encoder_call.hpp>
+#include <vitrine/run/encoder_forward.hpp>
 
 #include <vitrine/core/macros_push.hpp>
 
@@ -20,14 +20,14 @@ namespace detail {
 
 // What one layer is called with: its two attentions. They ask one after the other, from one place.
 template <class S>
-struct DecoderCall {
+struct DecoderAttentions {
   AttentionCall<S> self = {}, cross = {};
 };
 
 // What the layers of a decoder take from the workspace.
 template <class S>
 struct DecoderPlan {
-  DecoderCall<S> attentions = {};
+  DecoderAttentions<S> attentions = {};
   Scratch<S> scratch = {};
   S* gathered = nullptr;  // the encoder's output, when its rows do not stand one after another
   TraceMaps<S> shown = {};
@@ -39,8 +39,8 @@ struct DecoderPlan {
     const Index rows = sizes::product(shape.batch, shape.length);
     const Index longest = shape.length > shape.memory_length ? shape.length : shape.memory_length;
     AttentionCall<S>&self = p.attentions.self, &cross = p.attentions.cross;
-    self.queries = self.keys = cross.queries = plan_rows(arena, shape.batch, shape.length, call.lengths);
-    cross.keys = plan_rows(arena, shape.batch, shape.memory_length, call.memory_lengths);
+    self.query_rows = self.key_rows = cross.query_rows = plan_rows(arena, shape.batch, shape.length, call.lengths);
+    cross.key_rows = plan_rows(arena, shape.batch, shape.memory_length, call.memory_lengths);
     self.key_values = KeyValues<S>::plan(arena, shape.batch, core.self_attn.layout(shape.length));
     cross.key_values = KeyValues<S>::plan(arena, shape.batch, core.cross_attn.layout(shape.memory_length));
     core.self_attn.plan_queries(arena, rows, self, call.traced);
@@ -66,7 +66,7 @@ struct DecoderPlan {
 
 // The call forms of a layer and a stack. Derived has layers().
 template <class Derived, class S, Dims D>
-class DecoderCalls : public SizedModule<Derived, S, D> {
+class DecoderForward : public SizedModule<Derived, S, D> {
  public:
   // Are all dimensions compile-time constants?
   static constexpr bool fixed = D.fixed();
@@ -177,31 +177,31 @@ class DecoderCalls : public SizedModule<Derived, S, D> {
     const auto layers = static_cast<const Derived&>(*this).layers();
     Arena arena(workspace.data());
     auto plan = DecoderPlan<S>::make(arena, layers[0], call, layers.in_panels());
-    const RowMap& rows = plan.attentions.self.queries;
+    const RowMap& rows = plan.attentions.self.query_rows;
     const auto tracer =
         tracer_of<S>(trace, layers.stack, rows, plan.shown, map_shape(in.tgt, in.tgt), map_shape(in.tgt, in.memory));
     const Rows<S> y(result.output.data(), rows.rows(), in.tgt.width);
     const Rows<const S> encoded(plan.gathered != nullptr ? plan.gathered : in.memory.data,
-                                plan.attentions.cross.keys.rows(), in.memory.width);
+                                plan.attentions.cross.key_rows.rows(), in.memory.width);
     run_team(call.threads, [&](Team& team) {
-      const Lane<S, std::remove_const_t<decltype(tracer)>> lane(team, plan.scratch, y.count, tracer);
+      const Runner<S, std::remove_const_t<decltype(tracer)>> runner(team, plan.scratch, y.count, tracer);
       if (!in.tgt.contiguous()) gather(team, in.tgt, y.data);
       if (plan.gathered != nullptr) gather(team, in.memory, plan.gathered);
       Rows<const S> x(in.tgt.contiguous() ? in.tgt.data : y.data, y.count, y.width);
       for (Index i = 0; i < layers.count; ++i, x = y) {
-        OwnCopy<DecoderCall<S>> attentions = plan.attentions;
+        OwnCopy<DecoderAttentions<S>> attentions = plan.attentions;
         const Index heads = attentions.self.heads;
         layers[i].configure(attentions);
         attentions.self.set_layer(in.masks.tgt_mask, head_scale_of(in.masks.head_scale, i, heads),
                                   sink_of<S>(result.self_attn, i));
         attentions.cross.set_layer(in.masks.memory_mask, head_scale_of(in.masks.memory_head_scale, i, heads),
                                    sink_of<S>(result.cross_attn, i));
-        const ProductOrder<S> order = layers[i].order();
-        const auto in_layer = lane.in_layer(i, order);
+        const PrefetchOrder<S> order = layers[i].prefetch_order();
+        const auto in_layer = runner.in_layer(i, order);
         layers[i].read_encoded(in_layer.over(encoded.count), encoded, attentions.cross);
         layers[i](in_layer, x, y, attentions);
       }
-      layers.final_norm(lane, y);
+      layers.final_norm(runner, y);
     });
   }
 };

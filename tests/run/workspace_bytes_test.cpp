@@ -1,5 +1,5 @@
 // What a layer says that a call will take is what the call takes.
-#include <vitrine/run/sized_module.hpp>
+#include <vitrine/run/workspace_bytes.hpp>
 
 #include "../support/support.hpp"
 
