@@ -34,19 +34,10 @@ if(VITRINE_NATIVE)
   target_compile_options(vitrine_unit INTERFACE -march=native)
 endif()
 
-add_library(vitrine_instances STATIC "${CMAKE_CURRENT_SOURCE_DIR}/.cmake/instances.cpp")
+add_library(vitrine_instances STATIC .cmake/instances.cpp .cmake/json_instances.cpp)
 target_link_libraries(vitrine_instances PRIVATE vitrine_own)
+set_source_files_properties(.cmake/json_instances.cpp PROPERTIES COMPILE_OPTIONS ${VITRINE_TEST_OPTIMISATION})
 set_target_properties(vitrine_instances PROPERTIES CXX_EXTENSIONS OFF)
-
-# What programs that read files include is compiled once for all of them, too.
-if(CMAKE_CXX_FLAGS MATCHES "-fcoverage-mapping")
-  set(CMAKE_PCH_PROLOGUE "")  # CMake would make them system headers, of which clang counts nothing
-endif()
-add_library(program_precompiled OBJECT tests/precompiled.cpp)
-target_link_libraries(program_precompiled PUBLIC vitrine_unit)
-set_target_properties(program_precompiled PROPERTIES CXX_EXTENSIONS OFF)
-target_precompile_headers(program_precompiled PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}/.cmake/instances.hpp"
-                          <vitrine/generate/generate.hpp> <vitrine/inspect/export.hpp> <vitrine/io/checkpoint.hpp>)
 
 # utf8proc and PCRE2, for text/tokenizer.hpp: programs that include it are left out when one is missing.
 set(text_libraries)
@@ -82,11 +73,21 @@ find_path(VITRINE_SENTENCEPIECE_INCLUDE_DIR sentencepiece_processor.h)
 find_library(VITRINE_SENTENCEPIECE_LIBRARY sentencepiece)
 mark_as_advanced(VITRINE_SENTENCEPIECE_INCLUDE_DIR VITRINE_SENTENCEPIECE_LIBRARY)
 if(VITRINE_SENTENCEPIECE_INCLUDE_DIR AND VITRINE_SENTENCEPIECE_LIBRARY)
-  add_library(vitrine_sentencepiece INTERFACE)
-  target_link_libraries(vitrine_sentencepiece INTERFACE "${VITRINE_SENTENCEPIECE_LIBRARY}")
-  target_include_directories(vitrine_sentencepiece SYSTEM INTERFACE "${VITRINE_SENTENCEPIECE_INCLUDE_DIR}")
-  target_compile_definitions(vitrine_sentencepiece INTERFACE VITRINE_SENTENCEPIECE=1)
+  target_link_libraries(vitrine_unit INTERFACE "${VITRINE_SENTENCEPIECE_LIBRARY}")
+  target_include_directories(vitrine_unit SYSTEM INTERFACE "${VITRINE_SENTENCEPIECE_INCLUDE_DIR}")
+  target_compile_definitions(vitrine_unit INTERFACE VITRINE_SENTENCEPIECE=1)
 endif()
+
+# What programs and tests that read files include is compiled once for all of them.
+if(CMAKE_CXX_FLAGS MATCHES "-fcoverage-mapping")
+  set(CMAKE_PCH_PROLOGUE "")  # CMake would make them system headers, of which clang counts nothing
+endif()
+add_library(vitrine_precompiled OBJECT tests/precompiled.cpp)
+target_link_libraries(vitrine_precompiled PUBLIC vitrine_unit)
+set_target_properties(vitrine_precompiled PROPERTIES CXX_EXTENSIONS OFF)
+target_precompile_headers(vitrine_precompiled PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}/.cmake/instances.hpp"
+                          "${CMAKE_CURRENT_SOURCE_DIR}/.cmake/json_instances.hpp" <vitrine/generate/generate.hpp>
+                          <vitrine/inspect/export.hpp> <vitrine/io/checkpoint.hpp> <vitrine/io/npz.hpp>)
 
 # One program from one source, NAME.cpp, in the present folder of the build.
 function(vitrine_program source)
@@ -103,12 +104,7 @@ function(vitrine_program source)
     target_link_libraries(${name} PRIVATE vitrine_own ${ARGN})
   else()
     target_link_libraries(${name} PRIVATE vitrine_unit vitrine_instances ${ARGN})
-    file(STRINGS "${source}" includes_much REGEX "^#include (\"|<vitrine/(generate|inspect|io|text)/)")
-    if(includes_much)
-      target_precompile_headers(${name} REUSE_FROM program_precompiled)
-    else()
-      target_compile_options(${name} PRIVATE "SHELL:-include ${PROJECT_SOURCE_DIR}/.cmake/instances.hpp")
-    endif()
+    target_precompile_headers(${name} REUSE_FROM vitrine_precompiled)
   endif()
 endfunction()
 

@@ -4,8 +4,8 @@
 set -uo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/check.sh"
 examples=$(dirname "$under_test")
-for _ in 1 2 3; do cut -f1 $model/words.tsv; done | head -1200 >"$scratch/pool"
-sed -i '7s/.*//; 400s/.*/b4d/' "$scratch/pool"
+for _ in 1 2 3; do cut -f1 $model/words.tsv; done | head -600 >"$scratch/pool"
+sed -i '7s/.*//; 200s/.*/b4d/' "$scratch/pool"
 options="--model $model --mean --threads 1"
 out=$scratch/out
 shard() { program $options --input "$scratch/pool" --output "$out" --checkpoint-every 100 --shard "$@"; }
@@ -19,7 +19,7 @@ merged
 check "a merge with an unusable line: exit 2" [ $? = 2 ]
 check "it is counted" says "1 lines could not be used"
 check "five parts are one run" cmp -s "$scratch/merged" "$scratch/whole"
-check "the line is in part-00001.bad" grep -qF $'400\t' "$out/part-00001.bad"
+check "the line is in part-00001.bad" grep -qF $'200\t' "$out/part-00001.bad"
 program $options --input "$scratch/pool" --output "$out/one"
 check "one part too" cmp -s <(program --merge "$out/one") "$scratch/whole"
 check "--index is kept" [ -s "$scratch/pool.vitrine-index" ]
@@ -35,7 +35,7 @@ check "a finished part is left alone" [ "$before" = "$(stat -c %Y.%i "$out/part-
 
 # SIGTERM: the next row, exit 75, and on from there
 rm -r "$out"
-"$under_test" $options --quiet --input "$scratch/pool" --output "$out" --batch 20 --checkpoint-every 20 --shard 0/1 2>"$scratch/stderr" &
+"$under_test" $options --quiet --input "$scratch/pool" --output "$out" --batch 10 --checkpoint-every 10 --shard 0/1 2>"$scratch/stderr" &
 running=$!
 for _ in $(seq 500); do [ -s "$out/part-00000.checkpoint" ] && break; sleep 0.02; done
 kill -TERM $running
@@ -44,7 +44,7 @@ wait $running || status=$?
 check "SIGTERM asks for another try" [ $status = 75 ]
 check "and says where it is" says "the same command goes on"
 done_before=$(sed -n 's/.*"end_line": \([0-9]*\).*/\1/p' "$out/part-00000.checkpoint")
-check "a checkpoint in the middle: $done_before" test "$done_before" -gt 0 -a "$done_before" -lt 1200
+check "a checkpoint in the middle: $done_before" test "$done_before" -gt 0 -a "$done_before" -lt 600
 check "not finished, not merged" refuses
 shard 0/1
 check "the rest makes one run" cmp -s <(program --merge "$out") "$scratch/whole"
@@ -101,10 +101,10 @@ fi
 gzip -kf "$scratch/pool"
 check "gzip" cmp -s <(program $options --input "$scratch/pool.gz") "$scratch/whole"
 program $options --input "$scratch/pool.gz" --output "$scratch/gz" --shard 1/2
-check "a shard of gzip" grep -qF '"end_line": 1200' "$scratch/gz/part-00001.json"
+check "a shard of gzip" grep -qF '"end_line": 600' "$scratch/gz/part-00001.json"
 SLURM_ARRAY_TASK_ID=4 SLURM_ARRAY_TASK_MIN=2 SLURM_ARRAY_TASK_MAX=4 SLURM_ARRAY_TASK_STEP=2 SLURM_ARRAY_TASK_COUNT=2 \
   program $options --input "$scratch/pool" --output "$scratch/slurm" --shard slurm
-check "a SLURM array's second task of two" grep -qF '"first_line": 600' "$scratch/slurm/part-00001.json"
+check "a SLURM array's second task of two" grep -qF '"first_line": 300' "$scratch/slurm/part-00001.json"
 for bad in "--shard 3/3" "--shard x" "--shard 0/2 --output $out" "--output $out" "--output $out --input -" "--merge $out --input $scratch/pool" \
   "--allow-mixed" "--index" "--top 3" "--merge $out --by entropy" "--merge $out --top 3" "--overwrite" "--merge $out --top 3 --by beauty"; do
   # shellcheck disable=SC2086

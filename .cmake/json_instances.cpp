@@ -1,0 +1,2 @@
+#define VITRINE_JSON_INSTANCE
+#include "json_instances.hpp"
