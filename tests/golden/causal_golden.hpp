@@ -13,10 +13,10 @@
 
 namespace golden {
 
-template <class M>
-void run_causal_case(const std::filesystem::path& folder, const vt::SafeTensors& file, Report& report) {
-  using S = typename M::Scalar;
-  const M model = vt::load_model<M>(folder);
+// Compiled once for all families.
+template <class S>
+void compare_causal(const vt::Causal<S>& model, const std::filesystem::path& folder, const vt::SafeTensors& file,
+                    Report& report) {
   const vt::TensorView& view = file.at("input.input_ids");
   const auto ids = view.to_vector<Index>();
   const vt::TensorView* const padding = file.find("input.attention_mask");
@@ -54,6 +54,11 @@ void run_causal_case(const std::filesystem::path& folder, const vt::SafeTensors&
       for (const auto& values : {scores, rescored ? scores : forced})
         report.compare<S>(*expected, {Index(values.size())}, values, sizeof(S) == 4 ? 1e-4 : 2e-6);
   }
+}
+
+template <class M>
+void run_causal_case(const std::filesystem::path& folder, const vt::SafeTensors& file, Report& report) {
+  compare_causal<typename M::Scalar>(vt::load_model<M>(folder), folder, file, report);
 }
 
 }  // namespace golden

@@ -52,10 +52,10 @@ double coverage(vt::MatrixView<S> map) {
   return sum / double(words);
 }
 
-template <class M>
-void run_seq2seq_case(const std::filesystem::path& folder, const vt::SafeTensors& file, Report& report) {
-  using S = typename M::Scalar;
-  const M model = vt::load_model<M>(folder);
+// Compiled once for all families.
+template <class S>
+void compare_seq2seq(const vt::Seq2Seq<S>& model, const std::filesystem::path& folder, const vt::SafeTensors& file,
+                     Report& report) {
   const vt::TensorView &ids_view = file.at("input.input_ids"), &target_view = file.at("input.decoder_input_ids");
   const auto ids = ids_view.to_vector<Index>(), targets = target_view.to_vector<Index>();
   const auto mask = file.at("input.attention_mask").to_vector<Index>();
@@ -115,6 +115,11 @@ void run_seq2seq_case(const std::filesystem::path& folder, const vt::SafeTensors
       report.compare<double>(*view, view->shape, values, tolerance<S>);
     }
   }
+}
+
+template <class M>
+void run_seq2seq_case(const std::filesystem::path& folder, const vt::SafeTensors& file, Report& report) {
+  compare_seq2seq<typename M::Scalar>(vt::load_model<M>(folder), folder, file, report);
 }
 
 }  // namespace golden

@@ -1,6 +1,7 @@
 // Golden cases of Bert and its kin: hidden states, the pooler's output, all maps; padded queries too.
 #pragma once
 #include <filesystem>
+#include <type_traits>
 #include <vector>
 #include <vitrine/io/checkpoint.hpp>
 
@@ -9,10 +10,10 @@
 
 namespace golden {
 
-template <class M>
-void run_text_encoder_case(const std::filesystem::path& folder, const vt::SafeTensors& file, Report& report) {
-  using S = typename M::Scalar;
-  const M model = vt::load_model<M>(folder);
+// Compiled once for families with a pooler, and once for those without.
+template <class Base>
+void compare_text_encoder(const Base& model, const vt::SafeTensors& file, Report& report) {
+  using S = typename Base::Scalar;
   const vt::TensorView& view = file.at("input.input_ids");
   const auto ids = view.to_vector<Index>(), mask = file.at("input.attention_mask").to_vector<Index>();
   std::vector<Index> types;
@@ -45,6 +46,14 @@ void run_text_encoder_case(const std::filesystem::path& folder, const vt::SafeTe
             result.self_attn[layer].matrix(b, head).topLeftCorner(rows, rows))
           report.fail("a map of ragged input differs");
   }
+}
+
+template <class M>
+void run_text_encoder_case(const std::filesystem::path& folder, const vt::SafeTensors& file, Report& report) {
+  using S = typename M::Scalar;
+  using Pooled = vt::PooledTextEncoder<S>;
+  using Base = std::conditional_t<std::is_base_of_v<Pooled, M>, Pooled, vt::TextEncoder<S>>;
+  compare_text_encoder<Base>(vt::load_model<M>(folder), file, report);
 }
 
 }  // namespace golden

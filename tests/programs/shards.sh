@@ -90,7 +90,7 @@ if [ "$(id -u)" != 0 ]; then
   mkdir -m 555 "$scratch/closed"
   check "a read-only folder" exits 2 $options --input "$scratch/pool" --output "$scratch/closed"
 fi
-if mkdir "$scratch/small" && mount -t tmpfs -o size=64k none "$scratch/small" 2>/dev/null; then
+if mkdir "$scratch/small" && mount -t tmpfs -o size=16k none "$scratch/small" 2>/dev/null; then
   program $options --input "$scratch/pool" --output "$scratch/small"
   check "a full disk" [ $? = 2 ]
   check "is named" says "No space left on device"
