@@ -57,6 +57,20 @@ inline const void* values_of(const In& array, bool is_double) {
           "vitrine: an array must be contiguous, and of the module's own type");
   return array.data();
 }
+// Rows (sum of the lengths, E) of the scalar, contiguous.
+inline Input ragged_of(const In& array, std::vector<Index> lengths, bool is_double) {
+  require(array.ndim() == 2, "vitrine: packed rows are (rows, E)");
+  const void* const values = values_of(array, is_double);
+  Index rows = 0;
+  for (const Index length : lengths) {
+    require(length >= 0 && length <= Index(array.shape(0)) - rows, "vitrine: lengths must sum to the rows");
+    rows += length;
+  }
+  require(rows == Index(array.shape(0)), "vitrine: lengths must sum to the rows");
+  Input input{values, Index(lengths.size()), rows, Index(array.shape(1))};
+  input.lengths = std::move(lengths);
+  return input;
+}
 inline std::vector<Index> indices_of(nb::handle object) {
   const In array = array_of(object);
   require(array.dtype() == nb::dtype<std::int64_t>() && contiguous(array), "vitrine: indices are int64");

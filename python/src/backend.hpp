@@ -27,7 +27,8 @@ struct Array {
 };
 
 // An array of a result: which member it is ("output", "self_attn", "encoder.self_attn"), of which layer of a stack
-// (-1: of none), and which of several that a policy keeps ("weights", "scores", "entropy", ...).
+// (-1: of none), and which of several that a policy keeps ("weights", "scores", "entropy", ...). A member whose name ends
+// in ".of" has an array for each sequence, in their order.
 struct Entry {
   const char* member;
   const char* field;
@@ -64,10 +65,11 @@ struct Keep {
   std::vector<Index> layers = {}, heads = {};
 };
 
-// Sequences (B, T, E), the last axis contiguous.
+// Sequences (B, T, E), the last axis contiguous; or, with lengths, their rows one after another, contiguous.
 struct Input {
   const void* data = nullptr;
   Index batch = 0, length = 0, width = 0, batch_stride = 0, row_stride = 0;
+  std::vector<Index> lengths = {};
 };
 
 struct LayerCall {

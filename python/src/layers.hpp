@@ -55,6 +55,10 @@ class LayerResult : public Result {
   explicit LayerResult(bool is_stack) : stack(is_stack) {}
   std::vector<Entry> entries() const override {
     std::vector<Entry> all;
+    if (result.output.ragged()) {
+      for (Index b = 0; b < result.output.batch(); ++b) add_sequence(all, b);
+      return all;
+    }
     add_output(all, "output", result.output);
     add_maps<S>(all, "self_attn", result.self_attn, stack);
     add_maps<S>(all, "cross_attn", result.cross_attn, stack);
@@ -66,6 +70,17 @@ class LayerResult : public Result {
   }
   R result;
   bool stack;
+
+ private:
+  void add_sequence(std::vector<Entry>& to, Index b) const {
+    add_output(to, "output.of", result.output, b);
+    add_maps<S>(to, "self_attn.of", result.self_attn, stack, b);
+    add_maps<S>(to, "cross_attn.of", result.cross_attn, stack, b);
+    if constexpr (requires { result.encoder.output; }) {
+      add_output(to, "encoder.output.of", result.encoder.output, b);
+      add_maps<S>(to, "encoder.self_attn.of", result.encoder.self_attn, true, b);
+    }
+  }
 };
 
 // Tensors as one container in memory, which vt::load checks as it checks files.
@@ -88,7 +103,9 @@ inline std::string container(const std::vector<Tensor>& tensors) {
 
 template <class S>
 vt::Sequences<S> sequences(const Input& input) {
-  vt::Sequences<S> x(static_cast<const S*>(input.data), input.batch, input.length, input.width);
+  const auto* const values = static_cast<const S*>(input.data);
+  if (!input.lengths.empty()) return vt::Ragged<S>(values, input.width, input.lengths);
+  vt::Sequences<S> x(values, input.batch, input.length, input.width);
   x.row_stride = input.row_stride, x.batch_stride = input.batch_stride;
   return x;
 }

@@ -219,13 +219,15 @@ struct PythonLayer {
     for (std::size_t i = steps.size(); i-- > 1;) steps[i - 1] = steps[i] * t.shape[i];
     return steps;
   }
-  // inputs: a tuple of arrays; masks: a tuple of tuples of parts, or None; scales: a tuple of arrays or None.
+  // inputs: a tuple of arrays, or of (packed rows, lengths); masks: a tuple of tuples of parts, or None; scales: a tuple of arrays or None.
   PythonResult call(nb::tuple inputs, nb::handle masks, nb::handle scales, const Keep& keep, int threads) const {
     LayerCall call;
     std::vector<In> alive;
     for (nb::handle one : inputs) {
-      alive.push_back(array_of(one));
-      call.inputs.push_back(input_of(alive.back(), is_double));
+      const bool ragged = nb::isinstance<nb::tuple>(one);
+      alive.push_back(array_of(ragged ? nb::object(one[0]) : nb::borrow(one)));
+      call.inputs.push_back(ragged ? ragged_of(alive.back(), indices_of(one[1]), is_double)
+                                   : input_of(alive.back(), is_double));
     }
     PythonMasks given = masks_of(masks, is_double);
     call.masks = std::move(given.masks);

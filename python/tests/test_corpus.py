@@ -1,8 +1,10 @@
 """The command `vitrine`, and vitrine.corpus, which runs its programs: rows, parts, merging, what is refused."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +79,25 @@ def test_parts_are_the_bytes_of_one_run(tmp_path):
     part.write_text("other", encoding="utf-8")
     with pytest.raises(vitrine.Error, match="part-00000"):
         list(corpus.merge(tmp_path / "parts"))
+
+
+def test_a_part_that_is_stopped_or_taken_is_to_be_tried_again(tmp_path):
+    pool = tmp_path / "pool.txt"
+    pool.write_text("".join(word + "\n" for word in WORDS * 2000), encoding="utf-8")
+    arguments = f"{str(G2P)!r}, {str(pool)!r}, output={str(tmp_path / 'parts')!r}, checkpoint_every=64, threads=1"
+    code = f"from vitrine import corpus; print('starts', flush=True); corpus.score({arguments})"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=-1, stderr=-1, text=True) as child:
+        assert child.stdout.readline() == "starts\n"
+        while not list(tmp_path.glob("parts/*.checkpoint")):
+            assert child.poll() is None, child.stderr.read()
+            time.sleep(0.02)
+        with pytest.raises(corpus.TryAgain, match="part-00000"):
+            corpus.score(G2P, pool, output=tmp_path / "parts", checkpoint_every=64, threads=1)
+        child.send_signal(signal.SIGINT)
+        said = child.communicate(timeout=60)[1]
+        assert "KeyboardInterrupt" in said and child.returncode != 0
+    assert not list(tmp_path.glob("parts/*.lock")) and not list(tmp_path.glob("parts/*.json"))
+    assert list(tmp_path.glob("parts/*.csv.tmp"))  # and goes on from there
 
 
 def test_what_is_refused(tmp_path):

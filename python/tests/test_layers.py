@@ -200,6 +200,64 @@ def test_layouts():
     np.testing.assert_array_equal(alone.self_attn, plain.self_attn[1])
 
 
+def sequence_of(found, b):
+    """Sequence b of what a ragged call found: of tuples over layers, of lists, of named tuples."""
+    if found is None or isinstance(found, (list, np.ndarray)):
+        return None if found is None else found[b]
+    return tuple(sequence_of(one, b) for one in found)
+
+
+def assert_same(left, right):
+    if isinstance(left, tuple):
+        assert len(left) == len(right)
+        for one, other in zip(left, right):
+            assert_same(one, other)
+    else:
+        np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.parametrize("keep", ["weights", "scores", "head_mean", "statistics", "top8", "rollout", None])
+@pytest.mark.parametrize("kind", ["encoder_layer", "encoder", "decoder", "transformer"])
+def test_lists_of_sequences_of_different_lengths(kind, keep, tmp_path):
+    ours = vitrine.from_torch(made(kind))
+    lengths = {"decoder": ([4, 0, 6], [5, 3, 2]), "transformer": ([5, 3, 2], [4, 0, 6])}.get(kind, ([4, 1, 6],))
+    targets = lengths[-1] if kind == "transformer" else lengths[0]
+    inputs = [[randn(n, WIDTH, seed=7 * n) for n in one] for one in lengths]
+    causal = {"is_causal": True} if "encoder" in kind else {"tgt_mask": vitrine.causal()}
+    together = ours(*inputs, keep=keep, **causal)
+    assert isinstance(together.output, list) and len(together.output) == len(targets)
+    for b, length in enumerate(targets):
+        if length == 0:
+            assert together.output[b].shape == (0, WIDTH)
+            continue
+        alone = ours(*[one[b] for one in inputs], keep=keep, **causal)  # the same bits
+        assert_same(together.output[b], alone.output)
+        for name in ("self_attn", "cross_attn", "self_attn_scores", "cross_attn_scores"):
+            assert_same(sequence_of(getattr(together, name), b), getattr(alone, name))
+        if kind == "transformer":
+            assert_same(together.encoder.output[b], alone.encoder.output)
+            assert_same(sequence_of(together.encoder.self_attn, b), alone.encoder.self_attn)
+    together.to_npz(tmp_path / "ragged.npz")
+    assert np.load(tmp_path / "ragged.npz")["output/2"].shape == (targets[2], WIDTH)
+    assert f"({targets[2]}, {WIDTH})" in repr(together)
+    if keep == "weights":
+        assert "<html" in together.show(sequence=2).html()
+
+
+def test_what_lists_are_refused():
+    ours = vitrine.from_torch(made("transformer"))
+    rows = randn(3, WIDTH)
+    for inputs, words in (
+        (([rows], rows[None]), "tgt must be a list of arrays"),
+        (([rows, rows[:, :8]], [rows, rows]), r"src\[1\] is \(3, 8\) and must be \(T, 32\)"),
+        (([rows, rows[0]], [rows, rows]), r"src\[1\]"),
+        (([rows, "text"], [rows, rows]), r"src\[1\]"),
+        (([rows, rows], [rows]), "batch"),
+    ):
+        with pytest.raises(vitrine.Error, match=words):
+            ours(*inputs)
+
+
 def test_every_float_type():
     x = randn(2, 5, WIDTH)
     double = made("encoder").double()

@@ -8,7 +8,7 @@ import pytest
 import torch
 import vitrine
 
-SEQ2SEQ = ("marian", "bart", "mbart", "m2m_100")
+SEQ2SEQ = ("marian", "bart", "mbart", "m2m_100", "t5", "mt5")
 ENCODERS = ("bert", "distilbert", "roberta", "xlm-roberta", "albert")
 
 

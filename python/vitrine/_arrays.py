@@ -75,6 +75,20 @@ def rows(value: Any, name: str, dtype: np.dtype) -> np.ndarray:
     return np.ascontiguousarray(array).copy()
 
 
+def is_ragged(value: Any) -> bool:
+    """A list of arrays (T, E), each of its own length."""
+    return isinstance(value, (list, tuple)) and len(value) > 0 and getattr(value[0], "ndim", None) == 2
+
+
+def packed(value: Any, name: str, dtype: np.dtype) -> Tuple[np.ndarray, np.ndarray]:
+    """A list of arrays (T, E) as their rows one after another, and the lengths."""
+    all_of = [floats(one, f"{name}[{i}]", dtype) for i, one in enumerate(value)]
+    for i, one in enumerate(all_of):
+        if one.ndim != 2 or one.shape[1] != all_of[0].shape[1]:
+            raise Error(f"{name}[{i}] is {one.shape} and must be (T, {all_of[0].shape[1]}) like the first of the list")
+    return contiguous(np.concatenate(all_of)), np.array([len(one) for one in all_of], INT64)
+
+
 def indices(value: Any, name: str) -> np.ndarray:
     """Whole numbers as contiguous int64."""
     array = as_array(value, name)

@@ -91,15 +91,24 @@ class Layer:
         layout: Layout,
     ) -> Result:
         dtype = self._dtype
-        arrays = tuple([_arrays.rows(value, name, dtype) for value, name in zip(inputs, names)])
-        ranks = {array.ndim for array in arrays}
+        arrays: Tuple[Any, ...]
+        if any([_arrays.is_ragged(value) for value in inputs]):
+            for value, name in zip(inputs, names):
+                if not _arrays.is_ragged(value):
+                    raise Error(f"{name} must be a list of arrays (T, E), as the other inputs are")
+            arrays = tuple([_arrays.packed(value, name, dtype) for value, name in zip(inputs, names)])
+            ranks = {3}
+            layout = layout._replace(ragged=True)
+        else:
+            arrays = tuple([_arrays.rows(value, name, dtype) for value, name in zip(inputs, names)])
+            ranks = {array.ndim for array in arrays}
         if ranks == {2}:
             arrays = tuple([array[None] for array in arrays])
             layout = layout._replace(batched=False)
         elif ranks != {3}:
             shapes = ", ".join(f"{name} {array.shape}" for name, array in zip(names, arrays))
             raise Error(f"inputs are all (T, E) or all (B, T, E), and these are {shapes}")
-        elif not self.batch_first:
+        elif not self.batch_first and not layout.ragged:
             arrays = tuple([_arrays.rows(array.swapaxes(0, 1), "input", dtype) for array in arrays])
             layout = layout._replace(seq_first=True)
         parts = None

@@ -39,7 +39,10 @@ Maps = Union[LayerMaps, Tuple[LayerMaps, ...]]
 Fields = Dict[str, Any]
 
 
-def _one_layer(fields: Dict[str, Array]) -> LayerMaps:
+def _one_layer(fields: Dict[str, Any]) -> Any:
+    first = next(iter(fields.values()), None)
+    if isinstance(first, list):  # one array for each sequence
+        return [_one_layer({name: arrays[b] for name, arrays in fields.items()}) for b in range(len(first))]
     if "entropy" in fields:
         keys = fields["largest_key"].astype(np.int64)
         return Statistics(fields["entropy"], fields["largest"], keys, fields["log_sum_exp"], fields["received"])
@@ -56,8 +59,9 @@ class _Members:
     def __init__(self, entries: Sequence[Tuple[str, str, int, Array]], layers: Dict[str, int]) -> None:
         members: Dict[str, Dict[int, Dict[str, Any]]] = {}
         for member, field, layer, array in entries:
-            fields = members.setdefault(member, {}).setdefault(layer, {})
-            if member.endswith(".of"):  # one array for each sequence
+            ragged = member.endswith(".of")  # one array for each sequence
+            fields = members.setdefault(member[:-3] if ragged else member, {}).setdefault(layer, {})
+            if ragged:
                 fields.setdefault(field, []).append(array)
             else:
                 fields[field] = array
@@ -116,6 +120,8 @@ class Result:
     ``self_attn_scores``, ``cross_attn_scores``   by keep="scores": before the softmax, -inf where a key is masked
     ``encoder``     of models with an encoder and a decoder: the encoder's own result
 
+    Of a list of sequences of different lengths each array is a list: (T_b, E), (H, T_b, T_b), (H, T_b, S_b).
+
     Transformers' names say the same: ``attentions``, ``decoder_attentions``, ``cross_attentions``,
     ``encoder_attentions`` (always tuples), ``last_hidden_state``, ``logits``, ``pooler_output``,
     ``encoder_last_hidden_state``.
@@ -139,7 +145,8 @@ class Result:
 
     def _rows(self, member: str) -> Any:
         array = self._all().output(member)
-        return array.swapaxes(0, 1) if array is not None and self._layout.seq_first else array
+        swapped = array is not None and self._layout.seq_first and not self._layout.ragged
+        return array.swapaxes(0, 1) if swapped else array
 
     @property
     def output(self) -> Array:
@@ -155,9 +162,7 @@ class Result:
     @property
     def cross_attn(self) -> Any:
         """Cross-attention: see the class. Of steps over sources of different lengths a list for each layer."""
-        found = self._all()
-        maps = found.maps("cross_attn")
-        return found.maps("cross_attn.of") if maps is None else maps
+        return self._all().maps("cross_attn")
 
     @property
     def self_attn_scores(self) -> Any:
@@ -202,8 +207,8 @@ class Result:
         from .inspect import groups_of
 
         batched = self._layout.batched
-        if batched and not 0 <= sequence < self.output.shape[0]:
-            raise _core.Error(f"there is no sequence {sequence} (got a batch of {self.output.shape[0]})")
+        if batched and not 0 <= sequence < len(self.output):
+            raise _core.Error(f"there is no sequence {sequence} (got a batch of {len(self.output)})")
         source, target = self._sides(tokens, sequence)
         decoder = self._layout.has_encoder or self.cross_attn is not None
         members = [("decoder" if decoder else "self", self.self_attn), ("cross", self.cross_attn)]
@@ -252,17 +257,20 @@ class Result:
         return text
 
     def to_npz(self, path: Any) -> None:
-        """Writes output and maps: `output`, `self_attn/0`, ..., `cross_attn/0`, `encoder/self_attn/0`, ..."""
-        arrays: Dict[str, Any] = {"output": self.output}
+        """Writes output and maps: `output`, `self_attn/0`, ..., `cross_attn/0`, `encoder/self_attn/0`, ...
+
+        Of sequences of different lengths `output/0`, `self_attn/0/0`, ...: the sequence is the last number.
+        """
+        arrays: Dict[str, Any] = _named("output", self.output)
         for member in ("self_attn", "cross_attn", "encoder.self_attn"):
             arrays.update(_named(member.replace(".", "/"), self._all().maps(member)))
         if self.encoder is not None:
-            arrays["encoder/output"] = self.encoder.output
+            arrays.update(_named("encoder/output", self.encoder.output))
         np.savez(path, **arrays)
 
     def __repr__(self) -> str:
         found = self._all()
-        parts = [f"output {self.output.shape}"]
+        parts = [f"output {_shape_text(self.output)}"]
         for member in ("self_attn", "cross_attn", "encoder.self_attn"):
             maps = found.maps(member)
             if maps is not None:
@@ -368,6 +376,7 @@ class Layout(NamedTuple):
 
     batched: bool = True
     seq_first: bool = False
+    ragged: bool = False
     has_encoder: bool = False
     logits: bool = False
     layers: Dict[str, int] = {}
@@ -395,6 +404,8 @@ def _shape_text(maps: Any) -> str:
     if type(maps) is tuple:
         shown = next((one for one in maps if one is not None), None)
         return f"{len(maps)} x {_shape_text(shown)}"
+    if isinstance(maps, list):
+        return f"[{', '.join(_shape_text(one) for one in maps)}]"
     if isinstance(maps, np.ndarray):
         return str(maps.shape)
     return type(maps).__name__

@@ -253,10 +253,12 @@ def groups_of(
     groups = []
     for (kind, maps), (queries, keys) in zip(members, sides):
         layers = _results._always_tuple(maps)
-        if layers is None or not any(isinstance(one, np.ndarray) for one in layers):
+        if layers is None:
             continue
-        if sequence is not None:
-            layers = tuple(None if one is None else one[sequence] for one in layers)
+        if sequence is not None:  # of an array (B, ...), or of a list
+            layers = tuple(one[sequence] if isinstance(one, (np.ndarray, list)) else None for one in layers)
+        if not any(isinstance(one, np.ndarray) for one in layers):
+            continue
         first = next(one for one in layers if one is not None)
         rows, columns = first.shape[-2:]
         groups.append(Group(kind, _names(queries, rows, "rows"), _names(keys, columns, "columns"), layers))

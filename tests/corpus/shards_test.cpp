@@ -185,6 +185,7 @@ TEST_CASE("parts of other work are refused, and kept unless that is asked for") 
   CHECK(one.merged() == header + counting_rows(0, 300));
   one.shard(1, 3, true);
   CHECK(has(one.refusal(), "part-00001 was made by another model"));
+  CHECK_FALSE(has(one.refusal(), "is missing"));
   one.model = "model";
   one.shard(1, 3, true);
   CHECK(one.merged() == header + counting_rows(0, 300));

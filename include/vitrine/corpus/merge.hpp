@@ -62,11 +62,12 @@ inline std::vector<Manifest> read_manifests(const std::filesystem::path& folder,
   return parts;
 }
 
-inline std::string missing_part(const std::filesystem::path& folder, const Manifest& one, Index shard) {
+inline void add_missing(Faults& faults, const std::filesystem::path& folder, const Manifest& one, Index shard) {
   std::error_code failed;
+  if (std::filesystem::exists(part_path(folder, shard, ".json"), failed)) return;  // what is wrong with it was said
   const bool begun = std::filesystem::exists(part_path(folder, shard, one.extension + ".tmp"), failed);
-  return "part " + std::to_string(shard) + " of " + std::to_string(one.shard.count) +
-         (begun ? " is not finished" : " is missing");
+  faults.add("part " + std::to_string(shard) + " of " + std::to_string(one.shard.count) +
+             (begun ? " is not finished" : " is missing"));
 }
 
 }  // namespace detail
@@ -82,7 +83,7 @@ inline std::vector<Manifest> check_parts(const std::filesystem::path& folder, bo
       faults.add(name + " " + other);
       continue;
     }
-    for (; next < part.shard.index; ++next) faults.add(detail::missing_part(folder, part, next));
+    for (; next < part.shard.index; ++next) detail::add_missing(faults, folder, part, next);
     const LineRange range = part.shard.range(part.input_lines);
     if (part.shard.index < next)
       faults.add(name + " is there twice");
@@ -93,7 +94,7 @@ inline std::vector<Manifest> check_parts(const std::filesystem::path& folder, bo
     if (const std::string wrong = damage(folder, part); !wrong.empty()) faults.add(wrong);
   }
   if (!parts.empty())
-    for (; next < parts[0].shard.count; ++next) faults.add(detail::missing_part(folder, parts[0], next));
+    for (; next < parts[0].shard.count; ++next) detail::add_missing(faults, folder, parts[0], next);
   if (faults.any()) throw Error(LoadError::bad_usage, folder.string(), faults.text());
   return parts;
 }
