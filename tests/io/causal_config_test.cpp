@@ -50,12 +50,13 @@ TEST_CASE("rotary positions as newer and as older files have them") {
     CHECK(c->rope_parameters.factor == 4);
   }
   CHECK(vt::llama_config(config(R"({"rope_scaling": null})")).rope_parameters.scaling == vt::RotaryScaling::none);
-  for (const char* kind : {"dynamic", "longrope", "other"}) {
+  for (const char* kind : {"longrope", "other"}) {
     CAPTURE(kind);
     CHECK(refused(vt::llama_config, rope(std::string(R"("factor": 2, "rope_type": ")") + kind + "\""),
                   "rope_parameters") == "config_unsupported");
   }
   CHECK(refused(vt::llama_config, rope(R"("rope_type": "linear", "factor": 0)"), "factor") == "config_bad_value");
+  CHECK(refused(vt::llama_config, rope(R"("rope_type": "dynamic")"), "factor") == "config_bad_value");
   CHECK(refused(vt::llama_config, rope(R"("rope_theta": "10")"), "rope_theta") == "config_bad_value");
   CHECK(refused(vt::llama_config, R"({"rope_parameters": [1]})", "rope_parameters") == "config_bad_value");
 }
@@ -64,8 +65,14 @@ TEST_CASE("sizes that no model can have, and what would give other numbers, are 
   CHECK(refused(vt::llama_config, R"({"num_key_value_heads": 5})", "num_key_value_heads") == "config_bad_value");
   CHECK(refused(vt::llama_config, R"({"vocab_size": -1})", "vocab_size") == "config_bad_value");
   CHECK(refused(vt::qwen3_config, R"({"layer_types": ["sliding_attention"]})", "layer_types") == "config_bad_value");
-  CHECK(refused(vt::gemma2_config, R"({"use_bidirectional_attention": true})", "use_bidirectional_attention") ==
-        "config_unsupported");
+  // Where Transformers has no mask for a layer.
+  CHECK(refused(vt::gemma2_config, R"({"sliding_window": null})", "sliding_window") == "config_bad_value");
+  for (const auto family : {vt::mistral_config, vt::qwen2_config, vt::qwen3_config})
+    CHECK(refused(family,
+                  R"({"num_hidden_layers": 2, "sliding_window": null, "use_sliding_window": true,
+                      "layer_types": ["full_attention", "sliding_attention"]})",
+                  "sliding_window") == "config_bad_value");
+  CHECK(refused(vt::t5_config, R"({"is_encoder_decoder": false})", "is_encoder_decoder") == "config_unsupported");
   CHECK(refused(vt::gemma2_config, R"({"query_pre_attn_scalar": 0})", "query_pre_attn_scalar") == "config_bad_value");
   CHECK(refused(vt::t5_config, R"({"relative_attention_num_buckets": 2})", "relative_attention_num_buckets") ==
         "config_bad_value");

@@ -171,6 +171,23 @@ TEST_CASE("rotary positions go on behind max_position_embeddings") {
   CHECK(found[0].ids == vt::generate(longer, workspace, std::span<const Index>(ids), {})[0].ids);
 }
 
+TEST_CASE("dynamic rotary positions are the unscaled ones, and end at max_position_embeddings") {
+  vt::LlamaConfig config = llama();
+  config.max_position_embeddings = 6;
+  const auto plain = made<vt::Llama<float>>(config);
+  config.rope_parameters.scaling = vt::RotaryScaling::dynamic, config.rope_parameters.factor = 2;
+  const auto dynamic = made<vt::Llama<float>>(config);
+  const std::vector<Index> six = {3, 7, 1, 0, 22, 9}, seven = {3, 7, 1, 0, 22, 9, 4};
+  const auto expected = plain(vt::Tokens(six)), found = dynamic(vt::Tokens(six));
+  CHECK((found.output.matrix(0) == expected.output.matrix(0)));
+  CHECK(dynamic.most_ids() == 6);
+  CHECK(plain.most_ids() > 6);
+  vt::Workspace workspace(vt::heap());
+  vt::CausalResult<vt::DefaultKeep, float> result;
+  CHECK(dynamic.forward_into(result, workspace, vt::Tokens(seven)) == vt::Status::bad_shape);
+  CHECK_THROWS(vt::generate(dynamic, workspace, vt::Tokens(seven), vt::GenerationConfig{.max_new_tokens = 1}));
+}
+
 TEST_CASE("sizes that make no sense are bad_config") {
   const auto refused = [](vt::LlamaConfig c) { return vt::Llama<float>(c).init(1) == vt::Status::bad_config; };
   vt::LlamaConfig groups = llama(), odd = llama(), none = llama();

@@ -43,8 +43,9 @@ enum class RotaryPairs : std::uint8_t { halves, neighbours };
 
 // How frequencies are changed for texts longer than those of the training: not at all; all divided by a factor; the low
 // ones divided (Llama 3.1); or the low ones divided, with a ramp between, and cos and sin multiplied (YaRN, Peng et al.
-// 2023).
-enum class RotaryScaling : std::uint8_t { none, linear, llama3, yarn };
+// 2023). `dynamic` ones (Transformers' NTK) change with the length of a text that is longer than those, so that earlier
+// maps would be others: a model with them takes no longer ones, and up to there they are unchanged.
+enum class RotaryScaling : std::uint8_t { none, linear, llama3, yarn, dynamic };
 
 // Frequencies by Transformers' names (rope_parameters).
 struct RotaryConfig {

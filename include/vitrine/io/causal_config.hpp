@@ -36,11 +36,8 @@ inline constexpr ConfigFamily qwen2_family = {
 inline constexpr ConfigFamily qwen3_family = {
     "qwen3", "Qwen3", {}, {{"is_causal", "true", "a decoder that sees what comes"}}};
 // Transformers' Gemma2Config.
-inline constexpr ConfigFamily gemma2_family = {"gemma2",
-                                               "Gemma2",
-                                               {},
-                                               {{"use_bidirectional_attention", "false", "attention to later tokens"},
-                                                {"is_causal", "true", "a decoder that sees what comes"}}};
+inline constexpr ConfigFamily gemma2_family = {
+    "gemma2", "Gemma2", {}, {{"is_causal", "true", "a decoder that sees what comes"}}};
 // Transformers' GPTNeoXConfig.
 inline constexpr ConfigFamily gpt_neox_family = {
     "gpt_neox", "GPTNeoX", {}, {{"is_causal", "true", "a decoder that sees what comes"}}};
@@ -80,6 +77,8 @@ class RopeReader {
     if (!(c.factor > 0)) bad("factor", "a number above 0");
     if (type == "linear") {
       c.scaling = RotaryScaling::linear;
+    } else if (type == "dynamic") {
+      c.scaling = RotaryScaling::dynamic;
     } else if (type == "llama3") {
       c.scaling = RotaryScaling::llama3;
       c.low_freq_factor = number("low_freq_factor", 0), c.high_freq_factor = number("high_freq_factor", 0);
@@ -153,6 +152,13 @@ inline Index window_of(const ConfigFile& file, Index otherwise) {
              : file.integer("sliding_window", otherwise, 1, most_positions);
 }
 
+// Transformers makes no mask for a layer with a window where there is none.
+inline void require_window(const ConfigFile& file, Index window, bool needed) {
+  if (needed && window == 0)
+    file.fail(LoadError::config_bad_value,
+              "\"layer_types\": there are layers of \"sliding_attention\" and no \"sliding_window\"");
+}
+
 inline void require_groups(const ConfigFile& file, Index heads, Index key_heads) {
   if (heads % key_heads != 0)
     file.fail(LoadError::config_bad_value,
@@ -193,6 +199,9 @@ inline void qwen_windows(const ConfigFile& file, LlamaConfig& c) {
   const Index window = file.boolean("use_sliding_window", false) ? window_of(file, 4096) : 0;
   const Index first = file.integer("max_window_layers", 28, 0, most_layers);
   const LayerSet slide = sliding_layers(file, c.num_hidden_layers, [&](Index i) { return window > 0 && i >= first; });
+  bool any = false;
+  for (Index i = 0; i < c.num_hidden_layers; ++i) any = any || slide.contains(i);
+  require_window(file, window, any);
   if (window > 0) c.sliding_window = window, c.sliding_layers = slide;
 }
 
@@ -214,7 +223,10 @@ inline LlamaConfig mistral_config(const ConfigFile& file) {
   defaults.bos_token_id = 1, defaults.eos_token_id = 2;
   LlamaConfig c = detail::llama_keys(keys, defaults);
   c.sliding_window = detail::window_of(file, 4096);
-  for (Index i = 0; i < c.num_hidden_layers && c.sliding_window > 0; ++i) c.sliding_layers.insert(i);
+  const LayerSet slide = detail::sliding_layers(file, c.num_hidden_layers, [&](Index) { return c.sliding_window > 0; });
+  // Transformers' AutoModel takes a Mistral with layer_types for a Ministral, which is the same with them.
+  detail::require_window(file, c.sliding_window, file.has("layer_types"));
+  if (c.sliding_window > 0) c.sliding_layers = slide;
   return c;
 }
 
@@ -265,7 +277,9 @@ inline Gemma2Config gemma2_config(const ConfigFile& file) {
   c.final_logit_softcapping = cap("final_logit_softcapping", 30.0);
   c.sliding_window = detail::window_of(file, 4096);
   const LayerSet slide = detail::sliding_layers(file, c.num_hidden_layers, [](Index i) { return i % 2 == 0; });
-  if (c.sliding_window > 0) c.sliding_layers = slide;
+  if (c.sliding_window == 0)
+    file.fail(LoadError::config_bad_value, "\"sliding_window\" is null, with which Transformers makes no mask");
+  c.sliding_layers = slide;
   c.attention_bias = keys.boolean("attention_bias", false);
   c.tie_word_embeddings = keys.boolean("tie_word_embeddings", true);
   c.rope_parameters = detail::RopeReader(keys).read(c.head_dim, 1.0, c.max_position_embeddings);

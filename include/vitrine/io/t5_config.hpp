@@ -17,20 +17,20 @@ T5Config t5_config(const ConfigFile& file);
 T5Config mt5_config(const ConfigFile& file);
 
 // Transformers' T5Config.
-inline constexpr ConfigFamily t5_family = {
-    "t5",
-    "T5",
-    {{"hidden_size", "d_model"},
-     {"num_attention_heads", "num_heads"},
-     {"num_hidden_layers", "num_layers"},
-     {"head_dim", "d_kv"}},
-    {{"is_decoder", "false", "a decoder alone"}, {"is_causal", "true", "a decoder that sees what comes"}}};
+inline constexpr ConfigFamily t5_family = {"t5",
+                                           "T5",
+                                           {{"hidden_size", "d_model"},
+                                            {"num_attention_heads", "num_heads"},
+                                            {"num_hidden_layers", "num_layers"},
+                                            {"head_dim", "d_kv"}},
+                                           {{"is_encoder_decoder", "true", "a T5 without one of its halves"},
+                                            {"is_causal", "true", "a decoder that sees what comes"}}};
 // Transformers' MT5Config.
-inline constexpr ConfigFamily mt5_family = {
-    "mt5",
-    "MT5",
-    t5_family.other_names,
-    {{"is_decoder", "false", "a decoder alone"}, {"is_causal", "true", "a decoder that sees what comes"}}};
+inline constexpr ConfigFamily mt5_family = {"mt5",
+                                            "MT5",
+                                            t5_family.other_names,
+                                            {{"is_encoder_decoder", "true", "a T5 without one of its halves"},
+                                             {"is_causal", "true", "a decoder that sees what comes"}}};
 
 // ---- implementation
 

@@ -71,7 +71,7 @@ inline float rotary_frequency(const RotaryConfig& c, Index i) {
     const float extrapolation = 1.0f - YarnRamp(c)(i), interpolated = 1.0f / mul(factor, wave);
     return mul(interpolated, 1.0f - extrapolation) + mul(frequency, extrapolation);
   }
-  if (c.scaling == RotaryScaling::none) return frequency;
+  if (c.scaling == RotaryScaling::none || c.scaling == RotaryScaling::dynamic) return frequency;
   const float length = float(c.original_max_position_embeddings);
   const float low = float(c.low_freq_factor), high = float(c.high_freq_factor);
   const float wave_length = 6.28318530717958647692f / frequency;
@@ -118,7 +118,7 @@ struct RotaryCore {
       return {Status::bad_config, "theta of rotary positions must be a number above 1, at most 1e12"};
     if (scaled && !sound(config.factor))
       return {Status::bad_config, "the factor of rotary positions must be a number from 1e-6 to 1e12"};
-    if (!scaled || config.scaling == RotaryScaling::linear) return {};
+    if (!scaled || config.scaling == RotaryScaling::linear || config.scaling == RotaryScaling::dynamic) return {};
     if (config.original_max_position_embeddings <= 0)
       return {Status::bad_config, "original_max_position_embeddings must be positive",
               config.original_max_position_embeddings};

@@ -58,10 +58,13 @@ class Causal : public Module<Causal<S>, S> {
   const Encoder<S>& encoder() const noexcept { return encoder_; }
   // The longest sequence of ids that the configuration speaks of.
   Index max_length() const noexcept { return kind_.max_length; }
-  // The most ids of a sequence: max_length() of learned positions; rotary ones are computed, as far as anyone may want.
+  // The most ids of a sequence: max_length() of learned positions and of dynamic rotary ones; others are computed, as
+  // far as anyone may want.
   Index most_ids() const noexcept {
     constexpr Index computed = Index{1} << 20;
-    return kind_.learned_positions || kind_.max_length > computed ? kind_.max_length : computed;
+    const RotaryConfig& rotary = encoder_.config().layer.options.attention.rotary;
+    const bool ends = kind_.learned_positions || rotary.scaling == RotaryScaling::dynamic;
+    return ends || kind_.max_length > computed ? kind_.max_length : computed;
   }
   // V.
   Index vocab_size() const noexcept { return words_.rows; }

@@ -52,7 +52,8 @@ t5 = {"vocab_size": 50, "d_model": 16, "d_kv": 4, "d_ff": 12, "num_layers": 1, "
       "tie_word_embeddings": False, "decoder_start_token_id": 3}
 # Keys that classes read besides their own.
 more = {"vit": ["head_dim"], "mbart": ["is_causal"], "m2m_100": ["is_causal"], "t5": ["is_causal", "scale_decoder_outputs"],
-        "gpt_neox": ["partial_rotary_factor", "is_causal"], "llama": ["is_causal", "rope_scaling"]}
+        "gpt_neox": ["partial_rotary_factor", "is_causal"], "llama": ["is_causal", "rope_scaling"],
+        "mistral": ["is_causal", "layer_types"], "qwen2": ["is_causal"], "qwen3": ["is_causal"], "gemma2": ["is_causal"]}
 
 causal_families = ("llama", "mistral", "qwen2", "qwen3", "gemma2", "gpt_neox")
 honoured = {"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act",
@@ -67,8 +68,7 @@ honoured = {"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_hea
             "scale_decoder_outputs"}
 honoured_in = {"pad_token_id": {"roberta", "xlm_roberta", "m2m_100"}, "tie_word_embeddings": {"mbart", "m2m_100"}}
 refused = {"add_cross_attention", "pooler_act", "is_causal"}
-refused_in = {"is_decoder": {"roberta", "xlm_roberta", "t5"}, "head_dim": {"vit"}, "rope_scaling": {"llama"},
-              "use_bidirectional_attention": {"gemma2"}}
+refused_in = {"is_decoder": {"roberta", "xlm_roberta"}, "head_dim": {"vit"}, "is_encoder_decoder": {"t5"}}
 
 
 def here(name, key):
@@ -105,10 +105,9 @@ def make(case, values):
     lines = []
     for key in [field.name for field in dataclasses.fields(config_class)] + more.get(name, []):
         if key == "is_encoder_decoder":
-            value = name == "t5" or not config_class().is_encoder_decoder  # (no T5 is without)
+            value = not config_class().is_encoder_decoder
         elif key == "layer_types":
-            value = ["full_attention"] * (config["num_hidden_layers"] - 1)
-            value += ["sliding_attention" if config.get("sliding_window") else "full_attention"]
+            value = ["full_attention"] * (config["num_hidden_layers"] - 1) + ["sliding_attention"]
         else:
             value = {**everywhere, **values}[key]
         entry = {"key": key, "value": value, "here": here(name, key)}
