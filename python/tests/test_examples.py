@@ -30,6 +30,12 @@ def test_maps_of_folder(tmp_path, capsys):
     assert (tmp_path / "page.html").stat().st_size > 20_000
 
 
+@pytest.mark.parametrize("family", ["llama_0", "t5_0", "albert_0"])
+def test_beside_transformers(family, capsys):
+    assert module("beside_transformers").main(str(ROOT / "tests/golden/families" / family), "3", "7", "11", "9") < 1e-5
+    assert "layers of" in capsys.readouterr().out
+
+
 def test_the_notebook():
     nbclient = pytest.importorskip("nbclient")
     nbformat = pytest.importorskip("nbformat")
