@@ -130,6 +130,7 @@ TEST_CASE("extents of 1 broadcast, flags are of 1, 4 and 8 bytes") {
   const std::int32_t words[] = {1, 0, 2};
   const std::int64_t longs[] = {1, 0, 2};
   const bool bools[] = {true, false, true};
+  const float column[] = {3, 4, 5};
   const auto first = [](const vt::Mask<float>& mask, Index b, Index h, Index i) {
     float scores[] = {0, 0, 0};
     Index lo = 0, hi = 3;
@@ -144,6 +145,11 @@ TEST_CASE("extents of 1 broadcast, flags are of 1, 4 and 8 bytes") {
       CHECK(std::isinf(first(vt::keep_matrix(bools, 1, 1, 1, 3), b, h, 5)));
       CHECK(first(vt::from_torch_attn_mask(bools, 1, 3), b, h, 5) == 0.0f);
     }
+  // One value a query, for all its keys.
+  for (const Index i : {0, 1, 2}) {
+    CHECK(std::isinf(first(vt::keep_matrix(bytes, 3, 1), 0, 0, i)) == (i == 1));
+    CHECK(first(vt::additive_bias(column, 3, 1), 0, 0, i) == column[i]);
+  }
   const float bias[] = {0, 1, 0, 0, 2, 0};
   CHECK(first(vt::additive_bias(bias, 1, 2, 1, 3), 7, 1, 4) == 2.0f);
   CHECK(first(vt::additive_bias(bias, 2, 1, 1, 3), 1, 6, 4) == 2.0f);

@@ -95,6 +95,12 @@ TEST_CASE_TEMPLATE("every length and width agrees with the naive twin", S, float
     }
 }
 
+TEST_CASE_TEMPLATE("wide heads whose keys and values have other widths agree with the naive twin", S, float, double) {
+  check<S>({1, 2, 9, 33, 320, 256}, {0, 1, 2, 9, 33, 1});
+  check<S>({1, 2, 33, 17, 256, 320}, {Kind::causal, 1, 2, 33, 17, 2});
+  check<S>({1, 2, 1, 65, 260, 273}, {0, 1, 2, 1, 65, 3});
+}
+
 TEST_CASE_TEMPLATE("every combination of masks agrees with the naive twin", S, float, double) {
   for (int kinds = 0; kinds < Kind::combinations; ++kinds) {
     CAPTURE(kinds);

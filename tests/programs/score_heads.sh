@@ -100,6 +100,27 @@ program --model $model --auc "$scratch/two" >"$scratch/none"
 check "else no head is chosen" says "the odd lines are all of one kind: no head is chosen"
 check "--auc takes all lines" exits 2 --model $model --auc "$scratch/two" --skip 1
 
+# The numbers themselves: score_heads_reference.py.
+agrees() {  # KIND SKIPPED COMMAND...: what it prints behind so many lines is the reference's lines of that kind
+  local kind=$1 skipped=$2
+  shift 2
+  "$@" | tail -n +$((skipped + 1)) >"$scratch/printed"
+  grep "^$kind," tests/programs/score_heads_reference.csv | cut -d, -f2- | paste -d'|' - "$scratch/printed" | awk -F'|' '
+    {n = split($1, right, ","); if (split($2, printed, ",") != n) exit 1
+     for (i = 1; i <= n; ++i) {
+       apart = right[i] - printed[i]; if (apart < 0) apart = -apart
+       if (right[i] ~ /^-?[0-9.]+(e-?[0-9]+)?$/ ? apart > 2e-5 : right[i] != printed[i]) exit 1}}
+    END {exit !(NR > 0)}'
+}
+radium() { echo radium | run "$@"; }
+token() { radium --per-token | sed -n 4p; }
+three() { printf 'radium\nvitrine\nanhydride\n' | run --ablate; }
+check "the scores of each head" agrees row 1 radium
+check "behind another line, too" agrees row 2 run <<<$'vitrine\nradium'
+check "those of a token" agrees token 0 token
+check "what each head is worth" agrees ablate 1 three
+check "the areas" agrees auc 1 program --model $model --auc "$scratch/pairs" --mean
+
 check "--help" exits 0 --help
 check "no model" exits 2
 check "an unknown option" exits 2 --model $model --colour

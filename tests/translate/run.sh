@@ -60,6 +60,23 @@ for penalty in 0 1 2; do  # F0 is the sum of the words' log-probabilities, the s
      score = f0 / (n - 1) ^ penalty; if (score - $5 > 1e-4 || $5 - score > 1e-4) exit 1}
     END {if (NR != 4) exit 1}' || fail "n-best: F0 and score with --length-penalty $penalty"
 done
+# the hypotheses are those of Transformers (num_beams=4, num_return_sequences=4), the best first
+lines 'radium\n' --beams 4 --n-best 4 | awk -F' [|][|][|] ' '
+  BEGIN {split("R EY D IY AH M|R AE D IY AH M|R EY D IY IH M|R AA D IY AH M", text, "|"); split("-0.0902395 -0.547137 -0.613252 -0.724876", score, " ")}
+  $2 != text[NR] || $4 - score[NR] > 1e-5 || score[NR] - $4 > 1e-5 {exit 1} END {if (NR != 4) exit 1}' || fail "n-best: other hypotheses"
+# their maps, numbered line * 4 + k, are those of the same target given
+member() {  # FILE NAME BYTES: of an archive that compresses nothing
+  local at
+  at=$(LC_ALL=C grep -abo "$2" "$1" | head -1 | cut -d: -f1)
+  tail -c +$((at + ${#2} + 1)) "$1" | head -c "$3"
+}
+lines 'ax\nradium\n' --beams 4 --n-best 4 --maps "$scratch/four.npz" >"$scratch/out"
+for k in 0 1 2 3; do
+  sed -n "$((5 + k))p" "$scratch/out" | awk -F' [|][|][|] ' '{print $2}' >"$scratch/target"
+  lines 'radium\n' --score "$scratch/target" --maps "$scratch/one.npz" >/dev/null
+  size=$((128 + 4 * 12 * 7 * ($(wc -w <"$scratch/target") + 1)))
+  cmp -s <(member "$scratch/one.npz" 0/cross.npy $size) <(member "$scratch/four.npz" $((4 + k))/cross.npy $size) || fail "n-best: the maps of hypothesis $k"
+done
 [ "$(lines 'ax\n' --alignments pharaoh)" = 'AE K S ||| 0-0 1-1 1-2' ] || fail pharaoh
 [ "$(lines 'ax\n' --alignments 0.5)" = 'AE K S ||| 0-0 1-1 1-2 2-3' ] || fail threshold
 lines 'ax\n' --alignments soft | awk -F' [|][|][|] ' '{n = split($2, groups, " "); exit !(n == 4 && split(groups[1], w, ",") == 3)}' ||
