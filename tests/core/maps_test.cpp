@@ -66,6 +66,7 @@ TEST_CASE("every map that was chosen has its own place, and none other") {
         "vitrine: no such layer (got 3, expected 0 to 2) [bad_shape]");
   CHECK(complaint([&] { (void)maps[0].matrix(0, -2); }) ==
         "vitrine: no such head (got -2, expected 0 to 3) [bad_shape]");
+  CHECK(complaint([&] { (void)maps[0].matrix(0, 4); }) == "vitrine: no such head (got 4, expected 0 to 3) [bad_shape]");
   CHECK(complaint([&] { (void)maps[0].matrix(2, 1); }) ==
         "vitrine: no such sequence in the batch (got 2, expected 0 to 1) [bad_shape]");
   CHECK(complaint([&] { (void)maps[0].matrix(0); }) ==

@@ -145,6 +145,13 @@ TEST_CASE("extents of 1 broadcast, flags are of 1, 4 and 8 bytes") {
       CHECK(std::isinf(first(vt::keep_matrix(bools, 1, 1, 1, 3), b, h, 5)));
       CHECK(first(vt::from_torch_attn_mask(bools, 1, 3), b, h, 5) == 0.0f);
     }
+  const bool of_two[] = {true, true, true, true, false, true};
+  for (const Index i : {0, 1}) {
+    CHECK(std::isinf(first(vt::key_flags(of_two, 2, 3), i, 0, 5)) == (i == 1));
+    CHECK(std::isinf(first(vt::keep_matrix(of_two, 2, 1, 1, 3), i, 0, 5)) == (i == 1));
+    CHECK(std::isinf(first(vt::keep_matrix(of_two, 1, 2, 1, 3), 0, i, 5)) == (i == 1));
+    CHECK(std::isinf(first(vt::keep_matrix(of_two, 2, 3), 0, 0, i)) == (i == 1));
+  }
   // One value a query, for all its keys.
   for (const Index i : {0, 1, 2}) {
     CHECK(std::isinf(first(vt::keep_matrix(bytes, 3, 1), 0, 0, i)) == (i == 1));

@@ -5,6 +5,7 @@
     tests/faults/plant.py --seconds 230       stops behind so many seconds (75 then: call it again)
     tests/faults/plant.py kernels/ core/mask  those of headers whose names begin so
     tests/faults/plant.py --list              checks that every fault's text stands where it should, builds nothing
+    tests/faults/plant.py --own               asks the tests that name a fault only; what survives them is asked about again
     tests/faults/plant.py --fresh             forgets earlier answers
 
 All faults are compiled in at once, each behind a switch that the variable VITRINE_FAULT turns on, so that the tests are
@@ -127,11 +128,13 @@ def copy_tree(texts):
             path.unlink()  # of an older copy: tests are found by their names
 
 
-def build(tiers):
+def build(faults):
+    tiers = {fault.tier for fault in faults}
     configure = ["cmake", "-S", str(TREE), "-B", str(BUILD), "-DVITRINE_WERROR=OFF"]
     subprocess.run(configure, check=True, stdout=subprocess.DEVNULL)
     tests = {f"{folder}_tests" for tier in tiers for folder in (tier + " " + WIDER[tier]).split()} - {"examples_tests"}
-    for program in sorted(tests) + ["golden", "run_case", "configs"] + ["programs"] * ("examples" in tiers):
+    for program in sorted(tests) + ["golden", "run_case", "configs"] + sorted(
+            {test.split("/")[-1] for fault in faults if fault.tier == "examples" for test in fault.tests}):
         print(f"building {program}", flush=True)
         subprocess.run(["cmake", "--build", str(BUILD), "--target", program, "--parallel", str(os.cpu_count())],
                        check=True, stdout=subprocess.DEVNULL)
@@ -158,6 +161,7 @@ def main():
     parser.add_argument("headers", nargs="*")
     parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--own", action="store_true")
     parser.add_argument("--fresh", action="store_true")
     parser.add_argument("--no-build", action="store_true", help="the tests are built, and nothing has changed")
     arguments = parser.parse_args()
@@ -172,10 +176,12 @@ def main():
     results = FOLDER / "results.txt"
     if not arguments.no_build:
         copy_tree(texts)
-        build(sorted({fault.tier for fault in faults}))
+        build(faults)
     if arguments.fresh:
         results.unlink(missing_ok=True)
     known = dict(line.split()[:2] for line in results.read_text().splitlines()) if results.exists() else {}
+    if not arguments.own:
+        known = {key: verdict for key, verdict in known.items() if verdict != "undecided"}
     chosen = [f for f in faults if not arguments.headers or f.header.startswith(tuple(arguments.headers))]
     sound = set()  # patterns that pass without a fault
     for fault in chosen:
@@ -185,7 +191,7 @@ def main():
             print(f"{len([f for f in chosen if f.key() in known])} of {len(chosen)} so far: call it again")
             return 75
         verdict = "survived"
-        for tests in (own_tests(fault), wider_tests(fault))[: 2 if WIDER[fault.tier] else 1]:
+        for tests in (own_tests(fault), wider_tests(fault))[: 2 if WIDER[fault.tier] and not arguments.own else 1]:
             if tests not in sound and not passes(tests, 0):
                 print(f"these tests fail without a fault: {tests}")
                 return 2
@@ -193,11 +199,13 @@ def main():
             if not passes(tests, fault.number):
                 verdict = "killed"
                 break
+        print(f"{verdict:8} {fault.name()}", flush=True)
+        if arguments.own and verdict == "survived":
+            verdict = "undecided"
         known[fault.key()] = verdict
         with results.open("a") as file:
             file.write(f"{fault.key()} {verdict} {fault.name()}\n")
-        print(f"{verdict:8} {fault.name()}", flush=True)
-    survived = [fault for fault in chosen if known[fault.key()] == "survived"]
+    survived = [fault for fault in chosen if known.get(fault.key()) != "killed"]
     print(*(f"survived {fault.name()}" for fault in survived), sep="\n", end="\n" if survived else "")
     print(f"{len(chosen) - len(survived)} killed, {len(survived)} survived")
     return 0 if len(survived) <= 0.05 * len(chosen) else 1

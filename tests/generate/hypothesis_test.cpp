@@ -192,3 +192,29 @@ TEST_CASE("teacher forcing of Gpt2 gives the bits of the steps, for many targets
   CHECK_THROWS_AS((void)vt::score(model, workspace, std::vector<Index>{}, targets), vt::StatusError);
   CHECK_THROWS_AS((void)vt::score(model, workspace, prompt, {{19}}), vt::StatusError);
 }
+
+TEST_CASE("early_stopping never asks for the longest sequence only where length is rewarded, as Transformers does") {
+  vt::GenerationConfig config;
+  config.num_beams = 2, config.max_new_tokens = 20, config.eos_token_ids = {3};
+  const std::vector<Index> start = {0};
+  const std::vector<vt::Candidate<float>> best = {{-2.0f, 1}, {-2.5f, 4 + 1}, {-3.0f, 2}, {-3.5f, 4 + 2}};
+  const std::vector<float> log_probs = {-1, -1, -1, -1};
+  // Two beams of two ids, two hypotheses of these scores: is there a third step's successor that beats the worse one?
+  const auto goes_on = [&](vt::EarlyStopping stopping, double penalty, float worst) {
+    config.early_stopping = stopping, config.length_penalty = penalty;
+    vt::detail::Beams<float> beams(0, 2, start);
+    for (auto& one : beams.running) one.ids = {0, 1, 2};
+    for (auto& one : beams.finished) one.finished = true, one.score = worst;
+    Index parents[2] = {};
+    return beams.advance(config, best, log_probs, 4, 0, parents);
+  };
+  using Stop = vt::EarlyStopping;
+  // -2 / 3 at this length, -2 / 20 at the longest
+  CHECK(!goes_on(Stop::no, 1, -0.5f));
+  CHECK(goes_on(Stop::never, 1, -0.5f));
+  CHECK(!goes_on(Stop::never, 1, -0.05f));
+  // -2 * 3 at this length, -2 * 20 at the longest, which only a longer length could not reach
+  CHECK(goes_on(Stop::no, -1, -12.0f));
+  CHECK(goes_on(Stop::never, -1, -12.0f));
+  CHECK(!goes_on(Stop::never, -1, -5.0f));
+}

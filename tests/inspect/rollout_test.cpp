@@ -133,3 +133,19 @@ TEST_CASE("rollout: only square maps of one size") {
   CHECK_THROWS_AS(inspect::roll_layer(wide, Matrix()), std::invalid_argument);
   CHECK_THROWS_AS(inspect::roll_layer(small, square), std::invalid_argument);
 }
+
+TEST_CASE("rollout: padding on the left may hold NaN") {
+  Encoder<float> encoder({.layer = {.d_model = 8, .nhead = 2, .dim_feedforward = 16}, .num_layers = 3});
+  throw_if_failed(encoder.init(7));
+  constexpr Index padding = 20, length = 21;
+  std::vector<float> x((padding + length) * 8, std::numeric_limits<float>::quiet_NaN());
+  std::vector<std::uint8_t> seen(padding + length, 0);
+  for (std::size_t i = padding * 8; i < x.size(); ++i) x[i] = float(int(i * 37 + 11) % 29) / 15 - 1;
+  std::fill(seen.begin() + padding, seen.end(), std::uint8_t{1});
+  const auto padded = encoder({x.data(), 1, padding + length, 8},
+                              {.src_mask = from_hf_attention_mask(seen.data(), 1, padding + length)}, keep::rollout);
+  const auto alone = encoder({x.data() + padding * 8, 1, length, 8}, {}, keep::rollout);
+  const auto map = padded.self_attn.matrix(0).bottomRows(length);
+  CHECK((map.rightCols(length) - alone.self_attn.matrix(0)).cwiseAbs().maxCoeff<Eigen::PropagateNaN>() <= 1e-6f);
+  CHECK(map.leftCols(padding).isZero(0));
+}

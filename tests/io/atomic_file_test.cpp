@@ -18,6 +18,20 @@
 
 #include "scratch.hpp"
 
+#if defined(__linux__)
+#include <sys/syscall.h>
+
+#include <functional>
+
+namespace {
+std::function<int(int)> instead_of_fsync;  // where there is one
+}
+// This program's fsync, which the library's file calls too.
+extern "C" int fsync(int file) {
+  return instead_of_fsync ? instead_of_fsync(file) : static_cast<int>(::syscall(SYS_fsync, file));
+}
+#endif
+
 namespace vt = vitrine;
 
 TEST_CASE("a file appears whole, at commit") {
@@ -181,6 +195,45 @@ TEST_CASE("a full disk is a named error") {
     CHECK(std::filesystem::is_character_file("/dev/full"));
   }
 }
+
+#if defined(__linux__)
+TEST_CASE("the bytes are on the disk before the file has its name, and the name behind it") {
+  const Scratch scratch;
+  scratch.write("a", "old");
+  struct Hook {
+    explicit Hook(std::function<int(int)> f) { instead_of_fsync = std::move(f); }
+    Hook(const Hook&) = delete;
+    Hook& operator=(const Hook&) = delete;
+    ~Hook() { instead_of_fsync = nullptr; }
+  };
+  std::string order;
+  const auto commit = [&] {
+    vt::AtomicFile out(scratch / "a");
+    out.write("new");
+    out.commit();
+  };
+  {
+    const Hook hook([&](int file) {
+      struct stat info;
+      const bool folder = ::fstat(file, &info) == 0 && S_ISDIR(info.st_mode);
+      order +=
+          (folder ? "folder, " : "file of " + std::to_string(info.st_size) + ", ") + read_text(scratch / "a") + "; ";
+      return 0;
+    });
+    commit();
+  }
+  CHECK(order == "file of 3, old; folder, new; ");
+
+  scratch.write("a", "old");
+  const Hook hook([](int) {
+    errno = EIO;
+    return -1;
+  });
+  CHECK(error_of(commit) == "write_failed");
+  CHECK(read_text(scratch / "a") == "old");
+  CHECK(scratch.files() == 1);
+}
+#endif
 
 TEST_CASE("a device takes what is written, and stays one") {
   vt::AtomicFile out("/dev/null");

@@ -46,6 +46,21 @@ TEST_CASE("archives are written and read back, with and without zip64") {
   }
 }
 
+TEST_CASE("names are said to be UTF-8, before each array and in the directory") {
+  const Scratch scratch;
+  {
+    vt::NpzWriter writer(scratch / "a.npz");
+    writer.add<float>("h\xc3\xa9", {6}, six);
+    writer.finish();
+  }
+  const std::string bytes = read_text(scratch / "a.npz");
+  const std::string utf8("\0\x08", 2);  // bit 11, APPNOTE 4.4.4
+  CHECK(bytes.substr(6, 2) == utf8);
+  const std::size_t directory = bytes.find("PK\1\2");
+  REQUIRE(directory != bytes.npos);
+  CHECK(bytes.substr(directory + 8, 2) == utf8);
+}
+
 TEST_CASE("the same arrays give the same bytes; an empty archive is one") {
   const Scratch scratch;
   write_sample(scratch / "a.npz", false);

@@ -140,7 +140,7 @@ TEST_CASE_TEMPLATE("the epilogue follows the last k once: alpha, bias, activatio
 
 TEST_CASE_TEMPLATE("a product that finds the copy of its left operand there has the same bits", S, float, double) {
   for (const Index rows : {13, 29})
-    for (const Index depth : {255, 256, 512, 513}) {
+    for (const Index depth : {255, 256, 512, 513, 768, 1024, 1100}) {
       constexpr Index columns = 5 * kernels::panel_width<S>;
       const auto a = values<S>(rows * depth, 1), b = values<S>(columns * depth, 2);
       const auto packed = pack(b, columns, depth);

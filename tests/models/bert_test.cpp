@@ -102,6 +102,18 @@ TEST_CASE("Bert: padding, neighbours, threads and what is kept change no bit") {
   }
 }
 
+TEST_CASE("Bert: each sequence's first token is pooled, whichever is the longest") {
+  const auto model = initialised();
+  const std::vector<Index> sequences[] = {{7, 22}, {1, 5, 9, 2, 3}, {4}, {8, 6, 2}};
+  std::vector<Index> all, counts;
+  for (const auto& one : sequences) all.insert(all.end(), one.begin(), one.end()), counts.push_back(Index(one.size()));
+  const auto together = model(vt::Tokens(all, counts));
+  for (Index b = 0; b < 4; ++b) {
+    const auto alone = model(vt::Tokens(sequences[b]));
+    CHECK(together.pooled.matrix(b) == alone.pooled.matrix(0));
+  }
+}
+
 TEST_CASE("Bert: no token types are all of type 0; head_scale switches heads off") {
   const auto model = initialised();
   const std::vector<Index> zeros(7, 0);

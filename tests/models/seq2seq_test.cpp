@@ -146,6 +146,38 @@ TEST_CASE("no peeking: a later id changes nothing before it") {
   CHECK(a.output.matrix(0).row(2) != b.output.matrix(0).row(2));
 }
 
+TEST_CASE("each attention has factors of its own for its heads") {
+  const auto model = initialised<vt::Bart<float>>(small_seq2seq(), 4);
+  const std::vector<float> off(4, 0.0f), all_off(6, 0.0f);
+  const std::vector<Index> one = {1, 2, 3, 4}, changed = {1, 9, 3, 4}, to = {0, 3, 1}, changed_to = {5, 3, 1};
+  const auto last = [&](const std::vector<Index>& from, const std::vector<Index>& target_ids,
+                        const vt::Seq2SeqMasks<float>& masks) {
+    const auto result = model(vt::Tokens(from), vt::Tokens(target_ids), masks);
+    return vt::RowMajor<float>(result.output.matrix(0).row(2));
+  };
+  // Without cross-attention the source is not seen; without self-attention the ids before.
+  const vt::Seq2SeqMasks<float> plain, no_cross{.memory_head_scale = all_off}, no_self{.head_scale = all_off};
+  CHECK(last(one, to, no_cross) == last(changed, to, no_cross));
+  CHECK(last(one, to, no_cross) != last(one, changed_to, no_cross));
+  CHECK(last(one, to, no_self) == last(one, changed_to, no_self));
+  CHECK(last(one, to, no_self) != last(changed, to, no_self));
+  CHECK(last(one, to, plain) != last(one, to, no_self));
+  // Without self-attention in the encoder a source's last state is its last id's.
+  const vt::Seq2SeqMasks<float> no_encoder{.encoder_head_scale = off};
+  const auto states = [&](const std::vector<Index>& from) {
+    const auto result = model(vt::Tokens(from), vt::Tokens(to), no_encoder);
+    return vt::RowMajor<float>(result.encoder.output.matrix(0).row(3));
+  };
+  CHECK(states(one) == states(changed));
+  // One head of one layer is not another.
+  const auto without = [&](std::size_t head) {
+    std::vector<float> factors(6, 1.0f);
+    factors[head] = 0;
+    return last(one, to, {.memory_head_scale = factors});
+  };
+  for (std::size_t head = 1; head < 6; ++head) CHECK(without(head) != without(0));
+}
+
 TEST_CASE("parameters by architecture and configuration") {
   auto c = small_seq2seq();
   const auto marian = names(vt::Marian<float>(c));
