@@ -3,7 +3,7 @@
 
     python3 tests/python/test_real_weights.py WHEELS    # a folder with the unpacked wheels rxnmapper and anarcii
 
-The programs are build/tests/golden and build/tests/pages; $VITRINE_BUILD names another folder than build. Needs torch,
+The programs are build/tests/golden and build/tests/pages.dir/pages; $VITRINE_BUILD names another folder than build. Needs torch,
 transformers, numpy, safetensors, and the package vitrine for examples/atom_mapping.md.
 """
 
@@ -117,7 +117,7 @@ def test_model_of_your_own(wheels):
     state = wheels / "anarcii/models/antibody/antibody_4_2_128_512.pt"
     with tempfile.TemporaryDirectory() as scratch:
         to_safetensors.convert(str(state), f"{scratch}/anarcii.safetensors", say=lambda *_: None)
-        section = ["bash", ROOT / "tests/pages/check.sh", "section", BUILD / "tests/pages", "examples/model_of_your_own.md"]
+        section = ["bash", ROOT / "tests/pages/check.sh", "section", BUILD / "tests/pages.dir/pages", "examples/model_of_your_own.md"]
         done = subprocess.run(section, cwd=scratch, stdout=subprocess.PIPE, text=True)
         assert done.returncode == 0, done.stdout
         ours = np.load(f"{scratch}/maps.npz")

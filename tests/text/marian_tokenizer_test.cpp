@@ -98,6 +98,57 @@ TEST_CASE("what SentencePiece says of a model reaches no terminal as it is") {
   CHECK(message.find('\x1b') == message.npos);
   CHECK(message.find("\\x1b[2J is already defined") != message.npos);
 }
+
+// m2m100_tokenizer_reference.py: each way in which a folder may say the same.
+TEST_CASE("the ids and texts of Transformers' M2M100Tokenizer") {
+  const fs::path own = "tests/text/m2m100_tokenizer";
+  const auto all = nlohmann::json::parse(read_text(own / "expect.json"));
+  REQUIRE(all.size() == 4);
+  for (const auto& expected : all) {
+    const Scratch scratch;
+    fs::copy_file(own / "vocab.json", scratch / "vocab.json");
+    fs::copy_file(folder / "source.spm", scratch / "sentencepiece.bpe.model");
+    for (const auto& [name, contents] : expected.at("files").items()) scratch.write(name.c_str(), contents.dump());
+    const vt::Tokenizer tokenizer(scratch.folder);
+    REQUIRE(expected.at("lines").size() > 150);
+    for (const auto& line : expected.at("lines")) {
+      const auto text = line.at(0).get<std::string>();
+      CAPTURE(text);
+      const auto encoding = tokenizer.encode(text);
+      CHECK(encoding.ids == line.at(1).get<std::vector<Index>>());
+      CHECK(encoding.tokens.size() == encoding.ids.size());
+      CHECK(encoding.offsets.size() == encoding.ids.size());
+      CHECK(encoding.words.size() == encoding.ids.size());
+    }
+    for (const auto& pair : expected.at("pairs"))
+      CHECK(tokenizer.encode(pair.at(0).get<std::string>(), pair.at(1).get<std::string>()).ids ==
+            pair.at(2).get<std::vector<Index>>());
+    if (!expected.contains("targets"))
+      CHECK(error_of([&] { static_cast<void>(tokenizer.encode_target("a")); }) == "config_missing");
+    for (const auto& line : expected.value("targets", nlohmann::json::array()))
+      CHECK(tokenizer.encode_target(line.at(0).get<std::string>()).ids == line.at(1).get<std::vector<Index>>());
+    for (const auto& line : expected.at("decoded")) {
+      const auto ids = line.at(0).get<std::vector<Index>>();
+      CHECK(tokenizer.decode(ids) == line.at(1).get<std::string>());
+      CHECK(tokenizer.decode(ids, true) == line.at(2).get<std::string>());
+    }
+  }
+}
+
+TEST_CASE("folders that are no M2M100Tokenizer") {
+  const Scratch scratch;
+  const auto open = [&] { return error_of([&] { vt::Tokenizer tokenizer(scratch.folder); }); };
+  scratch.write("config.json", R"({"model_type": "m2m_100"})");
+  CHECK(open() == "file_missing");
+  fs::copy_file(folder / "source.spm", scratch / "sentencepiece.bpe.model");
+  fs::copy_file("tests/text/m2m100_tokenizer/vocab.json", scratch / "vocab.json");
+  CHECK(open() == "no error");
+  CHECK(vt::Tokenizer(scratch.folder).token(vt::Tokenizer(scratch.folder).id("__zu__")) == "__zu__");
+  for (const char* wrong : {R"({"src_lang": "xx"})", R"({"tgt_lang": 3})", R"({"language_codes": "nllb"})"}) {
+    scratch.write("tokenizer_config.json", wrong);
+    CHECK(open() == "config_bad_value");
+  }
+}
 #else
 TEST_CASE("no tokens of MarianMT: this build was made without SentencePiece") {}
 #endif

@@ -6,7 +6,7 @@
 //   tokenizer.encode("Is it so?", "It is.");                             // a pair, for models that take two texts
 //
 // The rules are those of Hugging Face's tokenizers library and Transformers 5.23. What a file asks for and is not known
-// here is refused by name. Needs utf8proc and PCRE2: link with -lutf8proc -lpcre2-8; and, for MarianMT's folders,
+// here is refused by name. Needs utf8proc and PCRE2: link with -lutf8proc -lpcre2-8; and, for MarianMT's and M2M100's,
 // SentencePiece: -DVITRINE_SENTENCEPIECE=1 -lsentencepiece.
 #pragma once
 #if !__has_include(<utf8proc.h>) || !__has_include(<pcre2.h>)
@@ -30,6 +30,7 @@
 #include <vitrine/text/encoding.hpp>
 #include <vitrine/text/subwords.hpp>
 #if VITRINE_SENTENCEPIECE
+#include <vitrine/text/detail/m2m100_codec.hpp>
 #include <vitrine/text/detail/marian_codec.hpp>
 #endif
 
@@ -44,7 +45,8 @@ namespace vitrine::inline VITRINE_ABI {
 /// not UTF-8 become U+FFFD.
 class Tokenizer {
  public:
-  /// A tokenizer.json, or a checkpoint folder: with source.spm it is MarianMT's (text/detail/marian_codec.hpp), with
+  /// A tokenizer.json, or a checkpoint folder: with source.spm it is MarianMT's (text/detail/marian_codec.hpp), of
+  /// M2M100's class or model_type M2M100's (text/detail/m2m100_codec.hpp), with
   /// tokenizer.json, vocab.txt, merges.txt or a SentencePiece model what Transformers makes of them and of
   /// tokenizer_config.json, special_tokens_map.json and added_tokens.json; with vocab.json alone a vocabulary of
   /// characters. Throws Error:
@@ -62,7 +64,8 @@ class Tokenizer {
   Encoding encode(std::string_view first, const char* second, bool special = true) const {
     return codec_->encode_pair(first, second, special);
   }
-  /// A text that the model is to write. Only MarianMT's folders and vocabularies of characters have another way for it.
+  /// A text that the model is to write. Only MarianMT's and M2M100's folders and vocabularies of characters have
+  /// another way for it.
   Encoding encode_target(std::string_view text) const { return codec_->encode_target(text); }
   /// The text of ids that the model writes, without the special tokens unless they are wanted; ids that are not there
   /// are left out.
@@ -100,13 +103,17 @@ inline Tokenizer::Tokenizer(const std::filesystem::path& path) {
   }
   detail::TokenizerFolder folder(path);
   max_length_ = folder.max_length();
-  if (folder.has("source.spm")) {
+  const bool m2m100 = folder.class_name() == "M2M100Tokenizer";
+  if (m2m100 || folder.has("source.spm")) {
 #if VITRINE_SENTENCEPIECE
-    codec_ = std::make_shared<const detail::MarianCodec>(path, folder);
+    if (m2m100)
+      codec_ = std::make_shared<const detail::M2M100Codec>(path, folder);
+    else
+      codec_ = std::make_shared<const detail::MarianCodec>(path, folder);
 #else
     throw Error(LoadError::config_unsupported, path.string(),
-                "has a SentencePiece tokenizer (source.spm), and this build was made without SentencePiece (Debian, "
-                "Ubuntu: package libsentencepiece-dev)");
+                "has a SentencePiece tokenizer (MarianMT's or M2M100's), and this build was made without SentencePiece "
+                "(Debian, Ubuntu: package libsentencepiece-dev)");
 #endif
   } else if (!folder.has_pieces() && folder.has("vocab.json")) {
     const std::string end = folder.special("eos_token");

@@ -59,8 +59,18 @@ class MarianCodec : public TextCodec {
   }
   Subwords subwords() const noexcept override { return Subwords::sentencepiece; }
 
- private:
+ protected:
   using Model = sentencepiece::SentencePieceProcessor;
+  /// One model for both sides, and no language codes at beginnings: another class's pieces. Throws as the other.
+  MarianCodec(const std::filesystem::path& model, const std::filesystem::path& vocabulary, const TokenizerFiles& files);
+  /// The pieces of a source's text, without what comes around it.
+  Encoding source_pieces(std::string_view text) const { return pieces(text, *source_, source_ids_); }
+  const Model& source_model() const noexcept { return *source_; }
+  Index end() const noexcept { return end_; }
+  /// How many tokens the vocabulary has.
+  Index vocabulary_tokens() const;
+
+ private:
   // A part of a text, and the added token that it is.
   struct Part {
     std::size_t begin, end;
@@ -68,6 +78,7 @@ class MarianCodec : public TextCodec {
   };
 
   static std::shared_ptr<const Model> open(const std::filesystem::path& path);
+  void find_marks(const std::filesystem::path& folder, const TokenizerFiles& files);
   const Vocabulary& target_ids() const noexcept { return separate_ ? *separate_ : source_ids_; }
   void read_added(const TokenizerFiles& files);
   const std::string& token(Index id, const Vocabulary& ids) const noexcept {
@@ -89,6 +100,7 @@ class MarianCodec : public TextCodec {
   std::map<Index, const AddedToken*> added_by_id_;
   std::map<std::string_view, const AddedToken*> added_by_name_;
   Index beyond_ = 0, end_ = 0, unknown_ = 0;  // one more than the largest id of an added token
+  bool codes_ = true;                         // >>xx<< at a beginning is one token
 };
 
 // ---- implementation
@@ -108,6 +120,16 @@ inline MarianCodec::MarianCodec(const std::filesystem::path& folder, const Token
     : source_(open(folder / "source.spm")), target_(open(folder / "target.spm")), source_ids_(folder / "vocab.json") {
   if (files.flag("separate_vocabs", false))
     separate_ = std::make_shared<const Vocabulary>(folder / "target_vocab.json");
+  find_marks(folder, files);
+}
+
+inline MarianCodec::MarianCodec(const std::filesystem::path& model, const std::filesystem::path& vocabulary,
+                                const TokenizerFiles& files)
+    : source_(open(model)), target_(source_), source_ids_(vocabulary), codes_(false) {
+  find_marks(vocabulary.parent_path(), files);
+}
+
+inline void MarianCodec::find_marks(const std::filesystem::path& folder, const TokenizerFiles& files) {
   read_added(files);
   const std::string end = files.special("eos_token"), unknown = files.special("unk_token");
   for (const Vocabulary* ids : {&std::as_const(source_ids_), &target_ids()})
@@ -117,11 +139,16 @@ inline MarianCodec::MarianCodec(const std::filesystem::path& folder, const Token
   end_ = id(end, source_ids_), unknown_ = source_ids_.find(unknown);
 }
 
+inline Index MarianCodec::vocabulary_tokens() const {
+  Index count = 0;
+  for (Index i = 0; i < source_ids_.size(); ++i) count += !source_ids_.token(i).empty();
+  return count;
+}
+
 inline void MarianCodec::read_added(const TokenizerFiles& files) {
   std::vector<AddedToken> added;
   const std::vector<std::string> specials = files.special_texts();
-  Index next = 0;  // free id
-  for (Index i = 0; i < source_ids_.size(); ++i) next += !source_ids_.token(i).empty();
+  Index next = vocabulary_tokens();  // free id
   for (const nlohmann::json& one : files.all_added_tokens()) {
     AddedToken token{.content = token_text(one),
                      .single_word = one.value("single_word", false),
@@ -189,7 +216,7 @@ inline Encoding MarianCodec::pieces(std::string_view text, const Model& model, c
       continue;
     }
     std::string_view part = text.substr(begin, end - begin);
-    if (const std::size_t close = part.find("<<"); part.starts_with(">>") && close != part.npos) {  // a language code
+    if (const std::size_t close = part.find("<<"); codes_ && part.starts_with(">>") && close != part.npos) {
       add(std::string(part.substr(0, close + 2)), id(part.substr(0, close + 2), ids), begin, begin + close + 2, true);
       begin += close + 2, part.remove_prefix(close + 2);
     }
@@ -208,6 +235,12 @@ inline Encoding MarianCodec::finished(Encoding made, bool special) const {
   }
   made.type_ids.assign(made.ids.size(), 0);
   return made;
+}
+
+/// Without the blanks at both ends.
+inline std::string trimmed(const std::string& text) {
+  const std::size_t first = text.find_first_not_of(" \t\n"), last = text.find_last_not_of(" \t\n");
+  return first == text.npos ? std::string() : text.substr(first, last - first + 1);
 }
 
 inline std::string MarianCodec::decode(std::span<const Index> ids, bool special) const {
@@ -232,8 +265,7 @@ inline std::string MarianCodec::decode(std::span<const Index> ids, bool special)
   flush();
   for (std::size_t at = 0; (at = text.find("\u2581", at)) != text.npos;)
     text.replace(at, std::string_view("\u2581").size(), " ");
-  const std::size_t first = text.find_first_not_of(" \t\n"), last = text.find_last_not_of(" \t\n");
-  return first == text.npos ? std::string() : text.substr(first, last - first + 1);
+  return trimmed(text);
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail

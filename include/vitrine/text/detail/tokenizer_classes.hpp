@@ -36,6 +36,14 @@ inline constexpr TokenizerClass tokenizer_classes[] = {
      .model = "",
      .frame = Frame::of_file,
      .specials = {{"eos_token", "</s>"}, {"unk_token", "<unk>"}, {"pad_token", "<pad>"}}},
+    {.names = {"M2M100Tokenizer"},
+     .model = "",
+     .frame = Frame::source_language,
+     .specials = {{"bos_token", "<s>"},
+                  {"eos_token", "</s>"},
+                  {"unk_token", "<unk>"},
+                  {"sep_token", "</s>"},
+                  {"pad_token", "<pad>"}}},
     {.names = {"MBartTokenizer", "MBart50Tokenizer", "NllbTokenizer"}, .model = "", .frame = Frame::source_language},
     {.names = {"BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "RetriBertTokenizer"},
      .model = "WordPiece",
@@ -172,29 +180,15 @@ inline const TokenizerClass* tokenizer_class(std::string_view name) {
 
 /// The class that Transformers takes for a model_type whose folder names none; "" for one that is not meant here.
 inline std::string_view class_of_model(std::string_view model_type) {
-  constexpr std::pair<std::string_view, std::string_view> classes[] = {{"albert", "AlbertTokenizer"},
-                                                                       {"bart", "RobertaTokenizer"},
-                                                                       {"bert", "BertTokenizer"},
-                                                                       {"distilbert", "BertTokenizer"},
-                                                                       {"electra", "BertTokenizer"},
-                                                                       {"gemma", "GemmaTokenizer"},
-                                                                       {"gemma2", "GemmaTokenizer"},
-                                                                       {"gpt2", "GPT2Tokenizer"},
-                                                                       {"gpt_neo", "GPT2Tokenizer"},
-                                                                       {"gpt_neox", "GPTNeoXTokenizer"},
-                                                                       {"gptj", "GPT2Tokenizer"},
-                                                                       {"longformer", "RobertaTokenizer"},
-                                                                       {"marian", "MarianTokenizer"},
-                                                                       {"mbart", "MBartTokenizer"},
-                                                                       {"mt5", "T5Tokenizer"},
-                                                                       {"nllb", "NllbTokenizer"},
-                                                                       {"opt", "GPT2Tokenizer"},
-                                                                       {"phi", "GPT2Tokenizer"},
-                                                                       {"qwen2", "Qwen2Tokenizer"},
-                                                                       {"qwen3", "Qwen2Tokenizer"},
-                                                                       {"roberta", "RobertaTokenizer"},
-                                                                       {"t5", "T5Tokenizer"},
-                                                                       {"xlm-roberta", "XLMRobertaTokenizer"}};
+  constexpr std::pair<std::string_view, std::string_view> classes[] = {
+      {"albert", "AlbertTokenizer"},    {"bart", "RobertaTokenizer"},  {"bert", "BertTokenizer"},
+      {"distilbert", "BertTokenizer"},  {"electra", "BertTokenizer"},  {"gemma", "GemmaTokenizer"},
+      {"gemma2", "GemmaTokenizer"},     {"gpt2", "GPT2Tokenizer"},     {"gpt_neo", "GPT2Tokenizer"},
+      {"gpt_neox", "GPTNeoXTokenizer"}, {"gptj", "GPT2Tokenizer"},     {"longformer", "RobertaTokenizer"},
+      {"m2m_100", "M2M100Tokenizer"},   {"marian", "MarianTokenizer"}, {"mbart", "MBartTokenizer"},
+      {"mt5", "T5Tokenizer"},           {"nllb", "NllbTokenizer"},     {"opt", "GPT2Tokenizer"},
+      {"phi", "GPT2Tokenizer"},         {"qwen2", "Qwen2Tokenizer"},   {"qwen3", "Qwen2Tokenizer"},
+      {"roberta", "RobertaTokenizer"},  {"t5", "T5Tokenizer"},         {"xlm-roberta", "XLMRobertaTokenizer"}};
   for (const auto& [type, name] : classes)
     if (type == model_type) return name;
   return {};

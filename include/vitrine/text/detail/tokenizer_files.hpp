@@ -38,6 +38,8 @@ class TokenizerFiles {
            (!class_->vocabulary.empty() && class_->vocabulary != "vocab.json" &&
             has(std::string(class_->vocabulary).c_str()));
   }
+  /// Transformers' class, without "Fast".
+  const std::string& class_name() const noexcept { return class_name_; }
   /// A value of tokenizer_config.json, null where there is none.
   const nlohmann::json& option(const char* key) const;
   bool flag(const char* key, bool otherwise) const;
