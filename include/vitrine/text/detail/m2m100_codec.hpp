@@ -2,9 +2,9 @@
 // in vocab.json, the language's token in front; the languages' ids follow those of the vocabulary. Part of
 // text/tokenizer.hpp.
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <filesystem>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
