@@ -1,6 +1,7 @@
 // Lines of a pool with their targets, forced through a model: what the programs that score and align have in common.
 #pragma once
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <span>
 #include <string>
@@ -38,6 +39,15 @@ class ForcedPool : public vitrine::corpus::Job {
   std::string empty_row(const Line&) const override { return {}; }
 
  protected:
+  // What a search found, as vitrine::Scored says it of one sequence.
+  template <class H>
+  struct Searched {
+    struct {
+      const decltype(H::cross_attn)& cross_attn;
+    } result;
+    std::array<std::span<const float>, 1> log_probs;
+    explicit Searched(const H& one) : result{one.cross_attn}, log_probs{one.log_probs} {}
+  };
   // The targets of a batch's lines.
   std::vector<std::vector<Index>> targets(const Pool& pool, std::span<const std::size_t> batch) {
     if (greedy_ && pool.targets.empty()) return found(pool, batch);
@@ -58,6 +68,24 @@ class ForcedPool : public vitrine::corpus::Job {
     std::vector<const std::vector<Index>*> sources;
     for (const std::size_t i : batch) sources.push_back(&pool.sources[i].ids);
     folder_.force(sources, targets, keep, masks, f);
+  }
+  // f(k, scored, b, target) with the cross-attention of every line and its target. Greedy search's targets need no pass
+  // of their own, where the maps of the search fit into memory: its bits are the same.
+  template <class K, class F>
+  void cross_attention(const Pool& pool, std::span<const std::size_t> batch, const K& keep, F&& f) {
+    vitrine::corpus::Packed sources;
+    for (const std::size_t i : batch) sources.add(pool.sources[i].ids);
+    if (greedy_ && pool.targets.empty() && folder_.keeps_search(sources.tokens())) {
+      auto found = folder_.greedy(sources.tokens(), keep);
+      for (std::size_t k = 0; k < batch.size(); ++k) {
+        const Searched one(found.hypotheses[k][0]);
+        f(k, one, Index{0}, found.hypotheses[k][0].ids);
+      }
+    } else {
+      const auto wanted = targets(pool, batch);
+      force(pool, batch, wanted, keep, {},
+            [&](std::size_t k, const auto& scored, Index b) { f(k, scored, b, wanted[k]); });
+    }
   }
   // Tokens without the end mark.
   Index words(const std::vector<Index>& ids) const { return Index(ids.size()) - (folder_.is_end(ids.back()) ? 1 : 0); }

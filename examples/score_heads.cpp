@@ -54,14 +54,13 @@ class Scores final : public ForcedPool {
     return row.take();
   }
   void compute(const Pool& pool, std::span<const std::size_t> batch, std::span<std::string> rows) override {
-    const auto wanted = targets(pool, batch);
-    force(pool, batch, wanted, vt::keep::weights.only({.which = vt::Which::cross}), {},
-          [&](std::size_t k, const auto& scored, Index b) {
-            const Line& line = pool.sources[batch[k]];
-            rows[batch[k]] = options_.per_token
-                                 ? token_rows(scored, b, line, wanted[k])
-                                 : row(line, scores_.of_line(scored, b, words(line.ids), words(wanted[k])));
-          });
+    cross_attention(pool, batch, vt::keep::weights.only({.which = vt::Which::cross}),
+                    [&](std::size_t k, const auto& scored, Index b, const std::vector<Index>& target) {
+                      const Line& line = pool.sources[batch[k]];
+                      rows[batch[k]] = options_.per_token
+                                           ? token_rows(scored, b, line, target)
+                                           : row(line, scores_.of_line(scored, b, words(line.ids), words(target)));
+                    });
   }
 
  private:

@@ -53,6 +53,16 @@ class Seq2SeqFolder {
     return found;
   }
 
+  // The same with what the search is to keep of its maps: the bits of one more pass over what was found.
+  template <class K>
+  vitrine::Generated<K, float> greedy(const vitrine::Tokens& sources, const K& keep) {
+    return vitrine::generate(*model_, workspace_, sources, config_, keep);
+  }
+  // Do the cross-attentions of that search stay below 128 MB, however long the targets become?
+  bool keeps_search(const vitrine::Tokens& sources) const {
+    return vitrine::sizes::product(sources.rows(), config_.limit(), layers() * heads()) <= most;
+  }
+
   // One pass over a given target.
   template <class K>
   vitrine::Scored<K, float> score(const std::vector<Index>& source, const std::vector<Index>& target, const K& keep) {
@@ -64,7 +74,6 @@ class Seq2SeqFolder {
   template <class K, class F>
   void force(const std::vector<const std::vector<Index>*>& sources, const std::vector<std::vector<Index>>& targets,
              const K& keep, const vitrine::Seq2SeqMasks<float>& masks, F&& f) {
-    constexpr Index most = Index{1} << 25;
     for (std::size_t first = 0, last = 0; first < sources.size(); first = last) {
       vitrine::corpus::Packed packed;
       std::vector<std::vector<Index>> chosen;
@@ -113,6 +122,8 @@ class Seq2SeqFolder {
     vitrine::throw_if_failed(vitrine::check(g, model_->vocab_size()));
     return g;
   }
+
+  static constexpr Index most = Index{1} << 25;  // values of maps and logits at a time
 
   std::unique_ptr<Model> model_;
   vitrine::GenerationConfig config_;

@@ -29,6 +29,9 @@ check "greedy is the default" cmp -s "$scratch/all" <(run --target greedy <"$scr
 run --target "$scratch/references" <"$scratch/words" >"$scratch/given"
 check "given targets" [ "$(wc -l <"$scratch/given")" = 121 ]
 check "given targets are not greedy's" [ "$(cmp "$scratch/given" "$scratch/all" | wc -l)" = 1 ]
+run --per-token --score entropy <"$scratch/words" |
+  awk -F, 'NR > 1 { if ($2 == 0 && NR > 2) print ""; if ($3 != "</s>") printf "%s%s", $2 == 0 ? "" : " ", $3 } END { print "" }' >"$scratch/found"
+check "the maps of a search are those of a pass over what it found" cmp -s "$scratch/all" <(run --target "$scratch/found" <"$scratch/words")
 check "source as the target" [ "$(run --target source <"$scratch/words" | wc -l)" = 121 ]
 
 echo '{"ids": [20, 3, 6, 11, 23, 15, 0]}' | run --input-format jsonl >"$scratch/ids"
