@@ -58,6 +58,17 @@ std::vector<Index> by_hand(const vt::Marian<float>& model, std::span<const Index
 
 }  // namespace
 
+TEST_CASE("a sequence without its end mark") {
+  vt::GenerationConfig config;
+  config.eos_token_ids = {0, 7};
+  const auto left = [&](const std::vector<Index>& ids) { return config.without_end(ids).size(); };
+  CHECK(left({}) == 0);
+  CHECK(left({1, 2}) == 2);
+  CHECK(left({1, 0, 2}) == 3);
+  CHECK(left({1, 2, 0}) == 2);
+  CHECK(left({1, 0, 7}) == 2);
+}
+
 TEST_CASE("rules on scores, as Transformers' processors have them") {
   vt::GenerationConfig g;
   g.max_length = 6, g.eos_token_ids = {1};

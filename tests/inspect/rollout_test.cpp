@@ -58,11 +58,12 @@ TEST_CASE_TEMPLATE("rollout on the fly: the one from kept maps and the paper's",
     std::vector<S> x(std::size_t(2 * length * width));
     for (std::size_t i = 0; i < x.size(); ++i) x[i] = S(int(i * 37 + 11) % 29) / S(15) - S(1);
     const Index key_lengths[] = {length, length / 2};
-    for (const int kind : {0, 1, 2, 3}) {
+    for (const int kind : {0, 1, 2, 3, 4, 7}) {
       CAPTURE(kind);
       Mask<S> mask;
       if (kind & 1) mask = mask & causal();
       if (kind & 2) mask = mask & vt::key_lengths(key_lengths);
+      if (kind & 4) mask = mask & window(1, 1);  // rows that stand together have no key in common
       const Sequences<S> in(x.data(), 2, length, width);
       const auto maps = encoder(in, {.src_mask = mask});
       const auto rolled = encoder(in, {.src_mask = mask}, keep::rollout);

@@ -57,6 +57,14 @@ TEST_CASE("text: JSON reads back equal and holds nothing that HTML acts on") {
   CHECK(json_string("a\u2029b") == "\"a\\u2029b\"");
   CHECK(json_string("\u2027\u202a") == "\"\u2027\u202a\"");
   CHECK(nlohmann::json::parse(json_string("a\xff")).get<std::string>() == "a\ufffd");
+  // More bytes than a character needs are none (RFC 3629), the shortest of each length is one.
+  for (const char* too_long : {"\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf", "\xf0\x80\x80\x80"}) {
+    std::string replaced;
+    for (std::size_t i = 0; i < std::string(too_long).size(); ++i) replaced += "\ufffd";
+    CHECK(nlohmann::json::parse(json_string(too_long)).get<std::string>() == replaced);
+  }
+  for (const char* shortest : {"\xc2\x80", "\xe0\xa0\x80", "\xf0\x90\x80\x80"})
+    CHECK(nlohmann::json::parse(json_string(shortest)).get<std::string>() == shortest);
   CHECK(nlohmann::json::parse(json_strings(texts)).get<std::vector<std::string>>() == texts);
   CHECK(json_strings({}) == "[]");
 }

@@ -105,23 +105,27 @@ TEST_CASE("Embedding gives rows by number, from either layout, and names an id t
 }
 
 TEST_CASE("PositionalEncoding is within one rounding of sines and cosines") {
-  for (const vt::Sinusoid layout : {vt::Sinusoid::interleaved, vt::Sinusoid::halves}) {
-    vt::Tensor<double> x(vt::heap());
-    REQUIRE(x.resize(2, 300, 10) == vt::Status::ok);
-    std::fill_n(x.data(), 2 * 300 * 10, 1.0);
-    const vt::PositionalEncoding<double> encoding(10, layout);
-    CHECK(encoding.add_to(x, 7) == vt::Status::ok);
-    for (Index b = 0; b < 2; ++b)
-      for (Index t = 0; t < 300; ++t)
-        for (Index i = 0; i < 10; ++i) {
-          const bool interleaved = layout == vt::Sinusoid::interleaved;
-          const Index pair = interleaved ? i / 2 : i % 5;
-          const bool cosine = interleaved ? i % 2 == 1 : i >= 5;
-          const double angle = double(t + 7) / std::pow(10000.0, double(2 * pair) / 10);
-          CHECK(std::abs(x.matrix(b)(t, i) - 1 - (cosine ? std::cos(angle) : std::sin(angle))) < 1e-12);
-        }
-    CHECK(vt::PositionalEncoding<double>(9).add_to(x) == vt::Status::bad_shape);
-  }
+  for (const vt::Sinusoid layout : {vt::Sinusoid::interleaved, vt::Sinusoid::halves})
+    for (const Index width : {10, 9, 1}) {  // of an odd width the sines have one more, as in PyTorch and Transformers
+      vt::Tensor<double> x(vt::heap());
+      REQUIRE(x.resize(2, 300, width) == vt::Status::ok);
+      std::fill_n(x.data(), 2 * 300 * width, 1.0);
+      const vt::PositionalEncoding<double> encoding(width, layout);
+      CHECK(encoding.add_to(x, 7) == vt::Status::ok);
+      double worst = 0;
+      for (Index b = 0; b < 2; ++b)
+        for (Index t = 0; t < 300; ++t)
+          for (Index i = 0; i < width; ++i) {
+            const bool interleaved = layout == vt::Sinusoid::interleaved;
+            const Index sines = (width + 1) / 2, pair = interleaved ? i / 2 : i < sines ? i : i - sines;
+            const bool cosine = interleaved ? i % 2 == 1 : i >= sines;
+            const double angle = double(t + 7) / std::pow(10000.0, double(2 * pair) / double(width));
+            const double expected = cosine ? std::cos(angle) : std::sin(angle);
+            worst = support::worse(worst, std::abs(x.matrix(b)(t, i) - 1 - expected));
+          }
+      CHECK(worst < 1e-12);
+      CHECK(vt::PositionalEncoding<double>(width + 1).add_to(x) == vt::Status::bad_shape);
+    }
 }
 
 TEST_CASE_TEMPLATE("plain parameters give the bits of packed ones; copies of a layer share the values", S, float,

@@ -35,6 +35,14 @@ TEST_CASE("scaled frequencies are Transformers'") {
         .high_freq_factor = 4,
         .original_max_position_embeddings = 32},
        {1.0, 4.70075384e-03, 1.76776681e-04, 6.64786967e-06});
+  same({.dim = 16,  // the second and third stand between the two factors
+        .theta = 10000,
+        .scaling = vt::RotaryScaling::llama3,
+        .factor = 8,
+        .low_freq_factor = 1,
+        .high_freq_factor = 4,
+        .original_max_position_embeddings = 64},
+       {1.0, 2.44384587e-01, 1.30422562e-02, 3.95284733e-03, 1.24999997e-03, 3.95284733e-04});
   same({.dim = 8, .theta = 10000, .scaling = vt::RotaryScaling::linear, .factor = 4}, {0.25, 0.025, 0.0025, 0.00025});
 }
 

@@ -103,6 +103,10 @@ TEST_CASE("a Transformer is its encoder, then its decoder with the encoder's out
         "vitrine: the input's width must be d_model (got 19, expected 20) [bad_shape]");
   CHECK(call(s, {tgt.data(), 2, 5, 19}) ==
         "vitrine: the target's width must be d_model (got 19, expected 20) [bad_shape]");
+  vt::TransformerResult<vt::DefaultKeep, float> untouched;  // refused before the encoder's work
+  vt::Workspace workspace(vt::heap());
+  CHECK(model.forward_into(untouched, workspace, s, {tgt.data(), 2, 5, 19}) == vt::Status::bad_shape);
+  CHECK(untouched.encoder.output.span().empty());
   const std::string duplicate = "vitrine: two masks of one kind were joined by & [bad_mask]";
   const auto twice = vt::causal() & vt::causal();
   CHECK(call(s, t, {.src_mask = twice}) == duplicate);

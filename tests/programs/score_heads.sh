@@ -109,11 +109,11 @@ agrees() {  # KIND SKIPPED COMMAND...: what it prints behind so many lines is th
   shift 2
   "$@" | tail -n +$((skipped + 1)) >"$scratch/printed"
   grep "^$kind," tests/programs/score_heads_reference.csv | cut -d, -f2- | paste -d'|' - "$scratch/printed" | awk -F'|' '
-    {n = split($1, right, ","); if (split($2, printed, ",") != n) exit 1
+    {n = split($1, right, ","); if (split($2, printed, ",") != n) wrong = 1
      for (i = 1; i <= n; ++i) {
        apart = right[i] - printed[i]; if (apart < 0) apart = -apart
-       if (right[i] ~ /^-?[0-9.]+(e-?[0-9]+)?$/ ? apart > 2e-5 : right[i] != printed[i]) exit 1}}
-    END {exit !(NR > 0)}'
+       if (right[i] ~ /^-?[0-9.]+(e-?[0-9]+)?$/ ? apart > 2e-5 : right[i] != printed[i]) wrong = 1}}
+    END {exit wrong || NR == 0}'
 }
 radium() { echo radium | run "$@"; }
 token() { radium --per-token | sed -n 4p; }
