@@ -199,3 +199,41 @@ TEST_CASE("a shape without memory_length announces as many keys as queries") {
   check(decoder);
   check(model);
 }
+
+TEST_CASE_TEMPLATE("a stack takes rows that stand apart", S, float, double) {
+  vt::Encoder<S> encoder({.layer = layer_config, .num_layers = 2});
+  support::randomise(encoder, 1);
+  constexpr Index batch = 2, length = 13, width = 20;
+  const auto apart = support::random_values<S>(length * batch * width, 1);  // (T, B, E)
+  std::vector<S> together;
+  for (Index b = 0; b < batch; ++b)
+    for (Index t = 0; t < length; ++t)
+      for (Index i = 0; i < width; ++i) together.push_back(apart[std::size_t((t * batch + b) * width + i)]);
+  const vt::Sequences<S> in(together.data(), batch, length, width);
+  const auto expected = encoder(in), r = encoder(vt::from_seq_first(apart.data(), length, batch, width));
+  CHECK(support::same(r.output, expected.output));
+  CHECK(support::same(r.self_attn.values(), expected.self_attn.values()));
+}
+
+TEST_CASE_TEMPLATE("a mean over heads is the mean of their maps, at the edges too", S, float, double) {
+  vt::Encoder<S> encoder({.layer = layer_config, .num_layers = 2});
+  support::randomise(encoder, 1);
+  const Index lengths[] = {13, 6};
+  const auto x = support::random_values<S>(2 * 13 * 20, 1);
+  const vt::Sequences<S> in(x.data(), 2, 13, 20);
+  for (const vt::Mask<S>& mask : {vt::Mask<S>(vt::key_lengths(lengths)), vt::Mask<S>(vt::window(2, 3))}) {
+    const auto all = encoder(in, {.src_mask = mask});
+    const auto mean = encoder(in, {.src_mask = mask}, vt::keep::head_mean);
+    for (Index layer = 0; layer < 2; ++layer)
+      for (Index b = 0; b < 2; ++b) {
+        double worst = 0;
+        for (Index i = 0; i < 13; ++i)
+          for (Index j = 0; j < 13; ++j) {
+            double sum = 0;
+            for (Index h = 0; h < 4; ++h) sum += double(all.self_attn[layer].matrix(b, h)(i, j));
+            worst = support::worse(worst, std::abs(double(mean.self_attn[layer].matrix(b)(i, j)) - sum / 4));
+          }
+        CHECK(worst < support::tolerance<S>);
+      }
+  }
+}
