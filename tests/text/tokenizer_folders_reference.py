@@ -74,6 +74,7 @@ def of(name, model_type, config):
 
 plain = ["ﾊﾟ ㌔ ½ﬀ \u00ad x\u200b İ e\u0301\u0323 각 \u1100\u1161", "<extra_id_0> a<extra_id_2>b", "Größe und Straße, don't 1234!", "  two  blanks\n\tx ", "naïve Ångström <s> x </s>", "", ["a b", "und c"],
          "x<mask> y <mask>z", "a <|endoftext|> b", "ﬁ ① Ⅷ e\u0301 中文", "HELLO ``quoted''"]
+languages = plain + ["x ar_AR y", "a eng_Latn b ace_Latn", "de_DE", "z sl_SI <ent> b", "   ", "a <mask>  b", ["a", "b"]]
 sentences = ["<ent> es", "a <ent> b", "a<ent>b", "el es 1", ">>deu<< Good morning.", "x </s> y <pad>z<unk>", "",
              "<w> in<w>in <w>", "l <l> l <r> r", "<eos> a <s> b"]
 
@@ -162,6 +163,17 @@ cases = {
     "gemma by SentencePiece": {"config.json": {"model_type": "gemma"}, "tokenizer.model": {"marian": "bpe.model"},
                                "tokenizer_config.json": {"bos_token": "<s>", "eos_token": "</s>", "add_bos_token": True,
                                                          "add_eos_token": True}},
+    "nllb by file": of("llama2", "m2m_100", {"tokenizer_class": "NllbTokenizer"}),
+    "nllb, legacy": of("llama2", "m2m_100", {"tokenizer_class": "NllbTokenizerFast", "legacy_behaviour": True,
+                                             "src_lang": "deu_Latn", "tgt_lang": "zul_Latn"}),
+    "nllb, two languages": of("llama2", "m2m_100", {
+        "tokenizer_class": "NllbTokenizer", "additional_special_tokens": ["eng_Latn", "<ent>"], "tgt_lang": "eng_Latn"}),
+    "mbart by file": of("xlm_roberta", "mbart", {"tokenizer_class": "MBartTokenizer", "tgt_lang": "ro_RO"}),
+    "mbart, two languages": of("t5", "mbart", {"additional_special_tokens": ["en_XX", "<ent>"]}),
+    "mbart50 by file": of("t5", "mbart", {"tokenizer_class": "MBart50TokenizerFast", "src_lang": "gl_ES"}),
+    "mbart50, a map of characters": of("t5", "mbart", {
+        "tokenizer_class": "MBart50Tokenizer", "tgt_lang": "de_DE", "additional_special_tokens": ["<ent>"],
+        "mask_token": "<mask>"}),
     "marian": marian,
     "R06": marian | {"added_tokens.json": {"<ent>": 226}},
     "R22": marian | {"target_vocab.json": {"marian": "separate_vocab.json"},
@@ -211,12 +223,16 @@ def run(files):
         kind = sentences if "source.spm" in files else texts if ("vocab.txt" in files or isinstance(
             files.get("tokenizer.json"), dict) and "model" in files["tokenizer.json"] and "albert" not in str(
             files["config.json"] if "config.json" in files else "")) else plain
+        translates = files.get("config.json", {}).get("model_type") in ("mbart", "m2m_100")
+        kind = languages if translates else kind
         lines, fast = [], tokenizer.is_fast
         for text in kind:
             pair = isinstance(text, list)
             made = tokenizer(*text) if pair else tokenizer(text)
             line = {"text": text, "ids": made["input_ids"], "decoded": tokenizer.decode(made["input_ids"], skip_special_tokens=True),
                     "decoded_special": tokenizer.decode(made["input_ids"])}
+            if translates and not pair:
+                line["target_ids"] = tokenizer(text_target=text)["input_ids"]
             if fast:
                 encoding = made._encodings[0] if made._encodings else None
                 line |= {"tokens": encoding.tokens, "offsets": encoding.offsets, "type_ids": encoding.type_ids,

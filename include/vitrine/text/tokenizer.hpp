@@ -24,6 +24,7 @@
 #include <vitrine/io/config.hpp>
 #include <vitrine/io/error.hpp>
 #include <vitrine/text/detail/character_codec.hpp>
+#include <vitrine/text/detail/language_codec.hpp>
 #include <vitrine/text/detail/text_codec.hpp>
 #include <vitrine/text/detail/tokenizer_folder.hpp>
 #include <vitrine/text/detail/tokenizer_pipeline.hpp>
@@ -64,8 +65,8 @@ class Tokenizer {
   Encoding encode(std::string_view first, const char* second, bool special = true) const {
     return codec_->encode_pair(first, second, special);
   }
-  /// A text that the model is to write. Only MarianMT's and M2M100's folders and vocabularies of characters have
-  /// another way for it.
+  /// A text that the model is to write. MarianMT's folders, those that name languages (M2M100, MBart, NLLB) and
+  /// vocabularies of characters have another way for it.
   Encoding encode_target(std::string_view text) const { return codec_->encode_target(text); }
   /// The text of ids that the model writes, without the special tokens unless they are wanted; ids that are not there
   /// are left out.
@@ -118,6 +119,8 @@ inline Tokenizer::Tokenizer(const std::filesystem::path& path) {
   } else if (!folder.has_pieces() && folder.has("vocab.json")) {
     const std::string end = folder.special("eos_token");
     codec_ = std::make_shared<const detail::CharacterCodec>(path / "vocab.json", end.empty() ? "</s>" : end);
+  } else if (!folder.language(false).empty()) {
+    codec_ = std::make_shared<const detail::LanguageCodec>(folder, path);
   } else {
     codec_ = std::make_shared<const detail::TokenizerPipeline>(ConfigFile(folder.effective(), path.string()),
                                                                folder.flag("clean_up_tokenization_spaces", false));

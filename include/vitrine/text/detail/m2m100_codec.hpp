@@ -13,6 +13,7 @@
 #include <vector>
 #include <vitrine/core/config.hpp>
 #include <vitrine/io/error.hpp>
+#include <vitrine/text/detail/language_codes.hpp>
 #include <vitrine/text/detail/marian_codec.hpp>
 #include <vitrine/text/detail/tokenizer_files.hpp>
 
@@ -64,26 +65,14 @@ class M2M100Codec final : public MarianCodec {
 
 // ---- implementation
 
-// Transformers' FAIRSEQ_LANGUAGE_CODES, in the order of their ids.
-inline constexpr std::string_view m2m100_languages =
-    "af am ar ast az ba be bg bn br bs ca ceb cs cy da de el en es et fa ff fi fr fy ga gd gl gu ha he hi "
-    "hr ht hu hy id ig ilo is it ja jv ka kk km kn ko lb lg ln lo lt lv mg mk ml mn mr ms my ne nl no ns "
-    "oc or pa pl ps pt ro ru sd si sk sl so sq sr ss su sv sw ta th tl tn tr uk ur uz vi wo xh yi yo zh "
-    "zu";
-inline constexpr std::string_view wmt21_languages = "en ha is ja cs ru zh de";
-
 inline M2M100Codec::M2M100Codec(const std::filesystem::path& folder, const TokenizerFiles& files)
     : MarianCodec(folder / "sentencepiece.bpe.model", folder / "vocab.json", files), folder_(folder.string()) {
   const nlohmann::json& codes = files.option("language_codes");
   if (!codes.is_null() && codes != "m2m100" && codes != "wmt21")
     throw Error(LoadError::config_bad_value, folder_,
                 concat("its \"language_codes\" are ", codes.dump(), ", neither \"m2m100\" nor \"wmt21\""));
-  std::string_view all = codes == "wmt21" ? wmt21_languages : m2m100_languages;
-  while (!all.empty()) {
-    const std::size_t blank = std::min(all.find(' '), all.size());
-    languages_.push_back(concat("__", all.substr(0, blank), "__"));
-    all.remove_prefix(std::min(blank + 1, all.size()));
-  }
+  for (const std::string& code : each_language(codes == "wmt21" ? wmt21_languages : m2m100_languages))
+    languages_.push_back(concat("__", code, "__"));
   first_ = vocabulary_tokens();
   source_ = named(files, "src_lang", "en");
   target_ = named(files, "tgt_lang", nullptr);

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 #include <vitrine/core/config.hpp>
+#include <vitrine/text/detail/language_codes.hpp>
 
 #include <vitrine/core/macros_push.hpp>
 
@@ -22,12 +23,21 @@ struct TokenizerClass {
   Frame frame = Frame::of_file;
   std::pair<std::string_view, std::string_view> specials[7] = {};  // the defaults of their names
   std::string_view vocabulary = {};                                // its file, where there is no tokenizer.json
+  std::string_view languages = {};                                 // special tokens, too
 };
 
 /// The first is that of a folder that names none.
 #define VITRINE_BYTE_LEVEL R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true})"
 #define VITRINE_METASPACE R"({"type":"Metaspace","replacement":"▁","prepend_scheme":"always","split":true})"
 #define VITRINE_WORDS R"({"type":"Sequence","pretokenizers":[{"type":"WhitespaceSplit"},)" VITRINE_METASPACE "]}"
+#define VITRINE_ONE_BLANK R"({"type":"Replace","pattern":{"Regex":" {2,}"},"content":" "})"
+#define VITRINE_FAIRSEQ_MARKS                                                                   \
+  {                                                                                             \
+    {"bos_token", "<s>"}, {"eos_token", "</s>"}, {"unk_token", "<unk>"}, {"sep_token", "</s>"}, \
+        {"pad_token", "<pad>"}, {"cls_token", "<s>"}, {                                         \
+      "mask_token", "<mask>"                                                                    \
+    }                                                                                           \
+  }
 inline constexpr TokenizerClass tokenizer_classes[] = {
     {.names = {"PreTrainedTokenizer", "TokenizersBackend", "PythonBackend", "BloomTokenizer"},
      .model = "",
@@ -44,7 +54,37 @@ inline constexpr TokenizerClass tokenizer_classes[] = {
                   {"unk_token", "<unk>"},
                   {"sep_token", "</s>"},
                   {"pad_token", "<pad>"}}},
-    {.names = {"MBartTokenizer", "MBart50Tokenizer", "NllbTokenizer"}, .model = "", .frame = Frame::source_language},
+    {.names = {"MBartTokenizer"},
+     .model = "Unigram",
+     .pre_tokenizer = VITRINE_WORDS,
+     .decoder = VITRINE_METASPACE,
+     .rules = R"({"unk_id":3})",
+     .frame = Frame::source_language,
+     .specials = VITRINE_FAIRSEQ_MARKS,
+     .languages = mbart_languages},
+    {.names = {"MBart50Tokenizer"},
+     .model = "Unigram",
+     .normalizer = VITRINE_ONE_BLANK,
+     .pre_tokenizer = VITRINE_METASPACE,
+     .decoder = VITRINE_METASPACE,
+     .rules = R"({"unk_id":3})",
+     .frame = Frame::source_language,
+     .specials = {{"eos_token", "</s>"},
+                  {"unk_token", "<unk>"},
+                  {"sep_token", "</s>"},
+                  {"pad_token", "<pad>"},
+                  {"cls_token", "<s>"},
+                  {"mask_token", "<mask>"}},
+     .languages = mbart50_languages},
+    {.names = {"NllbTokenizer"},
+     .model = "BPE",
+     .normalizer = VITRINE_ONE_BLANK,
+     .pre_tokenizer = VITRINE_METASPACE,
+     .decoder = VITRINE_METASPACE,
+     .rules = R"({"fuse_unk":true,"byte_fallback":false})",
+     .frame = Frame::source_language,
+     .specials = VITRINE_FAIRSEQ_MARKS,
+     .languages = nllb_languages},
     {.names = {"BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "RetriBertTokenizer"},
      .model = "WordPiece",
      .normalizer = R"({"type":"BertNormalizer","clean_text":true})",
@@ -169,6 +209,8 @@ inline constexpr TokenizerClass tokenizer_classes[] = {
 #undef VITRINE_BYTE_LEVEL
 #undef VITRINE_METASPACE
 #undef VITRINE_WORDS
+#undef VITRINE_ONE_BLANK
+#undef VITRINE_FAIRSEQ_MARKS
 
 /// Null for a class that is not meant here.
 inline const TokenizerClass* tokenizer_class(std::string_view name) {

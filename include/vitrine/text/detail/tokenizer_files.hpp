@@ -123,7 +123,7 @@ inline std::string TokenizerFiles::special(const char* key) const {
 }
 
 /// "extra_special_tokens" of both files; only without any "additional_special_tokens", its older name; and without
-/// these the symbols of a SentencePiece model, and T5's own.
+/// these the symbols of a SentencePiece model, languages, and T5's own.
 inline std::vector<nlohmann::json> TokenizerFiles::further_specials() const {
   for (const char* key : {"extra_special_tokens", "additional_special_tokens"}) {
     std::vector<Json> tokens;
@@ -133,6 +133,7 @@ inline std::vector<nlohmann::json> TokenizerFiles::further_specials() const {
     if (!tokens.empty()) return tokens;
   }
   std::vector<Json> tokens = model_tokens_;
+  for (const std::string& code : each_language(class_->languages)) tokens.emplace_back(code);
   if (class_->frame == Frame::t5)
     for (const std::string& text : extra_ids()) tokens.emplace_back(text);
   return tokens;
@@ -247,7 +248,12 @@ inline void TokenizerFiles::add_missing(std::vector<Json>& added) const {
   for (const char* name : special_names) {
     const Json* given = specials_ && specials_->has(name) ? &specials_->json().at(name) : nullptr;
     if (given == nullptr && config_ && config_->json().contains(name)) given = &config_->json().at(name);
-    add(given != nullptr ? *given : Json(special(name)), true);
+    Json token = given != nullptr ? *given : Json(special(name));
+    // A mask of these classes takes the blanks in front of it.
+    if (token.is_string() && !token_text(token).empty() && !class_->languages.empty() &&
+        std::string_view(name) == "mask_token")
+      token = {{"content", token}, {"lstrip", true}, {"normalized", true}, {"special", true}};
+    add(token, true);
   }
   for (const std::optional<ConfigFile>* file : {&config_, &specials_}) {
     if (!*file) continue;

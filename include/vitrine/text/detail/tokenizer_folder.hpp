@@ -14,6 +14,7 @@
 #include <vitrine/io/error.hpp>
 #include <vitrine/io/mapped_file.hpp>
 #include <vitrine/text/detail/aligned_text.hpp>
+#include <vitrine/text/detail/language_codes.hpp>
 #include <vitrine/text/detail/sentencepiece_vocabulary.hpp>
 #include <vitrine/text/detail/tokenizer_classes.hpp>
 #include <vitrine/text/detail/tokenizer_files.hpp>
@@ -30,6 +31,11 @@ class TokenizerFolder : public TokenizerFiles {
   /// What a tokenizer.json would say that gives the same ids. Throws Error file_missing, bad_vocabulary,
   /// config_unsupported.
   nlohmann::json effective();
+  /// Of a class with languages: a text's, "" elsewhere; and whether it stands in front.
+  std::string language(bool target) const;
+  bool language_first() const {
+    return class_name_ == "MBart50Tokenizer" || (class_name_ == "NllbTokenizer" && !flag("legacy_behaviour", false));
+  }
 
  private:
   void read_vocabulary();
@@ -39,6 +45,7 @@ class TokenizerFolder : public TokenizerFiles {
   Json frame() const;
   Json language_frame(const std::string& end) const;
   Json normalizer() const;
+  void add_mbart50_languages(Json& vocab) const;
 };
 
 // ---- implementation
@@ -107,7 +114,7 @@ inline void TokenizerFolder::read_sentencepiece(Json& model) {
 
 inline nlohmann::json TokenizerFolder::effective() {
   const bool own = has("tokenizer.json");
-  if (!own && class_->model.empty()) fail(LoadError::file_missing, "has no tokenizer.json");
+  if (!own && class_->vocabulary.empty()) fail(LoadError::file_missing, "has no tokenizer.json");
   if (!own) read_vocabulary();
   const bool as_it_is = class_->model.empty();
   Json all = as_it_is ? file_ : rebuilt();
@@ -134,7 +141,9 @@ inline nlohmann::json TokenizerFolder::vocabulary_of() const {
     fail(LoadError::config_unsupported, concat("its tokenizer.json has no model of the type ", class_->model,
                                                ", which its ", class_name_, " asks for"));
   if (class_->model == "BPE") made["merges"] = model->value("merges", Json::array());
-  if (class_->model == "WordPiece" || class_name_ == "GemmaTokenizer") made["unk_token"] = special("unk_token");
+  if (class_->model == "WordPiece" || class_name_ == "GemmaTokenizer" || class_name_ == "NllbTokenizer")
+    made["unk_token"] = special("unk_token");
+  if (class_name_ == "MBart50Tokenizer") add_mbart50_languages(made["vocab"]);
   return made;
 }
 
@@ -148,12 +157,32 @@ inline nlohmann::json precompiled_of(const nlohmann::json& file) {
   return {};
 }
 
+/// A vocabulary without languages is taken for SentencePiece's own: its three marks become four, the languages follow.
+inline void TokenizerFolder::add_mbart50_languages(Json& vocab) const {
+  const std::vector<std::string> languages = each_language(class_->languages);
+  for (const Json& piece : vocab)
+    if (piece.is_array() && !piece.empty() && piece[0].is_string() &&
+        std::find(languages.begin(), languages.end(), piece[0].get_ref<const std::string&>()) != languages.end())
+      return;
+  Json own = Json::array();
+  for (const char* name : {"cls_token", "pad_token", "eos_token", "unk_token"}) own.push_back({special(name), 0.0});
+  for (std::size_t i = 3; i < vocab.size(); ++i) own.push_back(std::move(vocab[i]));
+  for (const std::string& code : languages) own.push_back({code, 0.0});
+  own.push_back({special("mask_token"), 0.0});
+  vocab = std::move(own);
+}
+
 inline nlohmann::json TokenizerFolder::normalizer() const {
   Json made = class_->normalizer.empty() ? Json() : Json::parse(class_->normalizer);
   if (class_->frame == Frame::bert) {
     made["lowercase"] = flag("do_lower_case", true);
     made["strip_accents"] = option("strip_accents");
     made["handle_chinese_chars"] = flag("tokenize_chinese_chars", true);
+  }
+  if (!class_->languages.empty()) {
+    Json map = precompiled_of(file_);
+    if (map.is_null() || made.is_null()) return class_name_ == "NllbTokenizer" ? Json() : made;
+    return {{"type", "Sequence"}, {"normalizers", {std::move(map), std::move(made)}}};
   }
   if (class_->model != "Unigram") return made;
   if (class_name_ == "AlbertTokenizer") {
@@ -176,7 +205,7 @@ inline nlohmann::json TokenizerFolder::rebuilt() const {
   if (class_name_ == "LlamaTokenizer") {
     last["prepend_scheme"] = !prefix ? "never" : flag("legacy", false) ? "always" : "first";
     if (!prefix) decoder["decoders"].erase(3);
-  } else if (last["type"] == "Metaspace" && class_name_ != "T5Tokenizer") {
+  } else if (last["type"] == "Metaspace" && class_name_ != "T5Tokenizer" && class_->languages.empty()) {
     last["prepend_scheme"] = decoder["prepend_scheme"] = prefix ? "always" : "never";
   }
   made["pre_tokenizer"] = std::move(pre), made["decoder"] = std::move(decoder);
@@ -242,12 +271,18 @@ inline nlohmann::json TokenizerFolder::frame() const {
   return template_json(single, pair);
 }
 
+inline std::string TokenizerFolder::language(bool target) const {
+  if (class_->languages.empty()) return {};
+  for (const char* key : {"tgt_lang", "src_lang"})
+    if (const Json& given = option(key); given.is_string() && (target || key[0] == 's'))
+      return given.get<std::string>();
+  return class_name_ == "NllbTokenizer" ? "eng_Latn" : "en_XX";
+}
+
 /// MBart's, NLLB's: the source language in front of the text or behind it.
 inline nlohmann::json TokenizerFolder::language_frame(const std::string& end) const {
-  const bool nllb = class_name_ == "NllbTokenizer";
-  const Json& given = option("src_lang");
-  const std::string language = given.is_string() ? given.get<std::string>() : nllb ? "eng_Latn" : "en_XX";
-  if (class_name_ == "MBart50Tokenizer" || (nllb && !flag("legacy_behaviour", false)))
+  const std::string language = this->language(false);
+  if (language_first())
     return template_json({{language, 0}, {"$A", 0}, {end, 0}}, {{language, 0}, {"$A", 0}, {"$B", 0}, {end, 0}});
   return template_json({{"$A", 0}, {end, 0}, {language, 0}}, {{"$A", 0}, {"$B", 0}, {end, 0}, {language, 0}});
 }
