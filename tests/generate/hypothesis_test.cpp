@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 #include <vitrine/generate/generate.hpp>
 #include <vitrine/models/gpt2.hpp>
@@ -217,4 +218,21 @@ TEST_CASE("early_stopping never asks for the longest sequence only where length 
   CHECK(goes_on(Stop::no, -1, -12.0f));
   CHECK(goes_on(Stop::never, -1, -12.0f));
   CHECK(!goes_on(Stop::never, -1, -5.0f));
+}
+
+TEST_CASE("a score is the sum of the log-probabilities by length^length_penalty, from greedy search too") {
+  const auto model = marian<double>(1);
+  vt::Workspace workspace(vt::heap());
+  for (const Index beams : {1, 3})
+    for (const double penalty : {-0.5, 0.0, 1.0, 2.0}) {
+      vt::GenerationConfig g = options(beams);
+      g.length_penalty = penalty;
+      for (const auto& of_source : vt::generate(model, workspace, vt::Tokens(source_ids, source_lengths), g))
+        for (const auto& one : of_source) {
+          if (one.ids.empty()) continue;  // of a search that found fewer
+          double sum = 0;
+          for (const double log_prob : one.log_probs) sum += log_prob;
+          CHECK(one.score == doctest::Approx(sum / std::pow(double(one.ids.size()), penalty)).epsilon(1e-9));
+        }
+    }
 }
