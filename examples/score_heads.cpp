@@ -53,6 +53,7 @@ class Scores final : public ForcedPool {
     for (std::size_t i = 0; i < scores_.columns().size() + 1; ++i) row.add_empty();
     return row.take();
   }
+  Index workers(Index batches) override { return folder_.share(batches); }
   void compute(const Pool& pool, std::span<const std::size_t> batch, std::span<std::string> rows) override {
     cross_attention(pool, batch, vt::keep::weights.only({.which = vt::Which::cross}),
                     [&](std::size_t k, const auto& scored, Index b, const std::vector<Index>& target) {

@@ -4,7 +4,9 @@
 #ifdef __linux__
 #include <malloc.h>
 #endif
+#include <algorithm>
 #include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -45,10 +47,20 @@ class Seq2SeqFolder {
   Index layers() const { return model_->decoder().config().num_layers; }
   Index heads() const { return model_->decoder().config().layer.nhead; }
 
+  // From here on so many calls of greedy and force at once, or fewer: how many, each with its share of the threads.
+  Index share(Index calls) {
+    const Index workers = std::clamp<Index>(calls, 1, workspace_.threads());
+    const int each = int(workspace_.threads() / workers);
+    if (each != each_) free_.clear();
+    each_ = each;
+    return workers;
+  }
+
   // The ids that greedy search finds for each source.
   std::vector<std::vector<Index>> greedy(const vitrine::Tokens& sources) {
     std::vector<std::vector<Index>> found;
-    for (auto& hypotheses : vitrine::generate(*model_, workspace_, sources, config_))
+    Lease lease(*this);
+    for (auto& hypotheses : vitrine::generate(*model_, lease.workspace(), sources, config_))
       found.push_back(std::move(hypotheses[0].ids));
     return found;
   }
@@ -56,7 +68,8 @@ class Seq2SeqFolder {
   // The same with what the search is to keep of its maps: the bits of one more pass over what was found.
   template <class K>
   vitrine::Generated<K, float> greedy(const vitrine::Tokens& sources, const K& keep) {
-    return vitrine::generate(*model_, workspace_, sources, config_, keep);
+    Lease lease(*this);
+    return vitrine::generate(*model_, lease.workspace(), sources, config_, keep);
   }
   // Do the cross-attentions of that search stay below 128 MB, however long the targets become?
   bool keeps_search(const vitrine::Tokens& sources) const {
@@ -84,12 +97,39 @@ class Seq2SeqFolder {
         packed.add(*sources[last]);
         chosen.push_back(targets[last]);
       }
-      const auto scored = vitrine::score(*model_, workspace_, packed.tokens(), chosen, config_, keep, masks);
+      Lease lease(*this);
+      const auto scored = vitrine::score(*model_, lease.workspace(), packed.tokens(), chosen, config_, keep, masks);
       for (std::size_t i = first; i < last; ++i) f(i, scored, Index(i - first));
     }
   }
 
  private:
+  // A workspace that no other thread uses.
+  class Lease {
+   public:
+    explicit Lease(Seq2SeqFolder& owner) : owner_(owner) {
+      if (owner.each_ != owner.workspace_.threads()) own_ = owner.taken();
+    }
+    ~Lease() {
+      if (!own_) return;
+      const std::lock_guard lock(owner_.mutex_);
+      owner_.free_.push_back(std::move(own_));
+    }
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+    vitrine::Workspace& workspace() { return own_ ? *own_ : owner_.workspace_; }
+
+   private:
+    Seq2SeqFolder& owner_;
+    std::unique_ptr<vitrine::Workspace> own_;
+  };
+  std::unique_ptr<vitrine::Workspace> taken() {
+    const std::lock_guard lock(mutex_);
+    if (free_.empty()) return std::make_unique<vitrine::Workspace>(vitrine::heap(), each_);
+    auto found = std::move(free_.back());
+    free_.pop_back();
+    return found;
+  }
   static std::unique_ptr<Model> load(const std::filesystem::path& folder, vitrine::Storage weights) {
     std::unique_ptr<Model> model;
     vitrine::find_model<float>(folder, [&]<class M>(std::type_identity<M>) {
@@ -129,4 +169,7 @@ class Seq2SeqFolder {
   vitrine::GenerationConfig config_;
   vitrine::corpus::Reader reader_;
   vitrine::Workspace workspace_;
+  int each_ = workspace_.threads();  // threads of a call, where several run at once
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<vitrine::Workspace>> free_;
 };

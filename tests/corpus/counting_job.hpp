@@ -7,6 +7,7 @@
 
 struct CountingJob final : vitrine::corpus::Job {
   std::function<void()> before_batch = [] {};
+  vitrine::Index threads = 1;
 
   std::string header() const override { return "number,text,ids\n"; }
   vitrine::corpus::Line read(vitrine::corpus::Text text, vitrine::Index number) const override {
@@ -24,6 +25,7 @@ struct CountingJob final : vitrine::corpus::Job {
   std::string empty_row(const vitrine::corpus::Line& line) const override {
     return std::to_string(line.number) + ",,\n";
   }
+  vitrine::Index workers(vitrine::Index batches) override { return batches < threads ? batches : threads; }
   void compute(const vitrine::corpus::Pool& pool, std::span<const std::size_t> batch,
                std::span<std::string> rows) override {
     before_batch();

@@ -2,6 +2,8 @@
 #include <doctest/doctest.h>
 #include <signal.h>
 
+#include <atomic>
+#include <stdexcept>
 #include <string>
 #include <vitrine/corpus/loop.hpp>
 #include <vitrine/corpus/progress.hpp>
@@ -48,6 +50,30 @@ TEST_CASE("batches hold each usable line once, similar lengths together, within 
     before = lines[batch.back()].ids.size();
   }
   for (std::size_t i = 0; i < lines.size(); ++i) CHECK(seen[i] == (lines[i].usable() ? 1 : 0));
+}
+
+TEST_CASE("several threads compute a pool: each batch once, rows in order, and the first error comes out") {
+  const Scratch scratch;
+  const std::string path = scratch.write("pool", counting_input(1000)).string();
+  for (const Index threads : {1, 2, 5}) {
+    CountingJob job;
+    job.threads = threads;
+    std::atomic<int> batches = 0;
+    job.before_batch = [&] { ++batches; };
+    Collected rows;
+    corpus::Progress progress(false);
+    corpus::Input input{corpus::LineStream(path)};
+    CHECK(corpus::run(job, input, rows, {200, 30}, progress).lines == 1000);
+    CHECK(rows.text == counting_rows(0, 1000));
+    const int all = batches;
+    batches = 0;
+    job.before_batch = [&] {
+      if (++batches == 20) throw std::runtime_error("of a batch");
+    };
+    corpus::Input again{corpus::LineStream(path)};
+    CHECK_THROWS_WITH(corpus::run(job, again, rows, {200, 30}, progress), "of a batch");
+    CHECK(batches < all);
+  }
 }
 
 TEST_CASE("rows do not depend on what is computed together") {

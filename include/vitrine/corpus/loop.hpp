@@ -5,12 +5,16 @@
 #pragma once
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
+#include <exception>
+#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
 #include <vitrine/corpus/batches.hpp>
@@ -41,6 +45,8 @@ class Job {
   virtual bool waits_for_first_pool() const { return false; }
   /// Is shown the lines before they are computed, and may give lines an error and take their ids.
   virtual void prepare(Pool&) {}
+  /// How many threads compute a pool of so many batches, at least 1: compute() is called from all of them at once.
+  virtual Index workers(Index /*batches*/) { return 1; }
   // The rows of a line without ids, on the heap.
   virtual std::string empty_row(const Line& line) const = 0;
   /// Fills rows[i] for every line i of the batch. May throw.
@@ -123,19 +129,43 @@ class StdoutRows final : public Rows {
 
 namespace detail {
 
+/// f(i) for i from 0 to count - 1, on so many threads, until it was asked to stop; throws the first that f threw.
+template <class F>
+void each_on(Index workers, std::size_t count, F&& f) {
+  std::atomic<std::size_t> next = 0;
+  std::exception_ptr failed;
+  std::mutex mutex;
+  const auto work = [&] {
+    try {
+      for (std::size_t i = 0; !Stop::asked() && (i = next.fetch_add(1)) < count;) f(i);
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      if (!failed) failed = std::current_exception();
+      next = count;
+    }
+  };
+  {
+    std::vector<std::jthread> others;
+    while (Index(others.size()) + 1 < workers) others.emplace_back(work);
+    work();
+  }
+  if (failed) std::rethrow_exception(failed);
+}
+
 /// Computes a pool batch by batch; the rows of the lines before the first that was not computed, as many as `count`.
 inline std::string compute_pool(Job& job, const Pool& pool, Index tokens, Index& count) {
   std::vector<std::string> rows(pool.sources.size());
-  std::vector<bool> ready(pool.sources.size());
+  std::vector<char> ready(pool.sources.size());  // not bool: written by several threads
   for (std::size_t i = 0; i < rows.size(); ++i)
-    if ((ready[i] = !pool.sources[i].usable())) rows[i] = job.empty_row(pool.sources[i]);
-  for (const auto& batch : batches(pool.sources, tokens)) {
-    if (Stop::asked()) break;
-    job.compute(pool, batch, rows);
-    for (const std::size_t i : batch) ready[i] = true;
-  }
+    if (!pool.sources[i].usable()) rows[i] = job.empty_row(pool.sources[i]), ready[i] = 1;
+  const auto all = batches(pool.sources, tokens);
+  each_on(job.workers(Index(all.size())), all.size(), [&](std::size_t which) {
+    job.compute(pool, all[which], rows);
+    for (const std::size_t i : all[which]) ready[i] = 1;
+  });
   std::string text;
-  for (count = 0; count < Index(rows.size()) && ready[std::size_t(count)]; ++count) text += rows[std::size_t(count)];
+  for (count = 0; count < Index(rows.size()) && ready[std::size_t(count)] == 1; ++count)
+    text += rows[std::size_t(count)];
   return text;
 }
 

@@ -7,6 +7,7 @@
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): <csignal> promises no sigaction
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <vitrine/core/config.hpp>
@@ -26,7 +27,7 @@ class Stop {
   Stop(const Stop&) = delete;
   Stop& operator=(const Stop&) = delete;
   /// Has a signal come? Safe from any thread.
-  static bool asked() noexcept { return asked_ != 0; }
+  static bool asked() noexcept { return asked_.load(std::memory_order_relaxed) != 0; }
   /// A descriptor that becomes readable with the signal, for poll(); -1 where there is no Stop.
   static int descriptor() noexcept { return pipe_[0]; }
 
@@ -37,7 +38,7 @@ class Stop {
     [[maybe_unused]] const auto ignored = ::write(pipe_[1], "", 1);
     errno = before;
   }
-  static inline volatile std::sig_atomic_t asked_ = 0;
+  static inline std::atomic<int> asked_ = 0;
   static inline int pipe_[2] = {-1, -1};
   struct sigaction interrupt_ = {}, terminate_ = {};
 };
