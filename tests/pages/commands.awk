@@ -12,8 +12,10 @@ function add(text) {
   if (block == "") { page = FILENAME; line = FNR; first = text }
   block = block text "\n"
 }
-FNR == 1 { finish(); info = ""; fence = hiding = 0 }
-hiding && /^-->/ { hiding = 0; next }
+FNR == 1 { finish(); info = ""; fence = hiding = code = 0 }
+(hiding || code) && /^-->/ { hiding = code = 0; next }
+code { next }
+/^<!-- cpp$/ { code = 1; next }
 hiding { hidden = hidden $0 "\n"; next }
 /^<!-- sh$/ { hiding = 1; next }
 fence && /^ *```$/ { if (info == "sh") finish(); fence = 0; next }
