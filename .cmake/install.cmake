@@ -23,7 +23,7 @@ install(FILES LICENSE README.md CHANGELOG.md DESTINATION "${CMAKE_INSTALL_DOCDIR
 install(DIRECTORY examples/ DESTINATION "${CMAKE_INSTALL_DOCDIR}/examples" FILES_MATCHING PATTERN "*.md" PATTERN "*.png" PATTERN "*.svg"
         PATTERN embedded/build EXCLUDE PATTERN models EXCLUDE)
 install(PROGRAMS examples/slurm_array.sh DESTINATION "${CMAKE_INSTALL_DOCDIR}/examples")
-install(PROGRAMS examples/python/ray_score.py DESTINATION "${CMAKE_INSTALL_DOCDIR}/examples/python")
+install(PROGRAMS examples/python/ray_score.py examples/python/to_safetensors.py DESTINATION "${CMAKE_INSTALL_DOCDIR}/examples/python")
 foreach(program IN ITEMS align choose generate inspect score_heads sentence_similarity translate)
   if(TARGET ${program})
     install(PROGRAMS "$<TARGET_FILE:${program}>" DESTINATION "${CMAKE_INSTALL_BINDIR}" RENAME "vitrine-${program}" OPTIONAL)

@@ -7,6 +7,11 @@
 #include <vitrine/io/checkpoint.hpp>
 
 #include <cstdio>
+#include <iostream>
+
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "letter_alignment.hpp"
 #include "option_table.hpp"
@@ -32,7 +37,9 @@ OptionTable option_table(Options& o) {
       "quickstart", "[OPTION...] [WORD...]",
       "Spells each English word into the phonemes of the CMU dictionary, draws which letters each phoneme looks at, "
       "and\n"
-      "writes every layer's and head's attention to one page that needs no network.\n",
+      "writes every layer's and head's attention to one page that needs no network. Without words: those of stdin, "
+      "where\n"
+      "a file or a pipe gives some, else four.\n",
       "Exit: 0, or 2 for a letter that the model does not know, a bad option or a file that cannot be read.\n");
   table.text("--model", "FOLDER", "examples/models/g2p", o.model);
   table.text("--html", "FILE", "the page; without it none is written", o.html);
@@ -57,6 +64,14 @@ std::string picture(vt::MatrixView<float> map, Index phonemes, std::vector<std::
   letters.resize(std::size_t(columns));
   const vt::RowMajor<float> part = map.topLeftCorner(phonemes, columns);
   return inspect::terminal_alignment(part.data(), phonemes, columns, symbols, letters, inspect::terminal_options());
+}
+
+// Stdin is a file, or a pipe into which something is written soon: one that somebody merely left open stops nobody.
+bool words_are_piped() {
+  struct stat input;
+  if (::fstat(STDIN_FILENO, &input) != 0 || (!S_ISREG(input.st_mode) && !S_ISFIFO(input.st_mode))) return false;
+  pollfd ready{STDIN_FILENO, POLLIN, 0};
+  return ::poll(&ready, 1, 1000) > 0;
 }
 
 void run(const Options& options) {
@@ -129,6 +144,8 @@ void run(const Options& options) {
 int main(int count, char** arguments) {
   Options options;
   if (const auto status = option_table(options).parse(count, arguments)) return *status;
+  if (options.words.empty() && words_are_piped())
+    for (std::string word; std::cin >> word;) options.words.push_back(word);
   if (options.words.empty()) options.words = {"anhydride", "radium", "daughter", "vitrine"};
   try {
     run(options);

@@ -40,6 +40,13 @@ constexpr Index saturated(Index value, Index most = sizes::largest / 4) {
   return std::size_t(value) + std::size_t(most) <= 2 * std::size_t(most) ? value : value < 0 ? -most : most;
 }
 constexpr Index saturated_end(Index value) { return saturated(value, sizes::largest / 2); }
+// A matrix, a vector or a pointer, as attn_mask is given in PyTorch.
+template <class T>
+concept NumbersOnly = requires(const T& t) {
+  t.derived();
+}
+|| requires(const T& t) { t.data(), t.size(); }
+|| (std::is_pointer_v<T> && std::is_arithmetic_v<std::remove_pointer_t<T>>);
 }  // namespace detail
 
 // The kinds that know no scalar type.
@@ -60,6 +67,13 @@ struct Mask : BasicMask {
   Mask() = default;
   // The kinds that know no scalar, as they are.
   Mask(const BasicMask& mask) : BasicMask(mask) {}
+  // Does not compile: says what to do instead.
+  template <detail::NumbersOnly T>
+  Mask(const T&) {
+    static_assert(!detail::NumbersOnly<T>,
+                  "vitrine: numbers alone do not say in whose sense they mask: vt::additive_bias(data, T, S), "
+                  "vt::keep_matrix(data, T, S), or a converter such as vt::from_torch_attn_mask");
+  }
   // There is something to be masked.
   bool any() const {
     return is_causal || is_window || has_lengths || key_keep.data || keep.data || bias.data || key_bias.data;

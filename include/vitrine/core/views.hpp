@@ -67,6 +67,11 @@ struct Ragged {
   template <class D>
   Ragged(const Eigen::EigenBase<D>& packed, std::span<const Index> lengths_of)
       : Ragged(Sequences<S>(packed), lengths_of) {}
+  // Does not compile: says what to do instead.
+  template <detail::Shapeless T>
+  requires(!std::is_pointer_v<T>) Ragged(const T&, std::span<const Index>) {
+    static_assert(never<T>, "vitrine: a vector or pointer has no columns: vt::Ragged<S>(data, columns, lengths)");
+  }
 
  private:
   Ragged(const Sequences<S>& packed, std::span<const Index> lengths_of)
@@ -79,6 +84,8 @@ struct Ragged {
 };
 template <class D>
 Ragged(const Eigen::EigenBase<D>&, std::span<const Index>) -> Ragged<typename D::Scalar>;
+template <detail::Shapeless T>
+Ragged(const T&, std::span<const Index>) -> Ragged<float>;
 
 // A view of B sequences of T rows of E values: what every call takes. The caller keeps the values alive and unchanged
 // for the call.
