@@ -3,6 +3,7 @@
 //   build/examples/sentence_similarity --model FOLDER [--html attention.html] [SENTENCE...]
 #include <vitrine/vitrine.hpp>
 
+#include <vitrine/corpus/progress.hpp>
 #include <vitrine/inspect/html_page.hpp>
 #include <vitrine/inspect/terminal.hpp>
 #include <vitrine/io/checkpoint.hpp>
@@ -77,9 +78,10 @@ vt::WordPiece open_tokenizer(const vt::SentenceModules& modules) {
 
 // Ragged input: nothing is computed for padding. 32 sentences at a time; no map is kept.
 Vectors embed(const Model& model, const vt::SentenceModules& modules, vt::Workspace& workspace,
-              const std::vector<std::vector<Index>>& sentences) {
+              const std::vector<std::vector<Index>>& sentences, bool quiet) {
   Vectors vectors;
   Result result;
+  vt::corpus::Progress progress(!quiet);
   for (std::size_t first = 0; first < sentences.size(); first += 32) {
     std::vector<Index> ids, lengths;
     for (std::size_t i = first; i < std::min(first + 32, sentences.size()); ++i) {
@@ -93,6 +95,8 @@ Vectors embed(const Model& model, const vt::SentenceModules& modules, vt::Worksp
       if (vectors.size() == 0) vectors.resize(Index(sentences.size()), Index(vector.size()));
       std::copy(vector.begin(), vector.end(), vectors.row(Index(first + b)).data());
     }
+    const std::size_t done = std::min(first + 32, sentences.size());
+    progress.at(Index(done), double(done) / double(sentences.size()));
   }
   return vectors;
 }
@@ -107,7 +111,7 @@ std::vector<std::string> names(const vt::WordPiece& tokenizer, const std::vector
   return texts;
 }
 
-void run(const Options& options) {
+void run(const Options& options, bool quiet) {
   const vt::SentenceModules modules(options.model);
   const vt::WordPiece tokenizer = open_tokenizer(modules);
   if (options.ids) {
@@ -129,7 +133,7 @@ void run(const Options& options) {
     sentences.push_back(tokenizer.encode(modules.prompt() + sentence, modules.max_seq_length(model.max_length())));
 
   vt::Workspace workspace(vt::heap(), int(options.threads));
-  const Vectors vectors = embed(model, modules, workspace, sentences);
+  const Vectors vectors = embed(model, modules, workspace, sentences, quiet);
   if (!options.embeddings.empty()) {
     vt::save_npy(options.embeddings, {vectors.rows(), vectors.cols()},
                  std::span<const float>(vectors.data(), std::size_t(vectors.size())));
@@ -175,7 +179,7 @@ int main(int count, char** arguments) {
   if (options.sentences.empty())
     for (std::string line; std::getline(std::cin, line);) options.sentences.push_back(line);
   try {
-    run(options);
+    run(options, table.quiet());
   } catch (const std::exception& error) { refuse(error.what()); }
   return 0;
 }

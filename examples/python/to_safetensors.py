@@ -104,6 +104,7 @@ def describe(module):
     ):
         if isinstance(module, base):
             _require_unchanged(module, base)
+            _require_floats(module)
             config = read(module)
             if kind != "MultiheadAttention":
                 config["bias"] = any(name.endswith("bias") for name in module.state_dict())
@@ -130,6 +131,15 @@ def _require_unchanged(module, base):
             raise Refusal(
                 f"this {type(module).__name__} replaces {base.__name__}.{method}, which vitrine does not run; build "
                 f"a plain nn.{base.__name__} with the same options, load_state_dict into it, and pass that"
+            )
+
+
+def _require_floats(module):
+    for name, part in module.named_modules():
+        if "quantized" in type(part).__module__.split("."):
+            raise Refusal(
+                f"{name or 'the module'} is quantised (a {type(part).__module__}.{type(part).__name__}), and its "
+                "numbers are no longer the trained ones; pass the module as it was before"
             )
 
 

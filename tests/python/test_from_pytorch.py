@@ -472,6 +472,9 @@ def test_modules_that_compute_something_else_are_refused():
     layer = encoder_layer()
     layer.norm2 = nn.RMSNorm(32)
     refused(lambda: describe(layer), "RMSNorm")
+    with warnings.catch_warnings(action="ignore"):
+        quantised = torch.ao.quantization.quantize_dynamic(nn.TransformerEncoder(encoder_layer(), 2).eval())
+    refused(lambda: describe(quantised), "layers.0.linear1 is quantised", "before")
 
 
 def test_activations_are_recognised():

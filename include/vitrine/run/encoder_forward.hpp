@@ -54,7 +54,7 @@ struct StackView {
     if (stack && count < wanted)
       return {Status::out_of_memory, "the stack has no layers: memory for them ran out, or it was moved from", count,
               wanted};
-    if (count <= 0) return {Status::bad_config, "num_layers must be positive", count};
+    if (count <= 0) return {Status::bad_config, "num_layers must be positive", stack ? wanted : count};
     return core[0].check();
   }
   // Behind the last layer, in place.
