@@ -42,8 +42,8 @@ struct Direction {
     if (!head.known() && std::any_of(pool.sources.begin(), pool.sources.end(), usable))
       head = translate::aligning_head(folder, path, pool, quiet);
   }
-  Index words(const std::vector<Index>& ids) const { return Index(ids.size()) - (folder.is_end(ids.back()) ? 1 : 0); }
-  // The links of some pairs, without the end marks.
+  Index words(const corpus::Line& line) const { return translate::text_tokens(folder, line.ids, line.tokens).count; }
+  // The links of some pairs, without marks.
   std::vector<inspect::Links> links(const corpus::Pool& pool, std::span<const std::size_t> batch, bool merged) {
     std::vector<const std::vector<Index>*> sources;
     std::vector<std::vector<Index>> targets;
@@ -52,11 +52,9 @@ struct Direction {
     folder.force(sources, targets, vt::keep::weights.only(head.selection()), {},
                  [&](std::size_t k, const auto& scored, Index b) {
                    const corpus::Line &source = pool.sources[batch[k]], &target = pool.targets[batch[k]];
-                   links[k] = inspect::hard_links(scored.result.cross_attn[head.layer].matrix(b, head.head),
-                                                  words(target.ids), words(source.ids));
-                   if (merged)
-                     links[k] = inspect::merge_links(links[k], translate::words_of(folder.reader(), target.tokens),
-                                                     translate::words_of(folder.reader(), source.tokens));
+                   links[k] = translate::text_links(scored.result.cross_attn[head.layer].matrix(b, head.head),
+                                                    translate::text_tokens(folder, source.ids, source.tokens),
+                                                    translate::text_tokens(folder, target.ids, target.tokens), merged);
                  });
     return links;
   }
@@ -110,9 +108,8 @@ class Alignment final : public corpus::Job {
     if (!source.usable()) return;
     for (const corpus::Line* one : {&reversed_.sources.back(), &reversed_.targets.back()})
       if (!one->usable() && source.error.empty()) source.error = "in the other direction: " + one->error;
-    const bool same = source.error.empty() &&
-                      backward_->words(reversed_.targets.back().ids) == forward_.words(source.ids) &&
-                      backward_->words(reversed_.sources.back().ids) == forward_.words(target.ids);
+    const bool same = source.error.empty() && backward_->words(reversed_.targets.back()) == forward_.words(source) &&
+                      backward_->words(reversed_.sources.back()) == forward_.words(target);
     if (source.error.empty() && !same && !options_.merge_words)
       source.error = "is cut into other tokens by the two models: give --merge-words";
     if (!source.error.empty()) source.ids.clear();

@@ -33,6 +33,38 @@ inline vt::inspect::Words words_of(const vt::corpus::Reader& reader, const std::
   return marks ? vt::inspect::words_of(tokens, *marks) : vt::inspect::words_of(tokens);
 }
 
+// The tokens of a sequence that are text: without the marks in front and behind (<s>, </s>, a language's token; >>fra<<
+// is text that somebody wrote). Links of words count from the first of them.
+struct TextTokens {
+  Index first = 0, count = 0;
+  vt::inspect::Words words = {};  // of these tokens
+};
+inline TextTokens text_tokens(const Seq2SeqFolder& folder, const std::vector<Index>& ids,
+                              const std::vector<std::string>& tokens) {
+  const auto is_mark = [&](Index i) {
+    const std::string& name = tokens.at(std::size_t(i));
+    const Index id = ids[std::size_t(i)];
+    if (folder.is_end(id)) return true;
+    if (name.starts_with(">>") || name == "<unk>" || name == "[UNK]") return false;
+    return vt::inspect::detail::is_mark(name) || folder.reader().is_special(id);
+  };
+  Index first = 0, last = Index(ids.size());
+  while (last > 0 && is_mark(last - 1)) --last;
+  while (first < last && is_mark(first)) ++first;
+  TextTokens text{first, last - first};
+  const auto all = words_of(folder.reader(), tokens);
+  for (Index i = first; i < last; ++i)
+    text.words.of_token.push_back(all.of_token[std::size_t(i)] - all.of_token[std::size_t(first)]);
+  return text;
+}
+
+// The links of a sentence's words, or tokens, without marks.
+template <class M>
+vt::inspect::Links text_links(const M& map, const TextTokens& source, const TextTokens& target, bool merged) {
+  const auto links = vt::inspect::hard_links(map.block(target.first, source.first, target.count, source.count));
+  return merged ? vt::inspect::merge_links(links, target.words, source.words) : links;
+}
+
 // The head whose rows have the largest weights on the first 32 lines as they stand in the input, with these targets or,
 // without any, what greedy search finds; end marks left out. `largest`: their mean.
 inline Head surest_head(Seq2SeqFolder& folder, const std::vector<vt::corpus::Line>& sources,

@@ -113,6 +113,15 @@ class Translation final : public corpus::Job {
     for (std::size_t b = 0; b < found.size(); ++b) found[b].log_probs = log_probs[b];
   }
 
+  // Pharaoh's links are of text alone.
+  std::string links(vt::MatrixView<float> map, const corpus::Line& line, const std::vector<Index>& target,
+                    const std::vector<std::string>& tokens) const {
+    if (options_.alignments != "pharaoh")
+      return alignment(options_, map, words_of(folder_.reader(), line.tokens), words_of(folder_.reader(), tokens));
+    return inspect::pharaoh(text_links(map, text_tokens(folder_, line.ids, line.tokens),
+                                       text_tokens(folder_, target, tokens), options_.merge_words));
+  }
+
   // The k-th hypotheses of a batch; a search that found fewer than were asked for has some without ids.
   void write(const Batch& batch, std::vector<vt::Hypothesis<float>>& found, std::span<std::string> rows) {
     const bool aligned = !options_.alignments.empty(), mapped = maps_.wanted();
@@ -134,9 +143,8 @@ class Translation final : public corpus::Job {
           options_.score.empty() ? double(found[b].score) : std::accumulate(log_probs.begin(), log_probs.end(), 0.0);
       Output one{line.number, found[b].ids, score, log_probs, "", std::move(given)};
       if (aligned)
-        one.alignment = alignment(options_, maps->result.cross_attn[head_.layer].matrix(Index(b), head_.head),
-                                  words_of(folder_.reader(), line.tokens), words_of(folder_.reader(), target),
-                                  ended(targets[b]), ended(line.ids));
+        one.alignment =
+            links(maps->result.cross_attn[head_.layer].matrix(Index(b), head_.head), line, targets[b], target);
       rows[batch.lines[b]] += formatted(options_, folder_.reader(), one);
       if (!mapped) continue;
       auto example =

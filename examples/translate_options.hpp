@@ -52,7 +52,7 @@ inline OptionTable option_table(Options& o) {
   table.toggle("--word-scores", "with each token's log-probability", o.word_scores);
   table.text("--alignments", "FORMAT",
              "hard, soft or a threshold between 0 and 1 as Marian writes them, or pharaoh: hard\n"
-             "without the end marks",
+             "links of the text alone, without <s>, </s> and languages' tokens",
              o.alignments);
   table.toggle("--merge-words", "alignments between words instead of subwords", o.merge_words);
   table.text("--layer", "L",
@@ -101,7 +101,7 @@ inline std::string misuse(Options& o) {
            "and --output out";
   if (o.alignments.empty() && o.merge_words) return "--merge-words is for --alignments";
   if ((o.alignments.empty() || o.alignments == "pharaoh") && o.maps.empty() && o.drop_end)
-    return "--drop-end is for --maps and --alignments, of which pharaoh has no end marks";
+    return "--drop-end is for --maps and --alignments, of which pharaoh has no marks";
   if (o.alignments.empty() && !o.step && o.layer != "auto") return "--layer and --head are for --alignments and --step";
   if (o.n_best > 0 && o.beams == 0) o.beams = o.n_best;
   return "";

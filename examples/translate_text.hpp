@@ -24,16 +24,12 @@ struct Output {
   std::vector<std::string> tokens = {};  // as a given target's line names them
 };
 
-// The links or weights of a map, by --alignments and --merge-words. ended: the last row made the end mark.
+// The links or weights of a map in Marian's forms, by --alignments and --merge-words: marks are among them.
 inline std::string alignment(const Options& o, vt::MatrixView<float> map, const inspect::Words& source,
-                             const inspect::Words& target, bool ended, bool source_ended) {
-  const bool without_end = o.alignments == "pharaoh";
-  const Index rows = map.rows() - (without_end && ended ? 1 : 0),
-              columns = map.cols() - (without_end && source_ended ? 1 : 0);
+                             const inspect::Words& target) {
   if (o.alignments == "soft")
     return o.merge_words ? inspect::marian_soft(inspect::merge_words(map, target, source)) : inspect::marian_soft(map);
-  const auto links = o.threshold >= 0 ? inspect::threshold_links(map, o.threshold, rows, columns)
-                                      : inspect::hard_links(map, rows, columns);
+  const auto links = o.threshold >= 0 ? inspect::threshold_links(map, o.threshold) : inspect::hard_links(map);
   return inspect::pharaoh(o.merge_words ? inspect::merge_links(links, target, source) : links);
 }
 

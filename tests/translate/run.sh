@@ -94,6 +94,15 @@ printf '{"ids": [20, 3, 6, 11, 23, 15]}\n' | "$program" --model $model --input-f
 printf '{"ids": [20, 3, 6, 11, 23, 15]}\n' | "$program" --model $model --input-format jsonl --alignments hard >"$scratch/hard" 2>/dev/null
 grep -q ' 5-5 ' "$scratch/out" && grep -q ' 5-5 ' "$scratch/hard" || fail "pharaoh without an end mark: $(cat "$scratch/out" "$scratch/hard")"
 
+# the marks around text are no words: byte-level pieces without a blank in front are one
+printf '{"ids": [0, 5, 6, 7, 8, 2], "tokens": ["<s>", "un", "bel", "iev", "able", "</s>"]}\n' >"$scratch/source"
+printf '{"ids": [0, 9, 10, 11, 2], "tokens": ["<s>", "in", "cr", "oyable", "</s>"]}\n' >"$scratch/target"
+marks() {
+  "$program" --quiet --model tests/golden/models/bart_0 --input-format jsonl --score "$scratch/target" --layer 0 --head 0 "$@" <"$scratch/source"
+}
+marks --alignments pharaoh --merge-words | grep -qF '"alignment":"0-0"' || fail "pharaoh of one word: $(marks --alignments pharaoh --merge-words)"
+marks --alignments pharaoh | grep -qE '"alignment":"[0-3]-0 [0-3]-1 [0-3]-2"' || fail "pharaoh without marks: $(marks --alignments pharaoh)"
+
 # a search that finds fewer hypotheses than asked for, since the end is forced
 for options in '--alignments hard' '--alignments soft' '--alignments pharaoh' '--maps x.html --drop-end' '--input-format jsonl'; do
   line=ax

@@ -53,6 +53,9 @@ class Reader {
   std::string text(const std::vector<Index>& ids) const;
   // Are lines JSON?
   bool json() const { return options_.json; }
+  /// Is the id one that the folder's tokenizer calls special (</s>, [CLS], a language's token, <unk>)? Nothing is,
+  /// where there is none.
+  bool is_special(Index id) const;
   // How tokens say which of them make a word; nothing where lines bring tokens of their own.
   std::optional<Subwords> subwords() const;
 
@@ -91,6 +94,7 @@ inline std::optional<Subwords> Reader::subwords() const {
   if (options_.json || !tokenizer_) return {};
   return tokenizer_->subwords();
 }
+inline bool Reader::is_special(Index id) const { return tokenizer_ && tokenizer_->is_special(id); }
 inline std::string Reader::token(Index id, bool target) const {
   const std::string name = !tokenizer_ ? "" : target ? tokenizer_->target_token(id) : tokenizer_->token(id);
   return name.empty() ? std::to_string(id) : name;
@@ -108,6 +112,7 @@ inline Reader::Reader(const std::filesystem::path& folder, const ReaderOptions& 
         "libpcre2-dev); or tokenize outside and use --input-format jsonl");
 }
 inline std::optional<Subwords> Reader::subwords() const { return {}; }
+inline bool Reader::is_special(Index) const { return false; }
 inline std::string Reader::token(Index id, bool) const { return std::to_string(id); }
 inline void Reader::encode(const std::string&, bool, Line&) const {}
 #endif
