@@ -25,4 +25,5 @@ configured || configure || die "The configuration of build/ failed."
 cmake --build build --target quickstart --parallel "$(nproc)" >build/quickstart.log 2>&1 ||
   { cat build/quickstart.log >&2; die "The build failed; its log is build/quickstart.log"; }
 say "Running $program --model examples/models/g2p --html attention.html ${words[*]}"
-exec $program --model examples/models/g2p --html attention.html -- "${words[@]}"
+# The program takes words of stdin, too; here it may be the script that runs this.
+exec $program --model examples/models/g2p --html attention.html -- "${words[@]}" </dev/null
