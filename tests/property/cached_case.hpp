@@ -155,19 +155,19 @@ std::vector<Named<S>> run_cached(const Case<S>& c, const K& keep = {}, int threa
   vt::KeyValueCache<S> cache(vt::heap());
   vt::throw_if_failed(cache.reserve({depth, heads, width / heads, batch, 1, length, memory.length}));
   vt::Workspace workspace(vt::heap(), threads);
-  const auto planned = [&](std::byte* base) {
-    vt::Arena arena(base);
+  const vt::detail::StackView<S, vt::detail::DecoderLayerCore<S>> cores{decoder.cores.data(), depth};
+  const auto make = [&](vt::Arena& arena) {
     vt::detail::DecoderPlan<S> plan;
     vt::detail::AttentionCall<S>&self = plan.attentions.self, &cross = plan.attentions.cross;
     decoder.cores[0].self_attn.plan_queries(arena, batch, self, false);
     self.query_rows = self.key_rows = {batch, 1, nullptr};
     cross = self, cross.key_rows = {batch, memory.length, nullptr};
     plan.scratch = vt::detail::Scratch<S>::plan(arena, threads, batch * std::max(memory.length, Index{1}),
-                                                decoder.cores[0].sizes(std::max(length, memory.length)));
-    return vt::detail::Planned<vt::detail::DecoderPlan<S>>{plan, arena.used()};
+                                                cores.sizes(std::max(length, memory.length)));
+    return plan;
   };
-  vt::throw_if_failed(workspace.reserve(planned(nullptr).bytes));
-  const vt::detail::DecoderPlan<S> plan = planned(workspace.data()).plan;
+  vt::detail::DecoderPlan<S> plan;
+  vt::throw_if_failed(vt::detail::place_plan(plan, workspace, make));
 
   vt::Tensor<S> output(vt::heap());
   vt::throw_if_failed(output.resize(batch, length, width));
@@ -194,14 +194,13 @@ std::vector<Named<S>> run_cached(const Case<S>& c, const K& keep = {}, int threa
       Rows<const S> in(x.data(), batch, width);
       for (Index i = 0; i < depth; ++i, in = hidden) {
         vt::detail::DecoderAttentions<S> own = plan.attentions;
-        decoder.cores[std::size_t(i)].configure(own);
+        own.configure(cores[i]);
         own.self.set_layer(tgt_mask, nullptr, vt::detail::sink_of<S>(self_maps, i));
         own.cross.set_layer(mask, nullptr, vt::detail::sink_of<S>(cross_maps, i));
         own.self.key_values = cache.self(i), own.cross.key_values = cache.cross(i), own.self.past = t;
-        const auto& core = decoder.cores[std::size_t(i)];
-        const vt::detail::PrefetchOrder<S> order = core.prefetch_order();
-        if (t == 0) core.read_encoded(runner.over(source.count).in_layer(i, order), source, own.cross);
-        core(runner.in_layer(i, order), in, hidden, own);
+        const vt::detail::PrefetchOrder<S> order = cores.prefetch_order(i);
+        if (t == 0) cores[i].project_encoded(runner.over(source.count).in_layer(i, order), source, own.cross);
+        cores[i](runner.in_layer(i, order), in, hidden, own);
       }
       if (decoder.norm.exists()) decoder.norm(runner, hidden, hidden);
     });

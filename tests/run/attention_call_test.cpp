@@ -40,13 +40,12 @@ struct Case {
   const S* key_of(Index b, Index h) const { return key.data() + (b * kv_heads + h) * keys * width; }
   const S* value_of(Index b, Index h) const { return value.data() + (b * kv_heads + h) * keys * value_width; }
   void run(int threads) {
-    const auto plan = [&](std::byte* base) {
-      vitrine::Arena arena(base);
-      const auto scratch = detail::Scratch<S>::plan(arena, threads, 0, {.keys = keys, .value_width = value_width});
-      return detail::Planned<detail::Scratch<S>>{scratch, arena.used()};
+    vitrine::Workspace workspace(vitrine::heap(), threads);
+    detail::Scratch<S> scratch;
+    const auto make = [&](vitrine::Arena& arena) {
+      return detail::Scratch<S>::plan(arena, threads, 0, {.keys = keys, .value_width = value_width});
     };
-    std::vector<std::byte> bytes(plan(nullptr).bytes);
-    const auto scratch = plan(bytes.data()).plan;
+    REQUIRE(detail::place_plan(scratch, workspace, make) == vitrine::Status::ok);
     vitrine::run_team(threads, [&](vitrine::Team& team) {
       detail::attend_heads(detail::Runner<S>(team, scratch, batch * length), call);
     });

@@ -109,13 +109,12 @@ TEST_CASE_TEMPLATE("apply_epilogue does what a product's epilogue would have don
 TEST_CASE_TEMPLATE("products of one operand share its copy; a new operand sees new values", S, float, double) {
   const Index depth = kernels::copy_from, columns = 5 * kernels::panel_width<S>, count = 2 * kernels::tile_rows;
   const Weight<S> one(columns, depth, 1, true, 1), two(columns, depth, 1, true, 2);
-  const auto plan = [&](std::byte* base) {
-    vitrine::Arena arena(base);
-    const auto scratch = detail::Scratch<S>::plan(arena, 1, count, {.inner = 2 * depth});
-    return detail::Planned<detail::Scratch<S>>{scratch, arena.used()};
+  vitrine::Workspace workspace(vitrine::heap(), 1);
+  detail::Scratch<S> scratch;
+  const auto make = [&](vitrine::Arena& arena) {
+    return detail::Scratch<S>::plan(arena, 1, count, {.inner = 2 * depth});
   };
-  std::vector<std::byte> bytes(plan(nullptr).bytes);
-  const auto scratch = plan(bytes.data()).plan;
+  REQUIRE(detail::place_plan(scratch, workspace, make) == vitrine::Status::ok);
   auto x = support::random_values<S>(count * depth, 3);
   const auto before = x;
   const Rows<const S> rows(x.data(), count, depth), old_rows(before.data(), count, depth);

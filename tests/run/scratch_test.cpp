@@ -89,3 +89,20 @@ TEST_CASE("scores that stay in the weights take no tile of scratch") {
   (void)Scratch::plan(without, 1, 8, {.keys = 1000, .value_width = 8, .scores_in_weights = true});
   CHECK(with.used() >= without.used() + std::size_t(kernels::attention_rows) * 1000 * sizeof(float));
 }
+
+TEST_CASE("a plan is counted, then placed in a workspace that holds it") {
+  struct Plan {
+    float* values = nullptr;
+    Index* more = nullptr;
+  };
+  const auto make = [](vitrine::Arena& arena) { return Plan{arena.take<float>(10), arena.take<Index>(3)}; };
+  CHECK(vitrine::detail::planned_bytes(make) == 128);  // whole pieces of 64
+  alignas(64) std::byte bytes[128];
+  Plan plan;
+  vitrine::Workspace small(std::span<std::byte>(bytes, 127)), workspace{std::span<std::byte>(bytes)};
+  CHECK(vitrine::detail::place_plan(plan, small, make) == vitrine::Status::workspace_too_small);
+  CHECK(plan.values == nullptr);
+  REQUIRE(vitrine::detail::place_plan(plan, workspace, make) == vitrine::Status::ok);
+  CHECK(reinterpret_cast<std::byte*>(plan.values) == bytes);
+  CHECK(reinterpret_cast<std::byte*>(plan.more) == bytes + 64);
+}

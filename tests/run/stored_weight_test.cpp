@@ -141,13 +141,12 @@ TEST_CASE("products of one operand share its codes, and not with a weight of ano
   auto plain = detail::matrix_parameter<float>(columns, depth);
   const auto values = support::random_values<float>(columns * depth, 3);
   plain.hold(vitrine::SharedValues<float>(std::span<const float>(values)), 0);
-  const auto plan = [&](std::byte* base) {
-    vitrine::Arena arena(base);
-    const auto scratch = detail::Scratch<float>::plan(arena, 1, count, {.inner = 2 * depth, .depth = depth});
-    return detail::Planned<detail::Scratch<float>>{scratch, arena.used()};
+  vitrine::Workspace workspace(vitrine::heap(), 1);
+  detail::Scratch<float> scratch;
+  const auto make = [&](vitrine::Arena& arena) {
+    return detail::Scratch<float>::plan(arena, 1, count, {.inner = 2 * depth, .depth = depth});
   };
-  std::vector<std::byte> bytes(plan(nullptr).bytes);
-  const auto scratch = plan(bytes.data()).plan;
+  REQUIRE(detail::place_plan(scratch, workspace, make) == vitrine::Status::ok);
   const auto x = support::random_values<float>(count * depth, 4);
   vitrine::Team alone;
   const detail::Runner<float> runner(alone, scratch, count);

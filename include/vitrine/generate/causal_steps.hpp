@@ -197,30 +197,29 @@ class CausalSteps {
   Status run(const detail::RowMap& row_map, const Mask<S>& mask, S* y, M& maps, S* logits) noexcept {
     using detail::Rows;
     const auto layers = model_->encoder_.layers();
-    const auto& core = layers[0];
+    const auto& self_attn = layers[0].self_attn;
     const Index width = model_->words_.cols, vocab = model_->vocab_size(), rows = row_map.rows();
     const bool step = logits != nullptr;  // else the past, from nothing on
     double pairs = double(rows) * double(row_map.length);
     for (Index i = 0; step && i < rows_; ++i) pairs += double(pasts_[i]);
     const double count = double(rows);
     const double output = step ? count * double(vocab) * double(width) : 0;
-    const int threads = workspace_->threads_for(double(layers.count) * core.work(count, pairs) + output);
-    const auto planned = [&](std::byte* base) {
-      Arena arena(base);
+    const int threads = workspace_->threads_for(layers.work(count, pairs) + output);
+    const auto make = [&](Arena& arena) {
       detail::EncoderPlan<S> p;
       p.attention.query_rows = p.attention.key_rows = row_map;
-      core.self_attn.plan_queries(arena, rows, p.attention, false);
+      self_attn.plan_queries(arena, rows, p.attention, false);
       if (step)
-        core.self_attn.plan_steps(arena, {pasts_.data(), std::size_t(rows_)}, p.attention);
+        self_attn.plan_steps(arena, {pasts_.data(), std::size_t(rows_)}, p.attention);
       else
-        core.self_attn.plan_positions(arena, 0, row_map.length, row_map.length, p.attention);
-      auto sizes = core.sizes(capacity_);
+        self_attn.plan_positions(arena, 0, row_map.length, row_map.length, p.attention);
+      auto sizes = layers.sizes(capacity_);
       sizes.figures = detail::figure_columns<M>;
       p.scratch = detail::Scratch<S>::plan(arena, threads, rows, sizes);
-      return detail::Planned<detail::EncoderPlan<S>>{p, arena.used()};
+      return p;
     };
-    if (Status s = workspace_->reserve(planned(nullptr).bytes); s != Status::ok) return s;
-    const detail::EncoderPlan<S> plan = planned(workspace_->data()).plan;
+    detail::EncoderPlan<S> plan;
+    if (Status s = detail::place_plan(plan, *workspace_, make); s != Status::ok) return s;
     const Rows<S> hidden(y, rows, width), out(logits, rows, vocab);
     const detail::LogitsHead<S> head = model_->head();
     run_team(threads, [&](Team& team) {
@@ -232,14 +231,14 @@ class CausalSteps {
         call.set_layer(mask, nullptr, detail::sink_of<S>(maps, i));
         call.key_values = cache_.self(i);
         if (!step) call.key_values.heads *= options_.beams;  // sequences stand where their first beams will
-        const detail::PrefetchOrder<S> order = layers[i].prefetch_order();
+        const detail::PrefetchOrder<S> order = layers.prefetch_order(i);
         layers[i](runner.in_layer(i, order), x, hidden, call);
       }
       if (!step) return;
       runner.blocks([&](auto& block) {
-        const Rows<S> last = block.of(hidden);
+        const Rows<S> last = block.rows_of(hidden);
         (*layers.norm)(block, last, last);
-        head(block, last, block.of(out));
+        head(block, last, block.rows_of(out));
       });
     });
     return {};

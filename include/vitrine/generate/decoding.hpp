@@ -76,7 +76,7 @@ class DecodingSteps {
     if (Status s = hidden_.resize(1, all, model_->config_.d_model); s != Status::ok) return s;
     for (Index b = 0; b < sources_; ++b) lengths_[b] = sources.length_of(b);
     describe_sources();
-    if (Status s = read_encoded(encoder.output); s != Status::ok) return s;
+    if (Status s = project_encoded(encoder.output); s != Status::ok) return s;
     rows_ = all;
     return {};
   }
@@ -93,17 +93,12 @@ class DecodingSteps {
     if (Status s = prepare_step(result, keep.selection); s != Status::ok) return s;
     const auto layers = model_->decoder_.layers();
     const double rows = double(rows_), width = double(model_->config_.d_model);
-    const double work =
-        double(layers.count) * layers[0].work(rows, 0, rows * double(filled_ + 1), rows * double(memory_length_)) +
-        rows * double(model_->output().rows) * width;
+    const double work = layers.work(rows, rows * double(filled_ + 1), 0, rows * double(memory_length_)) +
+                        rows * double(model_->output().rows) * width;
     const int threads = workspace_->threads_for(work);
-    const auto planned = [&](std::byte* base) {
-      Arena arena(base);
-      return detail::Planned<detail::DecoderPlan<S>>{plan_step(arena, threads, detail::figure_columns_of<K, S>),
-                                                     arena.used()};
-    };
-    if (Status s = workspace_->reserve(planned(nullptr).bytes); s != Status::ok) return s;
-    const detail::DecoderPlan<S> plan = planned(workspace_->data()).plan;
+    detail::DecoderPlan<S> plan;
+    const auto make = [&](Arena& arena) { return plan_step(arena, threads, detail::figure_columns_of<K, S>); };
+    if (Status s = detail::place_plan(plan, *workspace_, make); s != Status::ok) return s;
     run_team(threads, [&](Team& team) { run_step(team, plan, ids, result); });
     ++filled_;
     return {};
@@ -156,26 +151,24 @@ class DecodingSteps {
     }
   }
   // Keys and values of the encoder's output into the cache, for every layer.
-  Status read_encoded(const Tensor<S>& encoded) noexcept {
+  Status project_encoded(const Tensor<S>& encoded) noexcept {
     const auto layers = model_->decoder_.layers();
     const Index rows = encoded.rows(), width = model_->config_.d_model;
     const int threads =
         workspace_->threads_for(2.0 * double(layers.count) * double(rows) * double(width) * double(width));
-    const auto planned = [&](std::byte* base) {
-      Arena arena(base);
-      auto scratch = detail::Scratch<S>::plan(arena, threads, rows, layers[0].sizes(memory_length_));
-      return detail::Planned<detail::Scratch<S>>{scratch, arena.used()};
+    detail::Scratch<S> scratch;
+    const auto make = [&](Arena& arena) {
+      return detail::Scratch<S>::plan(arena, threads, rows, layers.sizes(memory_length_));
     };
-    if (Status s = workspace_->reserve(planned(nullptr).bytes); s != Status::ok) return s;
-    const detail::Scratch<S> scratch = planned(workspace_->data()).plan;
+    if (Status s = detail::place_plan(scratch, *workspace_, make); s != Status::ok) return s;
     run_team(threads, [&](Team& team) {
       const detail::Runner<S> runner(team, scratch, rows);
       detail::AttentionCall<S> cross;
       cross.key_rows = {sources_, memory_length_, encoded.ragged() ? starts_.data() : nullptr};
       for (Index i = 0; i < layers.count; ++i) {
         cross.key_values = cache_.cross(i);
-        const detail::PrefetchOrder<S> order = layers[i].prefetch_order();
-        layers[i].read_encoded(runner.in_layer(i, order), {encoded.data(), rows, width}, cross);
+        const detail::PrefetchOrder<S> order = layers.prefetch_order(i);
+        layers[i].project_encoded(runner.in_layer(i, order), {encoded.data(), rows, width}, cross);
       }
     });
     return {};
@@ -209,16 +202,17 @@ class DecodingSteps {
   }
   detail::DecoderPlan<S> plan_step(Arena& arena, int threads, Index figures) const noexcept {
     detail::DecoderPlan<S> plan;
-    const auto& core = model_->decoder_.layers()[0];
+    const auto layers = model_->decoder_.layers();
+    const auto& self_attn = layers[0].self_attn;
     detail::AttentionCall<S>&self = plan.attentions.self, &cross = plan.attentions.cross;
-    core.self_attn.plan_queries(arena, rows_, self, false);
+    self_attn.plan_queries(arena, rows_, self, false);
     self.query_rows = self.key_rows = {rows_, 1, nullptr};
     cross = self;
-    core.self_attn.plan_positions(arena, filled_, 1, 1, self);
+    self_attn.plan_positions(arena, filled_, 1, 1, self);
     self.past = filled_;
     cross.key_rows = {rows_ / options_.beams, memory_length_, starts_.data()}, cross.past = 0;
     cross.sharing = options_.beams;
-    auto sizes = core.sizes(capacity_ > memory_length_ ? capacity_ : memory_length_);
+    auto sizes = layers.sizes(capacity_ > memory_length_ ? capacity_ : memory_length_);
     sizes.figures = figures;
     plan.scratch = detail::Scratch<S>::plan(arena, threads, rows_, sizes);
     return plan;
@@ -241,15 +235,15 @@ class DecodingSteps {
     for (Index i = 0; i < layers.count; ++i, x = hidden) {
       detail::DecoderAttentions<S> call = plan.attentions;
       call.self.key_values = cache_.self(i), call.cross.key_values = cache_.cross(i);
-      layers[i].configure(call);
+      call.configure(layers[i]);
       call.self.sink = detail::sink_of<S>(result.self_attn, i);
       call.cross.sink = detail::sink_of<S>(result.cross_attn, i);
-      const detail::PrefetchOrder<S> order = layers[i].prefetch_order();
+      const detail::PrefetchOrder<S> order = layers.prefetch_order(i);
       layers[i](runner.in_layer(i, order), x, hidden, call);
     }
     layers.final_norm(runner, hidden);
     const detail::LogitsHead<S> head = model_->head();
-    runner.blocks([&](auto& block) { head(block, block.of(hidden), block.of(logits)); });
+    runner.blocks([&](auto& block) { head(block, block.rows_of(hidden), block.rows_of(logits)); });
   }
 
   const Seq2Seq<S>* model_;

@@ -67,10 +67,7 @@ class KeyValueCache {
         const detail::KeyValues<S> kv = self(item / sizes_.heads), of_source = cross(item / sizes_.heads);
         detail::KeyValues<S> spare = self_layout_;
         spare.heads = 1;
-        if (spare_.size() > 0) {  // else no move goes by way of it
-          spare.keys = spare_.data() + item * (kv.key_stride() + kv.value_stride());
-          spare.values = spare.keys + kv.key_stride();
-        }
+        if (spare_.size() > 0) spare = at(spare_, spare, item, 1);  // else no move goes by way of it
         for (Index m = 0; m < moves_.count(); ++m) {
           const detail::BeamMove move = moves_[m];
           if (move.of_source) {
@@ -87,15 +84,11 @@ class KeyValueCache {
  private:
   // Values of so many places in each of the layers; sizes::largest where there are more.
   static Index room(Index layers, Index places, const detail::KeyValues<S>& kv) {
-    const Index keys = sizes::product(sizes::round_up(kv.capacity, kernels::panel_width<S>), kv.width);
-    return sizes::product(
-        layers, places, kv.heads,
-        sizes::sum(keys, sizes::product(kv.capacity, sizes::round_up(kv.value_width, kernels::panel_width<S>))));
+    return sizes::product(layers, sizes::sum(kv.keys_room(places), kv.values_room(places)));
   }
-  static Index slot(const detail::KeyValues<S>& kv) { return kv.heads * (kv.key_stride() + kv.value_stride()); }
   static detail::KeyValues<S> at(Buffer<S>& buffer, detail::KeyValues<S> layout, Index layer, Index places) {
-    layout.keys = buffer.data() + layer * places * slot(layout);
-    layout.values = layout.keys + places * layout.heads * layout.key_stride();
+    const Index keys = layout.keys_room(places);
+    layout.keys = buffer.data() + layer * (keys + layout.values_room(places)), layout.values = layout.keys + keys;
     return layout;
   }
   struct Place {

@@ -177,7 +177,7 @@ struct AttentionCore {
   template <class Trace>
   void project_out(const Runner<S, Trace>& block, const AttentionCall<S>& call, const Rows<S>& y,
                    const Rows<const S>& residual = {}) const {
-    Operand<S> context(block.of(call.context));
+    Operand<S> context(block.rows_of(call.context));
     block.linear("out_proj", context, {out_proj, out_bias}, y, {.residual = residual});
     block.wait();
   }
@@ -244,15 +244,13 @@ struct AttentionCore {
             .value_width = width,
             .depth = deepest > queries ? deepest : queries};
   }
-  constexpr bool in_panels() const {
+  constexpr bool in_place() const {
     return (in_proj.exists() ? in_proj.in_place() : q_proj.in_place() && k_proj.in_place() && v_proj.in_place()) &&
            out_proj.in_place();
   }
-  const S* panels(int g) const { return affine(g).panels(); }
-  PrefetchOrder<S> prefetch_order() const {
-    PrefetchOrder<S> order;
-    order.cycle(panels(0), panels(1), panels(2));
-    return order;
+  // Its three projections, block by block; out_proj is multiplied with what follows it.
+  void add_to(PrefetchOrder<S>& order) const {
+    order.cycle(affine(0).panels(), affine(1).panels(), affine(2).panels());
   }
   // Multiply-adds of the four projections and of the heads.
   double work(double rows, double memory_rows, double pairs) const {
@@ -310,7 +308,7 @@ struct AttentionCore {
   }
   template <class Trace>
   void queries(const Runner<S, Trace>& block, Operand<S>& x, const AttentionCall<S>& call) const {
-    const Rows<S> own = block.of(call.query);
+    const Rows<S> own = block.rows_of(call.query);
     block.linear(nullptr, x, affine(0), own);
     if constexpr (Options) prepare(block, own, extras.q_norm, call.query_rows, call);
     block.show_heads("q", call.query, call.query_rows, heads);

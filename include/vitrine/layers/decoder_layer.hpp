@@ -45,13 +45,14 @@ struct DecoderLayerCore {
 
   // Keys and values of the encoder's output. Not needed again while that stays the same.
   template <class Trace>
-  void read_encoded(const Runner<S, Trace>& runner, const Rows<const S>& encoded, const AttentionCall<S>& cross) const {
+  void project_encoded(const Runner<S, Trace>& runner, const Rows<const S>& encoded,
+                       const AttentionCall<S>& cross) const {
     runner.named("multihead_attn.", Which::cross).blocks([&](auto& block) {
-      cross_attn.project_keys_values(block, block.of(encoded), block.of(encoded), cross);
+      cross_attn.project_keys_values(block, block.rows_of(encoded), block.rows_of(encoded), cross);
     });
   }
 
-  // The layer, on every thread of a team, behind read_encoded. x and y: (rows, E); y may be x.
+  // The layer, on every thread of a team, behind project_encoded. x and y: (rows, E); y may be x.
   template <class Trace>
   void operator()(const Runner<S, Trace>& runner, const Rows<const S>& x, const Rows<S>& y,
                   const DecoderAttentions<S>& call) const {
@@ -60,19 +61,19 @@ struct DecoderLayerCore {
     const auto cross = [](const auto& all) { return all.named("multihead_attn.", Which::cross); };
 
     runner.blocks([&](auto& block) {
-      const Rows<const S> in = first.before(block, block.of(x), block.hidden(x.width));
+      const Rows<const S> in = first.before(block, block.rows_of(x), block.hidden(x.width));
       self_attn.project(self(block), in, call.self);
     });
     self_attn.attend(self(runner), call.self);
     runner.blocks([&](auto& block) {
-      const Rows<S> sum = block.hidden(x.width), x1 = block.of(y);
-      self_attn.project_out(self(block), call.self, sum, first.addend(block.of(x)));
-      first.after(block, block.of(x), sum, x1);  // x1 = x + self-attention(x)
+      const Rows<S> sum = block.hidden(x.width), x1 = block.rows_of(y);
+      self_attn.project_out(self(block), call.self, sum, first.addend(block.rows_of(x)));
+      first.after(block, block.rows_of(x), sum, x1);  // x1 = x + self-attention(x)
       cross_attn.project_queries(cross(block), second.before(block, x1, sum), call.cross);
     });
     cross_attn.attend(cross(runner), call.cross);
     runner.blocks([&](auto& block) {
-      const Rows<S> x1 = block.of(y), x2 = block.hidden(x.width), x3 = x1;
+      const Rows<S> x1 = block.rows_of(y), x2 = block.hidden(x.width), x3 = x1;
       cross_attn.project_out(cross(block), call.cross, x2, second.addend(x1));
       second.after(block, x1, x2, x2);  // x2 = x1 + cross-attention(x1, encoded)
       feed_forward(block, third.before(block, x2, x3), x3, third.addend(x2));
@@ -81,24 +82,6 @@ struct DecoderLayerCore {
     });
   }
 
-  void configure(DecoderAttentions<S>& call) const { self_attn.configure(call.self), cross_attn.configure(call.cross); }
-  PrefetchOrder<S> prefetch_order() const {
-    PrefetchOrder<S> order;
-    order.cycle(self_attn.panels(0), self_attn.panels(1), self_attn.panels(2));
-    order.cycle(cross_attn.panels(0), cross_attn.panels(1), cross_attn.panels(2));
-    feed_forward.add_to(order, cross_attn.out_proj);
-    return order;
-  }
-  constexpr typename Scratch<S>::Sizes sizes(Index keys) const {
-    return self_attn.sizes(keys).max(feed_forward.sizes());
-  }
-  constexpr bool in_panels() const {
-    return self_attn.in_panels() && cross_attn.in_panels() && feed_forward.in_panels();
-  }
-  double work(double rows, double memory_rows, double pairs, double memory_pairs) const {
-    return self_attn.work(rows, rows, pairs) + cross_attn.work(rows, memory_rows, memory_pairs) +
-           feed_forward.work(rows);
-  }
   Status check() const {
     if (Options && has_encoder_options)
       return {Status::bad_config, "branch_norms and parallel are options of encoder layers"};
@@ -152,7 +135,7 @@ class DecoderLayer : public detail::DecoderForward<DecoderLayer<S, D>, S, D> {
   }
 
  private:
-  friend detail::DecoderForward<DecoderLayer, S, D>;
+  friend detail::StackForward<DecoderLayer, detail::DecoderPlan<S>, S, D>;
   constexpr detail::StackView<S, Core> layers() const noexcept { return {&core_, 1, 1, &config_}; }
 
   LayerConfig config_;

@@ -50,32 +50,21 @@ struct EncoderLayerCore {
     const auto self = [](const auto& all) { return all.named("self_attn."); };
 
     runner.blocks([&](auto& block) {
-      const Rows<const S> in = first.before(block, block.of(x), block.hidden(x.width));
+      const Rows<const S> in = first.before(block, block.rows_of(x), block.hidden(x.width));
       self_attn.project(self(block), in, call);
     });
     self_attn.attend(self(runner), call);
     runner.blocks([&](auto& block) {
-      const Rows<S> x1 = block.hidden(x.width), x2 = block.of(y);
-      self_attn.project_out(self(block), call, x1, first.addend(block.of(x)));
-      first.after(block, block.of(x), x1, x1);  // x1 = x + attention(x)
-      const Rows<const S> in = second.before(block, shares_input() ? block.of(x) : x1, x2);
+      const Rows<S> x1 = block.hidden(x.width), x2 = block.rows_of(y);
+      self_attn.project_out(self(block), call, x1, first.addend(block.rows_of(x)));
+      first.after(block, block.rows_of(x), x1, x1);  // x1 = x + attention(x)
+      const Rows<const S> in = second.before(block, shares_input() ? block.rows_of(x) : x1, x2);
       feed_forward(block, in, x2, second.addend(x1));
       second.after(block, x1, x2, x2);  // x2 = x1 + feed_forward(x1)
       block.show("output", x2);
     });
   }
 
-  PrefetchOrder<S> prefetch_order() const {
-    PrefetchOrder<S> order;
-    order.cycle(self_attn.panels(0), self_attn.panels(1), self_attn.panels(2));
-    feed_forward.add_to(order, self_attn.out_proj);
-    return order;
-  }
-  constexpr typename Scratch<S>::Sizes sizes(Index keys) const {
-    return self_attn.sizes(keys).max(feed_forward.sizes());
-  }
-  constexpr bool in_panels() const { return self_attn.in_panels() && feed_forward.in_panels(); }
-  double work(double rows, double pairs) const { return self_attn.work(rows, rows, pairs) + feed_forward.work(rows); }
   Status check() const {
     if (Status s = self_attn.check(); s != Status::ok) return s;
     return feed_forward.check();
@@ -122,7 +111,7 @@ class EncoderLayer : public detail::EncoderForward<EncoderLayer<S, D>, S, D> {
   }
 
  private:
-  friend detail::EncoderForward<EncoderLayer, S, D>;
+  friend detail::StackForward<EncoderLayer, detail::EncoderPlan<S>, S, D>;
   constexpr detail::StackView<S, Core> layers() const noexcept { return {&core_, 1, 1, &config_}; }
 
   LayerConfig config_;

@@ -39,7 +39,7 @@ struct FeedForwardCore {
     else
       order.cycle(before.panels(), weight1.panels(), weight2.panels());
   }
-  constexpr bool in_panels() const { return weight1.in_place() && weight2.in_place(); }
+  constexpr bool in_place() const { return weight1.in_place() && weight2.in_place(); }
   double work(double rows) const { return (gated ? 3 : 2) * rows * double(dim_feedforward()) * double(d_model()); }
   Status check() const {
     if (d_model() <= 0) return {Status::bad_config, "d_model must be positive", d_model()};

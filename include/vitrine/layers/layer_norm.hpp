@@ -69,8 +69,7 @@ class NormModule : public Module<Derived, S> {
     if (Status s = check_input(x, norm_.weight.rows, "the input's width must be the layer's"); s != Status::ok)
       return s;
     y.use(this->memory());
-    if (Status s = check_overlap(y, x.rows() * x.width, x); s != Status::ok) return s;
-    if (Status s = y.resize_like(x, x.width); s != Status::ok) return s;
+    if (Status s = prepare_output(y, x.width, x); s != Status::ok) return s;
     Team alone;
     if (!x.contiguous()) gather(alone, x, y.data());
     const Rows<S> out(y.data(), x.rows(), x.width);

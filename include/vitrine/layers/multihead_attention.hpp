@@ -7,7 +7,7 @@
 // A map has one more column with add_bias_kv, and one more with add_zero_attn.
 #pragma once
 #include <vitrine/layers/attention.hpp>
-#include <vitrine/run/encoder_forward.hpp>
+#include <vitrine/run/stack_forward.hpp>
 
 #include <vitrine/core/macros_push.hpp>
 
@@ -107,9 +107,7 @@ class MultiheadAttention : public SizedModule<MultiheadAttention<S, D>, S, D> {
     return c;
   }
   constexpr std::size_t scratch_bytes(const detail::CallShape& call) const {
-    Arena arena;
-    (void)plan(arena, call);
-    return arena.used();
+    return detail::planned_bytes([&](Arena& arena) { return plan(arena, call); });
   }
   // Of either call form. Static result_bytes() is without the columns of add_bias_kv and add_zero_attn.
   constexpr detail::MapExtents map_extents(const Shape& shape) const {
@@ -137,10 +135,8 @@ class MultiheadAttention : public SizedModule<MultiheadAttention<S, D>, S, D> {
     p.attention.key_values = detail::KeyValues<S>::plan(arena, shape.batch, core_.layout(shape.memory_length));
     const Index widths[3] = {core_.embed, core_.kdim, core_.vdim};
     for (int i = 0; i < 3; ++i) p.gathered[i] = call.gather[i] ? arena.take<S>(call.gathered(i), widths[i]) : nullptr;
-    auto sizes = core_.sizes(shape.memory_length);
-    sizes.figures = call.kept.figures, sizes.scores_in_weights = call.kept.scores_in_weights && !call.traced;
     p.scratch =
-        detail::Scratch<S>::plan(arena, call.threads, rows > memory_rows ? rows : memory_rows, sizes, call.traced);
+        detail::plan_scratch<S>(arena, call, rows > memory_rows ? rows : memory_rows, core_.sizes(shape.memory_length));
     return p;
   }
 
@@ -178,9 +174,7 @@ class MultiheadAttention : public SizedModule<MultiheadAttention<S, D>, S, D> {
   Status forward(Tensor<S>& output, M& maps, Workspace& workspace, const Inputs& in, F& trace) const noexcept {
     if (Status s = check(in); s != Status::ok) return s;
     output.use(this->memory());
-    for (const Sequences<S>* x : {&in.query, &in.key, &in.value})
-      if (Status s = detail::check_overlap(output, in.query.rows() * core_.embed, *x); s != Status::ok) return s;
-    if (Status s = output.resize_like(in.query, core_.embed); s != Status::ok) return s;
+    if (Status s = detail::prepare_output(output, core_.embed, in.query, in.key, in.value); s != Status::ok) return s;
     if (Status s = detail::prepare_maps(maps, this->memory(), map_shape(in), in.selection, in.kind); s != Status::ok)
       return s;
     const double rows = double(in.query.rows());
@@ -213,17 +207,19 @@ class MultiheadAttention : public SizedModule<MultiheadAttention<S, D>, S, D> {
     const Rows<S> y(output.data(), query.count, core_.embed);
     run_team(call.threads, [&](Team& team) {
       const detail::Runner<S, std::remove_const_t<decltype(tracer)>> whole(team, p.scratch, y.count, tracer);
-      const detail::PrefetchOrder<S> order = core_.prefetch_order();
+      detail::PrefetchOrder<S> order;
+      core_.add_to(order);
       const auto runner = whole.in_layer(-1, order);
       const Sequences<S>* const inputs[3] = {&in.query, &in.key, &in.value};
       for (int i = 0; i < 3; ++i)
         if (p.gathered[i] != nullptr) detail::gather(team, *inputs[i], p.gathered[i]);
-      runner.blocks([&](auto& block) { core_.project_queries(block, block.of(query), p.attention); });
-      runner.over(key.count).blocks(
-          [&](auto& block) { core_.project_keys_values(block, block.of(key), block.of(value), p.attention); });
+      runner.blocks([&](auto& block) { core_.project_queries(block, block.rows_of(query), p.attention); });
+      runner.over(key.count).blocks([&](auto& block) {
+        core_.project_keys_values(block, block.rows_of(key), block.rows_of(value), p.attention);
+      });
       core_.append_extra(team, p.attention);
       core_.attend(runner, p.attention);
-      runner.blocks([&](auto& block) { core_.project_out(block, p.attention, block.of(y)); });
+      runner.blocks([&](auto& block) { core_.project_out(block, p.attention, block.rows_of(y)); });
     });
   }
 

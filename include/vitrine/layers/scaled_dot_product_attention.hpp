@@ -185,13 +185,11 @@ Status scaled_dot_product_attention_into(  // NOLINT(readability-function-size):
   const int threads = workspace.threads_for(work);
   detail::KeyValues<S> layout;
   layout.heads = key.heads, layout.width = key.width, layout.value_width = value.width, layout.capacity = keys;
-  const auto planned = [&](std::byte* base) {
-    Arena arena(base);
-    auto plan = detail::SdpaPlan<S>::make(arena, query, value, layout, threads, detail::figure_columns_of<K, S>);
-    return detail::Planned<detail::SdpaPlan<S>>{plan, arena.used()};
+  detail::SdpaPlan<S> plan;
+  const auto make = [&](Arena& arena) {
+    return detail::SdpaPlan<S>::make(arena, query, value, layout, threads, detail::figure_columns_of<K, S>);
   };
-  if (Status s = workspace.reserve(planned(nullptr).bytes); s != Status::ok) return s;
-  detail::SdpaPlan<S> plan = planned(workspace.data()).plan;
+  if (Status s = detail::place_plan(plan, workspace, make); s != Status::ok) return s;
   detail::AttentionCall<S>& call = plan.attention;
   Mask<S> mask = options.mask;
   if (const Index covered = detail::pad_mask(mask, keys); covered < keys) {

@@ -33,7 +33,7 @@ class Decoder : public detail::DecoderForward<Decoder<S, D>, S, D> {
  private:
   template <class, Dims>
   friend class DecodingSteps;
-  friend detail::DecoderForward<Decoder, S, D>;
+  friend detail::StackForward<Decoder, detail::DecoderPlan<S>, S, D>;
   using Core = detail::Stack<S, detail::DecoderLayerCore<S, !D.fixed()>, D>;
   constexpr auto layers() const noexcept { return stack_.view(); }
 

@@ -37,7 +37,7 @@ class Encoder : public detail::EncoderForward<Encoder<S, D>, S, D> {
   friend class Causal;
   template <class>
   friend class TextEncoder;
-  friend detail::EncoderForward<Encoder, S, D>;
+  friend detail::StackForward<Encoder, detail::EncoderPlan<S>, S, D>;
   using Core = detail::Stack<S, detail::EncoderLayerCore<S, !D.fixed()>, D>;
   constexpr auto layers() const noexcept { return stack_.view(); }
 

@@ -22,6 +22,11 @@ namespace detail {
 template <class S>
 struct DecoderAttentions {
   AttentionCall<S> self = {}, cross = {};
+
+  template <class Core>
+  void configure(const Core& layer) {
+    layer.self_attn.configure(self), layer.cross_attn.configure(cross);
+  }
 };
 
 // What the layers of a decoder take from the workspace.
@@ -33,9 +38,10 @@ struct DecoderPlan {
   TraceMaps<S> shown = {};
 
   template <class Core>
-  static constexpr DecoderPlan make(Arena& arena, const Core& core, const CallShape& call, bool packed) {
+  static constexpr DecoderPlan make(Arena& arena, const StackView<S, Core>& layers, const CallShape& call) {
     DecoderPlan p;
     const Shape& shape = call.shape;
+    const Core& core = layers[0];
     const Index rows = sizes::product(shape.batch, shape.length);
     const Index longest = shape.length > shape.memory_length ? shape.length : shape.memory_length;
     AttentionCall<S>&self = p.attentions.self, &cross = p.attentions.cross;
@@ -49,32 +55,19 @@ struct DecoderPlan {
     core.self_attn.plan_positions(arena, 0, shape.length, shape.length, self);
     if (call.gather[1]) p.gathered = arena.take<S>(call.gathered(1), core.self_attn.embed);
     if (call.traced) p.shown = TraceMaps<S>::plan(arena, rows, self.heads, longest);
-    auto sizes = core.sizes(longest);
-    if (packed) sizes.depth = 0;
-    sizes.figures = call.kept.figures, sizes.scores_in_weights = call.kept.scores_in_weights && !call.traced;
-    p.scratch = Scratch<S>::plan(arena, call.threads, sizes::product(shape.batch, longest), sizes, call.traced);
+    p.scratch = plan_scratch<S>(arena, call, sizes::product(shape.batch, longest), layers.own_sizes(longest));
     return p;
-  }
-  template <class Core>
-  static constexpr std::size_t bytes(const StackView<S, Core>& layers, const CallShape& call) {
-    if (layers.count <= 0) return 0;
-    Arena arena;
-    (void)make(arena, layers.core[0], call, layers.in_panels());
-    return arena.used();
   }
 };
 
 // The call forms of a layer and a stack. Derived has layers().
 template <class Derived, class S, Dims D>
-class DecoderForward : public SizedModule<Derived, S, D> {
+class DecoderForward : public StackForward<Derived, DecoderPlan<S>, S, D> {
+  using Base = StackForward<Derived, DecoderPlan<S>, S, D>;
+
  public:
-  // Are all dimensions compile-time constants?
-  static constexpr bool fixed = D.fixed();
   // The third argument of a call.
   using Masks = DecoderMasks<S>;
-
-  // As Module's: bad_config, out_of_memory.
-  Status check_config() const noexcept { return static_cast<const Derived&>(*this).layers().check(); }
 
   // tgt (B, T, E) and memory (B, S, E) to result.output (B, T, E), with what `keep` says of both attentions (of each
   // layer: self_attn[layer], cross_attn[layer]). Allocates only to grow result and workspace, before any work.
@@ -87,16 +80,17 @@ class DecoderForward : public SizedModule<Derived, S, D> {
     const Inputs inputs{tgt, memory, masks};
     if (Status s = check(inputs); s != Status::ok) return s;
     if (Status s = prepare(result, inputs, keep.selection); s != Status::ok) return s;
-    const int threads = workspace.threads_for(
-        multiply_adds(double(tgt.rows()), double(memory.rows()), double(tgt.length), double(memory.length)));
+    const double rows = double(tgt.rows());
+    const double work =
+        this->stack().work(rows, rows * double(tgt.length), double(memory.rows()), rows * double(memory.length));
     const CallShape call{.shape = {tgt.batch, tgt.length, memory.length},
                          .lengths = tgt.lengths,
                          .memory_lengths = memory.lengths,
-                         .threads = threads,
-                         .kept = kept_by<std::remove_cvref_t<decltype(result.self_attn)>>(fixed, keep.selection),
+                         .threads = workspace.threads_for(work),
+                         .kept = kept_by<std::remove_cvref_t<decltype(result.self_attn)>>(Base::fixed, keep.selection),
                          .traced = traced<F>,
                          .gather = {false, !memory.contiguous()}};
-    if (Status s = workspace.reserve(scratch_bytes(call)); s != Status::ok) return s;
+    if (Status s = workspace.reserve(this->scratch_bytes(call)); s != Status::ok) return s;
     run(result, workspace, inputs, call, trace);
     return {};
   }
@@ -110,46 +104,34 @@ class DecoderForward : public SizedModule<Derived, S, D> {
 #endif
 
  protected:
-  using SizedModule<Derived, S, D>::SizedModule;
+  using Base::Base;
 
  private:
   friend SizedModule<Derived, S, D>;
-  VITRINE_NOINLINE constexpr std::size_t scratch_bytes(const CallShape& call) const {
-    return DecoderPlan<S>::bytes(static_cast<const Derived&>(*this).layers(), call);
-  }
   constexpr MapExtents map_extents(const Shape& shape) const {
-    const auto layers = static_cast<const Derived&>(*this).layers();
-    return {.layers = layers.wanted,
-            .heads = layers.config->nhead,
-            .self_keys = shape.length,
-            .cross_keys = shape.memory_rows(),
-            .width = layers.config->d_model};
+    return this->extents(shape.length, shape.memory_rows());
   }
   double multiply_adds(const Shape& shape) const {
-    const double length = double(shape.length), memory = double(shape.memory_rows()), batch = double(shape.batch);
-    return multiply_adds(batch * length, batch * memory, length, memory);
-  }
-  double multiply_adds(double rows, double memory_rows, double keys, double memory_keys) const {
-    const auto layers = static_cast<const Derived&>(*this).layers();
-    if (layers.count <= 0) return 0;
-    return double(layers.count) * layers[0].work(rows, memory_rows, rows * keys, rows * memory_keys);
+    const double batch = double(shape.batch), keys = double(shape.length), encoded_keys = double(shape.memory_rows());
+    const double rows = batch * keys;
+    return this->stack().work(rows, rows * keys, batch * encoded_keys, rows * encoded_keys);
   }
 
   struct Inputs {
-    const Sequences<S>&tgt, &memory;
+    const Sequences<S>&tgt, &encoded;  // PyTorch's `memory`
     const Masks& masks;
   };
   Status check(const Inputs& in) const noexcept {
-    const auto layers = static_cast<const Derived&>(*this).layers();
+    const auto layers = this->stack();
     if (Status s = layers.check(); s != Status::ok) return s;
     const Index width = layers.config->d_model, heads = layers.config->nhead, length = in.tgt.length;
     if (Status s = check_input(in.tgt, width, "the target's width must be d_model"); s != Status::ok) return s;
-    if (Status s = check_input(in.memory, width, "the memory's width must be d_model"); s != Status::ok) return s;
-    if (in.memory.batch != in.tgt.batch)
-      return {Status::bad_shape, "target and memory must have the same batch", in.memory.batch, in.tgt.batch};
+    if (Status s = check_input(in.encoded, width, "the memory's width must be d_model"); s != Status::ok) return s;
+    if (in.encoded.batch != in.tgt.batch)
+      return {Status::bad_shape, "target and memory must have the same batch", in.encoded.batch, in.tgt.batch};
     if (Status s = layers[0].self_attn.check_mask(in.masks.tgt_mask, in.tgt.batch, length, length); s != Status::ok)
       return s;
-    if (Status s = check_mask(in.masks.memory_mask, in.tgt.batch, heads, length, in.memory.length); s != Status::ok)
+    if (Status s = check_mask(in.masks.memory_mask, in.tgt.batch, heads, length, in.encoded.length); s != Status::ok)
       return s;
     if (Status s = check_head_scale(in.masks.head_scale, layers.count, heads); s != Status::ok) return s;
     if (Status s = check_head_scale(in.masks.memory_head_scale, layers.count, heads); s != Status::ok) return s;
@@ -157,48 +139,43 @@ class DecoderForward : public SizedModule<Derived, S, D> {
   }
   template <class R>
   Status prepare(R& result, const Inputs& in, const Selection& selection) const noexcept {
-    const Index width = in.tgt.width;
     result.output.use(this->memory());
-    if (Status s = check_overlap(result.output, in.tgt.rows() * width, in.tgt); s != Status::ok) return s;
-    if (Status s = check_overlap(result.output, in.tgt.rows() * width, in.memory); s != Status::ok) return s;
-    if (Status s = result.output.resize_like(in.tgt, width); s != Status::ok) return s;
-    if (Status s = prepare_maps(result.self_attn, this->memory(), map_shape(in.tgt, in.tgt), selection, Which::self);
+    if (Status s = prepare_output(result.output, in.tgt.width, in.tgt, in.encoded); s != Status::ok) return s;
+    if (Status s =
+            prepare_maps(result.self_attn, this->memory(), this->map_shape(in.tgt, in.tgt), selection, Which::self);
         s != Status::ok)
       return s;
-    return prepare_maps(result.cross_attn, this->memory(), map_shape(in.tgt, in.memory), selection, Which::cross);
-  }
-  MapShape map_shape(const Sequences<S>& tgt, const Sequences<S>& keys) const noexcept {
-    const auto layers = static_cast<const Derived&>(*this).layers();
-    return {layers.count, tgt.batch, layers.config->nhead, tgt.length, keys.length, tgt.lengths, keys.lengths, 0};
+    return prepare_maps(result.cross_attn, this->memory(), this->map_shape(in.tgt, in.encoded), selection,
+                        Which::cross);
   }
   // tgt through all layers.
   template <class R, class F>
   void run(R& result, Workspace& workspace, const Inputs& in, const CallShape& call, F& trace) const noexcept {
-    const auto layers = static_cast<const Derived&>(*this).layers();
+    const auto layers = this->stack();
     Arena arena(workspace.data());
-    auto plan = DecoderPlan<S>::make(arena, layers[0], call, layers.in_panels());
+    auto plan = DecoderPlan<S>::make(arena, layers, call);
     const RowMap& rows = plan.attentions.self.query_rows;
-    const auto tracer =
-        tracer_of<S>(trace, layers.stack, rows, plan.shown, map_shape(in.tgt, in.tgt), map_shape(in.tgt, in.memory));
+    const auto tracer = tracer_of<S>(trace, layers.stack, rows, plan.shown, this->map_shape(in.tgt, in.tgt),
+                                     this->map_shape(in.tgt, in.encoded));
     const Rows<S> y(result.output.data(), rows.rows(), in.tgt.width);
-    const Rows<const S> encoded(plan.gathered != nullptr ? plan.gathered : in.memory.data,
-                                plan.attentions.cross.key_rows.rows(), in.memory.width);
+    const Rows<const S> encoded(plan.gathered != nullptr ? plan.gathered : in.encoded.data,
+                                plan.attentions.cross.key_rows.rows(), in.encoded.width);
     run_team(call.threads, [&](Team& team) {
       const Runner<S, std::remove_const_t<decltype(tracer)>> runner(team, plan.scratch, y.count, tracer);
       if (!in.tgt.contiguous()) gather(team, in.tgt, y.data);
-      if (plan.gathered != nullptr) gather(team, in.memory, plan.gathered);
+      if (plan.gathered != nullptr) gather(team, in.encoded, plan.gathered);
       Rows<const S> x(in.tgt.contiguous() ? in.tgt.data : y.data, y.count, y.width);
       for (Index i = 0; i < layers.count; ++i, x = y) {
         OwnCopy<DecoderAttentions<S>> attentions = plan.attentions;
         const Index heads = attentions.self.heads;
-        layers[i].configure(attentions);
+        attentions.configure(layers[i]);
         attentions.self.set_layer(in.masks.tgt_mask, head_scale_of(in.masks.head_scale, i, heads),
                                   sink_of<S>(result.self_attn, i));
         attentions.cross.set_layer(in.masks.memory_mask, head_scale_of(in.masks.memory_head_scale, i, heads),
                                    sink_of<S>(result.cross_attn, i));
-        const PrefetchOrder<S> order = layers[i].prefetch_order();
+        const PrefetchOrder<S> order = layers.prefetch_order(i);
         const auto in_layer = runner.in_layer(i, order);
-        layers[i].read_encoded(in_layer.over(encoded.count), encoded, attentions.cross);
+        layers[i].project_encoded(in_layer.over(encoded.count), encoded, attentions.cross);
         layers[i](in_layer, x, y, attentions);
       }
       layers.final_norm(runner, y);

@@ -42,6 +42,13 @@ Status check_overlap(const Tensor<S>& output, Index values, const Sequences<S>& 
     return {Status::overlap, "the output must not overlap an input"};
   return {};
 }
+// Room for `width` values of each row of x, which no input may overlap.
+template <class S, class... Others>
+Status prepare_output(Tensor<S>& output, Index width, const Sequences<S>& x, const Others&... others) {
+  Status status = check_overlap(output, x.rows() * width, x);
+  ((status = status == Status::ok ? check_overlap(output, x.rows() * width, others) : status), ...);
+  return status == Status::ok ? output.resize_like(x, width) : status;
+}
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
 

@@ -18,6 +18,13 @@ struct KeyValues {
   constexpr Index key_stride() const { return kernels::packed_size<S>(capacity, width); }
   constexpr Index value_row() const { return round_up(value_width, kernels::panel_width<S>); }
   constexpr Index value_stride() const { return capacity * value_row(); }
+  // Values of the keys, and of the values, of so many sequences; sizes::largest where there are more.
+  constexpr Index keys_room(Index batch) const {
+    return sizes::product(batch, heads, sizes::round_up(capacity, kernels::panel_width<S>), width);
+  }
+  constexpr Index values_room(Index batch) const {
+    return sizes::product(batch, heads, capacity, sizes::round_up(value_width, kernels::panel_width<S>));
+  }
   S* key_panels(Index b, Index h) const { return keys + (b * heads + h) * key_stride(); }
   S* value_rows(Index b, Index h) const { return values + (b * heads + h) * value_stride(); }
   // Keys j ... j + count - 1, `stride` apart.
@@ -48,8 +55,7 @@ struct KeyValues {
   }
   static constexpr KeyValues plan(Arena& arena, Index batch, const KeyValues& layout) {
     KeyValues kv = layout;
-    kv.keys = arena.take<S>(batch, kv.heads, sizes::round_up(kv.capacity, kernels::panel_width<S>), kv.width);
-    kv.values = arena.take<S>(batch, kv.heads, kv.capacity, sizes::round_up(kv.value_width, kernels::panel_width<S>));
+    kv.keys = arena.take<S>(layout.keys_room(batch)), kv.values = arena.take<S>(layout.values_room(batch));
     return kv;
   }
 };

@@ -21,25 +21,22 @@ struct RowsWork {
 template <class S, class F>
 Status run_rows(Tensor<S>& y, Workspace& workspace, const Sequences<S>& x, const RowsWork<S>& work, F&& step) noexcept {
   const Index rows = x.rows();
-  if (Status s = check_overlap(y, rows * work.width, x); s != Status::ok) return s;
-  if (Status s = y.resize_like(x, work.width); s != Status::ok) return s;
+  if (Status s = prepare_output(y, work.width, x); s != Status::ok) return s;
   const int threads = workspace.threads_for(double(rows) * work.multiply_adds);
   struct Plan {
     Scratch<S> scratch;
     S* gathered;
+  } p;
+  const auto make = [&](Arena& arena) {
+    return Plan{Scratch<S>::plan(arena, threads, rows, work.sizes),
+                x.contiguous() ? nullptr : arena.take<S>(rows, x.width)};
   };
-  const auto planned = [&](std::byte* base) {
-    Arena arena(base);
-    Plan p{Scratch<S>::plan(arena, threads, rows, work.sizes), x.contiguous() ? nullptr : arena.take<S>(rows, x.width)};
-    return Planned<Plan>{p, arena.used()};
-  };
-  if (Status s = workspace.reserve(planned(nullptr).bytes); s != Status::ok) return s;
-  const Plan p = planned(workspace.data()).plan;
+  if (Status s = place_plan(p, workspace, make); s != Status::ok) return s;
   run_team(threads, [&](Team& team) {
     if (p.gathered != nullptr) gather(team, x, p.gathered);
     const Rows<const S> in(p.gathered != nullptr ? p.gathered : x.data, rows, x.width);
     const Rows<S> out(y.data(), rows, work.width);
-    Runner<S>(team, p.scratch, rows).blocks([&](auto& block) { step(block, block.of(in), block.of(out)); });
+    Runner<S>(team, p.scratch, rows).blocks([&](auto& block) { step(block, block.rows_of(in), block.rows_of(out)); });
   });
   return {};
 }

@@ -58,7 +58,7 @@ class Runner {
   }
   // This block's rows of all.
   template <class T>
-  Rows<T> of(const Rows<T>& all) const {
+  Rows<T> rows_of(const Rows<T>& all) const {
     return all.part(first_, count_);
   }
   Index first() const { return first_; }

@@ -1,8 +1,7 @@
 // Scratch: what a parallel region needs beside its operands, planned before it begins. Internal: a layer asks its
 // Runner, and what a whole call takes is workspace_bytes, run/workspace_bytes.hpp.
 #pragma once
-#include <vitrine/core/memory.hpp>
-#include <vitrine/core/parallel.hpp>
+#include <vitrine/core/workspace.hpp>
 #include <vitrine/kernels/attention.hpp>
 #include <vitrine/kernels/matmul.hpp>
 
@@ -14,12 +13,21 @@ namespace vitrine::inline VITRINE_ABI::detail {
 // Without vectors and threads there is no such cache but little memory: one tile.
 inline constexpr Index block_rows = Index{VITRINE_VECTOR_BYTES == 0 && !VITRINE_OPENMP ? 1 : 8} * kernels::tile_rows;
 
-// A plan over an arena, and what it took.
-template <class P>
-struct Planned {
-  P plan;
-  std::size_t bytes;
-};
+// Bytes that make(arena) takes from its arena.
+template <class F>
+constexpr std::size_t planned_bytes(F&& make) {
+  Arena arena;
+  (void)make(arena);
+  return arena.used();
+}
+// plan = make(arena) over the workspace, which first gets room for it. workspace_too_small, out_of_memory.
+template <class P, class F>
+Status place_plan(P& plan, Workspace& workspace, F&& make) {
+  if (Status s = workspace.reserve(planned_bytes(make)); s != Status::ok) return s;
+  Arena arena(workspace.data());
+  plan = make(arena);
+  return {};
+}
 
 // Pieces of memory, one for each thread; a team that works on few rows together uses them as one.
 template <class S>
@@ -57,20 +65,21 @@ struct Scratch {
   static constexpr Scratch plan(Arena& arena, int threads, Index rows, const Sizes& sizes, bool whole = false) {
     Scratch s;
     const Index block = sizes::round_up(whole || rows < block_rows ? rows : block_rows, Index{kernels::tile_rows});
-    const auto piece = [&](Index values, bool common = false) {
+    const auto pieces = [&](int count, Index values) {
       Piece p;
       p.stride = sizes::round_up(values, Index(alignment / sizeof(S)));
-      p.base = arena.take<S>(p.stride, common ? 1 : threads);
+      p.base = arena.take<S>(p.stride, count);
       return p;
     };
-    s.hidden = piece(sizes::product(block, sizes.hidden), whole);
+    const auto piece = [&](Index values) { return pieces(threads, values); };
+    s.hidden = pieces(whole ? 1 : threads, sizes::product(block, sizes.hidden));
     s.packed_panel = piece(sizes::product(sizes.depth, kernels::panel_width<S>));
     const Index inner = sizes::product(block, sizes.inner);
     const Index tile = kernels::attention_scratch<S>(sizes.keys, sizes.value_width, sizes.scores_in_weights);
     s.scores_in_weights = sizes.scores_in_weights;
     if (sizes.figures > 0) s.figures = piece(kernels::score_room<S>(sizes.figures, sizes.keys));
     if (whole) {
-      s.inner = piece(inner, true), s.attention = piece(tile);
+      s.inner = pieces(1, inner), s.attention = piece(tile);
       return s;
     }
     s.inner = s.attention = piece(inner > tile ? inner : tile);

@@ -1,5 +1,6 @@
 // What a call of a layer or stack takes: bytes of scratch and of results, multiply-adds. Written once over what each
-// says of itself; internal but for SizedModule's public functions, which every layer and stack has.
+// says of itself; internal but for SizedModule's public functions, which MultiheadAttention, EncoderLayer,
+// DecoderLayer, Encoder and Decoder have.
 //
 //   layer.workspace_bytes({B, T, S}, threads)     layer.result_bytes({B, T, S}, keep)     layer.flops({B, T, S})
 //   with fixed dimensions also decltype(layer)::workspace_bytes(), result_bytes(): constants for the largest call
@@ -25,6 +26,12 @@ struct CallShape {
   bool gather[3] = {};  // inputs whose rows do not stand one after another, and must be copied
   Index gathered(int i) const { return sizes::product(shape.batch, i == 0 ? shape.length : shape.memory_length); }
 };
+// Its scratch, for `rows` rows.
+template <class S>
+constexpr Scratch<S> plan_scratch(Arena& arena, const CallShape& call, Index rows, typename Scratch<S>::Sizes sizes) {
+  sizes.figures = call.kept.figures, sizes.scores_in_weights = call.kept.scores_in_weights && !call.traced;
+  return Scratch<S>::plan(arena, call.threads, rows, sizes, call.traced);
+}
 
 // The maps of a call: of how many layers and heads, over how many keys.
 struct MapExtents {
