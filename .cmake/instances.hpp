@@ -17,7 +17,7 @@ namespace vitrine::inline VITRINE_ABI {
   VITRINE_INSTANCE template Status kernels::batched_matmul<S>(const kernels::BatchedProduct<S>&, Workspace&) noexcept; \
   VITRINE_INSTANCE template void kernels::attend_head<S>(const kernels::AttentionHead<S>&, Index, Index, S*);          \
   VITRINE_INSTANCE template void detail::linear<S>(Team&, const detail::LinearCall<S>&);                               \
-  VITRINE_INSTANCE template void detail::attend_heads<S>(const detail::Runner<S>&, const detail::AttentionCall<S>&);   \
+  VITRINE_INSTANCE template void detail::deal_out_heads<S>(const detail::Runner<S>&, const detail::AttentionCall<S>&); \
   VITRINE_INSTANCE template struct detail::NormCore<S>;                                                                \
   VITRINE_INSTANCE template struct detail::AttentionCore<S>;                                                           \
   VITRINE_INSTANCE template struct detail::FeedForwardCore<S>;                                                         \

@@ -7,8 +7,8 @@
 //   auto [output, self_attn, cross_attn] = layer(x);      // x: B x T x E
 //   self_attn.matrix(b, h);                               // T x T, rows sum to 1
 //
-// Whole pretrained models (models/marian.hpp, ...), files (io/), decoding (generate/) and pictures (inspect/) are their
-// own headers.
+// Whole pretrained models (models/marian.hpp, ...), decoding (generate/), files (io/), tokenizers (text/), corpora
+// (corpus/) and pictures (inspect/) are their own headers.
 #pragma once
 #include <vitrine/core/config.hpp>
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What must hold of every header, whatever it contains.
-#   tests/headers/check.sh tiers           a header includes its own tier or a lower one, and only the std headers its tier may
+#   tests/headers/check.sh tiers           a header includes its own tier or a lower one, in no circle, and only the std headers its tier may
 #   tests/headers/check.sh mirrors         include/vitrine/TIER/NAME.hpp has tests/TIER/NAME_test.cpp, or a source in tests/ includes it
 #   tests/headers/check.sh alone           each compiles alone with clang++-14, without a warning, core to models without exceptions
 #                                          and RTTI; no template calls what only another header, included before it, would declare
@@ -41,6 +41,10 @@ tiers() {
     done < <(sed -nE 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*[<"]([^>"]+)[>"].*/\1/p' "$header")
     ! grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' "$header" | sed "s|^|$header:|; s|$|  (write <vitrine/...>)|" | grep . || true
   done < <(headers)
+  # tsort names the headers of a circle, and answers an example of one.
+  ! printf 'one two\ntwo one\n' | tsort >/dev/null 2>&1 || echo "tsort finds no circle"
+  headers | xargs grep -HE '^[[:space:]]*#[[:space:]]*include[[:space:]]*<vitrine/' | grep -v /macros_ |
+    sed -E 's|^include/([^:]+):[^<]*<([^>]+)>.*|\1 \2|' | tsort 2>&1 >/dev/null | sed 's|^tsort: |a circle of includes: |'
   # The same through everything included: kernels reach no Eigen, and the umbrella no stream.
   for header in include/vitrine/kernels/*.hpp include/vitrine/vitrine.hpp; do
     if ! reached=$("${CXX:-c++}" -std=c++20 -Iinclude -isystem "${EIGEN:-/usr/include/eigen3}" -x c++ -M "$header") || [ -z "$reached" ]; then

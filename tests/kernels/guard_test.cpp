@@ -4,7 +4,7 @@
 
 #include <vitrine/kernels/attention.hpp>
 #include <vitrine/kernels/batched_matmul.hpp>
-#include <vitrine/kernels/rollout.hpp>
+#include <vitrine/kernels/rollout_layer.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,6 +1,6 @@
 // keep::statistics, keep::top and keep::rollout against the same figures from kept maps, and under every way to call.
 #include <vitrine/core/statistics.hpp>
-#include <vitrine/kernels/rollout.hpp>
+#include <vitrine/kernels/rollout_layer.hpp>
 #include <vitrine/kernels/row_figures.hpp>
 #include <vitrine/run/figures_attention.hpp>
 

@@ -3,8 +3,8 @@
 // A decision that asks `defined` first can be overridden by defining its macro. Each one that changes generated code is
 // part of VITRINE_ABI, the inline namespace, so that two differently built translation units can be linked without
 // sharing a symbol. That holds for core to models from -O1 on (at -O0 small functions of Eigen are not inlined);
-// generate, io and inspect use std:: and nlohmann:: templates, which know no such namespace: include those in units
-// that are built alike.
+// generate, io, text, corpus and inspect use std:: and nlohmann:: templates, which know no such namespace: include
+// those in units that are built alike.
 #pragma once
 
 #define VITRINE_VERSION_MAJOR 0

@@ -10,7 +10,7 @@
 #include <string>
 #include <vitrine/core/eigen.hpp>
 #include <vitrine/core/maps.hpp>
-#include <vitrine/kernels/rollout.hpp>
+#include <vitrine/kernels/rollout_layer.hpp>
 
 #include <vitrine/core/macros_push.hpp>
 

@@ -1,13 +1,14 @@
 // Attention of one head: softmax(scale Q K^T + mask) V, the weights written once where they are kept.
 //
 //   attend_head(head, first, last, scratch)      for query rows [first, last), a tile of them at a time:
+//     begin_tile    which keys each row sees
 //     scores        Q K^T over all keys that a row of the tile sees, into scratch
 //     scale_row     scale and soft cap
 //     mask_row      the mask's matrix
-//     softmax_row   exp(s - max) over the whole row (kernels/softmax.hpp; no online rescaling: one result,
+//     softmax_seen  exp(s - max) over the whole row (kernels/softmax.hpp; no online rescaling: one result,
 //                   examples/threads.md)
 //     keep_row      weights, scores, their mean over heads, out once where they have a place
-//     context       (e V) / sum
+//     context_rows  (e V) / sum
 // The same code serves every policy: a null pointer means not kept. Vaswani et al. 2017, equation 1.
 #pragma once
 #include <vitrine/core/config.hpp>

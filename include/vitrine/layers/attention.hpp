@@ -69,7 +69,7 @@ struct FixedAttention {
 };
 
 // Configuration and parameters of one attention, by the names of nn.MultiheadAttention. All steps are those of a block
-// of rows but for append_extra and attend, which the whole team takes.
+// of rows but for append_extra, which the whole team takes.
 template <class S, bool Options = true>
 struct AttentionCore {
   std::conditional_t<Options, AttentionConfig, FixedAttention> config = {};
@@ -163,15 +163,10 @@ struct AttentionCore {
       }
     });
   }
-  // What a call of this layer takes from its configuration; before attend.
+  // What a call of this layer takes from its configuration; before attend_heads.
   void configure(AttentionCall<S>& call) const {
     call.scale = scale(), call.extra = extra();
     if constexpr (Options) call.softcap = S(config.options.softcap), call.window = config.options.window;
-  }
-  // softmax(Q K^T / sqrt(D)) V of every head of every sequence into call.context.
-  template <class Trace>
-  void attend(const Runner<S, Trace>& runner, const AttentionCall<S>& call) const {
-    attend_heads(runner, call);
   }
   // y = W_o context + b_o + residual. Ends with the block's threads in step.
   template <class Trace>

@@ -61,24 +61,21 @@ struct DecoderLayerCore {
     const auto cross = [](const auto& all) { return all.named("multihead_attn.", Which::cross); };
 
     runner.blocks([&](auto& block) {
-      const Rows<const S> in = first.before(block, block.rows_of(x), block.hidden(x.width));
-      self_attn.project(self(block), in, call.self);
+      self_attn.project(self(block), first.input(block, block.rows_of(x)), call.self);  // q, k, v = W norm1(x)
     });
-    self_attn.attend(self(runner), call.self);
+    attend_heads(self(runner), call.self);  // context = softmax(q k^T / sqrt(D)) v
     runner.blocks([&](auto& block) {
-      const Rows<S> sum = block.hidden(x.width), x1 = block.rows_of(y);
-      self_attn.project_out(self(block), call.self, sum, first.addend(block.rows_of(x)));
-      first.after(block, block.rows_of(x), sum, x1);  // x1 = x + self-attention(x)
-      cross_attn.project_queries(cross(block), second.before(block, x1, sum), call.cross);
+      const auto attention = [&](const auto&... to) { self_attn.project_out(self(block), call.self, to...); };
+      const Rows<S> x1 = block.rows_of(y);
+      first.sum_to(block, block.rows_of(x), x1, attention);                           // x1 = x + self(norm1(x))
+      cross_attn.project_queries(cross(block), second.input(block, x1), call.cross);  // q = W norm2(x1)
     });
-    cross_attn.attend(cross(runner), call.cross);
+    attend_heads(cross(runner), call.cross);  // context = softmax(q k^T / sqrt(D)) v, k and v of the encoder's output
     runner.blocks([&](auto& block) {
-      const Rows<S> x1 = block.rows_of(y), x2 = block.hidden(x.width), x3 = x1;
-      cross_attn.project_out(cross(block), call.cross, x2, second.addend(x1));
-      second.after(block, x1, x2, x2);  // x2 = x1 + cross-attention(x1, encoded)
-      feed_forward(block, third.before(block, x2, x3), x3, third.addend(x2));
-      third.after(block, x2, x3, x3);  // x3 = x2 + feed_forward(x2)
-      block.show("output", x3);
+      const auto attention = [&](const auto&... to) { cross_attn.project_out(cross(block), call.cross, to...); };
+      const Rows<S> x1 = block.rows_of(y), x2 = second.sum(block, x1, attention);  // x2 = x1 + cross(norm2(x1))
+      third.around(block, x2, block.rows_of(y), feed_forward);                     // y = x2 + feed_forward(norm3(x2))
+      block.show("output", block.rows_of(y));
     });
   }
 

@@ -2,6 +2,8 @@
 //
 //   norm_first = false:  x = norm1(x + attention(x));   x = norm2(x + feed_forward(x))      (Vaswani et al. 2017)
 //   norm_first = true:   x = x + attention(norm1(x));   x = x + feed_forward(norm2(x))      (Xiong et al. 2020)
+//   parallel:            x = x + attention(norm1(x)) + feed_forward(norm2(x))               (Wang and Komatsuzaki 2021)
+//   branch_norms:        x = x + branch_norm1(attention(norm1(x))), and so the feed-forward (Gemma 2)
 //
 //   vt::EncoderLayer<float> layer({.d_model = 512, .nhead = 8});
 //   auto [output, self_attn, cross_attn] = layer(x, {.src_mask = vt::causal()});    self_attn.matrix(b, h): T x T
@@ -50,18 +52,15 @@ struct EncoderLayerCore {
     const auto self = [](const auto& all) { return all.named("self_attn."); };
 
     runner.blocks([&](auto& block) {
-      const Rows<const S> in = first.before(block, block.rows_of(x), block.hidden(x.width));
-      self_attn.project(self(block), in, call);
+      self_attn.project(self(block), first.input(block, block.rows_of(x)), call);  // q, k, v = W norm1(x)
     });
-    self_attn.attend(self(runner), call);
+    attend_heads(self(runner), call);  // context = softmax(q k^T / sqrt(D)) v
     runner.blocks([&](auto& block) {
-      const Rows<S> x1 = block.hidden(x.width), x2 = block.rows_of(y);
-      self_attn.project_out(self(block), call, x1, first.addend(block.rows_of(x)));
-      first.after(block, block.rows_of(x), x1, x1);  // x1 = x + attention(x)
-      const Rows<const S> in = second.before(block, shares_input() ? block.rows_of(x) : x1, x2);
-      feed_forward(block, in, x2, second.addend(x1));
-      second.after(block, x1, x2, x2);  // x2 = x1 + feed_forward(x1)
-      block.show("output", x2);
+      const auto attention = [&](const auto&... to) { self_attn.project_out(self(block), call, to...); };
+      const Rows<S> x1 = first.sum(block, block.rows_of(x), attention);  // x1 = x + attention(norm1(x))
+      // y = x1 + feed_forward(norm2(x1)); parallel: norm2(x)
+      second.around(block, x1, block.rows_of(y), feed_forward, shares_input() ? block.rows_of(x) : x1);
+      block.show("output", block.rows_of(y));
     });
   }
 

@@ -218,7 +218,7 @@ class MultiheadAttention : public SizedModule<MultiheadAttention<S, D>, S, D> {
         core_.project_keys_values(block, block.rows_of(key), block.rows_of(value), p.attention);
       });
       core_.append_extra(team, p.attention);
-      core_.attend(runner, p.attention);
+      detail::attend_heads(runner, p.attention);
       runner.blocks([&](auto& block) { core_.project_out(block, p.attention, block.rows_of(y)); });
     });
   }

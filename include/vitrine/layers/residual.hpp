@@ -1,4 +1,4 @@
-// The residual connection around a part f of a layer, and where it normalises. Internal.
+// The residual connection around a part f of a layer: where it normalises, and in which rows its sums stand. Internal.
 //   norm_first = false:  norm(x + f(x))           (Vaswani et al. 2017)
 //   norm_first = true:   x + f(norm(x))           (Xiong et al. 2020)
 //   with branch norms:   x + norm'(f(norm(x)))    (Gemma 2)
@@ -32,23 +32,57 @@ class Residual {
   Residual(int number, bool norm_first, const Norm& norm, const Branch& branch = no_norm)
       : names_(&names[number - 1]), norm_first_(norm_first), norm_(&norm), branch_(&branch) {}
 
-  // What the part f is given of x: norm(x), in the rows `to`, or x itself.
+  // What f is given of a block's rows x: norm(x) or x itself.
   template <class S, class Trace>
-  Rows<const S> before(const Runner<S, Trace>& block, const std::type_identity_t<Rows<const S>>& x,
-                       const Rows<S>& to) const {
+  Rows<const S> input(const Runner<S, Trace>& block, const std::type_identity_t<Rows<const S>>& x) const {
+    return normed(block, x, block.hidden(x.width));
+  }
+  // What follows x, in the block's hidden rows. f(to, addend): to = f(input) + addend.
+  template <class S, class Trace, class F>
+  VITRINE_INLINE Rows<S> sum(const Runner<S, Trace>& block, const std::type_identity_t<Rows<const S>>& x, F&& f) const {
+    const Rows<S> to = block.hidden(x.width);
+    f(to, addend(x));
+    after(block, x, to, to);
+    return to;
+  }
+  // The same in the rows y, which may be x.
+  template <class S, class Trace, class F>
+  VITRINE_INLINE void sum_to(const Runner<S, Trace>& block, const std::type_identity_t<Rows<const S>>& x,
+                             const Rows<S>& y, F&& f) const {
+    const Rows<S> hidden = block.hidden(x.width);
+    f(hidden, addend(x));
+    after(block, x, hidden, y);
+  }
+  // The same around a part of one step, f(block, input, to, addend), where x is what the residual before gave by `sum`.
+  template <class S, class Trace, class F>
+  VITRINE_INLINE void around(const Runner<S, Trace>& block, const Rows<S>& x, const Rows<S>& y, const F& f) const {
+    around(block, x, y, f, x);
+  }
+  // The same with the input of other rows, which may be y.
+  template <class S, class Trace, class F>
+  VITRINE_INLINE void around(const Runner<S, Trace>& block, const Rows<S>& x, const Rows<S>& y, const F& f,
+                             const std::type_identity_t<Rows<const S>>& other) const {
+    f(block, normed(block, other, y), y, addend<S>(x));
+    after<S>(block, x, y, y);
+  }
+
+ private:
+  // norm(x), in the rows `to`, or x itself.
+  template <class S, class Trace>
+  Rows<const S> normed(const Runner<S, Trace>& block, const Rows<const S>& x, const Rows<S>& to) const {
     if (!norm_first_) return x;
     block.normalise(names_->norm, *norm_, x, to);
     return to;
   }
   // What the part's last product adds: x, unless a branch norm comes between.
   template <class S>
-  Rows<const S> addend(const Rows<S>& x) const {
-    return branch_->exists() ? Rows<const S>{} : Rows<const S>(x);
+  const Rows<const S>& addend(const Rows<const S>& x) const {
+    static constexpr Rows<const S> none;
+    return branch_->exists() ? none : x;
   }
   // f(x), with what was added, stands in the rows `sum`: `to` becomes x + f(x), normalised or as it is.
   template <class S, class Trace>
-  void after(const Runner<S, Trace>& block, const std::type_identity_t<Rows<const S>>& x, const Rows<S>& sum,
-             const Rows<S>& to) const {
+  void after(const Runner<S, Trace>& block, const Rows<const S>& x, const Rows<S>& sum, const Rows<S>& to) const {
     if (branch_->exists()) {
       block.normalise(names_->branch_norm, *branch_, sum, sum);
       add(block, x, sum);
@@ -60,7 +94,6 @@ class Residual {
       block.copy(sum, to);
   }
 
- private:
   // As a trace is told them.
   struct Names {
     const char *norm, *branch_norm, *sum;

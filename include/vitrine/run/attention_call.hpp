@@ -15,6 +15,19 @@ namespace vitrine::inline VITRINE_ABI::detail {
 inline constexpr Index chunk_rows = 3 * kernels::attention_rows;
 
 template <class S>
+struct AttentionCall;
+
+// One layer's place for what is kept of an attention.
+template <class S>
+struct AttentionSink : MapSink<S> {
+  // Attends instead of deal_out_heads where no maps of heads are stored (run/figures_attention.hpp).
+  void (*compute_figures)(const Runner<S>&, const AttentionCall<S>&) = nullptr;
+
+  constexpr AttentionSink() = default;
+  constexpr AttentionSink(const MapSink<S>& maps) : MapSink<S>(maps) {}
+};
+
+template <class S>
 struct AttentionCall {
   Rows<S> query = {}, context = {};  // rows of all sequences, heads side by side; may be one place, see attend_heads
   RowMap query_rows = {};
@@ -31,14 +44,14 @@ struct AttentionCall {
   Index window = 0;                // a query sees the last `window` keys; 0: all
   BiasView<S> position_bias = {};  // by distance: a step of 1 for a key, of -1 for a query
   const S* rotary = nullptr;       // what turns rows at `past` and on: a row for each position; with pasts for each row
-  MapSink<S> sink = {};
+  AttentionSink<S> sink = {};
   kernels::ScoresAt scores_at = kernels::ScoresAt::masked;
 
   Index past_of(Index b) const { return pasts != nullptr ? pasts[b] : past; }
   // A map that does not stay in the caches is written past them.
   bool large() const { return sink.any() && sink.layout->per_layer * Index(sizeof(S)) > (Index{4} << 20); }
   // What a layer of a stack is given of a call.
-  void set_layer(const Mask<S>& of_call, const S* scales, const MapSink<S>& maps) {
+  void set_layer(const Mask<S>& of_call, const S* scales, const AttentionSink<S>& maps) {
     mask = of_call.any() ? &of_call : nullptr, head_scale = scales, sink = maps;
   }
 };
@@ -84,11 +97,10 @@ kernels::AttentionHead<S> head_of(const AttentionCall<S>& call, Index b, Index h
   return head;
 }
 
-// Every head of every sequence: a context may stand where the queries did that it came from. One item is a chunk of
-// query rows of one head; of all heads, in order, where their mean is kept.
+// Chunks of query rows of one head, or of all heads, in order, where their mean is kept.
 template <class S>
-void attend_heads(const Runner<S>& runner, const AttentionCall<S>& call) {
-  if (call.sink.attend_figures != nullptr) return call.sink.attend_figures(runner, call);
+void deal_out_heads(const Runner<S>& runner, const AttentionCall<S>& call) {
+  if (call.sink.compute_figures != nullptr) return call.sink.compute_figures(runner, call);
   const Index chunks = (call.query_rows.length + chunk_rows - 1) / chunk_rows, heads = call.heads;
   const bool mean = call.sink.mean != nullptr;
   const Scratch<S>& scratch = runner.scratch();
@@ -110,15 +122,20 @@ void attend_heads(const Runner<S>& runner, const AttentionCall<S>& call) {
   });
 }
 
-// The same; a trace is shown the maps, whatever the call keeps, and the context.
+// softmax(scale Q K^T + mask) V of every head of every sequence, with what the call keeps of it: a context may stand
+// where the queries did that it came from. A trace is shown the maps, whatever the call keeps, and the context.
 template <class S, class Trace>
-void attend_heads(const Runner<S, Trace>& runner, const AttentionCall<S>& call) requires(Trace::on) {
-  AttentionCall<S> shown = call;
-  shown.sink = runner.trace().sink();
-  attend_heads(runner.untraced(), shown);
-  runner.trace().maps(runner.team());
-  runner.show_heads("context", call.context, call.query_rows, call.heads);
-  if (call.sink.any()) attend_heads(runner.untraced(), call);
+void attend_heads(const Runner<S, Trace>& runner, const AttentionCall<S>& call) {
+  if constexpr (Trace::on) {
+    AttentionCall<S> shown = call;
+    shown.sink = runner.trace().sink();
+    deal_out_heads(runner.untraced(), shown);
+    runner.trace().maps(runner.team());
+    runner.show_heads("context", call.context, call.query_rows, call.heads);
+    if (call.sink.any()) deal_out_heads(runner.untraced(), call);
+  } else {
+    deal_out_heads(runner, call);
+  }
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail

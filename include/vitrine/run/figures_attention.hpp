@@ -2,7 +2,7 @@
 // type chooses (sink_of), so that a program that keeps nothing of the kind holds none of this code.
 #pragma once
 #include <vitrine/core/statistics.hpp>
-#include <vitrine/kernels/rollout.hpp>
+#include <vitrine/kernels/rollout_layer.hpp>
 #include <vitrine/run/attention_call.hpp>
 
 #include <vitrine/core/macros_push.hpp>
@@ -133,13 +133,13 @@ inline constexpr bool is_rollout<Rollout<S>> = true;
 
 // One layer's place in maps of any class; none where nothing is kept.
 template <class S, class M>
-MapSink<S> sink_of(M& maps, Index layer) noexcept {
-  MapSink<S> sink;
+AttentionSink<S> sink_of(M& maps, Index layer) noexcept {
+  AttentionSink<S> sink;
   if constexpr (requires { maps.sink(layer); }) sink = maps.sink(layer);
   if (!sink.any()) return sink;
-  if constexpr (is_statistics<M>) sink.attend_figures = attend_statistics<S>;
-  if constexpr (is_top<M>) sink.attend_figures = attend_top<S>;
-  if constexpr (is_rollout<M>) sink.attend_figures = attend_rollout<S>;
+  if constexpr (is_statistics<M>) sink.compute_figures = attend_statistics<S>;
+  if constexpr (is_top<M>) sink.compute_figures = attend_top<S>;
+  if constexpr (is_rollout<M>) sink.compute_figures = attend_rollout<S>;
   return sink;
 }
 

@@ -1,8 +1,7 @@
 // Runner: the team that runs a call, its scratch and its trace, as one argument. Layers are written in its words.
 // Internal.
 //
-// Where does x go? Through five rooms, the same ones for an encoder layer, a decoder layer and for
-// scaled_dot_product_attention, which enters at the third:
+// Where does x go? Through five rooms, the same ones for an encoder layer and a decoder layer:
 //   1 the call    encoder_forward.hpp, decoder_forward.hpp: checks (input_checks.hpp), how many threads
 //                 (core/parallel.hpp), memory, then one parallel region through all layers: each thread of the team has
 //                 a Runner. Memory has three words: a Workspace holds the bytes (workspace_bytes.hpp says how many); a
@@ -18,8 +17,13 @@
 //                 their own way to do that (figures_attention.hpp), which the result's type chooses
 //   4 the kernel  kernels/attention.hpp: attend_head, over the keys that core/row_mask.hpp leaves to a row, each row
 //                 through kernels/softmax.hpp. Maps go straight to their place in the result
-//                 (core/detail/map_layout.hpp), the context to that of the queries
+//                 (core/detail/map_layout.hpp), the context to where the plan put it: over the queries it came from
 //   5 and back    runner.blocks again: out_proj, residual, norms, feed-forward, into y; which is x of the next layer
+// Others have a room 1 of their own: MultiheadAttention, without norms and feed-forward; DecodingSteps and CausalSteps
+// (generate/), whose plan has one row for each hypothesis and whose key_values are a cache's.
+// scaled_dot_product_attention brings its operands to a plan itself, goes through 3 and 4, and is done: the context's
+// place is its output. With a trace, 2 to 5 take all rows as one block, the context has a place beside the queries, and
+// 4 is gone through a second time where the call keeps maps.
 #pragma once
 #include <vitrine/core/workspace.hpp>
 #include <vitrine/run/linear_call.hpp>

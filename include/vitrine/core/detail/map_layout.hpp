@@ -77,24 +77,17 @@ struct MapLayout {
   }
 };
 
-struct Untraced;
-template <class S, class Trace>
-class Runner;
-template <class S>
-struct AttentionCall;
-
 // One layer's place for its maps, as the kernels see it. Pointers are null where nothing is kept.
 template <class S>
 struct MapSink {
   S *weights = nullptr, *scores = nullptr, *mean = nullptr;
   const MapLayout* layout = nullptr;
   Index layer = 0;
-  // Of what stores no map: its values, where those of the layer before stand (a rollout), and the function that
-  // computes them (run/figures_attention.hpp). Null for maps.
+  // Of a policy that stores no maps of heads: its values, where those of the layer before stand (a rollout), and how
+  // many of the largest weights it keeps.
   S* figures = nullptr;
   const S* before = nullptr;
   Index top = 0;
-  void (*attend_figures)(const Runner<S, Untraced>&, const AttentionCall<S>&) = nullptr;
 
   bool any() const { return layout != nullptr && layout->kept && layout->layers.contains(layer); }
   S* place(S* base, Index b, Index h) const {
