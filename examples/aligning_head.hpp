@@ -81,8 +81,7 @@ inline Head surest_head(Seq2SeqFolder& folder, const std::vector<vt::corpus::Lin
   Index rows = 0;
   folder.force(given, wanted, vt::keep::weights.only({.which = vt::Which::cross}), {},
                [&](std::size_t i, const auto& scored, Index b) {
-                 const Index words = Index(wanted[i].size()) - (folder.is_end(wanted[i].back()) ? 1 : 0);
-                 const Index keys = Index(given[i]->size()) - (folder.is_end(given[i]->back()) ? 1 : 0);
+                 const Index words = folder.words(wanted[i]), keys = folder.words(*given[i]);
                  if (keys == 0) return;
                  rows += words;
                  for (Index h = 0; h < all; ++h) {

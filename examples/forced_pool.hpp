@@ -88,7 +88,7 @@ class ForcedPool : public vitrine::corpus::Job {
     }
   }
   // Tokens without the end mark.
-  Index words(const std::vector<Index>& ids) const { return Index(ids.size()) - (folder_.is_end(ids.back()) ? 1 : 0); }
+  Index words(const std::vector<Index>& ids) const { return folder_.words(ids); }
 
   Seq2SeqFolder& folder_;
   bool greedy_;

@@ -44,6 +44,8 @@ class Seq2SeqFolder {
   const vitrine::GenerationConfig& config() const { return config_; }
   vitrine::Workspace& workspace() { return workspace_; }
   bool is_end(Index id) const { return config_.is_end(id); }
+  // How many there are but for an end mark.
+  Index words(const std::vector<Index>& ids) const { return Index(config_.without_end(ids).size()); }
   Index layers() const { return model_->decoder().config().num_layers; }
   Index heads() const { return model_->decoder().config().layer.nhead; }
 

@@ -13,7 +13,7 @@ constexpr vitrine::LayerConfig config{.d_model = 8, .nhead = 2, .dim_feedforward
 
 template <class Core>
 std::vector<Core> loaded_cores(Index count, Index panel) {
-  std::vector<Core> cores(std::size_t(count), Core(config));
+  std::vector<Core> cores(static_cast<std::size_t>(count), Core(config));
   const auto load = [&](const char*, vitrine::Parameter<float>& p) {
     float* values = nullptr;
     const Index stored = p.packable ? panel : 0;

@@ -154,12 +154,8 @@ class CausalSteps {
   }
   // Checks of a beginning, and room for all that follows.
   Status reserve(const Tokens& past) noexcept {
-    if (options_.beams < 1) return {Status::bad_config, "there must be at least one beam", options_.beams};
-    const Index most = model_->most_ids();
-    if (options_.max_length < 0 || options_.max_length > most)
-      return {Status::bad_config, "max_length is more than the model has positions", options_.max_length, most,
-              Status::at_most};
-    capacity_ = options_.max_length > 0 ? options_.max_length : model_->max_length(), stepped_ = false;
+    if (Status s = options_.check(model_->most_ids()); s != Status::ok) return s;
+    capacity_ = options_.capacity(model_->max_length()), stepped_ = false;
     if (past.batch < 1) return {Status::bad_shape, "there must be at least one sequence", past.batch};
     if (past.length > capacity_)
       return {Status::bad_shape, "there are more ids than max_length", past.length, capacity_, Status::at_most};

@@ -23,6 +23,16 @@ namespace vitrine::inline VITRINE_ABI {
 struct DecodingOptions {
   Index max_length = 0;  // ids a hypothesis may get, the start token included; 0: as many as the model has positions
   Index beams = 1;       // hypotheses for each source, side by side
+
+  // bad_config for a model of at most so many ids.
+  Status check(Index most) const noexcept {
+    if (beams < 1) return {Status::bad_config, "there must be at least one beam", beams};
+    if (max_length < 0 || max_length > most)
+      return {Status::bad_config, "max_length is more than the model has positions", max_length, most, Status::at_most};
+    return {};
+  }
+  // Ids of a hypothesis, of a model that has a length of its own.
+  Index capacity(Index of_model) const noexcept { return max_length > 0 ? max_length : of_model; }
 };
 
 // Decoding with a model of an encoder and a decoder, a step at a time; see the top of this header.
@@ -52,17 +62,13 @@ class DecodingSteps {
   template <class K>
   Status begin_into(EncoderResult<K, S>& encoder, const Tokens& sources, const K& keep) noexcept {
     rows_ = filled_ = 0;
-    if (options_.beams < 1) return {Status::bad_config, "there must be at least one beam", options_.beams};
+    if (Status s = options_.check(model_->target_embedding().longest()); s != Status::ok) return s;
     for (Index b = 0; b < sources.batch; ++b)
       if (sources.length_of(b) < 1) return {Status::bad_shape, "a source has no ids", sources.length_of(b), 1};
-    const Index most = model_->target_embedding().longest();
-    if (options_.max_length < 0 || options_.max_length > most)
-      return {Status::bad_config, "max_length is more than the model has positions", options_.max_length, most,
-              Status::at_most};
     if (Status s = model_->encode_into(encoder, embedded_, *workspace_, sources, {}, keep); s != Status::ok) return s;
     const auto layers = model_->decoder_.layers();
     const auto& core = layers.core[0];
-    capacity_ = options_.max_length > 0 ? options_.max_length : model_->max_length();
+    capacity_ = options_.capacity(model_->max_length());
     sources_ = sources.batch, memory_length_ = sources.length;
     const Index all = sources_ * options_.beams;
     if (Status s = cache_.reserve({layers.count, core.self_attn.heads, core.self_attn.width, sources_, options_.beams,

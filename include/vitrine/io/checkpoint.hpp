@@ -117,6 +117,13 @@ class WordMatrices {
         !differ(head, tied) && (config.share_encoder_decoder_embeddings || same(tied, decoder));
   }
 
+  /// The tensor of a model's parameter; null: it is none of them.
+  const std::string* of(std::string_view parameter) const {
+    if (parameter == "shared.weight") return &shared;
+    if (parameter == "encoder.embed_tokens.weight") return &encoder;
+    if (parameter == "decoder.embed_tokens.weight") return &decoder;
+    return parameter == "lm_head.weight" ? &head : nullptr;
+  }
   /// Is the tensor one of them, in use or a copy of one that is?
   bool contains(const std::string& tensor) const {
     return tensor == encoder || tensor == decoder || tensor == head || tensor == shared || tensor == "lm_head.weight";
@@ -171,10 +178,7 @@ M load_seq2seq(const std::filesystem::path& folder, const Remark& remark) {
   const WordMatrices words(config, file, body);
   LoadOptions options;
   options.source = [&](const std::string& name) -> Source {
-    if (name == "shared.weight") return {{words.shared}};
-    if (name == "encoder.embed_tokens.weight") return {{words.encoder}};
-    if (name == "decoder.embed_tokens.weight") return {{words.decoder}};
-    if (name == "lm_head.weight") return {{words.head}};
+    if (const std::string* word = words.of(name)) return {{*word}};
     if (name == "final_logits_bias") return {{name}};
     Source source{seq2seq_tensors(name)};
     for (std::string& tensor : source.tensors) tensor.insert(0, body);
@@ -231,10 +235,7 @@ M load_t5(const std::filesystem::path& folder, const Remark& remark) {
   config.tie_word_embeddings = tables.tie_word_embeddings;
   LoadOptions options;
   options.source = [&](const std::string& name) -> Source {
-    if (name == "shared.weight") return {{words.shared}};
-    if (name == "encoder.embed_tokens.weight") return {{words.encoder}};
-    if (name == "decoder.embed_tokens.weight") return {{words.decoder}};
-    if (name == "lm_head.weight") return {{words.head}};
+    if (const std::string* word = words.of(name)) return {{*word}};
     return {t5_tensors(name, config.is_gated_act)};
   };
   options.ignored = [&](const std::string& tensor) {

@@ -29,8 +29,8 @@
 #include <vitrine/io/config.hpp>
 #include <vitrine/io/detail/utf8.hpp>
 #include <vitrine/io/error.hpp>
-#include <vitrine/io/mapped_file.hpp>
 #include <vitrine/text/detail/bert_text.hpp>
+#include <vitrine/text/detail/vocabulary_file.hpp>
 
 #include <vitrine/core/macros_push.hpp>
 
@@ -118,19 +118,11 @@ namespace detail {
 
 /// One token a line.
 inline std::vector<std::string> read_vocabulary(const std::filesystem::path& path) {
-  const MappedFile file(path);
-  const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
-  if (text.size() > (std::size_t{64} << 20))
-    throw Error(LoadError::bad_vocabulary, path.string(), "has more than 64 MB");
-  if (!is_utf8(text)) throw Error(LoadError::bad_vocabulary, path.string(), "is not UTF-8");
   std::vector<std::string> tokens;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    std::string_view line = text.substr(at, end - at);
+  each_vocabulary_line(path, [&](std::string_view line) {
     if (line.ends_with('\r')) line.remove_suffix(1);
     tokens.emplace_back(line);
-    at = end + 1;
-  }
+  });
   return tokens;
 }
 

@@ -12,13 +12,13 @@
 #include <vitrine/core/config.hpp>
 #include <vitrine/io/config.hpp>
 #include <vitrine/io/error.hpp>
-#include <vitrine/io/mapped_file.hpp>
 #include <vitrine/text/detail/aligned_text.hpp>
 #include <vitrine/text/detail/language_codes.hpp>
 #include <vitrine/text/detail/sentencepiece_vocabulary.hpp>
 #include <vitrine/text/detail/tokenizer_classes.hpp>
 #include <vitrine/text/detail/tokenizer_files.hpp>
 #include <vitrine/text/detail/unicode.hpp>
+#include <vitrine/text/detail/vocabulary_file.hpp>
 
 #include <vitrine/core/macros_push.hpp>
 
@@ -52,22 +52,15 @@ class TokenizerFolder : public TokenizerFiles {
 
 /// The lines of a vocab.txt or merges.txt, without what is blank at their ends.
 inline std::vector<std::string> vocabulary_lines(const std::filesystem::path& path) {
-  const MappedFile file(path);
-  const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
-  if (text.size() > (std::size_t{64} << 20))
-    throw Error(LoadError::bad_vocabulary, path.string(), "has more than 64 MB");
-  if (!is_utf8(text)) throw Error(LoadError::bad_vocabulary, path.string(), "is not UTF-8");
   std::vector<std::string> lines;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    std::size_t last = at;
-    each_character(text.substr(at, end - at), [&](char32_t c, std::size_t place) {
-      if (!is_space(c)) last = at + place + 1;
+  each_vocabulary_line(path, [&](std::string_view line) {
+    std::size_t last = 0;
+    each_character(line, [&](char32_t c, std::size_t place) {
+      if (!is_space(c)) last = place + 1;
     });
-    while (last < end && continues_character(text[last])) ++last;
-    lines.emplace_back(text.substr(at, last - at));
-    at = end + 1;
-  }
+    while (last < line.size() && continues_character(line[last])) ++last;
+    lines.emplace_back(line.substr(0, last));
+  });
   return lines;
 }
 
