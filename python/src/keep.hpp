@@ -76,7 +76,7 @@ class AnyMaps {
     if (nothing_) selection = {vt::Which::none};
     return std::visit([&](auto& maps) { return maps.prepare(shape, selection, kind); }, maps_);
   }
-  vt::detail::MapSink<S> sink(Index layer) noexcept {
+  vt::detail::AttentionSink<S> sink(Index layer) noexcept {
     return std::visit([&](auto& maps) { return vt::detail::sink_of<S>(maps, layer); }, maps_);
   }
 
