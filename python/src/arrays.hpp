@@ -19,7 +19,9 @@ namespace {
 namespace nb = nanobind;
 using In = nb::ndarray<nb::ro, nb::device::cpu>;
 
+// An array without values is: NumPy gives it strides of 0.
 inline bool contiguous(const In& array) {
+  if (array.size() == 0) return true;
   Index step = 1;
   for (std::size_t i = array.ndim(); i-- > 0;) {
     if (array.shape(i) != 1 && array.stride(i) != step) return false;
@@ -46,6 +48,8 @@ inline Input input_of(const In& array, bool is_double) {
   require(array.dtype() == (is_double ? nb::dtype<double>() : nb::dtype<float>()) && array.ndim() == 3,
           "vitrine: an input is (B, T, E), of the module's own type");
   Input input{array.data(), Index(array.shape(0)), Index(array.shape(1)), Index(array.shape(2))};
+  input.row_stride = input.width;
+  if (array.size() == 0) return input;  // whose strides NumPy leaves at 0
   input.batch_stride = array.stride(0), input.row_stride = array.stride(1);
   require((input.width <= 1 || array.stride(2) == 1) && input.batch_stride >= 0 && input.row_stride >= 0,
           "vitrine: the last axis of an input must be contiguous");

@@ -100,6 +100,7 @@ def test_inputs_in_every_layout():
     np.testing.assert_array_equal(ours(np.broadcast_to(x[:1], x.shape)).output[2], expected[0])
     np.testing.assert_array_equal(ours(x[1]).output, expected[1])
     assert ours(x[:0]).output.shape == (0, 6, 16)
+    assert ours(np.zeros((0, 6, 16), x.dtype)).output.shape == (0, 6, 16)
 
 
 def test_wrong_inputs_are_errors():
