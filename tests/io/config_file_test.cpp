@@ -127,6 +127,7 @@ TEST_CASE("a folder that is not there, a model's name on the hub, and the hub's 
   CHECK(open("no-such-owner/no-such-model").find("hf download no-such-owner/no-such-model --local-dir no-such-model") !=
         message.npos);
   CHECK(open("no-such-model").find("hf download no-such-model --local-dir no-such-model") != message.npos);
+  CHECK(open("missing.safetensors").find("hf download") == std::string::npos);
   for (const auto& path :
        {scratch / "nothing", std::filesystem::path("./no/such"), std::filesystem::path("no/such/one")}) {
     CHECK(open(path).find("is no folder that exists") != message.npos);

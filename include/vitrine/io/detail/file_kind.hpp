@@ -37,8 +37,10 @@ inline std::string_view other_kind(std::string_view bytes) noexcept {
              : "is a zip archive, as PyTorch's pickles are: examples/python/to_safetensors.py converts those"sv;
 }
 
-/// Could this be a model's name on the Hugging Face hub, "gpt2" or "owner/name"? Never throws.
+/// Could this be a model's name on the Hugging Face hub, "gpt2" or "owner/name"? A file's is not. Never throws.
 inline bool is_hub_name(std::string_view path) noexcept {
+  for (const std::string_view suffix : {".safetensors", ".bin", ".json", ".npz", ".npy", ".pt", ".ckpt"})
+    if (path.ends_with(suffix)) return false;
   const auto word = [](std::string_view part) {
     constexpr std::string_view allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
     return !part.empty() && part.size() <= 96 && part.front() != '.' && part.find_first_not_of(allowed) == part.npos;
