@@ -12,12 +12,13 @@
 # - Errors: one whose body has `throw` or throw_if_failed(, or that reads what comes from outside (a path, bytes, an argument
 #   `text`) and is not noexcept, names the exception or its codes, or says that it never fails or throws. What else the functions
 #   that it calls may throw is not asked.
-# - Memory: one that takes a Memory or a Workspace, or returns what owns its values (Buffer, Block, Tensor, RowMajor, a result,
+# - Memory: one that takes a Memory or a Workspace, or returns what owns its values (Buffer, SharedValues, Tensor, RowMajor, a result,
 #   std::vector, std::string), says where they are: allocates, heap, Memory, from `memory`, caller's, a view, scratch, a copy, grows.
 # - Shape: one that takes or returns numbers (Sequences, Ragged, Tokens, Tensor, Heads, maps, matrices, a pointer to scalars or a
 #   span of them) states a shape: (B, T, E), (rows, width); T x S; or a count, H factors, n values.
-# - Source: one of kernels/ to inspect/ states what it follows: an equation (`y = x W^T + b`; an assignment in an example is none), a
-#   paper (its authors and year), a system or a format (names_a_source below has them), or that it is our own.
+# - Source: one of kernels, run, layers, models, generate, io, text and inspect (core and corpus are asked for none) states what it
+#   follows: an equation (`y = x W^T + b`; an assignment in an example is none), a paper (its authors and year), a system or a
+#   format (names_a_source below has them), or that it is our own.
 # Whether what is said is true, and of every argument, no script can tell. tests/headers/undocumented/ tests all of this.
 function text_of(line) { gsub(/<[^>]*>/, "", line); gsub(/&lt;/, "<", line); gsub(/&gt;/, ">", line); gsub(/&amp;/, "\\&", line); return line }
 # A line of a comment. No ` = ` of an example's code is taken for an equation.
@@ -78,12 +79,12 @@ BEGIN {
     "|[Oo]therwise as |[Aa]s [A-Za-z]+(::|_)[a-z]"
   names_an_exception = "Error|[Tt]hrows|std::(invalid_argument|out_of_range)"
   from_outside = "filesystem::path|span< const std::byte >|(string_view|string &) *text( *[,)=])"
-  has_sources = "(^|/)(kernels|layers|models|generate|io|inspect)/"
+  has_sources = "(^|/)(kernels|run|layers|models|generate|io|text|inspect)/"
   names_a_source = "PyTorch|(^|[^A-Za-z])nn[.][A-Z]|Transformers|Hugging Face|NumPy|safetensors|Marian|fast_align|BertViz|ONNX" \
     "|POSIX|UAX [0-9]|W3C|ECMA-[0-9]|RFC [0-9]|FIPS [0-9]|IEEE [0-9]|[A-Z][a-z]+( and [A-Z][a-z]+| et al[.])?,? (19|20)[0-9][0-9]" \
     "|arXiv|[Oo]ur own"
   equation = "[A-Za-z0-9_)\\]] = [^.;:,=\"{}]*([A-Za-z0-9_)\\]|] [-+*/] [A-Za-z0-9(|]|\\^|[a-z]\\()"
-  owning = "^(std::)?(vector|string|u32string|Buffer|Block|Tensor|RowMajor)(<|$)|^[A-Za-z0-9]*Result *(<|$)"
+  owning = "^(std::)?(vector|string|u32string|Buffer|SharedValues|Tensor|RowMajor)(<|$)|^[A-Za-z0-9]*Result *(<|$)"
   takes_memory = "(Memory|Workspace) [*&]"
   says_memory = "[Aa]llocat|Memory|[Hh]eap|[Oo]wns|[Oo]wned|[Vv]iews?([^A-Za-z]|$)|[Cc]op(y|ies|ied)|[Ss]cratch|[Cc]aller|[Gg]row|(from|through) memory|new (vector|string)"
   numbers = "(^|[^A-Za-z_])(Sequences|Ragged|MatrixView|RowMajor|Tensor|Maps|ScoredMaps|MeanMaps|MapView|Heads)<|Tokens" \

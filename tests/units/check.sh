@@ -6,7 +6,8 @@
 # machine without AVX-512 might then run the other's. Then the same of a std:: symbol of the test's own, which must be found.
 # From -O1 on: without optimisation the smallest functions of Eigen's expressions are not inlined and would be shared.
 #
-# generate, io and inspect (hosted.cpp, not linked) share no symbol with our or Eigen's name in it either. But they take and
+# generate, io and inspect (hosted.cpp, not linked) share no symbol with our or Eigen's name in it either; text and corpus, which it
+# leaves out, are of their kind. But all of them take and
 # return std::vector and std::string, read JSON by nlohmann's classes and keep files in std::shared_ptr: the members of
 # std::vector<long>, std::string and nlohmann::json have names that do not depend on us or on the flags, every unit that uses
 # such a type has them, with or without our headers, and no header can hide them (not a namespace of ours, as the types are

@@ -1,6 +1,6 @@
 // What a call of a layer or stack takes: bytes of scratch and of results, multiply-adds. Written once over what each
 // says of itself; internal but for SizedModule's public functions, which MultiheadAttention, EncoderLayer,
-// DecoderLayer, Encoder and Decoder have.
+// DecoderLayer, Encoder and Decoder have. How they are counted is our own.
 //
 //   layer.workspace_bytes({B, T, S}, threads)     layer.result_bytes({B, T, S}, keep)     layer.flops({B, T, S})
 //   with fixed dimensions also decltype(layer)::workspace_bytes(), result_bytes(): constants for the largest call

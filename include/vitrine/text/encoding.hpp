@@ -1,4 +1,4 @@
-// What a tokenizer makes of a text: ids and, as many, what each stands for.
+// What a tokenizer makes of a text: ids and, as many, what each stands for; the Encoding of Hugging Face's tokenizers.
 #pragma once
 #include <cstddef>
 #include <iterator>
