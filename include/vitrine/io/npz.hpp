@@ -135,19 +135,14 @@ inline Npz::Npz(const std::filesystem::path& path, Inflate inflate) {
   contents_ = std::move(contents);
 }
 
-inline std::vector<std::string> Npz::names() const {
-  std::vector<std::string> result;
-  for (const TensorView& view : contents_->tensors) result.push_back(view.name);
-  return result;
-}
+inline std::vector<std::string> Npz::names() const { return detail::names_of(contents_->tensors); }
 
 inline const TensorView* Npz::find(std::string_view name) const& noexcept {
   return detail::find_by_name(contents_->tensors, name);
 }
 
 inline const TensorView& Npz::at(std::string_view name) const& {
-  if (const TensorView* view = find(name)) return *view;
-  detail::fail_no_such_tensor(name, names(), contents_->label);
+  return detail::view_of(contents_->tensors, name, contents_->label);
 }
 
 inline void NpzWriter::add_bytes(const std::string& name, const std::string& descr, std::uint64_t bits,

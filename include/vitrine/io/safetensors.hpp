@@ -279,20 +279,14 @@ inline void SafeTensors::open_shards(Contents& contents, const std::filesystem::
   for (auto& [name, view] : tensors) contents.tensors.push_back(std::move(view));
 }
 
-inline std::vector<std::string> SafeTensors::names() const {
-  std::vector<std::string> result;
-  result.reserve(contents_->tensors.size());
-  for (const TensorView& view : contents_->tensors) result.push_back(view.name);
-  return result;
-}
+inline std::vector<std::string> SafeTensors::names() const { return detail::names_of(contents_->tensors); }
 
 inline const TensorView* SafeTensors::find(std::string_view name) const& noexcept {
   return detail::find_by_name(contents_->tensors, name);
 }
 
 inline const TensorView& SafeTensors::at(std::string_view name) const& {
-  if (const TensorView* view = find(name)) return *view;
-  detail::fail_no_such_tensor(name, names(), file());
+  return detail::view_of(contents_->tensors, name, file());
 }
 
 inline void SafeTensors::release_pages(const TensorView& view) const noexcept {

@@ -53,6 +53,7 @@ struct DecoderLayerCore {
   }
 
   // The layer, on every thread of a team, behind project_encoded. x and y: (rows, E); y may be x.
+  // The equations are written for norm_first; without it a part is given x itself, and x1 = norm1(x + part(x)).
   template <class Trace>
   void operator()(const Runner<S, Trace>& runner, const Rows<const S>& x, const Rows<S>& y,
                   const DecoderAttentions<S>& call) const {

@@ -2,7 +2,7 @@
 //
 //   norm_first = false:  x = norm1(x + attention(x));   x = norm2(x + feed_forward(x))      (Vaswani et al. 2017)
 //   norm_first = true:   x = x + attention(norm1(x));   x = x + feed_forward(norm2(x))      (Xiong et al. 2020)
-//   parallel:            x = x + attention(norm1(x)) + feed_forward(norm2(x))               (Wang and Komatsuzaki 2021)
+//   parallel:            x = x + attention(norm1(x)) + feed_forward(norm2(x))               (Black et al. 2022)
 //   branch_norms:        x = x + branch_norm1(attention(norm1(x))), and so the feed-forward (Gemma 2)
 //
 //   vt::EncoderLayer<float> layer({.d_model = 512, .nhead = 8});
@@ -45,6 +45,7 @@ struct EncoderLayerCore {
   }
 
   // The layer, on every thread of a team. x and y: (rows, E); y may be x.
+  // The equations are written for norm_first; without it a part is given x itself, and x1 = norm1(x + part(x)).
   template <class Trace>
   void operator()(const Runner<S, Trace>& runner, const Rows<const S>& x, const Rows<S>& y,
                   const AttentionCall<S>& call) const {

@@ -74,11 +74,22 @@ const View* find_by_name(const std::vector<View>& sorted, std::string_view name)
   return found != sorted.end() && found->name == name ? &*found : nullptr;
 }
 
-[[noreturn]] inline void fail_no_such_tensor(std::string_view name, const std::vector<std::string>& names,
-                                             const std::string& file) {
+/// The names of views, in their order.
+template <class View>
+std::vector<std::string> names_of(const std::vector<View>& views) {
+  std::vector<std::string> names;
+  names.reserve(views.size());
+  for (const View& view : views) names.push_back(view.name);
+  return names;
+}
+
+/// The view of that name in views sorted by name; Error no_such_tensor names the file and the nearest.
+template <class View>
+const View& view_of(const std::vector<View>& sorted, std::string_view name, const std::string& file) {
+  if (const View* view = find_by_name(sorted, name)) return *view;
   throw Error(LoadError::no_such_tensor, file,
-              concat("has no tensor ", in_quotes(name), ", of its ", names.size(),
-                     " the nearest are: ", name_list(near_names(name, names, 3))));
+              concat("has no tensor ", in_quotes(name), ", of its ", sorted.size(),
+                     " the nearest are: ", name_list(near_names(name, names_of(sorted), 3))));
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail
