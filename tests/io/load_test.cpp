@@ -401,7 +401,7 @@ using Rules = std::vector<std::pair<std::string, std::string>>;
 
 Names file_names(const Rules& rules, const std::string& parameter) { return vt::renamed(rules)(parameter).tensors; }
 
-std::string refusal(const std::string& ours, const std::string& theirs) {
+std::string rules_refusal(const std::string& ours, const std::string& theirs) {
   try {
     vt::renamed({{ours, theirs}});
   } catch (const vt::Error& e) {
@@ -448,10 +448,10 @@ TEST_CASE("braces are several tensors, one below the other") {
 }
 
 TEST_CASE("rules that cannot be read are refused with the rule") {
-  CHECK(refusal("", "x") == "bad_usage: the rule {\"\", \"x\"}: names no part of ours");
-  CHECK(refusal("a.*", "b.*.*").find("more \"*\" on the file's side") != std::string::npos);
+  CHECK(rules_refusal("", "x") == "bad_usage: the rule {\"\", \"x\"}: names no part of ours");
+  CHECK(rules_refusal("a.*", "b.*.*").find("more \"*\" on the file's side") != std::string::npos);
   for (const char* theirs : {"{a,b", "a}", "}a{", "{a}{b}", "{a,{b}}"})
-    CHECK(refusal("a", theirs).find("one {a,b,c}") != std::string::npos);
+    CHECK(rules_refusal("a", theirs).find("one {a,b,c}") != std::string::npos);
 }
 
 TEST_CASE("a layer from three projections of other names has the same values") {
