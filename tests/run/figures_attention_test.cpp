@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <numeric>
 
+namespace figures_attention_test {
+
 namespace vt = vitrine;
 using support::Index;
 using support::Kind;
@@ -466,3 +468,5 @@ TEST_CASE("bytes are known: results and workspaces of exactly those are enough")
     r.self_attn = vt::Rollout<float>(std::span<float>(self), std::span<float>(other));
   });
 }
+
+}  // namespace figures_attention_test

@@ -5,6 +5,8 @@
 
 #include "../support/support.hpp"
 
+namespace trace_test {
+
 namespace vt = vitrine;
 using support::Index;
 using support::Kind;
@@ -427,3 +429,5 @@ TEST_CASE("the callable may change itself, be constant, or be a temporary") {
   layer(in, {}, vt::keep::weights, vt::NoTrace{});
   CHECK(calls == 30);
 }
+
+}  // namespace trace_test

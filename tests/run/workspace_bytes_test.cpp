@@ -3,6 +3,8 @@
 
 #include "../support/support.hpp"
 
+namespace workspace_bytes_test {
+
 using support::Index;
 
 namespace {
@@ -146,3 +148,5 @@ TEST_CASE("fixed dimensions say the same, and their constants are enough for eve
   static_assert(Layer::result_bytes() == sizeof(float) * std::size_t(batch * length * (width + 4 * length)));
   static_assert(Layer::result_bytes<vt::keep::Nothing>() == sizeof(float) * std::size_t(batch * length * width));
 }
+
+}  // namespace workspace_bytes_test
