@@ -27,8 +27,8 @@ target_link_libraries(vitrine_unit INTERFACE vitrine_common)
 # uninitialised values inside AVX-512 intrinsics (105593), here in Eigen's reductions at -O1.
 target_compile_options(vitrine_unit INTERFACE ${VITRINE_TEST_OPTIMISATION}
   "$<$<CXX_COMPILER_ID:GNU>:-Wno-restrict;-Wno-maybe-uninitialized;-Wno-uninitialized;-Wno-array-bounds;-Wno-stringop-overflow;-Wno-stringop-overread>")
-# g++ collects its garbage only from 512 MB on: a tenth of the time, for a hundred MB more of the largest sources.
-target_compile_options(vitrine_unit INTERFACE "$<$<CXX_COMPILER_ID:GNU>:SHELL:--param ggc-min-heapsize=524288>")
+# g++ collects its garbage only from 1 GB on: a tenth of the time, for some hundred MB more of the largest sources.
+target_compile_options(vitrine_unit INTERFACE "$<$<CXX_COMPILER_ID:GNU>:SHELL:--param ggc-min-heapsize=1048576>")
 if(VITRINE_NATIVE)
   target_link_libraries(vitrine_own INTERFACE vitrine::native)
   target_compile_options(vitrine_unit INTERFACE -march=native)

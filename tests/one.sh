@@ -12,7 +12,7 @@ mkdir -p "$out"
 # As CMake compiles them (.cmake/developer.cmake): the tests that go through millions of floats are optimised.
 level=-Og
 [[ $name != kernels/elementary && $name != kernels/activation ]] || level=-O3
-flags=(-std=c++20 $level -march=native -fopenmp -Iinclude -isystem /usr/include/eigen3 --param ggc-min-heapsize=524288)
+flags=(-std=c++20 $level -march=native -fopenmp -Iinclude -isystem /usr/include/eigen3 --param ggc-min-heapsize=1048576)
 libraries=() sources=("tests/${name}_test.cpp")
 case ${name%%/*} in
   corpus | fuzz | generate | hostile | io | text | inspect)
