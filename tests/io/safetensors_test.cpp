@@ -220,6 +220,29 @@ TEST_CASE("metadata: the last of a key holds") {
   CHECK(file.metadata().size() == 2);
 }
 
+TEST_CASE("a tensor's fields may be a list, and its type an object, as in the reference") {
+  const auto opened = [](const std::string& header) {
+    const std::string bytes = container(header, "abcdefgh");
+    const vt::SafeTensors file(std::as_bytes(std::span(bytes)));
+    const vt::TensorView& tensor = file.at("a");
+    return tensor.dtype == vt::DType::F32 && tensor.shape == std::vector<vt::Index>{1, 2} && tensor.nbytes == 8;
+  };
+  CHECK(opened(R"({"a":["F32",[1,2],[0,8]]})"));
+  CHECK(opened(R"({"z":["F32",[0],[8,8]],"a":{"dtype":{"F32":null},"shape":[1,2],"data_offsets":[0,8]}})"));
+  CHECK(opened(R"({"a":[{"F32":null},[1,2],[0,8]],"z":{"data_offsets":[8,8],"shape":[0],"dtype":"I8"}})"));
+  for (const char* bad :
+       {R"({"a":["F32",[1,2]]})", R"({"a":["F32"]})", R"({"a":["F32",[1,2],[0,8],1]})",
+        R"({"a":["F32",[1,2],[0,8],"x"]})", R"({"a":["F32",[1,2],[0,8],[]]})", R"({"a":["F32",[1,2],[0,8],{}]})",
+        R"({"a":["F32",[1,2],[0,8],null]})", R"({"a":[[1,2],"F32",[0,8]]})", R"({"a":["F32",[1,2],[0]]})",
+        R"({"a":["F32","F32",[0,8]]})", R"({"a":[{},[1,2],[0,8]]})", R"({"a":[{"F32":null,"F16":null},[1,2],[0,8]]})",
+        R"({"a":[{"F32":1},[1,2],[0,8]]})", R"({"a":[{"F32":{}},[1,2],[0,8]]})", R"({"a":[{"F32":[]},[1,2],[0,8]]})",
+        R"({"a":[{"F32":"x"},[1,2],[0,8]]})"}) {
+    CAPTURE(bad);
+    const std::string code = error_of([&] { opened(bad); });
+    CHECK((code == "bad_tensor_entry" || code == "bad_shape"));
+  }
+}
+
 TEST_CASE("what is no safetensors file is called what it is") {
   const Scratch scratch;
   const auto message_of = [&](const std::string& bytes) {

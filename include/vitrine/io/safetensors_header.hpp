@@ -103,6 +103,7 @@ class HeaderSax : public StrictSax {
 
   using StrictSax::StrictSax;
   bool null() {
+    if (place_ == Place::dtype) return true;
     if (place_ != Place::top || key_ != "__metadata__") return unknown(0) || unexpected("null");
     see_metadata();
     return true;
@@ -147,6 +148,7 @@ class HeaderSax : public StrictSax {
       metadata[key_] = std::move(value);  // the last of a key holds, as in the reference
     } else if (place_ == Place::entry && key_ == "dtype") {
       entries.back().view.dtype_name = std::move(value);
+      next_of_list();
     } else {
       return unexpected("a string");
     }
@@ -154,6 +156,11 @@ class HeaderSax : public StrictSax {
   }
   bool key(std::string& value) {
     if (place_ == Place::unknown) return true;
+    if (place_ == Place::dtype) {
+      if (!entries.back().view.dtype_name.empty()) return unexpected("two names");
+      entries.back().view.dtype_name = std::move(value);
+      return true;
+    }
     key_ = std::move(value);
     if (place_ == Place::entry) {
       const unsigned field = key_ == "dtype" ? 1 : key_ == "shape" ? 2 : key_ == "data_offsets" ? 4 : 0;
@@ -171,10 +178,9 @@ class HeaderSax : public StrictSax {
       see_metadata();
       place_ = Place::metadata;
     } else if (place_ == Place::top) {
-      entries.emplace_back().view.name = std::move(key_);
-      place_ = Place::entry;
-      fields_ = 0;
-      offsets_ = 0;
+      start_entry(false);
+    } else if (place_ == Place::entry && key_ == "dtype") {
+      place_ = Place::dtype;  // {"F32":null}, which the reference reads too
     } else {
       return unexpected("an object");
     }
@@ -182,27 +188,41 @@ class HeaderSax : public StrictSax {
   }
   bool end_object() {
     if (unknown(-1)) return true;
-    if (place_ == Place::entry) {
-      if (fields_ != 7) fail(LoadError::bad_tensor_entry, tensor("lacks one of dtype, shape, data_offsets"));
-      if (offsets_ != 2) fail(LoadError::bad_tensor_entry, tensor("has ", offsets_, " data_offsets instead of 2"));
+    if (place_ == Place::dtype) {
+      if (entries.back().view.dtype_name.empty()) return unexpected("an object without a name");
+      place_ = Place::entry;
+      next_of_list();
+      return true;
     }
+    if (place_ == Place::entry) check_fields();
     place_ = place_ == Place::top ? Place::file : Place::top;
     return true;
   }
   bool start_array(std::size_t) {
     if (unknown(+1)) return true;
-    if (place_ != Place::entry || key_ == "dtype") return unexpected("an array");
-    place_ = key_ == "shape" ? Place::shape : Place::offsets;
+    if (place_ == Place::top && key_ != "__metadata__") {
+      start_entry(true);
+    } else if (place_ == Place::entry && (key_ == "shape" || key_ == "data_offsets")) {
+      place_ = key_ == "shape" ? Place::shape : Place::offsets;
+    } else {
+      return unexpected("an array");
+    }
     return true;
   }
   bool end_array() {
     if (unknown(-1)) return true;
-    place_ = Place::entry;
+    if (place_ == Place::entry) {  // of a list of fields
+      check_fields();
+      place_ = Place::top;
+    } else {
+      place_ = Place::entry;
+      next_of_list();
+    }
     return true;
   }
 
  private:
-  enum class Place : std::uint8_t { file, top, metadata, entry, shape, offsets, unknown };
+  enum class Place : std::uint8_t { file, top, metadata, entry, dtype, shape, offsets, unknown };
 
   /// Passes over what a field of a tensor holds that the format does not know; false where there is none.
   bool unknown(int deeper) {
@@ -210,6 +230,25 @@ class HeaderSax : public StrictSax {
     unknown_depth_ += deeper;
     if (unknown_depth_ == 0) place_ = Place::entry;
     return true;
+  }
+  /// A tensor's fields follow: by name, or as a list without names, which the reference reads too.
+  void start_entry(bool listed) {
+    entries.emplace_back().view.name = std::move(key_);
+    place_ = Place::entry;
+    fields_ = 0;
+    offsets_ = 0;
+    listed_ = listed;
+    next_of_list();
+  }
+  void next_of_list() {
+    if (!listed_) return;
+    key_ = fields_ == 0 ? "dtype" : fields_ == 1 ? "shape" : fields_ == 3 ? "data_offsets" : "fourth field";
+    fields_ = 2 * fields_ + 1;
+  }
+  void check_fields() const {
+    if (fields_ != (listed_ ? 15 : 7))
+      fail(LoadError::bad_tensor_entry, tensor("lacks one of dtype, shape, data_offsets"));
+    if (offsets_ != 2) fail(LoadError::bad_tensor_entry, tensor("has ", offsets_, " data_offsets instead of 2"));
   }
   void see_metadata() {
     if (std::exchange(metadata_seen_, true)) fail(LoadError::duplicate_name, "its header has __metadata__ twice");
@@ -225,7 +264,7 @@ class HeaderSax : public StrictSax {
     }
     if (place_ == Place::shape) fail(LoadError::bad_shape, tensor("has ", what, " in its shape"));
     if (place_ == Place::entry && key_ == "shape") fail(LoadError::bad_shape, tensor("has ", what, " as its shape"));
-    if (place_ == Place::entry || place_ == Place::offsets)
+    if (place_ == Place::entry || place_ == Place::dtype || place_ == Place::offsets)
       fail(LoadError::bad_tensor_entry, tensor("has ", what, " in its ", key_));
     fail(LoadError::bad_tensor_entry,
          concat("found ", what, " where tensor ", in_quotes(key_), " should be described"));
@@ -235,7 +274,7 @@ class HeaderSax : public StrictSax {
   std::string key_;
   unsigned fields_ = 0;
   int offsets_ = 0, unknown_depth_ = 0;
-  bool metadata_seen_ = false;
+  bool metadata_seen_ = false, listed_ = false;
 };
 
 /// Bits of one element of any type that the format names, also of those that cannot be converted; 0 for others.
