@@ -93,7 +93,9 @@
 #elif (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || defined(__FAST_MATH__) ||           \
     defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || defined(__NO_SIGNED_ZEROS__) || \
     defined(__NO_TRAPPING_MATH__) || defined(__ROUNDING_MATH__) || defined(__SUPPORT_SNAN__)
-#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
+#if defined(__clang__) && defined(__FAST_MATH__)
+#define VITRINE_ABI_FINITE 2  // and all the others
+#elif defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
 #define VITRINE_ABI_FINITE 1
 #else
 #define VITRINE_ABI_FINITE 0
