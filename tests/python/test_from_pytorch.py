@@ -19,7 +19,6 @@ import shlex
 import subprocess
 import sys
 import tempfile
-import traceback
 import warnings
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -33,6 +32,7 @@ import torch
 from torch import nn
 
 import hook_recipe
+import runner
 import to_safetensors
 import vitrine
 
@@ -912,19 +912,7 @@ def test_pages():
 
 
 def main(names):
-    passed = failed = 0
-    for name, test in sorted(globals().items()):
-        if not name.startswith("test_") or names and not any(part in name for part in names):
-            continue
-        try:
-            with contextlib.redirect_stdout(io.StringIO()):
-                test()
-            passed += 1
-        except Exception:
-            failed += 1
-            print(f"{name} failed:\n{traceback.format_exc()}")
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed or not passed else 0
+    return runner.run(globals(), parts=names, shown=False)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ import shlex
 import subprocess
 import sys
 import tempfile
-import traceback
 import unicodedata
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -25,6 +24,7 @@ import numpy as np
 import torch
 import transformers
 
+import runner
 import wordpiece_reference
 
 PROGRAM = os.environ.get("VITRINE_SENTENCE_SIMILARITY") or os.path.join(
@@ -115,18 +115,7 @@ def main(arguments):
             print("no model: see examples/sentence_similarity.md", file=sys.stderr)
             return 2
         folder = os.path.join(os.path.dirname(package.origin), "model")
-    passed = failed = 0
-    for name, test in sorted(globals().items()):
-        if not name.startswith("test_"):
-            continue
-        try:
-            test(folder)
-            passed += 1
-        except Exception:
-            failed += 1
-            print(f"{name} failed:\n{traceback.format_exc()}")
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed or not passed else 0
+    return runner.run(globals(), folder)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import traceback
 
 import numpy as np
 import safetensors.numpy
@@ -29,6 +28,7 @@ BUILD = pathlib.Path(os.environ.get("VITRINE_BUILD") or ROOT / "build")
 sys.path.insert(0, str(ROOT / "examples" / "python"))
 
 import atom_mapping
+import runner
 import to_safetensors
 
 RXNMAPPER = "rxnmapper/models/transformers/albert_heads_8_uspto_all_1310k"
@@ -145,18 +145,7 @@ def main(arguments):
     if len(arguments) != 1:
         print(__doc__, file=sys.stderr)
         return 2
-    passed = failed = 0
-    for name, test in sorted(globals().items()):
-        if not name.startswith("test_"):
-            continue
-        try:
-            test(pathlib.Path(arguments[0]))
-            passed += 1
-        except Exception:
-            failed += 1
-            print(f"{name} failed:\n{traceback.format_exc()}")
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed or not passed else 0
+    return runner.run(globals(), pathlib.Path(arguments[0]))
 
 
 if __name__ == "__main__":
