@@ -19,9 +19,9 @@ struct Dims {
   Index d_model = Dynamic, nhead = Dynamic, dim_feedforward = Dynamic, num_layers = Dynamic;
   Index kdim = Dynamic, vdim = Dynamic;                                    // MultiheadAttention; Dynamic: d_model
   Index max_batch = 1, max_length = Dynamic, max_memory_length = Dynamic;  // bounds; memory: max_length when Dynamic
-  // Everything that decides about memory is known at compile time.
+  // Is all known at compile time that says how many bytes a call needs?
   constexpr bool fixed() const { return d_model > 0 && nhead > 0 && max_length > 0; }
-  // The longest memory of a call.
+  // The most rows that a call attends to.
   constexpr Index memory_bound() const { return max_memory_length > 0 ? max_memory_length : max_length; }
 };
 

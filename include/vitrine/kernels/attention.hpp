@@ -7,7 +7,7 @@
 //     mask_row      the mask's matrix
 //     softmax_seen  exp(s - max) over the whole row (kernels/softmax.hpp; no online rescaling: one result,
 //                   examples/threads.md)
-//     keep_row      weights, scores, their mean over heads, out once where they have a place
+//     keep_row      weights and their mean over heads, out once where they have a place (scores went out before)
 //     context_rows  (e V) / sum
 // The same code serves every policy: a null pointer means not kept. Vaswani et al. 2017, equation 1.
 #pragma once

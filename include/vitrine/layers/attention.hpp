@@ -248,9 +248,9 @@ struct AttentionCore {
     order.cycle(affine(0).panels(), affine(1).panels(), affine(2).panels());
   }
   // Multiply-adds of the four projections and of the heads.
-  double work(double rows, double memory_rows, double pairs) const {
+  double work(double rows, double key_rows, double pairs) const {
     const double queries = double(queries_width());
-    return 2 * rows * double(embed) * queries + memory_rows * double(keys_width()) * (double(kdim) + double(vdim)) +
+    return 2 * rows * double(embed) * queries + key_rows * double(keys_width()) * (double(kdim) + double(vdim)) +
            2 * pairs * queries;
   }
   // The mask of a call. A bias by position stands where an additive one would.

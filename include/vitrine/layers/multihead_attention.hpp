@@ -116,16 +116,19 @@ class MultiheadAttention : public SizedModule<MultiheadAttention<S, D>, S, D> {
             .width = core_.embed,
             .self_kind = Which::self | Which::cross};
   }
+  double work(double rows, double key_rows, Index keys) const {
+    return core_.work(rows, key_rows, rows * double(keys));
+  }
   double multiply_adds(const Shape& shape) const {
-    const double rows = double(sizes::product(shape.batch, shape.length)), memory = double(shape.memory_rows());
-    return core_.work(rows, double(shape.batch) * memory, rows * memory);
+    return work(double(sizes::product(shape.batch, shape.length)), double(shape.batch) * double(shape.memory_rows()),
+                shape.memory_rows());
   }
 
   constexpr Plan plan(Arena& arena, const detail::CallShape& call) const {
     Plan p{};
     const Shape& shape = call.shape;
     const Index rows = sizes::product(shape.batch, shape.length);
-    const Index memory_rows = sizes::product(shape.batch, shape.memory_length);
+    const Index key_rows = sizes::product(shape.batch, shape.memory_length);
     const Index keys = sizes::sum(shape.memory_length, core_.extra());
     p.attention.query_rows = detail::plan_rows(arena, shape.batch, shape.length, call.lengths);
     p.attention.key_rows = detail::plan_rows(arena, shape.batch, shape.memory_length, call.memory_lengths);
@@ -136,7 +139,7 @@ class MultiheadAttention : public SizedModule<MultiheadAttention<S, D>, S, D> {
     const Index widths[3] = {core_.embed, core_.kdim, core_.vdim};
     for (int i = 0; i < 3; ++i) p.gathered[i] = call.gather[i] ? arena.take<S>(call.gathered(i), widths[i]) : nullptr;
     p.scratch =
-        detail::plan_scratch<S>(arena, call, rows > memory_rows ? rows : memory_rows, core_.sizes(shape.memory_length));
+        detail::plan_scratch<S>(arena, call, rows > key_rows ? rows : key_rows, core_.sizes(shape.memory_length));
     return p;
   }
 
@@ -177,12 +180,11 @@ class MultiheadAttention : public SizedModule<MultiheadAttention<S, D>, S, D> {
     if (Status s = detail::prepare_output(output, core_.embed, in.query, in.key, in.value); s != Status::ok) return s;
     if (Status s = detail::prepare_maps(maps, this->memory(), map_shape(in), in.selection, in.kind); s != Status::ok)
       return s;
-    const double rows = double(in.query.rows());
     const detail::CallShape call{
         .shape = {in.query.batch, in.query.length, in.key.length},
         .lengths = in.query.lengths,
         .memory_lengths = in.key.lengths,
-        .threads = workspace.threads_for(core_.work(rows, double(in.key.rows()), rows * double(in.key.length))),
+        .threads = workspace.threads_for(work(double(in.query.rows()), double(in.key.rows()), in.key.length)),
         .kept = detail::kept_by<M>(D.fixed(), in.selection),
         .traced = detail::traced<F>,
         .gather = {!in.query.contiguous(), !in.key.contiguous(), !in.value.contiguous()}};

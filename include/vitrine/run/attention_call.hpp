@@ -20,7 +20,7 @@ struct AttentionCall;
 // One layer's place for what is kept of an attention.
 template <class S>
 struct AttentionSink : MapSink<S> {
-  // Attends instead of deal_out_heads where no maps of heads are stored (run/figures_attention.hpp).
+  // What deal_out_heads hands the call to where no maps of heads are stored (run/figures_attention.hpp).
   void (*compute_figures)(const Runner<S>&, const AttentionCall<S>&) = nullptr;
 
   constexpr AttentionSink() = default;

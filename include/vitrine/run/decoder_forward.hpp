@@ -80,16 +80,14 @@ class DecoderForward : public StackForward<Derived, DecoderPlan<S>, S, D> {
     const Inputs inputs{tgt, memory, masks};
     if (Status s = check(inputs); s != Status::ok) return s;
     if (Status s = prepare(result, inputs, keep.selection); s != Status::ok) return s;
-    const double rows = double(tgt.rows());
-    const double work =
-        this->stack().work(rows, rows * double(tgt.length), double(memory.rows()), rows * double(memory.length));
-    const CallShape call{.shape = {tgt.batch, tgt.length, memory.length},
-                         .lengths = tgt.lengths,
-                         .memory_lengths = memory.lengths,
-                         .threads = workspace.threads_for(work),
-                         .kept = kept_by<std::remove_cvref_t<decltype(result.self_attn)>>(Base::fixed, keep.selection),
-                         .traced = traced<F>,
-                         .gather = {false, !memory.contiguous()}};
+    const CallShape call{
+        .shape = {tgt.batch, tgt.length, memory.length},
+        .lengths = tgt.lengths,
+        .memory_lengths = memory.lengths,
+        .threads = workspace.threads_for(work(double(tgt.rows()), tgt.length, double(memory.rows()), memory.length)),
+        .kept = kept_by<std::remove_cvref_t<decltype(result.self_attn)>>(Base::fixed, keep.selection),
+        .traced = traced<F>,
+        .gather = {false, !memory.contiguous()}};
     if (Status s = workspace.reserve(this->scratch_bytes(call)); s != Status::ok) return s;
     run(result, workspace, inputs, call, trace);
     return {};
@@ -111,10 +109,12 @@ class DecoderForward : public StackForward<Derived, DecoderPlan<S>, S, D> {
   constexpr MapExtents map_extents(const Shape& shape) const {
     return this->extents(shape.length, shape.memory_rows());
   }
+  double work(double rows, Index length, double encoded_rows, Index encoded_length) const {
+    return this->stack().work(rows, rows * double(length), encoded_rows, rows * double(encoded_length));
+  }
   double multiply_adds(const Shape& shape) const {
-    const double batch = double(shape.batch), keys = double(shape.length), encoded_keys = double(shape.memory_rows());
-    const double rows = batch * keys;
-    return this->stack().work(rows, rows * keys, batch * encoded_keys, rows * encoded_keys);
+    const double batch = double(shape.batch);
+    return work(batch * double(shape.length), shape.length, batch * double(shape.memory_rows()), shape.memory_rows());
   }
 
   struct Inputs {

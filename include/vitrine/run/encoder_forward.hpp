@@ -57,10 +57,9 @@ class EncoderForward : public StackForward<Derived, EncoderPlan<S>, S, D> {
                       const K& keep = {}, F&& trace = {}) const noexcept {
     if (Status s = check(x, masks); s != Status::ok) return s;
     if (Status s = prepare(result, x, keep.selection); s != Status::ok) return s;
-    const double rows = double(x.rows());
     const CallShape call{.shape = {x.batch, x.length, x.length},
                          .lengths = x.lengths,
-                         .threads = workspace.threads_for(this->stack().work(rows, rows * double(x.length))),
+                         .threads = workspace.threads_for(work(double(x.rows()), x.length)),
                          .kept = kept_by<std::remove_cvref_t<decltype(result.self_attn)>>(Base::fixed, keep.selection),
                          .traced = traced<F>};
     if (Status s = workspace.reserve(this->scratch_bytes(call)); s != Status::ok) return s;
@@ -82,9 +81,9 @@ class EncoderForward : public StackForward<Derived, EncoderPlan<S>, S, D> {
  private:
   friend SizedModule<Derived, S, D>;
   constexpr MapExtents map_extents(const Shape& shape) const { return this->extents(shape.length); }
+  double work(double rows, Index length) const { return this->stack().work(rows, rows * double(length)); }
   double multiply_adds(const Shape& shape) const {
-    const double rows = double(sizes::product(shape.batch, shape.length));
-    return this->stack().work(rows, rows * double(shape.length));
+    return work(double(sizes::product(shape.batch, shape.length)), shape.length);
   }
 
   Status check(const Sequences<S>& x, const Masks& masks) const noexcept {

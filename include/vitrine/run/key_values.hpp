@@ -15,6 +15,7 @@ struct KeyValues {
   S* values = nullptr;
   Index heads = 0, width = 0, value_width = 0, capacity = 0;  // capacity: keys that fit each (sequence, head)
 
+  // Addresses within the rooms, which are checked: plain products.
   constexpr Index key_stride() const { return kernels::packed_size<S>(capacity, width); }
   constexpr Index value_row() const { return round_up(value_width, kernels::panel_width<S>); }
   constexpr Index value_stride() const { return capacity * value_row(); }

@@ -20,10 +20,11 @@
 //                 (core/detail/map_layout.hpp), the context to where the plan put it: over the queries it came from
 //   5 and back    runner.blocks again: out_proj, residual, norms, feed-forward, into y; which is x of the next layer
 // Others have a room 1 of their own: MultiheadAttention, without norms and feed-forward; DecodingSteps and CausalSteps
-// (generate/), whose plan has one row for each hypothesis and whose key_values are a cache's.
+// (generate/), whose plan has a row for each hypothesis (or token of a prompt) and whose key_values are a cache's. A
+// decoder's room 1 lets each layer project the encoder's output first (project_encoded).
 // scaled_dot_product_attention brings its operands to a plan itself, goes through 3 and 4, and is done: the context's
 // place is its output. With a trace, 2 to 5 take all rows as one block, the context has a place beside the queries, and
-// 4 is gone through a second time where the call keeps maps.
+// 3 and 4 are gone through a second time where the call keeps maps.
 #pragma once
 #include <vitrine/core/workspace.hpp>
 #include <vitrine/run/linear_call.hpp>
