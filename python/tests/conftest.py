@@ -47,8 +47,8 @@ def _made(kind):
         config = tf.M2M100Config(**{**seq2seq, "pad_token_id": 1}, decoder_start_token_id=2, bos_token_id=3)
         return tf.M2M100ForConditionalGeneration(config)
     if kind in ("t5", "mt5"):
-        config = dict(d_model=48, d_kv=12, num_heads=4, num_layers=2, num_decoder_layers=3, d_ff=96, vocab_size=90)
-        config.update(pad_token_id=89, eos_token_id=0, decoder_start_token_id=89, initializer_factor=2.0)
+        config = dict(d_model=48, d_kv=12, num_heads=4, num_layers=3, num_decoder_layers=3, d_ff=96, vocab_size=90)
+        config.update(pad_token_id=89, eos_token_id=0, decoder_start_token_id=89, initializer_factor=1.0)
         if kind == "mt5":
             return tf.MT5ForConditionalGeneration(tf.MT5Config(**config, tie_word_embeddings=False))
         return tf.T5ForConditionalGeneration(tf.T5Config(**config))

@@ -85,7 +85,9 @@ def test_a_part_that_is_stopped_or_taken_is_to_be_tried_again(tmp_path):
     pool = tmp_path / "pool.txt"
     pool.write_text("".join(word + "\n" for word in WORDS * 2000), encoding="utf-8")
     arguments = f"{str(G2P)!r}, {str(pool)!r}, output={str(tmp_path / 'parts')!r}, checkpoint_every=64, threads=1"
-    code = f"from vitrine import corpus; print('starts', flush=True); corpus.score({arguments})"
+    # A shell's background jobs ignore SIGINT, and so would what they start.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{heard}; from vitrine import corpus; print('starts', flush=True); corpus.score({arguments})"
     with subprocess.Popen([sys.executable, "-c", code], stdout=-1, stderr=-1, text=True) as child:
         assert child.stdout.readline() == "starts\n"
         while not list(tmp_path.glob("parts/*.checkpoint")):
