@@ -17,17 +17,21 @@ namespace {
 
 const fs::path folder = "tests/text/marian_tokenizer";
 
+// [text, ids, ...]: the ids, and a token for each.
+auto check_ids_of_line(const vt::Tokenizer& tokenizer, const nlohmann::json& line) {
+  const auto text = line.at(0).get<std::string>();
+  CAPTURE(text);
+  auto encoding = tokenizer.encode(text);
+  CHECK(encoding.ids == line.at(1).get<std::vector<Index>>());
+  CHECK(encoding.tokens.size() == encoding.ids.size());
+  return encoding;
+}
+
 // What Transformers' MarianTokenizer says (marian_tokenizer_reference.py).
 void check_expected(const vt::Tokenizer& tokenizer, const char* file) {
   const auto expected = nlohmann::json::parse(read_text(folder / file));
   REQUIRE(expected.at("lines").size() >= 400);
-  for (const auto& line : expected.at("lines")) {
-    const auto text = line.at(0).get<std::string>();
-    CAPTURE(text);
-    const auto encoding = tokenizer.encode(text);
-    CHECK(encoding.ids == line.at(1).get<std::vector<Index>>());
-    CHECK(encoding.tokens.size() == encoding.ids.size());
-  }
+  for (const auto& line : expected.at("lines")) check_ids_of_line(tokenizer, line);
   for (const auto& line : expected.value("targets", nlohmann::json::array())) {
     const auto text = line.at(0).get<std::string>();
     CAPTURE(text);
@@ -112,11 +116,7 @@ TEST_CASE("the ids and texts of Transformers' M2M100Tokenizer") {
     const vt::Tokenizer tokenizer(scratch.folder);
     REQUIRE(expected.at("lines").size() > 150);
     for (const auto& line : expected.at("lines")) {
-      const auto text = line.at(0).get<std::string>();
-      CAPTURE(text);
-      const auto encoding = tokenizer.encode(text);
-      CHECK(encoding.ids == line.at(1).get<std::vector<Index>>());
-      CHECK(encoding.tokens.size() == encoding.ids.size());
+      const auto encoding = check_ids_of_line(tokenizer, line);
       CHECK(encoding.offsets.size() == encoding.ids.size());
       CHECK(encoding.words.size() == encoding.ids.size());
     }
