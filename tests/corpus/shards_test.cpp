@@ -108,6 +108,22 @@ TEST_CASE("a part that is there and right is not computed again") {
   CHECK(std::filesystem::last_write_time(one.part(1, ".csv")) == time);
 }
 
+TEST_CASE("what a process left that was killed at the end of its part goes with the next try") {
+  Corpus one(200);
+  one.shard(1, 2);
+  for (const char* left :
+       {".checkpoint", ".csv.tmp", ".bad.tmp", ".lock", ".json.vitrine-0.tmp", ".checkpoint.vitrine-0.tmp"}) {
+    std::ofstream(one.part(1, left)) << "left";
+    CHECK(one.shard(1, 2).lines == 100);
+    CHECK_FALSE(std::filesystem::exists(one.part(1, left)));
+  }
+  CHECK(one.said.empty());
+  std::filesystem::remove(one.part(1, ".json"));  // also where the part is made anew
+  std::ofstream(one.part(1, ".checkpoint.vitrine-0.tmp")) << "left";
+  one.shard(1, 2);
+  CHECK_FALSE(std::filesystem::exists(one.part(1, ".checkpoint.vitrine-0.tmp")));
+}
+
 TEST_CASE("a stopped part goes on behind its checkpoint, at every batch") {
   const std::string all = header + counting_rows(0, 300);
   for (int first = 0; first < 40; first += 3) {

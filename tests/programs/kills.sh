@@ -44,7 +44,8 @@ while [ "$(wc -l <"$scratch/kills")" -lt "$wanted" ] && [ $round -lt 50 ]; do
   done
   for i in 0 1 2 3 4 5 6 7; do check "round $round, shard $i: $(cat "$scratch/said$i")" wait "${tasks[$i]}"; done
   check "round $round: merged, the bytes of one run" cmp -s <(program --merge "$out" --quiet) "$scratch/whole"
-  check "round $round: nothing is left over" [ -z "$(find "$out" -name '*.tmp' -o -name '*.checkpoint' -o -name '*.lock')" ]
+  left=$(find "$out" -name '*.tmp' -o -name '*.checkpoint' -o -name '*.lock')
+  check "round $round: nothing is left over: $left" [ -z "$left" ]
 done
 kills=$(wc -l <"$scratch/kills")
 check "at least $wanted kills: $kills in $round rounds" [ "$kills" -ge "$wanted" ]

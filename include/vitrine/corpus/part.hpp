@@ -86,6 +86,7 @@ class Part {
   bool take_over(bool overwrite, const Say& say);
   void take_up(const Say& say);
   void describe(const Sha256& lines, double seconds);
+  void remove_remains() const;
 
   std::filesystem::path folder_;
   Manifest manifest_;
@@ -121,7 +122,10 @@ inline Part::Part(const std::filesystem::path& folder, Manifest wanted, bool ove
   std::filesystem::create_directories(folder_, failed);
   if (failed) throw Error(LoadError::file_not_created, folder_.string(), "cannot be created: " + failed.message());
   lock_ = std::make_unique<FileLock>(path(".lock"));
-  if ((done_ = take_over(overwrite, say))) return;
+  if ((done_ = take_over(overwrite, say))) {
+    remove_remains();
+    return;
+  }
   rows_ = std::make_unique<GrowingFile>(path(manifest_.extension));
   bad_ = std::make_unique<GrowingFile>(path(".bad"));
   take_up(say);
@@ -218,8 +222,16 @@ inline void Part::commit(const Sha256& lines, double seconds) {
   std::error_code ignored;
   if (manifest_.bad_bytes == 0) std::filesystem::remove(path(".bad"), ignored);  // of a former try
   write_manifest(path(".json"), to_json(manifest_));
-  std::filesystem::remove(path(".checkpoint"), ignored);
+  remove_remains();
   done_ = true;
+}
+
+// What was needed on the way to a whole part, and what a process may leave that was killed while it wrote a manifest.
+inline void Part::remove_remains() const {
+  std::error_code ignored;
+  for (const std::string& name : {std::string(".checkpoint"), std::string(".bad.tmp"), manifest_.extension + ".tmp",
+                                  std::string(".checkpoint.vitrine-0.tmp"), std::string(".json.vitrine-0.tmp")})
+    std::filesystem::remove(path(name), ignored);
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::corpus
