@@ -18,13 +18,8 @@ using vt::Index;
 struct Head {
   Index layer = -1, head = -1;
   bool known() const { return layer >= 0; }
-  // Its cross map alone; a set of indices ends at 64 (vt::IndexSet), and with more layers or heads all are kept.
-  vt::Selection selection() const {
-    vt::Selection selection{.which = vt::Which::cross};
-    if (layer < 64) selection.layers = {int(layer)};
-    if (head < 64) selection.heads = {int(head)};
-    return selection;
-  }
+  // Its cross map alone.
+  vt::Selection selection() const { return {.which = vt::Which::cross, .layers = {int(layer)}, .heads = {int(head)}}; }
 };
 
 // The words that tokens make: by the tokenizer's own marks, or by what marks the tokens of a JSON line have.

@@ -32,11 +32,11 @@ bool parse_set(const std::string& text, vt::IndexSet& set) {
       part += c;
       continue;
     }
-    if (part.empty() || part.size() > 2 || part.find_first_not_of("0123456789") != part.npos) return false;
+    if (part.empty() || part.size() > 9 || part.find_first_not_of("0123456789") != part.npos) return false;
     set.insert(std::stoi(part));
     part.clear();
   }
-  return true;
+  return set.valid();
 }
 
 std::string statistics_table(const inspect::Example& example) {
@@ -194,6 +194,7 @@ int main(int count, char** arguments) {
                                          : kind == "decoder" ? vt::Which::self
                                                              : vt::Which::cross);
   if (!parse_set(options.layers, selection.layers) || !parse_set(options.heads, selection.heads))
-    return table.wrong("--layers and --heads take numbers below 64 joined by commas");
+    return table.wrong("--layers and --heads take numbers below " + std::to_string(vt::IndexSet::most) +
+                       " joined by commas");
   return pool::guarded(table, [&] { return run(table, options, selection); });
 }

@@ -13,9 +13,13 @@ using vt::Which;
 
 static_assert(IndexSet{}.all() && IndexSet{}.contains(1000) && IndexSet{}.fits(1) && IndexSet{}.count_below(70) == 70);
 static_assert(IndexSet{3, 5}.contains(5) && !IndexSet{3, 5}.contains(4) && IndexSet{3, 5}.count_below(5) == 1);
-static_assert(IndexSet{3, 5}.fits(6) && !IndexSet{3, 5}.fits(5) && !IndexSet{-1}.fits(9) && !IndexSet{64}.fits(99));
+static_assert(IndexSet{3, 5}.fits(6) && !IndexSet{3, 5}.fits(5) && !IndexSet{-1}.fits(9) && !IndexSet{4096}.fits(9999));
 static_assert(!IndexSet{}.contains(-1) && !IndexSet{3, 5}.contains(-1) && !IndexSet{3, 5}.contains(64));
 static_assert(IndexSet{63}.fits(64) && IndexSet{63}.count_below(64) == 1 && !IndexSet{63}.contains(64));
+static_assert(IndexSet{63, 64, 130}.fits(131) && !IndexSet{63, 64, 130}.fits(130) && !IndexSet{64}.fits(64));
+static_assert(IndexSet{63, 64, 130}.count_below(64) == 1 && IndexSet{63, 64, 130}.count_below(65) == 2);
+static_assert(IndexSet{63, 64, 130}.count_below(130) == 2 && IndexSet{63, 64, 130}.count_below(9999) == 3);
+static_assert(IndexSet{4095}.contains(4095) && IndexSet{4095}.fits(4096) && !IndexSet{4095}.fits(4095));
 static_assert(vt::includes(Which::self | Which::cross, Which::cross) && !vt::includes(Which::self, Which::cross));
 static_assert(sizeof(vt::EncoderResult<vt::keep::Nothing, float>) == sizeof(vt::Tensor<float>));
 
@@ -29,13 +33,15 @@ TEST_CASE("an IndexSet that grows begins empty") {
   CHECK_FALSE(set.contains(64));
   CHECK(set.count_below(200) == 1);
   CHECK(set.fits(64));
-  for (const int outside : {64, -1}) {
+  for (const int outside : {4096, -1}) {
     IndexSet other = {1};
     other.insert(outside);
     CHECK_FALSE(other.valid());
   }
   set.insert(99);
-  CHECK_FALSE(set.fits(200));
+  CHECK(set.fits(100));
+  CHECK_FALSE(set.fits(99));
+  CHECK(set.count_below(100) == 2);
 }
 
 TEST_CASE("every map that was chosen has its own place, and none other") {
@@ -118,11 +124,18 @@ TEST_CASE("a selection must name layers and heads that exist, but only of maps t
   CHECK(maps.prepare(shape, {.heads = {2}}, Which::self) == Status::bad_config);
   vt::MapShape many = shape;
   many.layers = many.heads = 70;
-  CHECK(maps.prepare(many, {.layers = {63, 64}}, Which::self) == Status::not_supported);
-  CHECK(maps.prepare(many, {.heads = {63, 64}}, Which::self) == Status::not_supported);
-  CHECK(maps.prepare(many, {.layers = {63}, .heads = {63}}, Which::self) == Status::ok);
-  CHECK(maps.kept(63, 63));
-  CHECK_FALSE(maps.kept(69, 63));
+  CHECK(maps.prepare(many, {.layers = {63, 69}, .heads = {64, 65, 69}}, Which::self) == Status::ok);
+  CHECK(maps.kept(69, 64));
+  CHECK_FALSE(maps.kept(68, 64));
+  CHECK_FALSE(maps.kept(69, 66));
+  CHECK(maps.values().size() == 6);
+  CHECK(maps[69].matrix(0, 65).data() == maps.values().data() + 4);
+  CHECK(complaint([&] { vt::throw_if_failed(maps.prepare(many, {.layers = {70}}, Which::self)); }) ==
+        "vitrine: the selection names a layer that the model does not have (expected 0 to 69) [bad_config]");
+  CHECK(maps.prepare(many, {.heads = {4096}}, Which::self) == Status::bad_config);
+  many.layers = 5000;
+  CHECK(complaint([&] { vt::throw_if_failed(maps.prepare(many, {.layers = {4999}}, Which::self)); }) ==
+        "vitrine: the selection names a layer or head that no set can hold (expected 0 to 4095) [not_supported]");
   CHECK(maps.prepare(shape, {.which = Which::cross, .layers = {5}}, Which::self) == Status::ok);
   CHECK(maps.values().empty());
   CHECK(complaint([&] { (void)maps[0].matrix(0, 0); }) ==

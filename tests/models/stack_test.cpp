@@ -105,3 +105,26 @@ TEST_CASE("parameters are named by layer, then the final norm") {
   CHECK(names.size() == 3 * 12 + (config.final_norm ? 2 : 0));
   CHECK(names[12] == "layers.1.self_attn.in_proj_weight");
 }
+
+TEST_CASE("a selection names any of 70 layers and 70 heads, and changes no bit") {
+  const vt::Encoder<float> encoder = [] {
+    vt::Encoder<float> many({.layer = {.d_model = 70, .nhead = 70, .dim_feedforward = 2}, .num_layers = 70});
+    REQUIRE(many.init(1) == vt::Status::ok);
+    return many;
+  }();
+  const std::vector<float> rows = support::random_values<float>(3 * 70, 2);
+  const vt::Sequences<float> input(rows.data(), 1, 3, 70);
+  const auto all = encoder(input);
+  const auto some = encoder(input, {}, vt::keep::weights.only({.layers = {2, 63, 64, 69}, .heads = {5, 64, 69}}));
+  CHECK(support::same(some.output.span(), all.output.span()));
+  CHECK(some.self_attn.values().size() == 4 * 3 * 9);
+  for (const Index layer : {2, 63, 64, 69})
+    for (const Index head : {5, 64, 69})
+      CHECK(some.self_attn[layer].matrix(0, head) == all.self_attn[layer].matrix(0, head));
+  CHECK_FALSE(some.self_attn.kept(65, 64));
+  CHECK_FALSE(some.self_attn.kept(64, 65));
+  const auto figures = encoder(input, {}, vt::keep::top<1>.only({.layers = {69}, .heads = {66}}));
+  CHECK(figures.self_attn[69].weights(0, 66)(2, 0) == all.self_attn[69].matrix(0, 66).row(2).maxCoeff());
+  CHECK(support::complaint([&] { (void)encoder(input, {}, vt::keep::weights.only({.heads = {70}})); }) ==
+        "vitrine: the selection names a head that the model does not have (expected 0 to 69) [bad_config]");
+}

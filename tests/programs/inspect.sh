@@ -48,6 +48,13 @@ for one in bert_0:encoder distilbert_0:encoder gpt2_0:decoder bart_0:cross maria
   check "${one%:*} has maps of ${one#*:}" grep -q "^0,${one#*:},0,0," "$scratch/csv"
 done
 
+cp -r tests/golden/families/albert_0 "$scratch/seventy"  # layers that share their values: as many as wanted
+sed -i 's/"num_hidden_layers": 3/"num_hidden_layers": 70/' "$scratch/seventy/config.json"
+echo '{"ids": [5, 6], "tokens": ["a", "b"]}' |
+  run "$scratch/seventy" --input-format jsonl --statistics csv --layers 1,64,69 --heads 3 >"$scratch/csv"
+check "a selection of 70 layers" [ "$(cut -d, -f2-4 "$scratch/csv" | tr '\n' ' ')" = \
+  "kind,layer,head encoder,1,3 encoder,64,3 encoder,69,3 " ]
+
 if python3 -c 'import numpy' 2>/dev/null; then
   echo '{"ids": [5, 6], "tokens": ["a", "b"]}' >"$scratch/two"
   run tests/golden/models/gpt2_0 --input-format jsonl --maps "$scratch/gpt2.npz" <"$scratch/two"
@@ -72,6 +79,8 @@ check "--help" exits 0 --help
 check "no model" exits 2 radium
 check "another kind of file" exits 2 --model $model --maps "$scratch/map.png" radium
 check "a bad list" exits 2 --model $model --layers 0,x radium
+check "a number that no set can hold" exits 2 --model $model --layers 0,4096 radium
+check "the bound is said" says "--layers and --heads take numbers below 4096 joined by commas"
 check "a head that is not there" exits 2 --model $model --heads 9 radium
 check "it is said" says "a head that the model does not have"
 check "text for a tokenizer that is not there" exits 2 --model tests/golden/models/gpt2_0 hello

@@ -29,45 +29,52 @@ constexpr Which operator|(Which x, Which y) { return Which(std::uint8_t(x) | std
 // One of the kinds is in the set.
 constexpr bool includes(Which set, Which kind) { return (std::uint8_t(set) & std::uint8_t(kind)) != 0; }
 
-// Indices below 64; a default one holds all of them, and those above 63 as well.
+// Indices below `most`; a default one holds all of them, and those from `most` on as well.
 class IndexSet {
  public:
+  // As many as a layer has heads at most, more than a checkpoint has layers. 64 where pointers have 32 bits: there the
+  // set lies on the small stack of a microcontroller.
+  static constexpr Index most = sizeof(void*) < 8 ? 64 : 4096;
+
   constexpr IndexSet() noexcept = default;
-  // These indices; one below 0 or above 63 makes the set invalid, which the call that is given it reports.
-  constexpr IndexSet(std::initializer_list<int> indices) noexcept : bits_(0), all_(false) {
-    for (int i : indices) {
-      if (i >= 0 && i < 64)
-        bits_ |= std::uint64_t{1} << i;
-      else
-        valid_ = false;
-    }
+  // These indices; one below 0, or not below `most`, makes the set invalid, which the call that is given it reports.
+  constexpr IndexSet(std::initializer_list<int> indices) noexcept : all_(false) {
+    for (int i : indices) insert(i);
   }
   // Adds an index; the first one ends "all of them".
   constexpr void insert(int i) noexcept {
-    if (all_) bits_ = 0, all_ = false;
-    if (i >= 0 && i < 64)
-      bits_ |= std::uint64_t{1} << i;
+    all_ = false;
+    if (i >= 0 && i < most)
+      words_[i / 64] |= std::uint64_t{1} << (i % 64);
     else
       valid_ = false;
   }
   // The index is in the set.
-  constexpr bool contains(Index i) const noexcept { return i >= 0 && (all_ || (i < 64 && ((bits_ >> i) & 1) != 0)); }
+  constexpr bool contains(Index i) const noexcept {
+    return i >= 0 && (all_ || (i < most && ((words_[i / 64] >> (i % 64)) & 1) != 0));
+  }
   // How many of 0 ... n - 1 are in the set; also the place of n among them.
   constexpr Index count_below(Index n) const noexcept {
     if (all_) return n;
     Index count = 0;
-    for (Index i = 0; i < n && i < 64; ++i) count += Index((bits_ >> i) & 1);
+    for (Index i = 0; i < most && i < n; i += 64)
+      for (std::uint64_t word = below(words_[i / 64], n - i); word != 0; word &= word - 1) ++count;
     return count;
   }
-  // Holds every index, also those above 63.
+  // Holds every index, also those from `most` on.
   constexpr bool all() const noexcept { return all_; }
-  // No index was below 0 or above 63.
+  // No index was below 0, or `most` and above.
   constexpr bool valid() const noexcept { return valid_; }
   // Every index is one of 0 ... n - 1.
-  constexpr bool fits(Index n) const noexcept { return all_ || (valid_ && (n >= 64 || (bits_ >> n) == 0)); }
+  constexpr bool fits(Index n) const noexcept { return all_ || (valid_ && count_below(n) == count_below(most)); }
 
  private:
-  std::uint64_t bits_ = ~std::uint64_t{0};
+  // The lowest n bits.
+  static constexpr std::uint64_t below(std::uint64_t word, Index n) noexcept {
+    return n < 64 ? word & ((std::uint64_t{1} << n) - 1) : word;
+  }
+
+  std::uint64_t words_[most / 64] = {};
   bool all_ = true, valid_ = true;
 };
 

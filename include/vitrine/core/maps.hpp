@@ -98,8 +98,11 @@ class MapStore {
   }
   Status lay_out(const MapShape& shape, const Selection& selection, Which kind, const MapForm& form) noexcept {
     const bool kept = includes(selection.which, kind);
-    if (kept && ((shape.layers > 64 && !selection.layers.valid()) || (shape.heads > 64 && !selection.heads.valid())))
-      return {Status::not_supported, "a selection can name layers and heads 0 to 63 only"};
+    constexpr Index most = IndexSet::most;
+    if (kept &&
+        ((shape.layers > most && !selection.layers.valid()) || (shape.heads > most && !selection.heads.valid())))
+      return {Status::not_supported, "the selection names a layer or head that no set can hold", Status::unset, most,
+              Status::below};
     if (kept && !selection.layers.fits(shape.layers))
       return {Status::bad_config, "the selection names a layer that the model does not have", Status::unset,
               shape.layers, Status::below};
