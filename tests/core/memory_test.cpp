@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <cstdint>
 #include <thread>
 #include <utility>
@@ -46,6 +47,51 @@ TEST_CASE("the heap gives aligned memory of every size") {
     p[0] = p[bytes - 1] = 1;
     vt::heap()->release(p, bytes);
   }
+}
+
+TEST_CASE("a large piece that was released is the next one of about its size, until the heap is trimmed") {
+  vt::trim_heap();
+  constexpr std::size_t bytes = 3u << 20;
+  void* const first = vt::heap()->allocate(bytes);
+  REQUIRE(first != nullptr);
+  vt::heap()->release(first, bytes);
+  void* const again = vt::heap()->allocate(bytes - 1000);
+  void* const other = vt::heap()->allocate(bytes);  // nothing waits
+  CHECK(other != again);
+#if VITRINE_WAITING_PIECES
+  CHECK(again == first);
+#endif
+  vt::heap()->release(other, bytes);
+  vt::heap()->release(again, bytes - 1000);
+  vt::trim_heap();
+  vt::trim_heap();
+}
+
+TEST_CASE("pieces that wait are at most 128 MiB and 32, and belong to one thread each") {
+  vt::trim_heap();
+  std::vector<void*> pieces;
+  for (int i = 0; i < 40; ++i) pieces.push_back(vt::heap()->allocate(std::size_t{8} << 20));
+  for (void* const piece : pieces) vt::heap()->release(piece, std::size_t{8} << 20);
+  pieces.clear();
+  for (int i = 0; i < 40; ++i) pieces.push_back(vt::heap()->allocate(std::size_t{1} << 18));
+  for (void* const piece : pieces) vt::heap()->release(piece, std::size_t{1} << 18);
+  std::vector<std::thread> threads;
+  std::atomic<int> shared{0};
+  for (unsigned char id = 1; id <= 4; ++id)
+    threads.emplace_back([id, &shared] {
+      for (int round = 0; round < 2000; ++round) {
+        const std::size_t size = std::size_t{1} << (17 + round % 3);
+        auto* const piece = static_cast<volatile unsigned char*>(vt::heap()->allocate(size));
+        if (piece == nullptr) continue;
+        for (const std::size_t at : {std::size_t{0}, std::size_t{100}, size - 1}) piece[at] = id;
+        std::this_thread::yield();
+        for (const std::size_t at : {std::size_t{0}, std::size_t{100}, size - 1}) shared += piece[at] != id;
+        vt::heap()->release(const_cast<unsigned char*>(piece), size);
+      }
+    });
+  for (std::thread& one : threads) one.join();
+  CHECK(shared == 0);
+  vt::trim_heap();
 }
 
 TEST_CASE("a Buffer grows through its memory, keeps its capacity, and stays as it was when there is none") {

@@ -1,16 +1,45 @@
 // The heap as a Memory. Layers with fixed sizes never name it.
+//
+// Large pieces that are released on Linux wait for the next one of their size: a fresh page costs a fault at its first
+// use, and faults, not stores, are what makes fresh attention maps slow (bench/README.md). At most 128 MiB wait.
 #pragma once
 #include <vitrine/core/memory.hpp>
 
+#include <bit>
+#include <cstdint>
 #include <cstdlib>
 #include <new>
 #if defined(__linux__)
 #include <sys/mman.h>
+
+#include <array>
+#include <atomic>
 #endif
+// Address sanitizers see the use of released memory only where it is released.
+#if defined(__has_feature)
+#define VITRINE_HAS_FEATURE(x) __has_feature(x)
+#else
+#define VITRINE_HAS_FEATURE(x) 0
+#endif
+#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__) && !VITRINE_HAS_FEATURE(address_sanitizer)
+#define VITRINE_WAITING_PIECES 1
+#else
+#define VITRINE_WAITING_PIECES 0
+#endif
+#undef VITRINE_HAS_FEATURE
 
 #include <vitrine/core/macros_push.hpp>
 
 namespace vitrine::inline VITRINE_ABI {
+
+// 64-byte aligned memory of the C library; see the top of this header. Any thread; never fails but for want of memory,
+// where allocate answers null.
+const Memory* heap() noexcept;
+
+// Gives back to the C library what waits to be used again, at most 128 MiB. Any thread.
+void trim_heap() noexcept;
+
+// ---- implementation
 
 namespace detail {
 #if defined(_GLIBCXX_HAVE_ALIGNED_ALLOC) || defined(_LIBCPP_VERSION)
@@ -30,24 +59,114 @@ inline void free_aligned(void* pointer) noexcept {
   if (pointer != nullptr) std::free(static_cast<void**>(pointer)[-1]);
 }
 #endif
+
+constexpr std::size_t large_piece = std::size_t{1} << 17, huge_page = std::size_t{1} << 21;
+
+// Bytes of a piece. Of large ones those of about one size are the same to the next who asks, and the largest are whole
+// huge pages.
+constexpr std::size_t piece_bytes(std::size_t bytes) noexcept {
+  if (bytes < large_piece) return round_up(bytes, alignment);
+  const std::size_t step = std::bit_floor(bytes) / 8;
+  return round_up(bytes, bytes >= 2 * huge_page && step < huge_page ? huge_page : step);
+}
+
+inline void* fresh_piece(std::size_t bytes) noexcept {
+  const bool large = bytes >= 2 * huge_page;
+  void* const pointer = aligned_bytes(large ? huge_page : alignment, bytes);
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+  if (large && pointer != nullptr) static_cast<void>(madvise(pointer, bytes, MADV_HUGEPAGE));
+#endif
+  return pointer;
+}
+
+#if VITRINE_WAITING_PIECES
+// Released pieces, each of which says its bytes in its own first word. Lock-free: a piece belongs to whoever took its
+// address out of the place.
+class WaitingPieces {
+ public:
+  static constexpr std::size_t most = std::size_t{1} << 27;
+
+  // A piece of so many bytes, or null.
+  void* take(std::size_t bytes) noexcept {
+    if (bytes < large_piece) return nullptr;
+    for (Place& place : places_) {
+      if (place.bytes.load(std::memory_order_relaxed) != bytes) continue;
+      if (void* const found = take(place, bytes)) return found;
+    }
+    return nullptr;
+  }
+  // False where it may not wait.
+  bool put(void* pointer, std::size_t bytes) noexcept {
+    if (bytes < large_piece || bytes > most) return false;
+    if (waiting_.fetch_add(bytes, std::memory_order_relaxed) + bytes <= most) {
+      *static_cast<std::size_t*>(pointer) = bytes;
+      for (Place& place : places_) {
+        void* none = nullptr;
+        if (!place.piece.compare_exchange_strong(none, pointer, std::memory_order_release, std::memory_order_relaxed))
+          continue;
+        place.bytes.store(bytes, std::memory_order_relaxed);
+        return true;
+      }
+    }
+    waiting_.fetch_sub(bytes, std::memory_order_relaxed);
+    return false;
+  }
+  void trim() noexcept {
+    for (Place& place : places_)
+      if (void* const piece = take(place, 0)) free_aligned(piece);
+  }
+
+ private:
+  // bytes: a hint, which another thread may have made untrue.
+  struct Place {
+    std::atomic<void*> piece{nullptr};
+    std::atomic<std::size_t> bytes{0};
+  };
+  // The piece of a place if it has so many bytes, or any; else it is put back.
+  void* take(Place& place, std::size_t bytes) noexcept {
+    void* const piece = place.piece.exchange(nullptr, std::memory_order_acquire);
+    if (piece == nullptr) return nullptr;
+    const std::size_t found = *static_cast<std::size_t*>(piece);
+    waiting_.fetch_sub(found, std::memory_order_relaxed);
+    if (bytes == 0 || found == bytes) return piece;
+    if (!put(piece, found)) free_aligned(piece);
+    return nullptr;
+  }
+
+  std::array<Place, 32> places_;
+  std::atomic<std::size_t> waiting_{0};
+};
+inline WaitingPieces waiting_pieces;
+#endif
+
 }  // namespace detail
 
-// 64-byte aligned memory of the C library. Large pieces ask the kernel for huge pages: their first use costs a page
-// fault each, and faults, not stores, are what makes fresh attention maps slow (bench/README.md).
 inline const Memory* heap() noexcept {
-  static constexpr std::size_t huge = std::size_t{1} << 21;
-  static constexpr Memory memory{[](std::size_t bytes) noexcept -> void* {
-                                   const bool large = bytes >= 2 * huge;
-                                   void* pointer = detail::aligned_bytes(large ? huge : alignment,
-                                                                         round_up(bytes, large ? huge : alignment));
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-                                   if (large && pointer != nullptr)
-                                     (void)madvise(pointer, round_up(bytes, huge), MADV_HUGEPAGE);
+  static constexpr Memory memory{[](std::size_t wanted) noexcept -> void* {
+                                   const std::size_t bytes = detail::piece_bytes(wanted);
+#if VITRINE_WAITING_PIECES
+                                   if (void* const piece = detail::waiting_pieces.take(bytes)) return piece;
+                                   if (void* const piece = detail::fresh_piece(bytes)) return piece;
+                                   trim_heap();
 #endif
-                                   return pointer;
+                                   return detail::fresh_piece(bytes);
                                  },
-                                 [](void* pointer, std::size_t) noexcept { detail::free_aligned(pointer); }};
+                                 [](void* pointer, std::size_t wanted) noexcept {
+#if VITRINE_WAITING_PIECES
+                                   if (pointer == nullptr) return;
+                                   if (detail::waiting_pieces.put(pointer, detail::piece_bytes(wanted))) return;
+#else
+                                   static_cast<void>(wanted);
+#endif
+                                   detail::free_aligned(pointer);
+                                 }};
   return &memory;
+}
+
+inline void trim_heap() noexcept {
+#if VITRINE_WAITING_PIECES
+  detail::waiting_pieces.trim();
+#endif
 }
 
 }  // namespace vitrine::inline VITRINE_ABI
