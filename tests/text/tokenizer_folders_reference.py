@@ -67,13 +67,21 @@ albert = {"version": "1.0", "added_tokens": [], "normalizer": None, "pre_tokeniz
           "decoder": None, "model": {"type": "Unigram", "unk_id": 1, "vocab": unigram}}
 
 
+# Two ways to cut a row of stars whose sums differ in the last bit, or not: by how the scores' digits are read.
+stars = {"version": "1.0", "added_tokens": [], "normalizer": None,
+         "pre_tokenizer": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True},
+         "post_processor": None, "decoder": None, "model": {"type": "Unigram", "unk_id": 2, "vocab": [
+             ["<pad>", 0.0], ["</s>", 0.0], ["<unk>", 0.0], ["▁", -2.0], ["*", -6.896276342724275],
+             ["*" * 16, -10.390443461078547], ["▁" + "*" * 9, -11.118744973278101]]}}
+
+
 def of(name, model_type, config):
     return {"config.json": {"model_type": model_type}, "tokenizer.json": {"copy": name},
             "tokenizer_config.json": config}
 
 
 plain = ["ﾊﾟ ㌔ ½ﬀ \u00ad x\u200b İ e\u0301\u0323 각 \u1100\u1161", "<extra_id_0> a<extra_id_2>b", "Größe und Straße, don't 1234!", "  two  blanks\n\tx ", "naïve Ångström <s> x </s>", "", ["a b", "und c"],
-         "x<mask> y <mask>z", "a <|endoftext|> b", "ﬁ ① Ⅷ e\u0301 中文", "HELLO ``quoted''"]
+         "x<mask> y <mask>z", "a <|endoftext|> b", "ﬁ ① Ⅷ e\u0301 中文", "HELLO ``quoted''", "*" * 26]
 languages = plain + ["x ar_AR y", "a eng_Latn b ace_Latn", "de_DE", "z sl_SI <ent> b", "   ", "a <mask>  b", ["a", "b"]]
 sentences = ["<ent> es", "a <ent> b", "a<ent>b", "el es 1", ">>deu<< Good morning.", "x </s> y <pad>z<unk>", "",
              "<w> in<w>in <w>", "l <l> l <r> r", "<eos> a <s> b"]
@@ -148,6 +156,10 @@ cases = {
                                              "eos_token": "</s>"}),
     "t5 by file": of("t5", "t5", {"tokenizer_class": "T5Tokenizer"}),
     "mt5 as it is": of("t5", "mt5", {"tokenizer_class": "PreTrainedTokenizerFast"}),
+    "scores as the library reads them": {"config.json": {"model_type": "t5"}, "tokenizer.json": stars,
+                                         "tokenizer_config.json": {"tokenizer_class": "PreTrainedTokenizerFast"}},
+    "scores as Python reads them": {"config.json": {"model_type": "t5"}, "tokenizer.json": stars,
+                                    "tokenizer_config.json": {"tokenizer_class": "T5Tokenizer"}},
     "xlm-roberta by file": of("xlm_roberta", "xlm-roberta", {"tokenizer_class": "XLMRobertaTokenizer"}),
     "albert by file": {"config.json": {"model_type": "albert"}, "tokenizer.json": albert,
                        "tokenizer_config.json": {"tokenizer_class": "AlbertTokenizer"}},
@@ -224,7 +236,7 @@ def run(files):
             files.get("tokenizer.json"), dict) and "model" in files["tokenizer.json"] and "albert" not in str(
             files["config.json"] if "config.json" in files else "")) else plain
         translates = files.get("config.json", {}).get("model_type") in ("mbart", "m2m_100")
-        kind = languages if translates else kind
+        kind = languages if translates else plain if files.get("tokenizer.json") is stars else kind
         lines, fast = [], tokenizer.is_fast
         for text in kind:
             pair = isinstance(text, list)

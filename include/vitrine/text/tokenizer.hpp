@@ -122,8 +122,9 @@ inline Tokenizer::Tokenizer(const std::filesystem::path& path) {
   } else if (!folder.language(false).empty()) {
     codec_ = std::make_shared<const detail::LanguageCodec>(folder, path);
   } else {
-    codec_ = std::make_shared<const detail::TokenizerPipeline>(ConfigFile(folder.effective(), path.string()),
-                                                               folder.flag("clean_up_tokenization_spaces", false));
+    codec_ = std::make_shared<const detail::TokenizerPipeline>(
+        ConfigFile(folder.effective(), path.string()), folder.flag("clean_up_tokenization_spaces", false),
+        folder.as_it_is() ? detail::Scores::of_library : detail::Scores::nearest);
   }
 }
 

@@ -18,7 +18,7 @@ class LanguageCodec final : public TokenizerPipeline {
   /// Throws Error as TokenizerPipeline; bad_vocabulary for a target language that is no token.
   LanguageCodec(TokenizerFolder& folder, const std::filesystem::path& path)
       : TokenizerPipeline(ConfigFile(folder.effective(), path.string()),
-                          folder.flag("clean_up_tokenization_spaces", false)),
+                          folder.flag("clean_up_tokenization_spaces", false), Scores::nearest),
         first_(folder.language_first()),
         target_(id(folder.language(true))) {
     if (target_ < 0)

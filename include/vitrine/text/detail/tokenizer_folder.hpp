@@ -31,6 +31,8 @@ class TokenizerFolder : public TokenizerFiles {
   /// What a tokenizer.json would say that gives the same ids. Throws Error file_missing, bad_vocabulary,
   /// config_unsupported.
   nlohmann::json effective();
+  /// Does Transformers leave the tokenizer.json to the tokenizers library, whole?
+  bool as_it_is() const noexcept { return class_->model.empty(); }
   /// Of a class with languages: a text's, "" elsewhere; and whether it stands in front.
   std::string language(bool target) const;
   bool language_first() const {
@@ -109,10 +111,9 @@ inline nlohmann::json TokenizerFolder::effective() {
   const bool own = has("tokenizer.json");
   if (!own && class_->vocabulary.empty()) fail(LoadError::file_missing, "has no tokenizer.json");
   if (!own) read_vocabulary();
-  const bool as_it_is = class_->model.empty();
-  Json all = as_it_is ? file_ : rebuilt();
+  Json all = as_it_is() ? file_ : rebuilt();
   std::vector<Json> added = added_tokens();
-  if (as_it_is && file_.contains("added_tokens") && file_.at("added_tokens").is_array()) {
+  if (as_it_is() && file_.contains("added_tokens") && file_.at("added_tokens").is_array()) {
     std::vector<Json> own_tokens(file_.at("added_tokens").begin(), file_.at("added_tokens").end());
     own_tokens.insert(own_tokens.end(), added.begin(), added.end());
     added = std::move(own_tokens);

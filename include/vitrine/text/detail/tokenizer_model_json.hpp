@@ -1,8 +1,11 @@
 // The model and the vocabulary of a tokenizer.json, read from its JSON. Part of text/tokenizer.hpp.
 #pragma once
+#include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -31,9 +34,13 @@ struct ReadModel {
   std::string end_of_word = {};   // ends a word's last piece
 };
 
+/// How the digits of a Unigram's scores become doubles: the nearest one, as Python has it, or that of the tokenizers
+/// library. Sums of scores that differ in the last bit decide which of two ways a word is cut.
+enum class Scores { nearest, of_library };
+
 /// `bytes`: words come as bytes, which the tokens spell in GPT-2's letters. Throws Error config_unsupported,
 /// config_bad_value, bad_vocabulary.
-ReadModel read_model(const JsonPart& part, bool bytes);
+ReadModel read_model(const JsonPart& part, bool bytes, Scores scores);
 
 // ---- implementation
 
@@ -127,14 +134,36 @@ inline void read_bpe(const JsonPart& part, bool bytes, ReadModel& read) {
   read.model = std::make_unique<BpeModel>(std::move(tokens), std::move(merges), std::move(rules));
 }
 
-inline void read_unigram(const JsonPart& part, ReadModel& read) {
+/// The double that Rust's serde_json reads for these digits: all of them as an integer, divided by a power of ten, each
+/// step rounded; for 17 digits often the neighbour of the nearest one.
+inline double score_of_library(double nearest) {
+  char text[32], power[8] = "1e";
+  const auto written = std::to_chars(text, text + sizeof text, std::abs(nearest), std::chars_format::scientific);
+  const char* const mark = std::find(text, written.ptr, 'e');
+  std::uint64_t digits = 0;
+  int exponent = 0;
+  for (const char* at = text; at != mark; ++at)
+    if (*at != '.') digits = 10 * digits + std::uint64_t(*at - '0'), exponent -= at > text;
+  int given = 0;
+  std::from_chars(mark + (mark[1] == '+' ? 2 : 1), written.ptr, given);
+  exponent += given;
+  constexpr int largest = 308;  // of a power of ten that is a double
+  if (std::abs(exponent) > largest) return nearest;
+  *std::to_chars(power + 2, power + 6, std::abs(exponent)).ptr = 0;
+  const double scale = std::strtod(power, nullptr);
+  return std::copysign(exponent < 0 ? double(digits) / scale : double(digits) * scale, nearest);
+}
+
+inline void read_unigram(const JsonPart& part, Scores scores, ReadModel& read) {
   part.know({"unk_id", "vocab", "byte_fallback"});
   std::vector<std::pair<std::string_view, double> > tokens;
   for (const nlohmann::json& entry : part.array("vocab")) {
     if (!entry.is_array() || entry.size() != 2 || !entry[0].is_string() || !entry[1].is_number() ||
         !std::isfinite(entry[1].get<double>()))
       part.bad("vocab", entry);
-    tokens.emplace_back(entry[0].get_ref<const std::string&>(), entry[1].get<double>());
+    const double score = entry[1].get<double>();
+    tokens.emplace_back(entry[0].get_ref<const std::string&>(),
+                        scores == Scores::of_library ? score_of_library(score) : score);
     check_length(part, tokens.back().first);
     read.tokens.emplace_back(tokens.back().first);
     read.ids.add(tokens.back().first, std::uint32_t(read.tokens.size() - 1));
@@ -169,7 +198,7 @@ inline std::string model_type(const JsonPart& part) {
                                                                    : "WordLevel";
 }
 
-inline ReadModel read_model(const JsonPart& part, bool bytes) {
+inline ReadModel read_model(const JsonPart& part, bool bytes, Scores scores) {
   ReadModel read;
   read.type = model_type(part);
   if (read.type == "BPE") {
@@ -178,7 +207,7 @@ inline ReadModel read_model(const JsonPart& part, bool bytes) {
   }
   if (bytes) part.unsupported(concat("is of the type ", in_quotes(read.type), " behind a ByteLevel pre-tokenizer"));
   if (read.type == "Unigram") {
-    read_unigram(part, read);
+    read_unigram(part, scores, read);
   } else if (read.type == "WordPiece") {
     read_word_piece(part, read);
   } else if (read.type == "WordLevel") {

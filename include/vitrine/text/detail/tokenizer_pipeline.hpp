@@ -29,7 +29,7 @@ class TokenizerPipeline : public TextCodec {
  public:
   /// Throws Error config_bad_value, config_unsupported, bad_vocabulary.
   /// `clean`: decoding takes blanks before punctuation away, but from BPE's texts.
-  explicit TokenizerPipeline(const ConfigFile& file, bool clean = false);
+  explicit TokenizerPipeline(const ConfigFile& file, bool clean = false, Scores scores = Scores::of_library);
 
   Encoding encode(std::string_view text, bool special) const override;
   Encoding encode_pair(std::string_view first, std::string_view second, bool special) const override;
@@ -144,7 +144,7 @@ class TokenizerPipeline::Writer {
   bool ascii_ = true;
 };
 
-inline TokenizerPipeline::TokenizerPipeline(const ConfigFile& file, bool clean) {
+inline TokenizerPipeline::TokenizerPipeline(const ConfigFile& file, bool clean, Scores scores) {
   const JsonPart root(file, file.json(), "tokenizer.json");
   root.know({"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor",
              "decoder", "model"});
@@ -153,7 +153,7 @@ inline TokenizerPipeline::TokenizerPipeline(const ConfigFile& file, bool clean) 
   if (root.has("pre_tokenizer")) add_pre_tokenizers(root.part("pre_tokenizer"), true, pre_tokenizers_, bytes);
   has_decoder_ = root.has("decoder");
   if (has_decoder_) add_decoders(root.part("decoder"), decoders_);
-  ReadModel read = read_model(root.part("model"), bytes);
+  ReadModel read = read_model(root.part("model"), bytes, scores);
   read_subwords(root, read);
   clean_ = clean && read.type != "BPE";
   model_ = std::move(read.model), tokens_ = std::move(read.tokens), ids_ = std::move(read.ids);
