@@ -186,6 +186,45 @@ cases = {
     "mbart50, a map of characters": of("t5", "mbart", {
         "tokenizer_class": "MBart50Tokenizer", "tgt_lang": "de_DE", "additional_special_tokens": ["<ent>"],
         "mask_token": "<mask>"}),
+    "mbart50 without additional tokens": of("t5", "mbart", {"tokenizer_class": "MBart50Tokenizer",
+                                                            "additional_special_tokens": []}),
+    "mbart50, null": of("t5", "mbart", {"tokenizer_class": "MBart50Tokenizer", "additional_special_tokens": None}),
+    "nllb, null": of("llama2", "m2m_100", {"tokenizer_class": "NllbTokenizer", "additional_special_tokens": None}),
+    "mbart, special_tokens_map.json": of("t5", "mbart", {}) | {
+        "special_tokens_map.json": {"additional_special_tokens": ["<ent>", "de_DE"]}},
+    "mbart50, special_tokens_map.json": of("t5", "mbart", {"tokenizer_class": "MBart50Tokenizer"}) | {
+        "special_tokens_map.json": {"additional_special_tokens": ["<ent>", "de_DE"]}},
+    "nllb, special_tokens_map.json": of("llama2", "m2m_100", {"tokenizer_class": "NllbTokenizer"}) | {
+        "special_tokens_map.json": {"additional_special_tokens": ["<ent>", "eng_Latn"]}},
+    "mbart, both files": of("t5", "mbart", {"additional_special_tokens": ["en_XX", "<x>"]}) | {
+        "special_tokens_map.json": {"additional_special_tokens": ["<ent>", "de_DE"]}},
+    "t5, another end": of("t5", "t5", {"eos_token": "<X>", "extra_special_tokens": ["<ent>"]}),
+    "t5, special_tokens_map.json": of("t5", "t5", {}) | {
+        "special_tokens_map.json": {"additional_special_tokens": ["<ent>"]}},
+    "special, rewritten by the normalizer": bert | {"vocab.txt": vocab, "tokenizer_config.json": {
+        "mask_token": {"__type": "AddedToken", "content": "[MASK]", "normalized": True},
+        "additional_special_tokens": [{"__type": "AddedToken"} | added("Paris", lstrip=True), "Paris", "[ENT]"]}},
+    "special and not, of one text": bert | {"vocab.txt": vocab, "tokenizer_config.json": {
+        "extra_special_tokens": ["<w>", {"__type": "AddedToken"} | added("<w>", special=False, lstrip=True)]}},
+    "mbart50, an unknown text of two ids": of("xlm_roberta", "mbart", {"tokenizer_class": "MBart50Tokenizer"}),
+    "t5 by SentencePiece, special_tokens_map.json": {
+        "config.json": {"model_type": "t5"}, "spiece.model": {"marian": "source.spm"}, "special_tokens_map.json": {
+            "additional_special_tokens": ["<extra_id_1>"]}},
+    "xlm-roberta by SentencePiece, special_tokens_map.json": {
+        "config.json": {"model_type": "xlm-roberta"}, "sentencepiece.bpe.model": {"marian": "source.spm"},
+        "special_tokens_map.json": {"additional_special_tokens": ["<ent>", "two"]}},
+    "additional_special_tokens of both files": bert | {
+        "vocab.txt": vocab, "tokenizer_config.json": {"additional_special_tokens": ["<extra>"]},
+        "special_tokens_map.json": {"additional_special_tokens": ["[ENT]"]}},
+    "extra_special_tokens of both files": bert | {
+        "vocab.txt": vocab, "tokenizer_config.json": {"extra_special_tokens": ["<extra>"]},
+        "special_tokens_map.json": {"extra_special_tokens": ["<w>", "<extra>"]}},
+    "extra_special_tokens by name": bert | {"vocab.txt": vocab, "tokenizer_config.json": {
+        "extra_special_tokens": {"image_token": "<w>"}, "additional_special_tokens": ["<l>"], "video_token": "<r>"}},
+    "added_tokens.json with names": bert | {
+        "vocab.txt": vocab, "added_tokens.json": {"[MASK]": 4, "[ENT]": n, "<extra>": n + 1, "<l>": n + 2},
+        "tokenizer_config.json": {"extra_special_tokens": ["<extra>"], "sep_token": "[SEP]"},
+        "special_tokens_map.json": {"additional_special_tokens": ["<l>"]}},
     "marian": marian,
     "R06": marian | {"added_tokens.json": {"<ent>": 226}},
     "R22": marian | {"target_vocab.json": {"marian": "separate_vocab.json"},
@@ -199,6 +238,8 @@ cases = {
                                                          "bos_token": "<eos>"}},
 }
 refused = {
+    "t5, extra ids that are not all": of("t5", "t5", {}) | {
+        "special_tokens_map.json": {"additional_special_tokens": ["<extra_id_1>"]}},
     "R04": bert | {"vocab.txt": vocab, "tokenizer_config.json": {
         "tokenizer_class": "BertJapaneseTokenizer", "word_tokenizer_type": "mecab"}},
 }
@@ -284,7 +325,7 @@ def main():
         except Exception as error:  # what the reference does not open
             print(name, "FAILS:", type(error).__name__, str(error)[:200])
     for name, files in refused.items():
-        made.append({"name": name, "files": files, "refused": "BertJapaneseTokenizer"})
+        made.append({"name": name, "files": files, "refused": "BertJapaneseTokenizer" if name == "R04" else "extra_ids"})
     with open(here / "tokenizer_folders.json", "w", encoding="utf-8") as out:
         out.write("[\n" + ",\n".join(json.dumps(one, ensure_ascii=False) for one in made) + "\n]\n")
 

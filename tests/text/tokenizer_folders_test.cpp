@@ -68,7 +68,9 @@ TEST_CASE("folders are read as Transformers reads them, also where their files d
     for (const auto& [name, file] : one.at("files").items()) scratch.write(name, content(file));
     if (one.contains("refused")) {
       std::string message;
-      CHECK(error_of([&] { vt::Tokenizer{scratch.folder}; }, &message) == "config_unsupported");
+      const bool value = one.at("refused") == "extra_ids";
+      CHECK(error_of([&] { vt::Tokenizer{scratch.folder}; }, &message) ==
+            (value ? "config_bad_value" : "config_unsupported"));
       CHECK(message.find(one.at("refused").get<std::string>()) != std::string::npos);
       continue;
     }
@@ -87,6 +89,50 @@ TEST_CASE("folders are read as Transformers reads them, also where their files d
         &message);
     CAPTURE(message);
     CHECK(error == "no error");
+  }
+}
+
+// language_tokenizer_reference.py
+TEST_CASE("NLLB's, MBart's and MBart50's folders without a tokenizer.json, as Transformers' classes read them") {
+  const auto all = nlohmann::json::parse(read_text("tests/text/language_tokenizer/expect.json"));
+  const auto texts = all.at("texts").get<std::vector<std::string> >();
+  const auto fill = [](const Scratch& scratch, const nlohmann::json& one) {
+    const auto model = one.at("model").get<std::string>();
+    fs::copy_file(model == "nllb"    ? "tests/text/language_tokenizer/nllb.model"
+                  : model == "bytes" ? "tests/text/marian_tokenizer/bpe.model"
+                                     : "tests/text/marian_tokenizer/source.spm",
+                  scratch / "sentencepiece.bpe.model");
+    for (const auto& [name, contents] : one.at("files").items()) scratch.write(name, contents.dump());
+  };
+  REQUIRE(all.at("folders").size() == 17);
+  for (const nlohmann::json& one : all.at("folders")) {
+    CAPTURE(one.at("name").get<std::string>());
+    const Scratch scratch;
+    fill(scratch, one);
+    const vt::Tokenizer tokenizer(scratch.folder);
+    const nlohmann::json &lines = one.at("lines"), &tokens = one.at("tokens"), &pairs = one.at("pairs");
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+      CAPTURE(texts[i]);
+      const vt::Encoding made = tokenizer.encode(texts[i]);
+      CHECK(made.ids == lines[i][0].get<std::vector<Index> >());
+      CHECK(tokenizer.decode(made.ids) == lines[i][1].get<std::string>());
+      if (i >= tokens.size()) continue;
+      CHECK(made.tokens == tokens[i].get<std::vector<std::string> >());
+      CHECK(tokenizer.encode_target(texts[i]).ids == one.at("targets")[i].get<std::vector<Index> >());
+      CHECK(tokenizer.decode(made.ids, true) == one.at("with_special")[i].get<std::string>());
+    }
+    for (std::size_t i = 0; i < pairs.size(); ++i)
+      CHECK(tokenizer.encode(texts[i], std::string_view(texts[i + 1])).ids == pairs[i].get<std::vector<Index> >());
+  }
+  REQUIRE(all.at("refused").size() == 4);  // the reference writes <unk> where their language should stand
+  for (const nlohmann::json& one : all.at("refused")) {
+    CAPTURE(one.at("name").get<std::string>());
+    const Scratch scratch;
+    fill(scratch, one);
+    std::string message;
+    CHECK(error_of([&] { vt::Tokenizer{scratch.folder}; }, &message) == "bad_vocabulary");
+    CHECK(message.find('"' + one.at("source").get<std::string>() + "\" a token, its source language") !=
+          std::string::npos);
   }
 }
 

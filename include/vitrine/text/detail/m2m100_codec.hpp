@@ -40,8 +40,8 @@ class M2M100Codec final : public MarianCodec {
   std::string decode(std::span<const Index> ids, bool special) const override;
   const std::string& token(Index id) const noexcept override {
     const Index language = id - first_;
-    return language >= 0 && language < Index(languages_.size()) ? languages_[std::size_t(language)]
-                                                                : MarianCodec::token(id);
+    return !is_added(id) && language >= 0 && language < Index(languages_.size()) ? languages_[std::size_t(language)]
+                                                                                 : MarianCodec::token(id);
   }
   const std::string& target_token(Index id) const noexcept override { return token(id); }
   Index id(std::string_view token) const noexcept override {

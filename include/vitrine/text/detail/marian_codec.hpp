@@ -67,6 +67,8 @@ class MarianCodec : public TextCodec {
   Encoding source_pieces(std::string_view text) const { return pieces(text, *source_, source_ids_); }
   const Model& source_model() const noexcept { return *source_; }
   Index end() const noexcept { return end_; }
+  /// Is it the id of an added token, which goes before whatever else has it?
+  bool is_added(Index id) const noexcept { return added_by_id_.contains(id); }
   /// How many tokens the vocabulary has.
   Index vocabulary_tokens() const;
 

@@ -61,6 +61,7 @@ inline constexpr TokenizerClass tokenizer_classes[] = {
      .rules = R"({"unk_id":3})",
      .frame = Frame::source_language,
      .specials = VITRINE_FAIRSEQ_MARKS,
+     .vocabulary = "sentencepiece.bpe.model",
      .languages = mbart_languages},
     {.names = {"MBart50Tokenizer"},
      .model = "Unigram",
@@ -75,6 +76,7 @@ inline constexpr TokenizerClass tokenizer_classes[] = {
                   {"pad_token", "<pad>"},
                   {"cls_token", "<s>"},
                   {"mask_token", "<mask>"}},
+     .vocabulary = "sentencepiece.bpe.model",
      .languages = mbart50_languages},
     {.names = {"NllbTokenizer"},
      .model = "BPE",
@@ -84,6 +86,7 @@ inline constexpr TokenizerClass tokenizer_classes[] = {
      .rules = R"({"fuse_unk":true,"byte_fallback":false})",
      .frame = Frame::source_language,
      .specials = VITRINE_FAIRSEQ_MARKS,
+     .vocabulary = "sentencepiece.bpe.model",
      .languages = nllb_languages},
     {.names = {"BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "RetriBertTokenizer"},
      .model = "WordPiece",
@@ -222,15 +225,31 @@ inline const TokenizerClass* tokenizer_class(std::string_view name) {
 
 /// The class that Transformers takes for a model_type whose folder names none; "" for one that is not meant here.
 inline std::string_view class_of_model(std::string_view model_type) {
-  constexpr std::pair<std::string_view, std::string_view> classes[] = {
-      {"albert", "AlbertTokenizer"},    {"bart", "RobertaTokenizer"},  {"bert", "BertTokenizer"},
-      {"distilbert", "BertTokenizer"},  {"electra", "BertTokenizer"},  {"gemma", "GemmaTokenizer"},
-      {"gemma2", "GemmaTokenizer"},     {"gpt2", "GPT2Tokenizer"},     {"gpt_neo", "GPT2Tokenizer"},
-      {"gpt_neox", "GPTNeoXTokenizer"}, {"gptj", "GPT2Tokenizer"},     {"longformer", "RobertaTokenizer"},
-      {"m2m_100", "M2M100Tokenizer"},   {"marian", "MarianTokenizer"}, {"mbart", "MBartTokenizer"},
-      {"mt5", "T5Tokenizer"},           {"nllb", "NllbTokenizer"},     {"opt", "GPT2Tokenizer"},
-      {"phi", "GPT2Tokenizer"},         {"qwen2", "Qwen2Tokenizer"},   {"qwen3", "Qwen2Tokenizer"},
-      {"roberta", "RobertaTokenizer"},  {"t5", "T5Tokenizer"},         {"xlm-roberta", "XLMRobertaTokenizer"}};
+  constexpr std::pair<std::string_view, std::string_view> classes[] = {{"albert", "AlbertTokenizer"},
+                                                                       {"bart", "RobertaTokenizer"},
+                                                                       {"bert", "BertTokenizer"},
+                                                                       {"distilbert", "BertTokenizer"},
+                                                                       {"electra", "BertTokenizer"},
+                                                                       {"gemma", "GemmaTokenizer"},
+                                                                       {"gemma2", "GemmaTokenizer"},
+                                                                       {"gpt2", "GPT2Tokenizer"},
+                                                                       {"gpt_neo", "GPT2Tokenizer"},
+                                                                       {"gpt_neox", "GPTNeoXTokenizer"},
+                                                                       {"gptj", "GPT2Tokenizer"},
+                                                                       {"longformer", "RobertaTokenizer"},
+                                                                       {"m2m_100", "M2M100Tokenizer"},
+                                                                       {"marian", "MarianTokenizer"},
+                                                                       {"mbart", "MBartTokenizer"},
+                                                                       {"mt5", "T5Tokenizer"},
+                                                                       {"nllb", "NllbTokenizer"},
+                                                                       {"nllb-moe", "NllbTokenizer"},
+                                                                       {"opt", "GPT2Tokenizer"},
+                                                                       {"phi", "GPT2Tokenizer"},
+                                                                       {"qwen2", "Qwen2Tokenizer"},
+                                                                       {"qwen3", "Qwen2Tokenizer"},
+                                                                       {"roberta", "RobertaTokenizer"},
+                                                                       {"t5", "T5Tokenizer"},
+                                                                       {"xlm-roberta", "XLMRobertaTokenizer"}};
   for (const auto& [type, name] : classes)
     if (type == model_type) return name;
   return {};

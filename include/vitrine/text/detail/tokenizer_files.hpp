@@ -52,26 +52,31 @@ class TokenizerFiles {
   /// Added and special tokens as objects of a tokenizer.json, those that the files number with an "id".
   std::vector<nlohmann::json> all_added_tokens() const {
     std::vector<nlohmann::json> added = added_tokens();
-    add_missing(added);
+    add_missing(added, Repeated::first);
     return added;
   }
 
  protected:
   using Json = nlohmann::json;
   void find_class();
+  std::optional<Json> given_special(const char* key) const;
   std::vector<std::string> extra_ids() const;
   std::vector<Json> added_tokens() const;
+  std::optional<std::vector<Json> > extra_specials() const;
   std::vector<Json> further_specials() const;
-  void add_missing(std::vector<Json>& added) const;
+  std::vector<Json> named_specials() const;
+  /// Of several special tokens of one text, whose flags count?
+  enum class Repeated { first, last };
+  void add_missing(std::vector<Json>& added, Repeated repeated) const;
   [[noreturn]] void fail(LoadError code, std::string_view sentence) const {
     throw Error(code, folder_.string(), sentence);
   }
 
   std::filesystem::path folder_;
-  Json file_ = Json::object();           // tokenizer.json
-  std::optional<ConfigFile> config_;     // tokenizer_config.json
-  std::optional<ConfigFile> specials_;   // special_tokens_map.json
-  std::vector<Json> model_tokens_ = {};  // symbols of a SentencePiece model
+  Json file_ = Json::object();                           // tokenizer.json
+  std::optional<ConfigFile> config_;                     // tokenizer_config.json
+  std::optional<ConfigFile> specials_;                   // special_tokens_map.json
+  std::optional<std::vector<Json> > model_tokens_ = {};  // symbols of a SentencePiece model that was read
   const TokenizerClass* class_ = nullptr;
   std::string class_name_ = {};
 };
@@ -113,35 +118,81 @@ inline std::string token_text(const nlohmann::json& token) {
   return content != token.end() && content->is_string() ? content->get<std::string>() : std::string();
 }
 
+inline std::optional<nlohmann::json> TokenizerFiles::given_special(const char* key) const {
+  if (specials_ && specials_->has(key)) return specials_->json().at(key);
+  if (config_ && config_->json().contains(key)) return config_->json().at(key);
+  return {};
+}
+
 inline std::string TokenizerFiles::special(const char* key) const {
-  if (specials_ && specials_->has(key)) return token_text(specials_->json().at(key));
-  if (config_ && config_->json().contains(key)) return token_text(config_->json().at(key));
+  if (const std::optional<Json> given = given_special(key)) return token_text(*given);
   if (class_ != nullptr)
     for (const auto& [name, text] : class_->specials)
       if (name == key) return std::string(text);
   return {};
 }
 
-/// "extra_special_tokens" of both files; only without any "additional_special_tokens", its older name; and without
-/// these the symbols of a SentencePiece model, languages, and T5's own.
+/// "extra_special_tokens" of both files; tokenizer_config.json may call them "additional_special_tokens". Nothing where
+/// neither file has any.
+inline std::optional<std::vector<nlohmann::json> > TokenizerFiles::extra_specials() const {
+  std::optional<std::vector<Json> > tokens;
+  const auto take = [&](const std::optional<ConfigFile>& file, const char* key) {
+    const Json::const_iterator given = file ? file->json().find(key) : Json::const_iterator();
+    if (!file || given == file->json().end() || given->is_object()) return;  // an object's are named ones
+    if (given->is_null() && class_name_ == "NllbTokenizer") return;
+    if (!tokens) tokens.emplace();
+    tokens->insert(tokens->end(), given->begin(), given->end());
+  };
+  take(config_, "extra_special_tokens");
+  if (!tokens || tokens->empty()) take(config_, "additional_special_tokens");
+  take(specials_, "extra_special_tokens");
+  return tokens;
+}
+
+/// The extra ones; where there are none, "additional_special_tokens" of special_tokens_map.json or, where a
+/// SentencePiece model is read, its symbols instead, and what the class adds to them.
 inline std::vector<nlohmann::json> TokenizerFiles::further_specials() const {
-  for (const char* key : {"extra_special_tokens", "additional_special_tokens"}) {
-    std::vector<Json> tokens;
-    for (const std::optional<ConfigFile>* file : {&config_, &specials_})
-      if (*file && (*file)->has(key))
-        for (const Json& token : (*file)->json().at(key)) tokens.push_back(token);
-    if (!tokens.empty()) return tokens;
+  if (std::optional<std::vector<Json> > extra = extra_specials()) return std::move(*extra);
+  constexpr const char* key = "additional_special_tokens";
+  std::optional<std::vector<Json> > given = model_tokens_;
+  if (!given && specials_ && specials_->has(key))
+    given.emplace(specials_->json().at(key).begin(), specials_->json().at(key).end());
+  std::vector<Json> tokens = given.value_or(std::vector<Json>());
+  if (!given || class_name_ != "NllbTokenizer") {
+    const std::vector<std::string> codes = each_language(class_->languages);
+    tokens.insert(class_name_ == "MBartTokenizer" ? tokens.begin() : tokens.end(), codes.begin(), codes.end());
   }
-  std::vector<Json> tokens = model_tokens_;
-  for (const std::string& code : each_language(class_->languages)) tokens.emplace_back(code);
-  if (class_->frame == Frame::t5)
-    for (const std::string& text : extra_ids()) tokens.emplace_back(text);
+  if (class_->frame != Frame::t5) return tokens;
+  const auto is_extra_id = [](const Json& token) { return token_text(token).find("<extra_id_") != std::string::npos; };
+  const std::vector<std::string> own = extra_ids();
+  const auto count = std::size_t(std::count_if(tokens.begin(), tokens.end(), is_extra_id));
+  if (count > 0 && !own.empty() && count != own.size())
+    fail(LoadError::config_bad_value,
+         concat("its \"", key, "\" have ", count, " <extra_id_...>, and its \"extra_ids\" are ", own.size()));
+  if (count == 0) tokens.insert(tokens.end(), own.begin(), own.end());
+  return tokens;
+}
+
+/// Those of other names than all models have: "image_token", and where "extra_special_tokens" is an object.
+inline std::vector<nlohmann::json> TokenizerFiles::named_specials() const {
+  std::vector<Json> tokens;
+  for (const std::optional<ConfigFile>* file : {&config_, &specials_}) {
+    if (!*file) continue;
+    for (const auto& [key, value] : (*file)->json().items())
+      if (key.ends_with("_token") &&
+          std::find(std::begin(special_names), std::end(special_names), key) == std::end(special_names))
+        tokens.push_back(value);
+    if (const auto extra = (*file)->json().find("extra_special_tokens");
+        extra != (*file)->json().end() && extra->is_object())
+      tokens.insert(tokens.end(), extra->begin(), extra->end());
+  }
   return tokens;
 }
 
 inline std::vector<std::string> TokenizerFiles::special_texts() const {
   std::vector<std::string> texts;
   for (const char* name : special_names) texts.push_back(special(name));
+  for (const Json& token : named_specials()) texts.push_back(token_text(token));
   for (const Json& token : further_specials()) texts.push_back(token_text(token));
   std::erase(texts, "");
   return texts;
@@ -210,11 +261,16 @@ inline std::vector<nlohmann::json> TokenizerFiles::added_tokens() const {
   } else {
     if (has("added_tokens.json")) {
       const ConfigFile older(folder_ / "added_tokens.json");
-      const std::vector<std::string> specials = special_texts();
+      const std::vector<Json> extra = extra_specials().value_or(std::vector<Json>());
       for (const auto& [text, id] : older.json().items()) {
         if (!id.is_number_integer() || id < 0 || id > 1 << 24)
           older.fail(LoadError::bad_vocabulary, concat("the id of ", in_quotes(text), " is no id"));
-        const bool is_special = std::find(specials.begin(), specials.end(), text) != specials.end();
+        const auto is_text = [&text = text](const Json& token) { return token_text(token) == text; };
+        const bool is_special = std::any_of(extra.begin(), extra.end(), is_text) ||
+                                std::any_of(std::begin(special_names), std::end(special_names), [&](const char* name) {
+                                  const std::optional<Json> given = given_special(name);
+                                  return given && is_text(*given);
+                                });
         add(id.get<Index>(), {{"content", text}, {"special", is_special}});
       }
     }
@@ -230,38 +286,35 @@ inline std::vector<nlohmann::json> TokenizerFiles::added_tokens() const {
 }
 
 /// Special tokens by name, then the further ones, as far as they are no added tokens yet.
-inline void TokenizerFiles::add_missing(std::vector<Json>& added) const {
+inline void TokenizerFiles::add_missing(std::vector<Json>& added, Repeated repeated) const {
+  const std::size_t before = added.size();
+  std::vector<std::string> names;
   const auto add = [&](const Json& token, bool named) {
     const std::string text = token_text(token);
     if (text.empty()) return;
-    for (Json& one : added)
-      if (token_text(one) == text) {
-        if (named) one["special"] = true;
-        return;
-      }
+    const auto last = repeated == Repeated::last ? added.begin() + std::ptrdiff_t(before) : added.end();
+    const auto known = std::find_if(added.begin(), last, [&](const Json& one) { return token_text(one) == text; });
+    if (named) names.push_back(text);
+    if (known != last) {
+      if (named) (*known)["special"] = true;
+      return;
+    }
     Json made = token.is_object() ? token : Json{{"content", text}};
     made.erase("__type");
-    if (named || !token.is_object()) made["special"] = true;
+    if (!token.is_object() || std::find(names.begin(), names.end(), text) != names.end()) made["special"] = true;
     if (!made.contains("normalized")) made["normalized"] = !made.value("special", false);
     added.push_back(std::move(made));
   };
   for (const char* name : special_names) {
-    const Json* given = specials_ && specials_->has(name) ? &specials_->json().at(name) : nullptr;
-    if (given == nullptr && config_ && config_->json().contains(name)) given = &config_->json().at(name);
-    Json token = given != nullptr ? *given : Json(special(name));
+    const std::optional<Json> given = given_special(name);
+    Json token = given ? *given : Json(special(name));
     // A mask of these classes takes the blanks in front of it.
     if (token.is_string() && !token_text(token).empty() && !class_->languages.empty() &&
         std::string_view(name) == "mask_token")
       token = {{"content", token}, {"lstrip", true}, {"normalized", true}, {"special", true}};
     add(token, true);
   }
-  for (const std::optional<ConfigFile>* file : {&config_, &specials_}) {
-    if (!*file) continue;
-    for (const auto& [key, value] : (*file)->json().items())
-      if (key.ends_with("_token") &&
-          std::find(std::begin(special_names), std::end(special_names), key) == std::end(special_names))
-        add(value, true);
-  }
+  for (const Json& token : named_specials()) add(token, true);
   for (const Json& token : further_specials()) add(token, false);
 }
 

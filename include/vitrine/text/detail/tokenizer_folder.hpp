@@ -47,7 +47,8 @@ class TokenizerFolder : public TokenizerFiles {
   Json frame() const;
   Json language_frame(const std::string& end) const;
   Json normalizer() const;
-  void add_mbart50_languages(Json& vocab) const;
+  void number_as_fairseq(Json& vocab) const;
+  void check_language(const Json& made) const;
 };
 
 // ---- implementation
@@ -85,26 +86,22 @@ inline void TokenizerFolder::read_vocabulary() {
 inline void TokenizerFolder::read_sentencepiece(Json& model) {
   const SentencePieceVocabulary pieces(folder_ / std::string(class_->vocabulary));
   model_tokens_ = pieces.added_tokens();
-  if (class_->model == "BPE") {
-    model["vocab"] = pieces.ids(), model["merges"] = pieces.merges();
-    return;
-  }
-  Json& vocab = model["vocab"] = pieces.scored();
-  const auto add = [&](std::string text) { vocab.push_back({std::move(text), 0.0}); };
-  if (class_->frame == Frame::t5) {
-    const std::vector<std::string> extra = extra_ids();
-    std::for_each(extra.rbegin(), extra.rend(), add);
-  }
-  if (class_->frame == Frame::xlm_roberta) {  // which numbers the marks as fairseq does
-    Json own = Json::array();
-    for (const char* name : {"bos_token", "pad_token", "eos_token", "unk_token"}) own.push_back({special(name), 0.0});
-    for (std::size_t i = 3; i < vocab.size(); ++i) own.push_back(std::move(vocab[i]));
-    vocab = std::move(own);
-    add(special("mask_token"));
-  }
-  const std::string& map = pieces.character_map();
-  if (!map.empty())
+  const bool nllb = class_name_ == "NllbTokenizer";
+  if (const std::string& map = pieces.character_map(); !map.empty() && (nllb || class_->model == "Unigram"))
     file_["normalizer"] = {{"type", "Precompiled"}, {"precompiled_charsmap", Json::binary({map.begin(), map.end()})}};
+  Json& vocab = model["vocab"] = class_->model == "BPE" ? pieces.ids() : pieces.scored();
+  if (class_->model == "BPE") model["merges"] = pieces.merges();
+  if (nllb) {  // fairseq's marks, and then the pieces that are none of them
+    vocab = Json::object();
+    std::size_t id = 0;
+    for (const char* name : {"bos_token", "pad_token", "eos_token", "unk_token"}) vocab[special(name)] = id++;
+    for (const Json& piece : pieces.scored()) vocab.emplace(piece[0].get_ref<const std::string&>(), vocab.size());
+  } else if (class_->frame == Frame::t5) {
+    const std::vector<std::string> extra = extra_ids();
+    std::for_each(extra.rbegin(), extra.rend(), [&](const std::string& text) { vocab.push_back({text, 0.0}); });
+  } else if (class_->frame == Frame::xlm_roberta || class_->frame == Frame::source_language) {
+    number_as_fairseq(vocab);
+  }
 }
 
 inline nlohmann::json TokenizerFolder::effective() {
@@ -118,8 +115,9 @@ inline nlohmann::json TokenizerFolder::effective() {
     own_tokens.insert(own_tokens.end(), added.begin(), added.end());
     added = std::move(own_tokens);
   }
-  add_missing(added);
+  add_missing(added, Repeated::last);
   all["added_tokens"] = std::move(added);
+  if (!own) check_language(all);
   all["post_processor"] = frame();
   return all;
 }
@@ -137,7 +135,15 @@ inline nlohmann::json TokenizerFolder::vocabulary_of() const {
   if (class_->model == "BPE") made["merges"] = model->value("merges", Json::array());
   if (class_->model == "WordPiece" || class_name_ == "GemmaTokenizer" || class_name_ == "NllbTokenizer")
     made["unk_token"] = special("unk_token");
-  if (class_name_ == "MBart50Tokenizer") add_mbart50_languages(made["vocab"]);
+  if (class_name_ == "MBart50Tokenizer") {
+    // A vocabulary without languages is taken for SentencePiece's own.
+    const std::vector<std::string> languages = each_language(class_->languages);
+    const auto is_language = [&](const Json& piece) {
+      return piece.is_array() && !piece.empty() && piece[0].is_string() &&
+             std::find(languages.begin(), languages.end(), piece[0].get_ref<const std::string&>()) != languages.end();
+    };
+    if (std::none_of(made["vocab"].begin(), made["vocab"].end(), is_language)) number_as_fairseq(made["vocab"]);
+  }
   return made;
 }
 
@@ -151,19 +157,32 @@ inline nlohmann::json precompiled_of(const nlohmann::json& file) {
   return {};
 }
 
-/// A vocabulary without languages is taken for SentencePiece's own: its three marks become four, the languages follow.
-inline void TokenizerFolder::add_mbart50_languages(Json& vocab) const {
-  const std::vector<std::string> languages = each_language(class_->languages);
-  for (const Json& piece : vocab)
-    if (piece.is_array() && !piece.empty() && piece[0].is_string() &&
-        std::find(languages.begin(), languages.end(), piece[0].get_ref<const std::string&>()) != languages.end())
-      return;
+/// SentencePiece's three marks become fairseq's four; languages and a mask follow the pieces.
+inline void TokenizerFolder::number_as_fairseq(Json& vocab) const {
   Json own = Json::array();
-  for (const char* name : {"cls_token", "pad_token", "eos_token", "unk_token"}) own.push_back({special(name), 0.0});
+  const auto add = [&](std::string text) { own.push_back({std::move(text), 0.0}); };
+  const char* first = class_name_ == "MBart50Tokenizer" ? "cls_token" : "bos_token";
+  for (const char* name : {first, "pad_token", "eos_token", "unk_token"}) add(special(name));
   for (std::size_t i = 3; i < vocab.size(); ++i) own.push_back(std::move(vocab[i]));
-  for (const std::string& code : languages) own.push_back({code, 0.0});
-  own.push_back({special("mask_token"), 0.0});
+  for (std::string& code : each_language(class_->languages)) add(std::move(code));
+  add(special("mask_token"));
   vocab = std::move(own);
+}
+
+/// A source language that no file makes a token, which Transformers writes as what is unknown.
+inline void TokenizerFolder::check_language(const Json& made) const {
+  const std::string source = language(false);
+  if (source.empty()) return;
+  for (const Json& token : made.at("added_tokens"))
+    if (token_text(token) == source) return;
+  const Json& vocab = made.at("model").at("vocab");
+  if (vocab.is_object() ? vocab.contains(source) : std::any_of(vocab.begin(), vocab.end(), [&](const Json& piece) {
+        return piece[0] == source;
+      }))
+    return;
+  fail(LoadError::bad_vocabulary, concat("has no tokenizer.json, and neither its SentencePiece model nor its "
+                                         "tokenizer_config.json makes ",
+                                         in_quotes(source), " a token, its source language"));
 }
 
 inline nlohmann::json TokenizerFolder::normalizer() const {
@@ -241,8 +260,11 @@ inline nlohmann::json TokenizerFolder::frame() const {
                                        {{cls, 0}, {"$A", 0}, {sep, 0}, {sep, 0}, {"$B", 0}, {sep, 0}});
       return {{"type", "Sequence"}, {"processors", {trim, marks}}};
     }
-    case Frame::t5:
-      return template_json({{"$A", 0}, {"</s>", 0}}, {{"$A", 0}, {"</s>", 0}, {"$B", 0}, {"</s>", 0}});
+    case Frame::t5: {  // writes the end's id under this name, whatever its own
+      Json made = template_json({{"$A", 0}, {"</s>", 0}}, {{"$A", 0}, {"</s>", 0}, {"$B", 0}, {"</s>", 0}});
+      made["special_tokens"]["</s>"]["id"] = eos;
+      return made;
+    }
     case Frame::xlm_roberta:
       return template_json({{bos, 0}, {"$A", 0}, {eos, 0}},
                            {{bos, 0}, {"$A", 0}, {eos, 0}, {eos, 0}, {"$B", 0}, {eos, 0}});

@@ -163,6 +163,7 @@ inline TokenizerPipeline::TokenizerPipeline(const ConfigFile& file, bool clean, 
 
 inline void TokenizerPipeline::read_added_tokens(const JsonPart& root) {
   std::vector<AddedToken> added;
+  TokenTable specials;
   for (const JsonPart& one : root.parts("added_tokens")) {
     one.know({"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"});
     AddedToken token{.content = one.text("content"),
@@ -180,16 +181,18 @@ inline void TokenizerPipeline::read_added_tokens(const JsonPart& root) {
       tokens_.push_back(token.content);
       ids_.add(token.content, token.id);
     }
+    if (token.special) specials.add(token.content, token.id);
     const auto same = std::find_if(added.begin(), added.end(), [&](const AddedToken& a) { return a.id == token.id; });
     if (same != added.end())
       *same = std::move(token);
     else
       added.push_back(std::move(token));
   }
-  special_.resize(tokens_.size());
-  for (const AddedToken& token : added) special_[token.id] = token.special;
   added_ = AddedTokens(std::move(added), normalizers_);
   for (std::size_t i = 0; i < added_.all().size(); ++i) tokens_[added_.all()[i].id] = added_.looked_for()[i];
+  // By text, as in the tokenizers library: of two ids of one text both are special, and one that was rewritten is not.
+  special_.reserve(tokens_.size());
+  for (const std::string& token : tokens_) special_.push_back(specials.find(token) != no_token);
 }
 
 inline void TokenizerPipeline::read_subwords(const JsonPart& root, const ReadModel& read) {

@@ -140,14 +140,14 @@ inline void add_pre_tokenizers(const JsonPart& part, bool last, PreTokenizers& s
   }
 }
 
-/// A token of a template: the ids that it names, else the one that the vocabulary gives it.
+/// A token of a template: the ids that it names, else the one that the vocabulary gives to its "id".
 inline TemplateToken template_token(const JsonPart& token, const TokenTable& ids) {
   TemplateToken made;
   if (!token.has("ids")) {
     const std::string name = token.text("id");
     const std::uint32_t id = ids.find(name);
     if (id == no_token) token.bad_vocabulary(concat("the vocabulary has no ", in_quotes(name)));
-    return {{Index(id)}, {name}};
+    return {{Index(id)}, {token.name()}};
   }
   for (const nlohmann::json& value : token.array("ids")) {
     if (!value.is_number_integer() || value < 0 || value > 1 << 24) token.bad("ids", value);
