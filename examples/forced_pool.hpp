@@ -37,6 +37,12 @@ class ForcedPool : public vitrine::corpus::Job {
     }
   }
   std::string empty_row(const Line&) const override { return {}; }
+  // Each thread computes batches of its own. Where the weights stay in a processor's caches the keys and values of a
+  // batch have to as well; weights that come from memory serve as many rows as there are.
+  Index batch_tokens() const override {
+    constexpr std::size_t cached = std::size_t{8} << 20;
+    return folder_.model().packed_bytes() <= cached ? 192 : 2048;
+  }
 
  protected:
   // What a search found, as vitrine::Scored says it of one sequence.

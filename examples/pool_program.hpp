@@ -21,7 +21,7 @@ using vt::Index;
 struct Options {
   std::string input, output, shard, merge;
   std::vector<std::string> words;
-  Index lines = 512, tokens = 2048, skip = 0, checkpoint_every = 10000;
+  Index lines = 512, tokens = 0, skip = 0, checkpoint_every = 10000;
   bool index = false, allow_mixed = false, overwrite = false;
 };
 
@@ -64,7 +64,8 @@ inline void add_options(OptionTable& table, Options& o) {
 // For programs that compute many lines together.
 inline void add_batch_options(OptionTable& table, Options& o) {
   table.number("--batch", "512: lines looked at together", o.lines, 1, 1 << 20);
-  table.number("--batch-tokens", "2048: source tokens computed together", o.tokens, 1, 1 << 20);
+  table.number("--batch-tokens", "source tokens computed together; default: what suits the model", o.tokens, 1,
+               1 << 20);
 }
 
 // How the model's weights are stored; a program names it among the options that change its rows.

@@ -47,6 +47,8 @@ class Job {
   virtual void prepare(Pool&) {}
   /// How many threads compute a pool of so many batches, at least 1: compute() is called from all of them at once.
   virtual Index workers(Index /*batches*/) { return 1; }
+  /// How many source tokens suit its model, computed together.
+  virtual Index batch_tokens() const { return 2048; }
   // The rows of a line without ids, on the heap.
   virtual std::string empty_row(const Line& line) const = 0;
   /// Fills rows[i] for every line i of the batch. May throw.
@@ -67,8 +69,8 @@ class Rows {
 
 /// How much is read and computed at a time; changes no row.
 struct LoopOptions {
-  Index lines = 512;    // looked at together, and sorted by length
-  Index tokens = 2048;  // of sources, computed together
+  Index lines = 512;  // looked at together, and sorted by length
+  Index tokens = 0;   // of sources, computed together; 0: as many as suit the job's model
 };
 
 /// What became of a pool.
@@ -188,7 +190,8 @@ inline Outcome run(Job& job, Input& input, Rows& rows, const LoopOptions& option
     const Pool pool = read_pool(job, input, options.lines, outcome.lines == 0 && job.waits_for_first_pool());
     if (pool.sources.empty()) break;
     Index count = 0;
-    const std::string text = detail::compute_pool(job, pool, options.tokens, count);
+    const std::string text =
+        detail::compute_pool(job, pool, options.tokens > 0 ? options.tokens : job.batch_tokens(), count);
     outcome.unusable += detail::report(rows, pool, count);
     rows.rows(text, pool, count);
     outcome.lines += count;

@@ -30,17 +30,18 @@ struct KeyValues {
   S* value_rows(Index b, Index h) const { return values + (b * heads + h) * value_stride(); }
   // Keys j ... j + count - 1, `stride` apart.
   void store_keys(Index b, Index h, Index j, Index count, const S* key, Index stride) const {
-    constexpr Index lanes = simd<S>::lanes;
+    constexpr Index panel = kernels::panel_width<S>, lanes = simd<S>::lanes;
     for (const Index end = j + count; j < end;) {
       S* const to = key_panels(b, h) + kernels::packed_at<S>(j, 0, width);
       const bool together = lanes > 2 && j % lanes == 0 && j + lanes <= end;
+      const Index now = together ? lanes : lanes - j % lanes < end - j ? lanes - j % lanes : end - j;
       Index d = 0;
       if (together)
-        for (; d + lanes <= width; d += lanes)
-          kernels::transpose<S>(key + d, stride, to + d * kernels::panel_width<S>, kernels::panel_width<S>);
-      const Index now = together ? lanes : 1;
+        for (; d + lanes <= width; d += lanes) kernels::transpose<S>(key + d, stride, to + d * panel, panel);
+      if (now == 1)  // a step of decoding
+        for (; d < width; ++d) to[d * panel] = key[d];
       for (; d < width; ++d)
-        for (Index i = 0; i < now; ++i) to[d * kernels::panel_width<S> + i] = key[i * stride + d];
+        for (Index i = 0; i < now; ++i) to[d * panel + i] = key[i * stride + d];
       j += now, key += now * stride;
     }
   }
