@@ -5,7 +5,9 @@
 #include <vector>
 #include <vitrine/generate/causal_steps.hpp>
 #include <vitrine/generate/generate.hpp>
+#include <vitrine/models/gemma2.hpp>
 #include <vitrine/models/gpt2.hpp>
+#include <vitrine/models/llama.hpp>
 
 namespace vt = vitrine;
 using vt::Index;
@@ -55,7 +57,172 @@ void check_steps(Index past, int threads) {
   CHECK(steps.next_into(more, std::vector<Index>{1}, vt::keep::weights) == vt::Status::bad_shape);
 }
 
+// Every layer has a window of so many keys.
+template <class S>
+vt::Mistral<S> mistral(Index window) {
+  vt::LlamaConfig c;
+  c.vocab_size = 37, c.hidden_size = 24, c.intermediate_size = 20, c.num_hidden_layers = 2;
+  c.num_attention_heads = 4, c.num_key_value_heads = 2, c.head_dim = 6, c.max_position_embeddings = 200;
+  c.sliding_window = window;
+  for (Index i = 0; i < c.num_hidden_layers; ++i) c.sliding_layers.insert(i);
+  vt::Mistral<S> model(c);
+  REQUIRE(model.init(5) == vt::Status::ok);
+  return model;
+}
+// Every other layer has one.
+template <class S>
+vt::Gemma2<S> gemma2(Index window) {
+  vt::Gemma2Config c;
+  c.vocab_size = 37, c.hidden_size = 16, c.intermediate_size = 12, c.num_hidden_layers = 3;
+  c.num_attention_heads = 4, c.num_key_value_heads = 1, c.head_dim = 6, c.max_position_embeddings = 200;
+  c.sliding_window = window, c.attn_logit_softcapping = 5;
+  c.sliding_layers.insert(0), c.sliding_layers.insert(2);
+  vt::Gemma2<S> model(c);
+  REQUIRE(model.init(6) == vt::Status::ok);
+  return model;
+}
+// Step `step` of hypothesis i, whose ids end with the one that it read, against one pass over all of them.
+template <class M, class R>
+void check_step(const M& model, const std::vector<Index>& ids, const R& step, Index i) {
+  const auto whole = model(vt::Tokens(std::span<const Index>(ids)), {}, vt::keep::scores);
+  const Index last = Index(ids.size()) - 1;
+  CHECK(step.output.matrix(i).row(0) == whole.output.matrix(0).row(last));
+  for (Index l = 0; l < whole.self_attn.layers(); ++l)
+    for (Index h = 0; h < 4; ++h) {
+      CHECK(step.self_attn[l].matrix(i, h).row(0) == whole.self_attn[l].matrix(0, h).row(last));
+      CHECK(step.self_attn[l].scores(i, h).row(0) == whole.self_attn[l].scores(0, h).row(last));
+    }
+}
+// A past of `past` ids, then steps to 150: the bits of one pass, also where the cache has long forgotten the first
+// keys.
+template <class M>
+void check_window(const M& model, Index past, int threads) {
+  using S = typename M::Scalar;
+  CAPTURE(past);
+  const auto ids = some_ids(150);
+  const auto whole = model(vt::Tokens(std::span<const Index>(ids)));
+  vt::Workspace workspace(vt::heap(), threads);
+  workspace.parallel_from(0);
+  vt::CausalSteps<S> steps(model, workspace);
+  vt::EncoderResult<vt::DefaultKeep, S> read;
+  REQUIRE(steps.begin_into(read, std::span<const Index>(ids).first(std::size_t(past)), vt::keep::weights) ==
+          vt::Status::ok);
+  const Index layers = whole.self_attn.layers();
+  for (Index l = 0; l < layers && past > 0; ++l)
+    CHECK(read.self_attn[l].matrix(0, 3) == whole.self_attn[l].matrix(0, 3).topLeftCorner(past, past));
+  bool same = true;
+  for (Index t = past; t < 150; ++t) {
+    const auto step = steps.next(std::vector<Index>{ids[std::size_t(t)]});
+    same = same && step.output.matrix(0).row(0) == whole.output.matrix(0).row(t);
+    for (Index l = 0; l < layers; ++l)
+      for (Index h = 0; h < 4; ++h)
+        same = same && step.self_attn[l].matrix(0, h).row(0) == whole.self_attn[l].matrix(0, h).row(t).head(t + 1);
+  }
+  CHECK(same);
+}
+template <class M>
+std::size_t cache_bytes(const M& model, Index max_length, Index beams = 1) {
+  vt::Workspace workspace(vt::heap());
+  vt::CausalSteps<typename M::Scalar> steps(model, workspace, {.max_length = max_length, .beams = beams});
+  steps.begin(some_ids(3));
+  return steps.cache().bytes();
+}
+
 }  // namespace
+
+TEST_CASE_TEMPLATE("with a window, steps give the bits of one pass long behind it", S, float, double) {
+  constexpr Index panel = vt::kernels::panel_width<S>;
+  for (const Index window : {Index{1}, Index{2}, Index{4}, panel, panel + 1, panel + 2, Index{60}, Index{1000}}) {
+    CAPTURE(window);
+    check_window(mistral<S>(window), 0, 1);
+    check_window(mistral<S>(window), 101, 2);
+  }
+  for (const Index past : {Index{1}, Index{31}, Index{32}, Index{33}, 2 * panel, 2 * panel + 1, Index{149}}) {
+    check_window(mistral<S>(5), past, 1);
+    check_window(gemma2<S>(4), past, 3);
+  }
+}
+
+TEST_CASE_TEMPLATE("a window's cache does not grow with the text", S, float, double) {
+  constexpr Index panel = vt::kernels::panel_width<S>;
+  const std::size_t one_key = std::size_t(6 + vt::round_up(Index{6}, panel)) * sizeof(S);  // a value's row is padded
+  const auto bytes = [&](Index keys) { return 2 * 2 * std::size_t(keys) * one_key; };      // two layers of two heads
+  CHECK(cache_bytes(mistral<S>(4), 100) == bytes(2 * panel));
+  CHECK(cache_bytes(mistral<S>(4), 200) == bytes(2 * panel));
+  CHECK(cache_bytes(mistral<S>(panel + 1), 200) == bytes(2 * panel));
+  CHECK(cache_bytes(mistral<S>(panel + 2), 200) == bytes(3 * panel));
+  CHECK(cache_bytes(mistral<S>(1), 200) == bytes(panel));
+  CHECK(cache_bytes(mistral<S>(4), 200, 3) == 4 * bytes(2 * panel));  // a spare hypothesis for beams
+  CHECK(cache_bytes(mistral<S>(1000), 2 * panel) == bytes(2 * panel));
+  // Three layers of one head, of which the second has no window.
+  CHECK(cache_bytes(gemma2<S>(4), 5 * panel) == std::size_t(2 * 2 * panel + 5 * panel) * one_key);
+}
+
+TEST_CASE_TEMPLATE("with a window, beams of prompts of different lengths go on from their parents", S, float, double) {
+  const auto check = [](const auto& model) {
+    const std::vector<Index> lengths = {3, 75, 30};
+    const auto packed = some_ids(108);
+    vt::Workspace workspace(vt::heap(), 3);
+    workspace.parallel_from(0);
+    vt::CausalSteps<S> steps(model, workspace, {.beams = 3});
+    steps.begin(vt::Tokens(packed, lengths));
+    std::vector<std::vector<Index>> beams;
+    for (Index b = 0, start = 0; b < 3; start += lengths[std::size_t(b++)])
+      for (int beam = 0; beam < 3; ++beam)
+        beams.emplace_back(packed.begin() + start, packed.begin() + start + lengths[std::size_t(b)]);
+    const std::vector<std::vector<Index>> orders = {{0, 1, 2}, {2, 0, 0}, {1, 2, 0}, {1, 1, 0}, {0, 2, 1}};
+    unsigned seed = 3;
+    for (Index t = 0; t < 90; ++t) {
+      std::vector<Index> next;
+      for (auto& ids : beams) {
+        seed = seed * 1664525u + 1013904223u;
+        next.push_back(Index(seed >> 8) % 37), ids.push_back(next.back());
+      }
+      const auto step = steps.next(next, vt::keep::scores);
+      if (t % 13 == 0 || t == 61)
+        for (Index i = 0; i < steps.hypotheses(); ++i) check_step(model, beams[std::size_t(i)], step, i);
+      std::vector<Index> parents;
+      for (Index group = t == 60 ? 1 : 0; group < Index(beams.size()) / 3; ++group)  // then the first has ended
+        for (const Index parent : orders[std::size_t(t + group) % 5]) parents.push_back(3 * group + parent);
+      REQUIRE(steps.reorder(parents) == vt::Status::ok);
+      std::vector<std::vector<Index>> reordered;
+      for (const Index parent : parents) reordered.push_back(beams[std::size_t(parent)]);
+      beams = reordered;
+    }
+  };
+  check(mistral<S>(4));
+  check(gemma2<S>(vt::kernels::panel_width<S> + 3));
+}
+
+TEST_CASE("with a window, a search finds what one pass says, and figures of a step are those of its map") {
+  const auto model = gemma2<float>(4);
+  vt::Workspace workspace(vt::heap());
+  vt::GenerationConfig config;
+  config.max_new_tokens = 100, config.eos_token_ids = {};
+  const std::vector<Index> packed = some_ids(80), lengths = {70, 10};
+  const auto found = vt::generate(model, workspace, vt::Tokens(packed, lengths), config);
+  REQUIRE(found.size() == 2);
+  for (std::size_t b = 0; b < 2; ++b) {
+    REQUIRE(found[b][0].ids.size() == 100);
+    const auto begin = packed.begin() + (b == 0 ? 0 : 70);
+    std::vector<Index> ids(begin, begin + lengths[b]);
+    ids.insert(ids.end(), found[b][0].ids.begin(), found[b][0].ids.end());
+    const auto whole = model(vt::Tokens(std::span<const Index>(ids)));
+    for (Index t = 0; t < 100; ++t) {
+      Index best = 0;
+      whole.output.matrix(0).row(lengths[b] + t - 1).maxCoeff(&best);
+      CHECK(found[b][0].ids[std::size_t(t)] == best);
+    }
+  }
+  vt::CausalSteps<float> steps(model, workspace);
+  const auto ids = some_ids(151);
+  steps.begin(std::span<const Index>(ids).first(150));
+  const auto figures = steps.next({&ids[150], 1}, vt::keep::statistics);
+  const auto whole = model(vt::Tokens(std::span<const Index>(ids)));
+  for (Index l = 0; l < 3; ++l)
+    for (Index j = 0; j < 151; ++j)
+      CHECK(figures.self_attn[l].received(0, 1)[std::size_t(j)] == whole.self_attn[l].matrix(0, 1)(150, j));
+}
 
 TEST_CASE("steps of Gpt2 give the bits of one pass over all ids") {
   for (Index past : {0, 1, 5, 33, 39}) {

@@ -101,3 +101,53 @@ TEST_CASE_TEMPLATE("the context may stand where the queries did, bit for bit", S
   apart.run(2);
   CHECK(support::same<S>(apart.query, expected));
 }
+
+TEST_CASE_TEMPLATE("keys in a window's ring give the bits that they give in places of their own", S, float, double) {
+  constexpr Index panel = vitrine::kernels::panel_width<S>;
+  for (const Index rows_now : {Index{1}, Index{2}, Index{7}, Index{20}})
+    for (const Index window : {Index{1}, Index{3}, panel, panel + 1, 2 * panel + 3})
+      for (const Index before : {panel - 1, 2 * panel, 3 * panel + 5, 7 * panel + 2}) {
+        CAPTURE(rows_now);
+        CAPTURE(window);
+        CAPTURE(before);
+        const Index all = before + rows_now, one = 2 * width;  // two heads
+        const auto query = support::random_values<S>(rows_now * one, 1);
+        const auto key = support::random_values<S>(all * one, 2), value = support::random_values<S>(all * one, 3);
+        detail::KeyValues<S> layout;
+        layout.heads = 2, layout.width = layout.value_width = width;
+        const auto run = [&](Index capacity, vitrine::ScoredMaps<S>& maps) {
+          layout.capacity = capacity;
+          std::vector<S> panels(std::size_t(2 * layout.key_stride())), rows(std::size_t(2 * layout.value_stride()));
+          layout.keys = panels.data(), layout.values = rows.data();
+          for (Index h = 0; h < 2; ++h) {
+            layout.store_keys(0, h, 0, all, key.data() + h * width, one);
+            layout.store_values(0, h, 0, all, value.data() + h * width, one);
+          }
+          std::vector<S> context(query.size());
+          detail::AttentionCall<S> call;
+          call.query = {const_cast<S*>(query.data()), rows_now, one}, call.context = {context.data(), rows_now, one};
+          call.query_rows = call.key_rows = {1, rows_now, nullptr};
+          call.key_values = layout, call.past = before, call.heads = 2, call.scale = S(0.4), call.window = window;
+          const vitrine::Mask<S> mask = vitrine::causal(before);
+          REQUIRE(maps.prepare({1, 1, 2, rows_now, all, {}, {}, 0}, {}, vitrine::Which::self) == vitrine::Status::ok);
+          call.set_layer(mask, nullptr, maps.sink(0));
+          vitrine::Workspace workspace(vitrine::heap());
+          detail::Scratch<S> scratch;
+          const auto make = [&](vitrine::Arena& arena) {
+            return detail::Scratch<S>::plan(arena, 1, 0, {.keys = all, .value_width = width});
+          };
+          REQUIRE(detail::place_plan(scratch, workspace, make) == vitrine::Status::ok);
+          vitrine::run_team(
+              1, [&](vitrine::Team& team) { detail::attend_heads(detail::Runner<S>(team, scratch, rows_now), call); });
+          return context;
+        };
+        vitrine::ScoredMaps<S> flat(vitrine::heap()), round(vitrine::heap());
+        const auto expected = run(all, flat);
+        const auto found = run(detail::KeyValues<S>::ring(window + rows_now - 1, all), round);
+        CHECK(support::same<S>(found, expected));
+        for (Index h = 0; h < 2; ++h) {
+          CHECK(round.matrix(0, h) == flat.matrix(0, h));
+          CHECK(round.scores(0, h) == flat.scores(0, h));
+        }
+      }
+}

@@ -90,3 +90,52 @@ TEST_CASE_TEMPLATE("a plan takes what every sequence and head of the layout need
   CHECK(kv.key_panels(3, 2) + kv.key_stride() <= kv.values);
   CHECK(reinterpret_cast<std::byte*>(kv.value_rows(3, 2) + kv.value_stride()) <= bytes.data() + bytes.size());
 }
+
+TEST_CASE_TEMPLATE("a ring has the panels that a window reaches into", S, float, double) {
+  constexpr Index panel = kernels::panel_width<S>;
+  const auto ring = [](Index window) { return vitrine::detail::KeyValues<S>::ring(window, 10 * panel); };
+  CHECK(ring(0) == 10 * panel);
+  CHECK(ring(1) == panel);
+  CHECK(ring(2) == 2 * panel);
+  CHECK(ring(panel + 1) == 2 * panel);
+  CHECK(ring(panel + 2) == 3 * panel);
+  CHECK(ring(8 * panel + 2) == 10 * panel);
+  CHECK(ring(vitrine::sizes::largest) == 10 * panel);
+}
+
+TEST_CASE_TEMPLATE("a ring gets the last of what another has, and keeps it when beams take it over", S, float, double) {
+  constexpr Index panel = kernels::panel_width<S>;
+  const Index heads = 2, width = 5, value_width = 3;
+  for (const Index count : {Index{1}, panel, 2 * panel, 2 * panel + 1, 5 * panel - 1, 5 * panel}) {
+    CAPTURE(count);
+    const auto k = support::random_values<S>(count * width, 1), v = support::random_values<S>(count * value_width, 2);
+    Store<S> all(1, layout_of<S>(heads, width, value_width, count));
+    Store<S> ring(2, layout_of<S>(heads, width, value_width, 2 * panel)), stored = ring, moved = ring;
+    stored.at.keys = stored.keys.data(), stored.at.values = stored.values.data();
+    moved.at.keys = moved.keys.data(), moved.at.values = moved.values.data();
+    all.at.store_keys(0, 1, 0, count, k.data(), width), all.at.store_values(0, 1, 0, count, v.data(), value_width);
+    ring.at.copy_last(0, 1, all.at, count);
+    // The same, stored in the ring a key at a time from the first that copy_last takes.
+    const Index first = count > 2 * panel ? (count - 1) / panel * panel - panel : 0;
+    for (Index j = first; j < count; ++j) {
+      stored.at.store_keys(0, 1, j, 1, k.data() + j * width, width);
+      stored.at.store_values(0, 1, j, 1, v.data() + j * value_width, value_width);
+    }
+    bool same = true;
+    const auto check = [&](const Store<S>& one, Index b, const Store<S>& other) {
+      for (Index j = first; j < count; ++j) {
+        const Index at = one.at.place(j);
+        for (Index d = 0; d < width; ++d)
+          same = same && one.at.key_panels(b, 1)[kernels::packed_at<S>(at, d, width)] ==
+                             other.at.key_panels(0, 1)[kernels::packed_at<S>(at, d, width)];
+        for (Index d = 0; d < value_width; ++d)
+          same = same && one.at.value_rows(b, 1)[at * one.at.value_row() + d] ==
+                             other.at.value_rows(0, 1)[at * other.at.value_row() + d];
+      }
+    };
+    check(ring, 0, stored);
+    moved.at.copy_places(1, 1, ring.at, 0, count);
+    check(moved, 1, ring);
+    CHECK(same);
+  }
+}

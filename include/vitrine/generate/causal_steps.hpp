@@ -9,7 +9,8 @@
 //   steps.reorder(parents);                                   // beams; sequences that are finished leave the batch
 //
 // A step gives the very row of logits and maps that the model gives with all ids at once (examples/threads.md);
-// Transformers' forward with past_key_values.
+// Transformers' forward with past_key_values. A layer with a window keeps the keys and values that its window reaches
+// (KeyValueCache); a prompt that is longer takes a layer's keys and values of the workspace while it is read.
 #pragma once
 #include <vitrine/generate/decoding.hpp>
 #include <vitrine/models/causal.hpp>
@@ -164,8 +165,10 @@ class CausalSteps {
     const auto& core = layers.core[0];
     if (Status s = core.check(); s != Status::ok) return s;
     const Index all = sizes::product(past.batch, options_.beams);
+    const auto& attention = core.self_attn;
     if (Status s = cache_.reserve(
-            {layers.count, core.self_attn.kv_heads, core.self_attn.width, past.batch, options_.beams, capacity_, 0});
+            {layers.count, attention.kv_heads, attention.width, past.batch, options_.beams, capacity_, 0},
+            [&](Index i) { return layers[i].self_attn.config.options.window; });
         s != Status::ok)
       return s;
     for (Buffer<Index>* list : {&parents_, &pasts_, &lengths_})
@@ -212,6 +215,8 @@ class CausalSteps {
       auto sizes = layers.sizes(capacity_);
       sizes.figures = detail::figure_columns<M>;
       p.scratch = detail::Scratch<S>::plan(arena, threads, rows, sizes);
+      if (!step && row_map.length > cache_.smallest_capacity())
+        p.attention.key_values = detail::KeyValues<S>::plan(arena, row_map.batch, self_attn.layout(row_map.length));
       return p;
     };
     detail::EncoderPlan<S> plan;
@@ -225,10 +230,13 @@ class CausalSteps {
         detail::AttentionCall<S> call = plan.attention;
         layers[i].self_attn.configure(call);
         call.set_layer(mask, nullptr, detail::sink_of<S>(maps, i));
-        call.key_values = cache_.self(i);
-        if (!step) call.key_values.heads *= options_.beams;  // sequences stand where their first beams will
+        detail::KeyValues<S> cached = cache_.self(i);
+        if (!step) cached.heads *= options_.beams;  // sequences stand where their first beams will
+        const bool fits = step || row_map.length <= cached.capacity;
+        if (fits) call.key_values = cached;
         const detail::PrefetchOrder<S> order = layers.prefetch_order(i);
         layers[i](runner.in_layer(i, order), x, hidden, call);
+        if (!fits) keep_last(team, call, cached);
       }
       if (!step) return;
       runner.blocks([&](auto& block) {
@@ -238,6 +246,14 @@ class CausalSteps {
       });
     });
     return {};
+  }
+  // Of a prompt's keys and values, which the call has, those that later queries see.
+  static void keep_last(Team& team, const detail::AttentionCall<S>& call, const detail::KeyValues<S>& cached) noexcept {
+    const Index heads = call.key_values.heads;
+    team.for_each(call.key_rows.batch * heads, [&](Index item) {
+      const Index b = item / heads;
+      cached.copy_last(b, item % heads, call.key_values, call.key_rows.length_of(b));
+    });
   }
 
   const Causal<S>* model_;

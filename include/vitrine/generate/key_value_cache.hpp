@@ -1,5 +1,5 @@
 // The key-value cache of a decoder (Transformers' past_key_values): what each layer's attentions have read, in the
-// layout that the kernels use.
+// layout that the kernels use. A layer with a window keeps what its window can reach, however long the text.
 //
 // Self-attention keys stand in panels and values in rows, one place for each hypothesis; a new key is D strided writes
 // and nothing is ever packed again. Keys and values of the encoder's output are computed once, one place for each
@@ -26,34 +26,52 @@ class KeyValueCache {
 
   // Empty; grows through `memory`.
   explicit KeyValueCache(const Memory* memory) noexcept
-      : self_(memory), cross_(memory), spare_(memory), moves_(memory) {}
-  // Forgets everything. Memory: grows to layers x (hypotheses x capacity + sources x source_capacity) x 2 E values (E:
-  // heads x width), rounded up to panels, and with beams one hypothesis more; none when a former size was enough.
-  // out_of_memory.
-  Status reserve(const Sizes& sizes) noexcept {
+      : layers_(memory), self_(memory), cross_(memory), spare_(memory), moves_(memory) {}
+  // Forgets everything. window_of(layer): how many keys a query sees there, 0: all. Memory: grows to the sum over
+  // layers of (hypotheses x capacity + sources x source_capacity) x 2 E values (E: heads x width), rounded up to panels
+  // (kernels::panel_width keys), and with beams one hypothesis more; a window's capacity is at most window - 1 keys,
+  // rounded up, and a panel. None when a former size was enough. out_of_memory.
+  template <class F>
+  Status reserve(const Sizes& sizes, F&& window_of) noexcept {
     sizes_ = sizes;
-    detail::KeyValues<S> one;
-    one.heads = sizes.heads, one.width = one.value_width = sizes.width;
-    one.capacity = sizes.capacity;
-    self_layout_ = one;
-    one.capacity = sizes.source_capacity;
-    cross_layout_ = one;
-    if (Status s = self_.resize(room(sizes.layers, hypotheses(), self_layout_)); s != Status::ok) return s;
-    if (Status s = cross_.resize(room(sizes.layers, sizes.sources, cross_layout_)); s != Status::ok) return s;
+    detail::KeyValues<S> layout = this->layout(sizes.capacity);
+    if (Status s = layers_.resize(sizes.layers); s != Status::ok) return s;
+    Index one = 0;  // of one hypothesis
+    for (Index i = 0; i < sizes.layers; ++i) {
+      layout.capacity = detail::KeyValues<S>::ring(window_of(i), sizes.capacity);
+      layers_[i] = {one, layout.capacity};
+      one = sizes::sum(one, room(1, layout));
+    }
+    const Index cross = room(sizes.sources, this->layout(sizes.source_capacity));
+    if (Status s = self_.resize(sizes::product(one, hypotheses())); s != Status::ok) return s;
+    if (Status s = cross_.resize(sizes::product(sizes.layers, cross)); s != Status::ok) return s;
     if (Status s = moves_.reserve(hypotheses(), sizes.sharing); s != Status::ok) return s;
-    return spare_.resize(sizes.sharing > 1 ? room(sizes.layers, 1, self_layout_) : 0);
+    return spare_.resize(sizes.sharing > 1 ? one : 0);
+  }
+  // The same of layers without windows.
+  Status reserve(const Sizes& sizes) noexcept {
+    return reserve(sizes, [](Index) { return Index{0}; });
   }
   // What was reserved.
   const Sizes& sizes() const noexcept { return sizes_; }
   // Hypotheses at present.
   Index hypotheses() const noexcept { return sizes::product(sizes_.sources, sizes_.sharing); }
+  // Keys that every layer has room for.
+  Index smallest_capacity() const noexcept {
+    Index least = sizes_.capacity;
+    for (Index i = 0; i < sizes_.layers; ++i) least = layers_[i].capacity < least ? layers_[i].capacity : least;
+    return least;
+  }
   // Bytes of these keys and values.
   std::size_t bytes() const noexcept { return std::size_t(self_.size() + cross_.size() + spare_.size()) * sizeof(S); }
 
-  // One layer's keys and values of the hypotheses.
-  detail::KeyValues<S> self(Index layer) noexcept { return at(self_, self_layout_, layer, hypotheses()); }
+  // One layer's keys and values of the hypotheses; its capacity is the layer's own.
+  detail::KeyValues<S> self(Index layer) noexcept { return self_at(self_, layer, hypotheses()); }
   // One layer's keys and values of the sources.
-  detail::KeyValues<S> cross(Index layer) noexcept { return at(cross_, cross_layout_, layer, sizes_.sources); }
+  detail::KeyValues<S> cross(Index layer) noexcept {
+    const detail::KeyValues<S> layout = this->layout(sizes_.source_capacity);
+    return at(cross_, layout, layer * room(sizes_.sources, layout), sizes_.sources);
+  }
 
   // Hypothesis i becomes what parents[i] was, for all i < parents.size(): a multiple of `sharing`, each group of that
   // size from one source, in ascending order of sources. `filled` keys are copied, and of a source as many as
@@ -63,53 +81,46 @@ class KeyValueCache {
     if (moves_.count() == 0) return;
     run_team(threads, [&](Team& team) {
       team.for_each(sizes_.layers * sizes_.heads, [&](Index item) {
-        const Index h = item % sizes_.heads;
-        const detail::KeyValues<S> kv = self(item / sizes_.heads), of_source = cross(item / sizes_.heads);
-        detail::KeyValues<S> spare = self_layout_;
-        spare.heads = 1;
-        if (spare_.size() > 0) spare = at(spare_, spare, item, 1);  // else no move goes by way of it
+        const Index layer = item / sizes_.heads, h = item % sizes_.heads;
+        const detail::KeyValues<S> own = self(layer), of_source = cross(layer);
+        const detail::KeyValues<S> spare = spare_.size() > 0 ? self_at(spare_, layer, 1) : own;  // else not used
         for (Index m = 0; m < moves_.count(); ++m) {
           const detail::BeamMove move = moves_[m];
-          if (move.of_source) {
-            copy({of_source, move.from, h}, {of_source, move.to, h}, source_lengths[move.from]);
-          } else {
-            const Place from = move.from < 0 ? Place{spare, 0, 0} : Place{kv, move.from, h};
-            copy(from, move.to < 0 ? Place{spare, 0, 0} : Place{kv, move.to, h}, filled);
-          }
+          if (move.of_source)
+            of_source.copy_places(move.to, h, of_source, move.from, source_lengths[move.from]);
+          else if (move.to < 0)
+            spare.copy_places(0, h, own, move.from, filled);
+          else
+            own.copy_places(move.to, h, move.from < 0 ? spare : own, move.from < 0 ? 0 : move.from, filled);
         }
       });
     });
   }
 
  private:
-  // Values of so many places in each of the layers; sizes::largest where there are more.
-  static Index room(Index layers, Index places, const detail::KeyValues<S>& kv) {
-    return sizes::product(layers, sizes::sum(kv.keys_room(places), kv.values_room(places)));
-  }
-  static detail::KeyValues<S> at(Buffer<S>& buffer, detail::KeyValues<S> layout, Index layer, Index places) {
-    const Index keys = layout.keys_room(places);
-    layout.keys = buffer.data() + layer * (keys + layout.values_room(places)), layout.values = layout.keys + keys;
-    return layout;
-  }
-  struct Place {
-    const detail::KeyValues<S>& kv;
-    Index b, h;
+  struct Layer {
+    Index start, capacity;  // values of one hypothesis before it
   };
-  static void copy(const Place& from, const Place& to, Index filled) {
-    constexpr Index panel = kernels::panel_width<S>;
-    const Index width = from.kv.width, values = filled * from.kv.value_row();
-    const Index whole = filled / panel * panel * width, rest = filled % panel;
-    const S *k = from.kv.key_panels(from.b, from.h), *v = from.kv.value_rows(from.b, from.h);
-    S *to_k = to.kv.key_panels(to.b, to.h), *to_v = to.kv.value_rows(to.b, to.h);
-    for (Index i = 0; i < whole; ++i) to_k[i] = k[i];
-    if (rest > 0)
-      for (Index d = 0; d < width; ++d)
-        for (Index i = 0; i < rest; ++i) to_k[whole + d * panel + i] = k[whole + d * panel + i];
-    for (Index i = 0; i < values; ++i) to_v[i] = v[i];
+
+  detail::KeyValues<S> layout(Index capacity) const {
+    detail::KeyValues<S> kv;
+    kv.heads = sizes_.heads, kv.width = kv.value_width = sizes_.width, kv.capacity = capacity;
+    return kv;
+  }
+  // Values of so many places in one layer; sizes::largest where there are more.
+  static Index room(Index places, const detail::KeyValues<S>& kv) {
+    return sizes::sum(kv.keys_room(places), kv.values_room(places));
+  }
+  static detail::KeyValues<S> at(Buffer<S>& buffer, detail::KeyValues<S> kv, Index start, Index places) {
+    kv.keys = buffer.data() + start, kv.values = kv.keys + kv.keys_room(places);
+    return kv;
+  }
+  detail::KeyValues<S> self_at(Buffer<S>& buffer, Index layer, Index places) const {
+    return at(buffer, layout(layers_[layer].capacity), layers_[layer].start * places, places);
   }
 
   Sizes sizes_;
-  detail::KeyValues<S> self_layout_, cross_layout_;
+  Buffer<Layer> layers_;
   Buffer<S> self_, cross_, spare_;
   detail::BeamMoves moves_;
 };

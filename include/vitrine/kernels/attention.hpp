@@ -40,7 +40,9 @@ struct AttentionHead {
   Index context_stride = 0;
 
   Index keys = 0, width = 0, value_width = 0;
-  Index extra_keys = 0;                               // the last ones, which no mask covers: bias_k and the zero key
+  Index extra_keys = 0;  // the last ones, which no mask covers: bias_k and the zero key
+  Index ring = 0;  // key k stands in place k mod ring, a multiple of panel_width: the mask leaves no key whose place
+                   // another has. 0: in place k
   S scale = S(1), softcap = S(0), head_scale = S(1);  // softcap 0: none
   RowMask<S> mask = {};
 
@@ -57,6 +59,12 @@ struct AttentionHead {
 
   // The first of the keys that no mask covers.
   Index masked_keys() const { return keys - extra_keys; }
+  // Where a key stands.
+  Index place(Index key) const { return ring > 0 ? key % ring : key; }
+  // Up to which key they stand one after another from this one on, `last` at most.
+  Index run_end(Index key, Index last) const {
+    return ring > 0 && last - key > ring - key % ring ? key + ring - key % ring : last;
+  }
   // Scores of all keys are kept, masked ones too.
   bool keeps_all_scores() const { return scores != nullptr && scores_at < ScoresAt::masked; }
   // The scale waits for the exponential: rounding keeps order, so scale * max is the largest of the scaled scores.
@@ -192,8 +200,9 @@ template <class S>
 VITRINE_INLINE void scores(const AttentionHead<S>& head, const ScoreTile<S>& tile, S* sums) {
   constexpr Index width = panel_width<S>;
   for (Index p = tile.from / width; p * width < tile.to;) {
+    const Index end = panel_count<S>(head.run_end(p * width, tile.to));
     Index together = panels_at_once(tile.rows);
-    while (p + together > panel_count<S>(tile.to)) together /= 2;
+    while (p + together > end) together /= 2;
     while (head.scores_in_weights && together > 1 && (p + together) * width > head.keys) together /= 2;
     // A panel of which the row has a part:
     const bool beyond = head.scores_in_weights && (p + together) * width > head.keys;
@@ -202,7 +211,7 @@ VITRINE_INLINE void scores(const AttentionHead<S>& head, const ScoreTile<S>& til
       S* const to = tile.row(r) + p * width;
       TileProduct<S> product;
       product.a = head.query + (tile.first + r) * head.query_stride, product.a_stride = head.query_stride;
-      product.b = head.key_panels + p * width * head.width, product.b_panel = width * head.width;
+      product.b = head.key_panels + head.place(p * width) * head.width, product.b_panel = width * head.width;
       product.b_step = width, product.depth = head.width;
       product.c = beyond ? sums : to, product.c_stride = beyond ? width : tile.stride;
       multiply_rows(count, count == tile.rows ? together : 1, product);
@@ -301,33 +310,39 @@ VITRINE_INLINE void context_rows(const AttentionHead<S>& head, const ScoreTile<S
   const Index value_panels = panel_count<S>(head.value_width), stride = value_panels * width;
   const CommonKeys keys = common_keys(tile, r, count, head.keys);
   for (Index i = 0; i < count * stride; i += V::lanes) V::store(sums + i, V::zero());
-  const auto add = [&](Index i, Index at, Index k) {  // the e that stands at `at` times the value of key k
+  const auto value_of = [&](Index k) { return head.value + head.place(k) * head.value_stride; };
+  const auto add = [&](Index i, Index at, const S* value) {  // the e that stands at `at` times a key's value
     const auto e = V::set1(tile.row(r + i)[at]);
     for (Index n = 0; n < stride; n += V::lanes) {
       S* const sum = sums + i * stride + n;
-      V::store(sum, V::fma(e, V::load(head.value + k * head.value_stride + n), V::load(sum)));
+      V::store(sum, V::fma(e, V::load(value + n), V::load(sum)));
     }
   };
   const auto edge = [&](Index k0, Index k1) {
-    for (Index k = k0; k < k1; ++k)
+    for (Index k = k0; k < k1; ++k) {
+      const S* const value = value_of(k);
       for (Index i = 0; i < count; ++i)
-        if (k >= tile.lo[r + i] && k < tile.hi[r + i]) add(i, k, k);
+        if (k >= tile.lo[r + i] && k < tile.hi[r + i]) add(i, k, value);
+    }
   };
   edge(keys.any_lo, keys.all_lo < keys.any_hi ? keys.all_lo : keys.any_hi);
-  for (Index p = 0; p < value_panels && keys.all_lo < keys.all_hi;) {
-    Index together = panels_at_once(count);
-    while (p + together > value_panels) together /= 2;
-    TileProduct<S> product;
-    product.a = tile.row(r) + keys.all_lo, product.a_stride = tile.stride;
-    product.b = head.value + keys.all_lo * head.value_stride + p * width, product.b_panel = width;
-    product.b_step = head.value_stride, product.depth = keys.all_hi - keys.all_lo;
-    product.c = sums + p * width, product.c_stride = stride, product.add_to_c = true;
-    multiply_rows(count, together, product);
-    p += together;
+  for (Index k = keys.all_lo, end; k < keys.all_hi; k = end) {
+    end = head.run_end(k, keys.all_hi);
+    for (Index p = 0; p < value_panels;) {
+      Index together = panels_at_once(count);
+      while (p + together > value_panels) together /= 2;
+      TileProduct<S> product;
+      product.a = tile.row(r) + k, product.a_stride = tile.stride;
+      product.b = value_of(k) + p * width, product.b_panel = width;
+      product.b_step = head.value_stride, product.depth = end - k;
+      product.c = sums + p * width, product.c_stride = stride, product.add_to_c = true;
+      multiply_rows(count, together, product);
+      p += together;
+    }
   }
   edge(keys.all_hi > keys.any_lo ? keys.all_hi : keys.any_lo, keys.any_hi);
   for (Index k = 0; k < head.extra_keys; ++k)
-    for (Index i = 0; i < count; ++i) add(i, tile.hi[r + i] + k, head.masked_keys() + k);
+    for (Index i = 0; i < count; ++i) add(i, tile.hi[r + i] + k, value_of(head.masked_keys() + k));
 
   for (Index i = 0; i < count; ++i) {
     S* const out = head.context + (tile.first + r + i) * head.context_stride;

@@ -72,6 +72,7 @@ kernels::AttentionHead<S> head_of(const AttentionCall<S>& call, Index b, Index h
   head.context_stride = call.context.stride;
   head.extra_keys = call.extra;
   head.keys = call.past_of(b) + call.key_rows.length_of(kv_b) + call.extra;
+  if (head.keys > kv.capacity) head.ring = kv.capacity;
   head.scale = call.scale, head.softcap = call.softcap;
   head.head_scale = call.head_scale != nullptr ? call.head_scale[h] : S(1);
   if (call.mask != nullptr)
