@@ -37,7 +37,9 @@ class M2M100Codec final : public MarianCodec {
   }
   /// Throws Error config_missing where tokenizer_config.json names no "tgt_lang", as the reference fails.
   Encoding encode_target(std::string_view text) const override;
-  std::string decode(std::span<const Index> ids, bool special) const override;
+  std::string decode(std::span<const Index> ids, bool special) const override {
+    return trimmed(joined(ids, special, ""));
+  }
   const std::string& token(Index id) const noexcept override {
     const Index language = id - first_;
     return !is_added(id) && language >= 0 && language < Index(languages_.size()) ? languages_[std::size_t(language)]
@@ -111,28 +113,6 @@ inline Encoding M2M100Codec::encode_target(std::string_view text) const {
   if (target_ == none)
     throw Error(LoadError::config_missing, folder_, "its tokenizer_config.json names no \"tgt_lang\" to write in");
   return framed(source_pieces(text), target_);
-}
-
-inline std::string M2M100Codec::decode(std::span<const Index> ids, bool special) const {
-  std::string text;
-  std::vector<std::string> open;
-  const auto flush = [&] {
-    std::string part;
-    if (!open.empty() && source_model().Decode(open, &part).ok()) text += part;
-    open.clear();
-  };
-  for (const Index id : ids) {
-    const std::string& piece = token(id);
-    if (!is_special(id)) {
-      if (!piece.empty()) open.push_back(piece);
-      continue;
-    }
-    if (!special) continue;
-    flush();
-    text += piece;
-  }
-  flush();
-  return trimmed(text);
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::detail

@@ -65,7 +65,8 @@ class MarianCodec : public TextCodec {
   MarianCodec(const std::filesystem::path& model, const std::filesystem::path& vocabulary, const TokenizerFiles& files);
   /// The pieces of a source's text, without what comes around it.
   Encoding source_pieces(std::string_view text) const { return pieces(text, *source_, source_ids_); }
-  const Model& source_model() const noexcept { return *source_; }
+  /// The texts of the pieces between special tokens; with `special` these as well, each with `behind` behind it.
+  std::string joined(std::span<const Index> ids, bool special, std::string_view behind) const;
   Index end() const noexcept { return end_; }
   /// Is it the id of an added token, which goes before whatever else has it?
   bool is_added(Index id) const noexcept { return added_by_id_.contains(id); }
@@ -245,7 +246,7 @@ inline std::string trimmed(const std::string& text) {
   return first == text.npos ? std::string() : text.substr(first, last - first + 1);
 }
 
-inline std::string MarianCodec::decode(std::span<const Index> ids, bool special) const {
+inline std::string MarianCodec::joined(std::span<const Index> ids, bool special, std::string_view behind) const {
   const Model& model = separate_ ? *target_ : *source_;
   std::string text;
   std::vector<std::string> open;
@@ -262,9 +263,14 @@ inline std::string MarianCodec::decode(std::span<const Index> ids, bool special)
     }
     if (!special) continue;
     flush();
-    text.append(piece).append(" ");
+    text.append(piece).append(behind);
   }
   flush();
+  return text;
+}
+
+inline std::string MarianCodec::decode(std::span<const Index> ids, bool special) const {
+  std::string text = joined(ids, special, " ");
   for (std::size_t at = 0; (at = text.find("\u2581", at)) != text.npos;)
     text.replace(at, std::string_view("\u2581").size(), " ");
   return trimmed(text);
