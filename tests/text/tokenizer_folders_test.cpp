@@ -2,6 +2,7 @@
 #if !__has_include(<utf8proc.h>) || !__has_include(<pcre2.h>)
 TEST_CASE("folders of tokenizers are not tested without utf8proc and PCRE2") { CHECK(true); }
 #else
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -134,6 +135,25 @@ TEST_CASE("NLLB's, MBart's and MBart50's folders without a tokenizer.json, as Tr
     CHECK(message.find('"' + one.at("source").get<std::string>() + "\" a token, its source language") !=
           std::string::npos);
   }
+}
+
+TEST_CASE("tens of thousands of added and special tokens are read in time that grows with their number") {
+  const Scratch scratch;
+  nlohmann::json file = nlohmann::json::parse(read_text("tests/golden/tokenizers/bert_cased/tokenizer.json")), extra;
+  const Index first = vt::Tokenizer("tests/golden/tokenizers/bert_cased/tokenizer.json").size(), count = 40000;
+  for (Index i = 0; i < count; ++i) {
+    const std::string text = "<t" + std::to_string(i) + ">";
+    file["added_tokens"].push_back({{"id", first + i}, {"content", text}, {"special", true}, {"normalized", false}});
+    extra.push_back(text);
+  }
+  scratch.write("tokenizer.json", file.dump());
+  scratch.write("tokenizer_config.json",
+                nlohmann::json{{"tokenizer_class", "BertTokenizer"}, {"extra_special_tokens", extra}}.dump());
+  const auto begin = std::chrono::steady_clock::now();
+  const vt::Tokenizer tokenizer(scratch.folder);
+  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(30));  // one by one they took minutes
+  CHECK(tokenizer.encode("<t7><t39999>", false).ids == std::vector<Index>{first + 7, first + count - 1});
+  CHECK(tokenizer.is_special(first + 7));
 }
 
 TEST_CASE("a vocabulary of characters") {

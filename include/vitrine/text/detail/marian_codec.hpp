@@ -21,6 +21,7 @@
 #include <vitrine/text/detail/added_tokens.hpp>
 #include <vitrine/text/detail/sentencepiece_file.hpp>
 #include <vitrine/text/detail/text_codec.hpp>
+#include <vitrine/text/detail/token_table.hpp>
 #include <vitrine/text/detail/tokenizer_files.hpp>
 #include <vitrine/text/vocabulary.hpp>
 
@@ -150,7 +151,8 @@ inline Index MarianCodec::vocabulary_tokens() const {
 
 inline void MarianCodec::read_added(const TokenizerFiles& files) {
   std::vector<AddedToken> added;
-  const std::vector<std::string> specials = files.special_texts();
+  TokenTable specials;
+  for (const std::string& text : files.special_texts()) specials.add(text, 0);
   Index next = vocabulary_tokens();  // free id
   for (const nlohmann::json& one : files.all_added_tokens()) {
     AddedToken token{.content = token_text(one),
@@ -158,7 +160,7 @@ inline void MarianCodec::read_added(const TokenizerFiles& files) {
                      .lstrip = one.value("lstrip", false),
                      .rstrip = one.value("rstrip", false),
                      .normalized = false,  // nothing normalizes a text in front of SentencePiece
-                     .special = std::find(specials.begin(), specials.end(), token_text(one)) != specials.end()};
+                     .special = specials.find(token_text(one)) != no_token};
     if (token.content.empty()) continue;
     Index own = one.contains("id") ? one.at("id").get<Index>() : source_ids_.find(token.content);
     if (own > 1 << 24) throw Error(LoadError::bad_vocabulary, "added tokens", concat("have the id ", own));

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <iterator>
 #include <map>
@@ -17,6 +18,7 @@
 #include <vitrine/core/config.hpp>
 #include <vitrine/io/config.hpp>
 #include <vitrine/io/error.hpp>
+#include <vitrine/text/detail/token_table.hpp>
 #include <vitrine/text/detail/tokenizer_classes.hpp>
 
 #include <vitrine/core/macros_push.hpp>
@@ -261,17 +263,14 @@ inline std::vector<nlohmann::json> TokenizerFiles::added_tokens() const {
   } else {
     if (has("added_tokens.json")) {
       const ConfigFile older(folder_ / "added_tokens.json");
-      const std::vector<Json> extra = extra_specials().value_or(std::vector<Json>());
+      TokenTable special;
+      for (const Json& token : extra_specials().value_or(std::vector<Json>())) special.add(token_text(token), 0);
+      for (const char* name : special_names)
+        if (const std::optional<Json> given = given_special(name)) special.add(token_text(*given), 0);
       for (const auto& [text, id] : older.json().items()) {
         if (!id.is_number_integer() || id < 0 || id > 1 << 24)
           older.fail(LoadError::bad_vocabulary, concat("the id of ", in_quotes(text), " is no id"));
-        const auto is_text = [&text = text](const Json& token) { return token_text(token) == text; };
-        const bool is_special = std::any_of(extra.begin(), extra.end(), is_text) ||
-                                std::any_of(std::begin(special_names), std::end(special_names), [&](const char* name) {
-                                  const std::optional<Json> given = given_special(name);
-                                  return given && is_text(*given);
-                                });
-        add(id.get<Index>(), {{"content", text}, {"special", is_special}});
+        add(id.get<Index>(), {{"content", text}, {"special", special.find(text) != no_token}});
       }
     }
     if (const auto own = file_.find("added_tokens"); own != file_.end() && own->is_array())
@@ -287,21 +286,20 @@ inline std::vector<nlohmann::json> TokenizerFiles::added_tokens() const {
 
 /// Special tokens by name, then the further ones, as far as they are no added tokens yet.
 inline void TokenizerFiles::add_missing(std::vector<Json>& added, Repeated repeated) const {
-  const std::size_t before = added.size();
-  std::vector<std::string> names;
+  TokenTable places, names;
+  for (std::size_t i = 0; i < added.size(); ++i) places.add(token_text(added[i]), std::uint32_t(i));
   const auto add = [&](const Json& token, bool named) {
     const std::string text = token_text(token);
     if (text.empty()) return;
-    const auto last = repeated == Repeated::last ? added.begin() + std::ptrdiff_t(before) : added.end();
-    const auto known = std::find_if(added.begin(), last, [&](const Json& one) { return token_text(one) == text; });
-    if (named) names.push_back(text);
-    if (known != last) {
-      if (named) (*known)["special"] = true;
+    if (named) names.add(text, 0);
+    if (const std::uint32_t known = places.find(text); known != no_token) {
+      if (named) added[known]["special"] = true;
       return;
     }
+    if (repeated == Repeated::first) places.add(text, std::uint32_t(added.size()));
     Json made = token.is_object() ? token : Json{{"content", text}};
     made.erase("__type");
-    if (!token.is_object() || std::find(names.begin(), names.end(), text) != names.end()) made["special"] = true;
+    if (!token.is_object() || names.find(text) != no_token) made["special"] = true;
     if (!made.contains("normalized")) made["normalized"] = !made.value("special", false);
     added.push_back(std::move(made));
   };

@@ -163,7 +163,7 @@ inline TokenizerPipeline::TokenizerPipeline(const ConfigFile& file, bool clean, 
 
 inline void TokenizerPipeline::read_added_tokens(const JsonPart& root) {
   std::vector<AddedToken> added;
-  TokenTable specials;
+  TokenTable specials, places;
   for (const JsonPart& one : root.parts("added_tokens")) {
     one.know({"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"});
     AddedToken token{.content = one.text("content"),
@@ -182,11 +182,9 @@ inline void TokenizerPipeline::read_added_tokens(const JsonPart& root) {
       ids_.add(token.content, token.id);
     }
     if (token.special) specials.add(token.content, token.id);
-    const auto same = std::find_if(added.begin(), added.end(), [&](const AddedToken& a) { return a.id == token.id; });
-    if (same != added.end())
-      *same = std::move(token);
-    else
-      added.push_back(std::move(token));
+    const std::uint32_t same = places.find(token.content);
+    if (same == no_token) places.add(token.content, std::uint32_t(added.size()));
+    (same == no_token ? added.emplace_back() : added[same]) = std::move(token);
   }
   added_ = AddedTokens(std::move(added), normalizers_);
   for (std::size_t i = 0; i < added_.all().size(); ++i) tokens_[added_.all()[i].id] = added_.looked_for()[i];
