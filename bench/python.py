@@ -4,14 +4,17 @@
     python3 bench/python.py [--only call,encoder,bert,gpt2,marian] [--threads N] [--repetitions N] [--json]
 
 Both sides of a line compute the same from the same values with the same threads: that is checked (outputs and maps to
-1e-3, ids equal) before they take turns in one process. Medians; the ratio is the median of those of each turn. The first
-lines are this machine's peak and the overhead of a call over the C++ program encoder_forward, which reuses its result
-where Python makes a new one (build/bench/peak and encoder_forward, if they are built). Exit status 1 when a ratio is
-below 1.3 or the overhead above 10 microseconds.
+1e-3, ids equal) before they take turns, each in a process of its own, as people run it: in one process each would find
+memory that the other has touched and freed. Medians; the ratio is the median of those of each turn. The first lines are
+this machine's peak and the overhead of a call over the C++ program encoder_forward, which reuses its result where
+Python makes a new one (build/bench/peak and encoder_forward, if they are built). Exit status 1 when a ratio is below
+1.3 or the overhead above 10 microseconds.
 """
 
 import argparse
+import contextlib
 import json
+import multiprocessing
 import os
 import statistics
 import subprocess
@@ -75,19 +78,19 @@ def call_overhead(threads, rounds=7):
 
 
 def values(nested):
-    """All arrays of nested tuples and lists, one after another."""
-    if isinstance(nested, (tuple, list)):
+    """All arrays of nested tuples and lists, one after another; numbers in a list are an array."""
+    if isinstance(nested, (tuple, list)) and not (nested and isinstance(nested[0], (int, float))):
         return [one for part in nested for one in values(part)]
     return [nested.detach().numpy() if torch.is_tensor(nested) else np.asarray(nested)]
 
 
 def check(name, ours, theirs):
-    ours, theirs = values(ours), values(theirs)
     if [one.shape for one in ours] != [one.shape for one in theirs]:
         sys.exit(f"{name}: shapes differ: {[one.shape for one in ours]} and {[one.shape for one in theirs]}")
-    worst = max(float(np.abs(a - b).max() / max(1, np.abs(b).max())) for a, b in zip(ours, theirs))
-    if not worst <= (0 if ours[0].dtype.kind == "i" else 1e-3):
-        sys.exit(f"{name}: the two sides differ by {worst}")
+    for a, b in zip(ours, theirs):
+        worst = float(np.abs(a - b).max() / max(1, np.abs(b).max()))
+        if not worst <= (0 if a.dtype.kind == "i" else 1e-3):
+            sys.exit(f"{name}: the two sides differ by {worst}")
 
 
 # Works: (name, our side, their side, what of ours and what of theirs must be the same).
@@ -117,17 +120,19 @@ def opened(model, folder):
     return vitrine.load(folder), type(model).from_pretrained(folder, attn_implementation="eager").eval()
 
 
-def some_ids():
-    return torch.randint(4, 5000, (8, 64), generator=torch.Generator().manual_seed(1))
+def some_ids(batch, length):
+    return torch.randint(4, 5000, (batch, length), generator=torch.Generator().manual_seed(1))
 
 
 def bert(folder):
-    ids = some_ids()
-    config = transformers.BertConfig(vocab_size=5000, hidden_size=384, num_hidden_layers=6, num_attention_heads=12,
-                                     intermediate_size=1536)  # fmt: skip
-    ours, theirs = opened(transformers.BertModel(config), folder)
-    yield ("Bert d384 L6 B8 T64", lambda: ours(ids), lambda: theirs(ids, output_attentions=True),
-           lambda r: (r.last_hidden_state, r.attentions), lambda r: (r.last_hidden_state, r.attentions))  # fmt: skip
+    for width, layers, batch, length in eval(os.environ.get("BERT", "(384, 6, 8, 128),")):  # MiniLM, Bert-base
+        ids = some_ids(batch, length)
+        config = transformers.BertConfig(vocab_size=5000, hidden_size=width, num_hidden_layers=layers,
+                                         num_attention_heads=12, intermediate_size=4 * width)  # fmt: skip
+        ours, theirs = opened(transformers.BertModel(config), folder)
+        shown = lambda r: (r.last_hidden_state, r.attentions)
+        yield (f"Bert d{width} L{layers} B{batch} T{length}", lambda: ours(ids), lambda: theirs(ids, output_attentions=True),
+               shown, shown)  # fmt: skip
 
 
 def mine_found(hypotheses, maps):
@@ -136,25 +141,25 @@ def mine_found(hypotheses, maps):
 
 
 def gpt2(folder):
-    ids = some_ids()
+    ids = some_ids(8, 128)
     config = transformers.GPT2Config(vocab_size=5000, n_embd=512, n_layer=6, n_head=8, n_positions=256)
     config.bos_token_id = config.eos_token_id = 0
     ours, theirs = opened(transformers.GPT2LMHeadModel(config), folder)
-    yield ("GPT-2 d512 L6 B8 T64", lambda: ours(ids), lambda: theirs(ids, output_attentions=True),
+    yield ("GPT-2 d512 L6 B8 T128", lambda: ours(ids), lambda: theirs(ids, output_attentions=True),
            lambda r: (r.logits, r.attentions), lambda r: (r.logits, r.attentions))  # fmt: skip
     options = dict(max_new_tokens=32, min_new_tokens=32)
     dictionary = dict(output_attentions=True, return_dict_in_generate=True, do_sample=False, pad_token_id=0)
     yield (
         "GPT-2 d512 L6 generate B1, 32 of 64",
-        lambda: mine_found(ours.generate([ids[0].tolist()], keep="weights", **options), "self_attn"),
-        lambda: theirs.generate(ids[:1], **options, **dictionary),
+        lambda: mine_found(ours.generate(ids[:1, :64], keep="weights", **options), "self_attn"),
+        lambda: theirs.generate(ids[:1, :64], **options, **dictionary),
         lambda r: r[0],
-        lambda r: r.sequences[:, 64:],
+        lambda r: list(r.sequences[:, 64:]),
     )
 
 
 def marian(folder):
-    ids = some_ids()
+    ids = some_ids(4, 56)
     config = transformers.MarianConfig(
         vocab_size=8000, d_model=512, encoder_layers=6, decoder_layers=6, encoder_attention_heads=8,
         decoder_attention_heads=8, encoder_ffn_dim=2048, decoder_ffn_dim=2048, max_position_embeddings=256,
@@ -175,17 +180,17 @@ def marian(folder):
 
         if beams == 1:  # each step's maps, (B, H, 1, S) a layer; beams are other sequences from step to step
             name, shown = "Marian d512 L6 generate B4 greedy", lambda r: (
-                r.sequences[:, 1:],
+                list(r.sequences[:, 1:]),
                 [[torch.cat([step[layer][b] for step in r.cross_attentions], 1) for layer in range(6)] for b in range(4)],
             )
         else:
-            name, shown = "Marian d512 L6 generate B4, 4 beams", lambda r: r.sequences[:, 1:]
+            name, shown = "Marian d512 L6 generate B4, 4 beams", lambda r: list(r.sequences[:, 1:])
         yield name, mine, other, (lambda r: r) if beams == 1 else (lambda r: r[0]), shown
 
     def their_score():
         start = torch.full((4, 1), 7999)
         out = theirs(sources, decoder_input_ids=torch.cat([start, targets[:, :-1]], 1), output_attentions=True)
-        return out.logits.log_softmax(-1).gather(2, targets[..., None])[..., 0], out.cross_attentions
+        return list(out.logits.log_softmax(-1).gather(2, targets[..., None])[..., 0]), out.cross_attentions
 
     def our_score():
         found = ours.score(sources, targets)
@@ -198,17 +203,52 @@ def marian(folder):
 WORKS = {"encoder": encoders, "bert": bert, "gpt2": gpt2, "marian": marian}
 
 
-def compared(chosen, repetitions):
+def one_side(connection, kind, side, threads):
+    """A process: for each work of a kind its name and values, then times of as many calls as are asked for."""
+    torch.set_num_threads(threads)
+    gone = contextlib.suppress(EOFError, BrokenPipeError)  # the other side has failed
+    with tempfile.TemporaryDirectory() as folder, torch.no_grad(), gone:
+        torch.manual_seed(1)
+        for name, *calls_and_values in WORKS[kind](folder):
+            call, shown = calls_and_values[side], calls_and_values[2 + side]
+            connection.send((name, values(shown(call()))))
+            while calls := connection.recv():
+                time.sleep(0.01)  # until the threads of the other side have stopped to spin
+                start = time.perf_counter()
+                for _ in range(calls):
+                    call()
+                connection.send(1e3 * (time.perf_counter() - start) / calls)
+        connection.send(None)
+
+
+def compared(chosen, threads, repetitions):
     rows = []
+    context = multiprocessing.get_context("spawn")
     for kind in chosen:
-        with tempfile.TemporaryDirectory() as folder, torch.no_grad():
-            torch.manual_seed(1)
-            for name, ours, theirs, mine, other in WORKS[kind](folder):
-                check(name, mine(ours()), other(theirs()))
-                times = in_turn(repetitions, ours, theirs)
-                medians = [statistics.median(one) for one in times]
-                ratio = statistics.median(b / a for a, b in zip(*times))
-                rows.append({"name": name, "vitrine_ms": medians[0], "other_ms": medians[1], "ratio": ratio})
+        ends = [context.Pipe() for _ in range(2)]
+        for side, end in enumerate(ends):
+            context.Process(target=one_side, args=(end[1], kind, side, threads), daemon=True).start()
+            end[1].close()
+        (ours, _), (theirs, _) = ends
+
+        def turn(calls):
+            taken = []
+            for end, count in zip((ours, theirs), calls):
+                end.send(count)
+                taken.append(end.recv())
+            return taken
+
+        while (mine := ours.recv()) is not None:
+            name, other = mine[0], theirs.recv()
+            check(name, mine[1], other[1])
+            turn((1, 1))
+            calls = [max(1, round(20 / one)) for one in turn((1, 1))]
+            times = [turn(calls) for _ in range(repetitions)]
+            ours.send(0), theirs.send(0)
+            medians = [statistics.median(one) for one in zip(*times)]
+            ratio = statistics.median(other / mine for mine, other in times)
+            rows.append({"name": name, "vitrine_ms": medians[0], "other_ms": medians[1], "ratio": ratio})
+        theirs.recv()
     return rows
 
 
@@ -245,7 +285,7 @@ def main():
     found = {"peak": program("peak", "--threads", threads)}
     if "call" in only:
         found["call"] = call_overhead(threads)
-    found["rows"] = compared([kind for kind in WORKS if kind in only], options.repetitions)
+    found["rows"] = compared([kind for kind in WORKS if kind in only], threads, options.repetitions)
     print(json.dumps(found)) if options.json else show(found)
     slow = any(row["ratio"] < 1.3 for row in found["rows"])
     return 1 if slow or found.get("call", {}).get("overhead_us", 0) > 10 else 0

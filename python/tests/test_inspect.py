@@ -53,6 +53,7 @@ def test_pictures(pair, tmp_path):
     assert page.startswith("<!doctype html>") and "http://" not in page.split("<script>")[0]
     frame = best._repr_html_()
     assert frame.startswith('<iframe srcdoc="&lt;!doctype html') and frame.count('"') % 2 == 0
+    assert "box-sizing:border-box;width:100%;height:780px" in frame  # 4 rows: no bar beside it, nor below
     result = ours([[5, 17, 3, 0], [9, 0]], [[89, 4], [89, 2]])
     with pytest.raises(vitrine.Error, match="the same layers"):
         result.to_bertviz()

@@ -217,11 +217,14 @@ class Picture:
         return _core.bertviz(view, self.groups)
 
     def _repr_html_(self) -> str:
-        # A frame of its own: a notebook's styles and scripts do not reach the page, nor it them.
+        # A frame of its own: a notebook's styles and scripts do not reach the page, nor it them, so that it cannot ask for
+        # its height either. At the width of a notebook this is enough for the map without scrolling.
         page = _html.escape(self.html(), quote=True)
+        rows = max((len(queries) for _, queries, _, _ in self.groups), default=0)
         return (
             f'<iframe srcdoc="{page}" sandbox="allow-scripts allow-downloads" title="{_html.escape(self.title)}" '
-            'style="width:100%;height:640px;border:1px solid #8884;border-radius:4px"></iframe>'
+            f'style="box-sizing:border-box;width:100%;height:{min(1000, 700 + 20 * rows)}px;border:1px solid #8884;'
+            'border-radius:4px"></iframe>'
         )
 
 

@@ -139,6 +139,18 @@ TEST_CASE("a Buffer over the caller's memory never allocates") {
   CHECK(buffer.size() == 4);
 }
 
+TEST_CASE("a part of SharedValues keeps the bytes of all") {
+  double* writable = nullptr;
+  auto all = vt::SharedValues<double>::make(vt::heap(), 6, writable);
+  REQUIRE(writable != nullptr);
+  for (int i = 0; i < 6; ++i) writable[i] = i;
+  const auto part = all.part(2, 3);
+  all = vt::SharedValues<double>();
+  CHECK(part.size() == 3);
+  CHECK(part.owns());
+  CHECK((part.data()[0] == 2 && part.data()[2] == 4));
+}
+
 TEST_CASE("copies of SharedValues share their bytes, on any thread; the last one releases them") {
   Counting::reset();
   {

@@ -2,7 +2,10 @@
 
 #include "../support/support.hpp"
 
+#include <algorithm>
 #include <atomic>
+#include <mutex>
+#include <vector>
 
 #if defined(__unix__)
 #include <sys/wait.h>
@@ -100,6 +103,24 @@ TEST_CASE("rows are dealt out in tiles, or given to the whole team") {
         CHECK((once || by_all));
       }
     }
+}
+
+TEST_CASE("the last block of each thread comes in quarters, a thread alone keeps whole ones") {
+  for (const int threads : {1, 2, 3}) {
+    std::mutex mutex;
+    std::vector<Index> sizes;
+    vt::run_team(threads, [&](Team& team) {
+      team.row_blocks(96 * 12, 96, 12, [&](Team&, Index first, Index last) {
+        const std::lock_guard lock(mutex);
+        sizes.push_back(last - first);
+      });
+    });
+    const Index large = std::count(sizes.begin(), sizes.end(), Index{96});
+    const Index quarters = std::count(sizes.begin(), sizes.end(), Index{24});
+    CHECK(large == (threads == 1 ? 12 : 12 - threads));
+    CHECK(quarters == (threads == 1 ? 0 : 4 * threads));
+    CHECK(Index(sizes.size()) == large + quarters);
+  }
 }
 
 TEST_CASE("a barrier holds everyone back") {

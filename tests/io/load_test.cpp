@@ -491,24 +491,25 @@ TEST_CASE("a layer from three projections of other names has the same values") {
 }  // namespace
 
 TEST_CASE("memory that runs out at any point leaves the layer as it was") {
+  constexpr int pieces = 9;  // eight vectors, and the four weights together
   Checkpoint checkpoint;
   checkpoint.take(scrambled(vt::EncoderLayer<float>(small), 1));
   const vt::SafeTensors file = checkpoint.file();
   allocations_left = 1000;
   vt::EncoderLayer<float> layer(small, &rationed);
   std::string message;
-  for (int ration = 0; ration < 12; ++ration) {
+  for (int ration = 0; ration < pieces; ++ration) {
     allocations_left = ration;
     CHECK(load_error(layer, file, "", message) == "out_of_memory");
     CHECK(!layer.loaded());
   }
-  allocations_left = 12;
+  allocations_left = pieces;
   vt::load(layer, file);
   allocations_left = 1000;
   const auto first = values(layer);
   checkpoint.take(scrambled(vt::EncoderLayer<float>(small), 2));
   const vt::SafeTensors second = checkpoint.file();
-  for (int ration = 0; ration < 12; ++ration) {
+  for (int ration = 0; ration < pieces; ++ration) {
     allocations_left = ration;
     CHECK(load_error(layer, second, "", message) == "out_of_memory");
     CHECK(values(layer) == first);

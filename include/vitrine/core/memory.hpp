@@ -71,6 +71,13 @@ class SharedValues {
   }
   constexpr ~SharedValues() { drop(); }
 
+  // `count` values from `first` on, which keep the bytes of all alive.
+  constexpr SharedValues part(Index first, Index count) const noexcept {
+    SharedValues some(*this);
+    some.data_ += first, some.size_ = count;
+    return some;
+  }
+
   // The values; null when there are none.
   constexpr const S* data() const noexcept { return data_; }
   // How many values.

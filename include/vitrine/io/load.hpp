@@ -196,23 +196,46 @@ void add_part(std::vector<LoadPart<S>>& parts, const LoadOptions& options, const
   if (source.tensors.empty()) source.tensors = {name};
   parts.push_back({&p, name, std::move(source)});
 }
+/// Room for each parameter's values. Weights of products stand together in pieces of some megabytes, which get huge
+/// pages where a weight alone is too small for one: with pages of 4 KB a product waits for their addresses.
+template <class S>
+std::vector<SharedValues<S>> make_rooms(const std::vector<LoadPart<S>>& parts, const std::vector<Index>& panels,
+                                        const Memory* memory, std::vector<S*>& writable, const SafeTensors& file) {
+  constexpr Index piece = ((Index{16} << 20) - 4096) / Index(sizeof(S)), unit = Index(alignment / sizeof(S));
+  const auto size = [&](std::size_t i) { return parts[i].parameter->stored(panels[i]); };
+  const auto joins = [&](std::size_t i) { return panels[i] > 0 && size(i) < piece; };
+  std::vector<SharedValues<S>> rooms(parts.size());
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (!rooms[i].empty()) continue;
+    std::vector<std::size_t> members{i};
+    Index together = size(i);
+    for (std::size_t j = i + 1; joins(i) && j < parts.size(); ++j) {
+      if (!joins(j) || !rooms[j].empty()) continue;
+      if (round_up(together, unit) + size(j) > piece) break;
+      together = round_up(together, unit) + size(j), members.push_back(j);
+    }
+    S* first = nullptr;
+    const auto all = SharedValues<S>::make(memory, together, first);
+    if (first == nullptr)
+      throw Error(LoadError::out_of_memory, file.file(),
+                  concat("memory for the ", size(i), " values of ", in_quotes(parts[i].name),
+                         " ran out; the layer is as it was"));
+    for (Index at = 0; const std::size_t j : members) {
+      rooms[j] = all.part(at, size(j)), writable[j] = first + at;
+      at = round_up(at + size(j), unit);
+    }
+  }
+  return rooms;
+}
 /// Gives all parameters their values, or none: out_of_memory leaves the layer as it was.
 template <class S>
 void read_parts(std::vector<LoadPart<S>>& parts, const Memory* memory, const SafeTensors& file) {
-  std::vector<SharedValues<S>> blocks(parts.size());
   std::vector<Index> panels(parts.size());
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    const Parameter<S>& p = *parts[i].parameter;
-    panels[i] = p.packable ? kernels::panel_width<S> : 0;
-    S* values = nullptr;
-    blocks[i] = SharedValues<S>::make(memory, p.stored(panels[i]), values);
-    if (values == nullptr)
-      throw Error(LoadError::out_of_memory, file.file(),
-                  concat("memory for the ", p.stored(panels[i]), " values of ", in_quotes(parts[i].name),
-                         " ran out; the layer is as it was"));
-    pack_parameter(parts[i], panels[i], file, values);
-  }
-  for (std::size_t i = 0; i < parts.size(); ++i) parts[i].parameter->hold(blocks[i], panels[i]);
+  for (std::size_t i = 0; i < parts.size(); ++i) panels[i] = parts[i].parameter->packable ? kernels::panel_width<S> : 0;
+  std::vector<S*> writable(parts.size());
+  const auto rooms = make_rooms(parts, panels, memory, writable, file);
+  for (std::size_t i = 0; i < parts.size(); ++i) pack_parameter(parts[i], panels[i], file, writable[i]);
+  for (std::size_t i = 0; i < parts.size(); ++i) parts[i].parameter->hold(rooms[i], panels[i]);
 }
 
 /// What load does that knows no layer: `differences` is what the file's configuration says otherwise.
