@@ -160,9 +160,9 @@ class Team {
       blocks = (blocks + threads_ - 1) / threads_ * threads_;  // the same number for each
       if (blocks > tiles) blocks = tiles;
       // The last block of each thread is dealt out in quarters, so that nobody waits long for a slower thread.
-      const Index whole = !alone() && blocks >= 3 * threads_ ? blocks - threads_ : blocks;
+      const Index whole = others && !alone() && blocks >= Index{3} * threads_ ? blocks - threads_ : blocks;
       const auto tiles_before = [&](Index i) {
-        return i <= whole ? tiles * i / blocks : tiles * (3 * whole + i) / (4 * blocks);
+        return !others || i <= whole ? tiles * i / blocks : tiles * (3 * whole + i) / (4 * blocks);
       };
       for_each(4 * blocks - 3 * whole, [&](Index i) {
         const Index first = tiles_before(i) * tile, end = tiles_before(i + 1) * tile;
