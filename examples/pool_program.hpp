@@ -19,7 +19,7 @@ namespace corpus = vt::corpus;
 using vt::Index;
 
 struct Options {
-  std::string input, output, shard, merge;
+  std::string input, output, shard = "0/1", merge;
   std::vector<std::string> words;
   Index lines = 512, tokens = 0, skip = 0, checkpoint_every = 10000;
   bool index = false, allow_mixed = false, overwrite = false;
@@ -83,11 +83,11 @@ inline vt::Storage storage_of(const Weights& weights) {
 inline std::string misuse(const Options& o) {
   const bool file = !o.input.empty() && o.input != "-";
   if (!o.words.empty() && !o.input.empty()) return "lines come from --input or as words, not both";
-  if (!o.merge.empty() && (file || !o.output.empty() || !o.shard.empty() || o.index || !o.words.empty()))
+  if (!o.merge.empty() && (file || !o.output.empty() || o.shard != "0/1" || o.index || !o.words.empty()))
     return "--merge only reads its folder: leave --input, --output, --shard, --index and words out";
   if (o.allow_mixed && o.merge.empty()) return "--allow-mixed is for --merge";
   if (o.index && !file) return "--index needs --input FILE";
-  if (!o.shard.empty() && o.output.empty()) return "--shard needs --output DIR";
+  if (o.shard != "0/1" && o.output.empty()) return "--shard needs --output DIR";
   if (o.overwrite && o.output.empty()) return "--overwrite is for --output";
   if (!o.output.empty() && !file) return "--output needs --input FILE, of which shards are cut";
   if (!o.output.empty() && o.skip > 0) return "--output knows what it has: leave --skip out";
@@ -148,7 +148,7 @@ inline int to_part(const OptionTable& table, const Options& o, corpus::Job& job,
   work.manifest.model_sha256 = corpus::model_hash(about.model);
   work.manifest.options = about.options;
   work.manifest.extension = about.extension;
-  work.manifest.shard = corpus::shard_from(o.shard.empty() ? "0/1" : o.shard);
+  work.manifest.shard = corpus::shard_from(o.shard);
   const auto say = [&](const std::string& sentence) {
     progress.end();
     std::fprintf(stderr, "%s: %s\n", table.program().c_str(), sentence.c_str());

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Which score finds the words that the speller spells wrong? Choosing simulated on the 500 held-out words: nothing is trained.
 
-    python3 examples/python/choose_experiment.py [--build build] [--svg examples/images/choosing.svg]
+    python3 examples/python/choose_experiment.py [--build build/examples] [--svg examples/images/choosing.svg]
 
 For each score (the mean of all heads, and the head that is best on the odd lines, judged on the even ones) the lines are ranked, and
 the share of wrong words among the K chosen is compared with a random choice, the longest words and the model's own probability. 95 %
@@ -37,6 +37,13 @@ def interval(keys, wrong, share, rounds=2000):
         values.append(precision([keys[i] for i in sample], [wrong[i] for i in sample], max(1, int(share * len(keys)))))
     values.sort()
     return values[int(0.025 * rounds)], values[int(0.975 * rounds)]
+
+
+def by_chance(wrong, count, rounds=2000):
+    """The mean share of wrong words among `count` random ones, and where 95 % of such choices are."""
+    generator = random.Random(1)
+    values = sorted(sum(generator.sample(wrong, count)) / count for _ in range(rounds))
+    return sum(values) / rounds, values[int(0.025 * rounds)], values[int(0.975 * rounds)]
 
 
 def svg(curves, wrong, path):
@@ -81,11 +88,14 @@ def main():
     for score in scores:
         own = [column(name) for name in heads if name.startswith(score + ".")]
         curves.append((score, [sum(values) / len(own) for values in zip(*own)]))
-    generator = random.Random(1)
-    rows = [("random", [generator.random() for _ in words]), *curves]
     print(f"{sum(wrong)} of {len(words)} words are wrong ({sum(wrong) / len(words):.1%})")
     print("| chosen by | of 50 (10 %) wrong | 95 % | of 125 (25 %) wrong | 95 % |\n|---|---|---|---|---|")
-    for name, keys in rows:
+    cells = []
+    for count in (50, 125):
+        mean, low, high = by_chance(wrong, count)
+        cells += [f"{mean:.0%}", f"{low:.0%} to {high:.0%}"]
+    print("| random, the mean of 2,000 | " + " | ".join(cells) + " |")
+    for name, keys in curves:
         cells = []
         for count in (50, 125):
             low, high = interval(keys, wrong, count / len(words))

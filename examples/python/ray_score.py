@@ -19,23 +19,37 @@ class Scorer:
     """An actor: lines in, their CSV rows out. score_heads answers what it was given as soon as nothing more is there to read."""
 
     def __init__(self, program, model, options):
-        command = [program, "--model", model, "--quiet", "--threads", "1", *options]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8")
-        self.header = self.process.stdout.readline()
+        self.command = [program, "--model", model, "--quiet", "--threads", "1", *options]
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8")
+        self.process.stdout.readline()  # the header
 
     def __call__(self, batch):
         text = "".join(line + "\n" for line in batch["text"])
-        writer = threading.Thread(target=self.write, args=(text,))  # pipes are small: who only writes may wait for ever
-        writer.start()
-        rows = [self.process.stdout.readline() for _ in batch["text"]]
-        writer.join()
-        if not all(rows):
-            raise RuntimeError(f"score_heads ended with {self.process.wait()}; its sentence is in this worker's log")
+        rows = self.rows(text, len(batch["text"]))
+        while not all(row.endswith("\n") for row in rows):
+            status = self.process.wait()
+            if status >= 0:
+                raise RuntimeError(f"score_heads ended with {status}; its sentence is in this worker's log")
+            self.start()  # killed, for want of memory perhaps
+            rows = self.rows(text, len(batch["text"]))
         return {"line": batch["line"], "row": numpy.array(rows, dtype=object)}
 
+    def rows(self, text, count):
+        writer = threading.Thread(target=self.write, args=(text,))  # pipes are small: who only writes may wait for ever
+        writer.start()
+        rows = [self.process.stdout.readline() for _ in range(count)]
+        writer.join()
+        return rows
+
     def write(self, text):
-        self.process.stdin.write(text)
-        self.process.stdin.flush()
+        try:
+            self.process.stdin.write(text)
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass  # it is gone, which the reader of its rows finds
 
 
 def header_of(program, model, options):
@@ -66,6 +80,9 @@ def main():
     parser.add_argument("--actors", type=int, default=2)
     parser.add_argument("--batch", type=int, default=512)
     arguments, options = parser.parse_known_args()
+    for one in options:
+        if one.startswith(("--per-token", "--with-text")):  # several rows a line; numbers from a worker's first line
+            parser.error(one + " needs the whole pool in one process, or score_heads --shard")
     score(arguments.pool, arguments.output, arguments.program, arguments.model, arguments.actors, arguments.batch, options)
 
 

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <signal.h>
 
+#include <array>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -154,7 +155,7 @@ TEST_CASE("what was written behind a checkpoint is written again") {
 }
 
 TEST_CASE("a damaged checkpoint is named, and the part begins anew") {
-  for (const std::string what : {"cut", "edited", "gone", "no json", "input"}) {
+  for (const std::string what : {"cut", "edited", "gone", "no json", "other vectors"}) {
     Corpus one(300);
     one.stop_at = 20;
     CHECK(one.shard(0, 1).stopped);
@@ -162,12 +163,67 @@ TEST_CASE("a damaged checkpoint is named, and the part begins anew") {
     if (what == "edited") one.edit(0, ".csv.tmp", "xx", "xy");
     if (what == "gone") std::filesystem::remove(one.part(0, ".csv.tmp"));
     if (what == "no json") std::filesystem::resize_file(one.part(0, ".checkpoint"), 30);
-    if (what == "input") one.scratch.write("pool", counting_input(301));
+    if (what == "other vectors") one.edit(0, ".checkpoint", "\"vector_bits\": ", "\"vector_bits\": 9");
     one.stop_at = -1;
     one.shard(0, 1);
     CHECK(one.says("the part begins anew"));
+    CHECK(one.merged() == header + counting_rows(0, 300));
+  }
+}
+
+TEST_CASE("a part that was begun for other work is refused, and kept unless that is asked for") {
+  for (const std::string what : {"model", "input"}) {
+    Corpus one(300);
+    one.stop_at = 20;
+    const Index begun = one.shard(0, 1).lines;
+    CHECK(begun > 0);
+    one.stop_at = -1;
+    if (what == "model") one.model = "another";
+    if (what == "input") one.scratch.write("pool", counting_input(301));
+    std::string message;
+    CHECK(error_of([&] { one.shard(0, 1); }, &message) == "bad_usage");
+    CHECK(has(message, what == "model" ? "was made by another model" : "was made of another input"));
+    CHECK(has(message, ".checkpoint"));
+    if (what == "model") {  // nothing was lost
+      one.model = "model", one.batches = 0, one.stop_at = 0;
+      CHECK(one.shard(0, 1).lines >= begun);
+      one.model = "another", one.stop_at = -1;
+    }
+    one.said.clear();
+    CHECK(one.shard(0, 1, true).lines == (what == "input" ? 301 : 300));
+    CHECK(one.says("the part begins anew"));
     CHECK(one.merged() == header + counting_rows(0, what == "input" ? 301 : 300));
   }
+}
+
+TEST_CASE("a part of other vectors is whole to a rerun, refused by a merge, and made anew where that is asked for") {
+  Corpus one(300);
+  for (Index i = 0; i < 3; ++i) one.shard(i, 3);
+  one.edit(1, ".json", "\"vector_bits\": ", "\"vector_bits\": 9");
+  one.shard(1, 3);
+  CHECK(has(one.refusal(), "part-00001 was made with other vectors"));
+  one.shard(1, 3, true);
+  CHECK(one.merged() == header + counting_rows(0, 300));
+}
+
+TEST_CASE("a manifest's numbers are not believed") {
+  const std::vector<std::array<std::string, 3>> edits = {
+      {"\"header_bytes\": ", "\"header_bytes\": 1", "part-00001 has a header of 1"},
+      {"\"header_bytes\": ", "\"header_bytes\": 99999999", "has more header_bytes than bytes"},
+      {"\"unusable_lines\": ", "\"unusable_lines\": -", "unusable lines of 100"}};
+  for (const auto& [from, to, sentence] : edits) {
+    Corpus one(300);
+    for (Index i = 0; i < 3; ++i) one.shard(i, 3);
+    one.edit(1, ".json", from, to);
+    CHECK(has(one.refusal(), sentence));
+  }
+}
+
+TEST_CASE("who stops while the lines are still counted is asked for another try") {
+  Corpus one(300);
+  const corpus::Stop stop;
+  ::raise(SIGTERM);
+  CHECK_THROWS_AS(corpus::line_index(one.scratch / "pool"), corpus::TryAgain);
 }
 
 TEST_CASE("a damaged part is named and computed again") {
@@ -223,6 +279,19 @@ TEST_CASE("an input that changed without a trace is found by its lines") {
   one.scratch.write("pool", text);
   std::filesystem::last_write_time(pool, time);
   std::string message;
+  CHECK(error_of([&] { one.shard(1, 3); }, &message) == "bad_usage");
+  CHECK(has(message, "was made of another input"));  // by the time at which its entry changed, which nobody sets
+  // With an index that says it is as it was:
+  one.scratch.write("pool", counting_input(300));
+  corpus::line_index(pool);
+  std::string index = read_text(corpus::index_path(pool));
+  one.scratch.write("pool", text);
+  std::filesystem::last_write_time(pool, time);
+  corpus::LineIndex now;
+  REQUIRE(corpus::detail::stat_file(pool, now));
+  nlohmann::json json = nlohmann::json::parse(index);
+  json["changed_ns"] = now.changed_ns, json["modified_ns"] = now.modified_ns;
+  std::ofstream(corpus::index_path(pool)) << json.dump();
   CHECK(error_of([&] { one.shard(1, 3); }, &message) == "bad_usage");
   CHECK(has(message, "was changed: its lines from 101 on are not those that part 1 was made of"));
 }

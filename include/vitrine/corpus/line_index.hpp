@@ -24,10 +24,10 @@ struct LineIndex {
   static constexpr Index step = 1024;
 
   Index lines = 0;
-  std::string sha256 = {};                   // of the lines without their ends, a \n behind each
-  std::vector<std::uint64_t> offsets = {};   // of line 0, step, 2 step, ...; empty for a compressed file
-  std::uint64_t bytes = 0, modified_ns = 0;  // of the file on the disk
-  bool kept = false;                         // does it lie beside the file?
+  std::string sha256 = {};                  // of the lines without their ends, a \n behind each
+  std::vector<std::uint64_t> offsets = {};  // of line 0, step, 2 step, ...; empty for a compressed file
+  std::uint64_t bytes = 0, modified_ns = 0, changed_ns = 0;  // of the file on the disk; changed: also by who sets times
+  bool kept = false;                                         // does it lie beside the file?
 
   /// Goes to a line: at most 1,023 lines are read and dropped; of a compressed file all before it. Throws Error as
   /// LineStream.
@@ -51,8 +51,10 @@ inline bool stat_file(const std::filesystem::path& path, LineIndex& index) {
   struct stat status = {};
   if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return false;
   index.bytes = static_cast<std::uint64_t>(status.st_size);
-  index.modified_ns = static_cast<std::uint64_t>(status.st_mtim.tv_sec) * 1000000000u +
-                      static_cast<std::uint64_t>(status.st_mtim.tv_nsec);
+  const auto nanoseconds = [](const timespec& time) {
+    return static_cast<std::uint64_t>(time.tv_sec) * 1000000000u + static_cast<std::uint64_t>(time.tv_nsec);
+  };
+  index.modified_ns = nanoseconds(status.st_mtim), index.changed_ns = nanoseconds(status.st_ctim);
   return true;
 }
 
@@ -65,7 +67,8 @@ inline bool read_index(const std::filesystem::path& path, LineIndex& index) try 
   const auto json = nlohmann::json::parse(text, text + bytes.size(), nullptr, false);
   if (!json.is_object() || json.value("format", nlohmann::json()) != 1 ||
       json.value("bytes", nlohmann::json()) != index.bytes ||
-      json.value("modified_ns", nlohmann::json()) != index.modified_ns)
+      json.value("modified_ns", nlohmann::json()) != index.modified_ns ||
+      json.value("changed_ns", nlohmann::json()) != index.changed_ns)
     return false;
   LineIndex kept = index;
   kept.lines = json.at("lines").get<Index>();
@@ -81,8 +84,13 @@ inline bool read_index(const std::filesystem::path& path, LineIndex& index) try 
 
 /// False where the folder takes no file: then every task makes its own.
 inline bool write_index(const std::filesystem::path& path, const LineIndex& index) try {
-  const nlohmann::json json = {{"format", 1},          {"bytes", index.bytes},   {"modified_ns", index.modified_ns},
-                               {"lines", index.lines}, {"sha256", index.sha256}, {"offsets", index.offsets}};
+  const nlohmann::json json = {{"format", 1},
+                               {"bytes", index.bytes},
+                               {"modified_ns", index.modified_ns},
+                               {"changed_ns", index.changed_ns},
+                               {"lines", index.lines},
+                               {"sha256", index.sha256},
+                               {"offsets", index.offsets}};
   AtomicFile file(index_path(path));
   file.write(json.dump() + "\n");
   file.commit();
@@ -104,12 +112,13 @@ inline LineIndex line_index(const std::filesystem::path& path) {
     if (!stream.next(text)) break;
     hash.update(text.text), hash.update("\n");
     if (index.lines % LineIndex::step == 0) offsets.push_back(offset);
-    if (Stop::asked()) throw Error(LoadError::file_unreadable, path.string(), "was not read to its end: stopped");
+    if (Stop::asked()) throw TryAgain(path.string() + ": stopped before all its lines were found");
   }
   if (!stream.file().compressed()) index.offsets = std::move(offsets);
   index.sha256 = hash.hex();
   LineIndex after;
-  if (!detail::stat_file(path, after) || after.bytes != index.bytes || after.modified_ns != index.modified_ns)
+  if (!detail::stat_file(path, after) || after.bytes != index.bytes || after.modified_ns != index.modified_ns ||
+      after.changed_ns != index.changed_ns)
     throw Error(LoadError::file_unreadable, path.string(), "changes while it is read");
   index.kept = detail::write_index(path, index);
   return index;

@@ -119,6 +119,12 @@ inline Manifest read_manifest(const std::filesystem::path& path) {
   }
   if (manifest.shard.count < 1 || manifest.shard.index < 0 || manifest.shard.index >= manifest.shard.count)
     throw Error(LoadError::config_bad_value, path.string(), "names a shard that there is not");
+  if (manifest.unusable < 0 || manifest.unusable > manifest.range.count())
+    throw Error(
+        LoadError::config_bad_value, path.string(),
+        "has " + std::to_string(manifest.unusable) + " unusable lines of " + std::to_string(manifest.range.count()));
+  if (manifest.header_bytes > manifest.bytes)
+    throw Error(LoadError::config_bad_value, path.string(), "has more header_bytes than bytes");
   return manifest;
 }
 

@@ -91,6 +91,9 @@ inline std::vector<Manifest> check_parts(const std::filesystem::path& folder, bo
       faults.add(name + " has lines " + std::to_string(part.range.first) + " to " + std::to_string(part.range.end) +
                  ", which overlap others' or leave a gap");
     next = part.shard.index + 1;
+    if (part.header_bytes != parts[0].header_bytes)
+      faults.add(name + " has a header of " + std::to_string(part.header_bytes) + " bytes, the first part one of " +
+                 std::to_string(parts[0].header_bytes));
     if (const std::string wrong = damage(folder, part); !wrong.empty()) faults.add(wrong);
   }
   if (!parts.empty())

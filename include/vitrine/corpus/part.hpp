@@ -18,15 +18,11 @@
 #include <utility>
 #include <vitrine/corpus/growing_file.hpp>
 #include <vitrine/corpus/manifest.hpp>
+#include <vitrine/corpus/stop.hpp>
 
 #include <vitrine/core/macros_push.hpp>
 
 namespace vitrine::inline VITRINE_ABI::corpus {
-
-/// Thrown when nothing is wrong but another try is needed: a program ends with try_again.
-struct TryAgain : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
 
 /// A lock on a file of its own that ends with the process (flock); the file goes with it. Not movable.
 class FileLock {
@@ -84,7 +80,8 @@ class Part {
     return part_path(folder_, manifest_.shard.index, extension);
   }
   bool take_over(bool overwrite, const Say& say);
-  void take_up(const Say& say);
+  void take_up(bool overwrite, const Say& say);
+  void refuse_other_work(const std::filesystem::path& file, const Manifest& found, bool overwrite) const;
   void describe(const Sha256& lines, double seconds);
   void remove_remains() const;
 
@@ -128,7 +125,7 @@ inline Part::Part(const std::filesystem::path& folder, Manifest wanted, bool ove
   }
   rows_ = std::make_unique<GrowingFile>(path(manifest_.extension));
   bad_ = std::make_unique<GrowingFile>(path(".bad"));
-  take_up(say);
+  take_up(overwrite, say);
 }
 
 // Is the part there, whole and of this work?
@@ -142,10 +139,8 @@ inline bool Part::take_over(bool overwrite, const Say& say) {
     say(std::string(error.message()) + ": the part is computed again");
     return false;
   }
-  const std::string other = difference(manifest_, found, true);
-  if (!other.empty() && !overwrite)
-    throw Error(LoadError::bad_usage, path(".json").string(),
-                other + "; give another --output, or --overwrite to compute it again");
+  refuse_other_work(path(".json"), found, overwrite);
+  const std::string other = difference(manifest_, found, !overwrite);
   std::string wrong = other.empty() ? damage(folder_, found) : other;
   if (wrong.empty() && (found.range.first != manifest_.range.first || found.range.end != manifest_.range.end))
     wrong = "has other lines";
@@ -157,8 +152,15 @@ inline bool Part::take_over(bool overwrite, const Say& say) {
   return false;
 }
 
-// Takes up the last checkpoint.
-inline void Part::take_up(const Say& say) {
+inline void Part::refuse_other_work(const std::filesystem::path& file, const Manifest& found, bool overwrite) const {
+  const std::string other = difference(manifest_, found, true);
+  if (!other.empty() && !overwrite)
+    throw Error(LoadError::bad_usage, file.string(),
+                other + "; give another --output, or --overwrite to compute it again");
+}
+
+// Takes up the last checkpoint. One of other vectors is left behind: its rows' bits would not be this build's.
+inline void Part::take_up(bool overwrite, const Say& say) {
   std::error_code failed;
   if (!std::filesystem::exists(path(".checkpoint"), failed)) return restart();
   std::string wrong;
@@ -167,6 +169,7 @@ inline void Part::take_up(const Say& say) {
     found = read_manifest(path(".checkpoint"));
     wrong = difference(manifest_, found, false);
   } catch (const Error& error) { wrong = error.message(); }
+  if (!found.program.empty()) refuse_other_work(path(".checkpoint"), found, overwrite);
   if (wrong.empty() && !(rows_->resume(found.bytes, found.sha256) && bad_->resume(found.bad_bytes, found.bad_sha256)))
     wrong = "what was written until then is not there any more";
   if (!wrong.empty()) {

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <stdexcept>
 #include <vitrine/core/config.hpp>
 
 #include <vitrine/core/macros_push.hpp>
@@ -18,6 +19,11 @@ namespace vitrine::inline VITRINE_ABI::corpus {
 
 /// The exit status that asks for another try, EX_TEMPFAIL of sysexits.h: nothing is wrong, and some is left to do.
 inline constexpr int try_again = 75;
+
+/// Thrown when nothing is wrong but another try is needed: a program ends with try_again.
+struct TryAgain : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
 
 /// While it lives, the first SIGINT or SIGTERM is noted instead of ending the process (POSIX sigaction). One at a time.
 class Stop {

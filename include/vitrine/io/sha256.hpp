@@ -8,9 +8,12 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <string_view>
+#include <vector>
 #include <vitrine/core/config.hpp>
+#include <vitrine/io/error.hpp>
 #include <vitrine/io/mapped_file.hpp>
 
 #include <vitrine/core/macros_push.hpp>
@@ -42,10 +45,17 @@ inline std::string sha256_hex(std::string_view bytes) {
   hash.update(bytes);
   return hash.hex();
 }
-/// The hash of a whole file, mapped for the time: 64 digits on the heap. Throws Error as MappedFile.
+/// The hash of a whole file, read through a buffer of 64 KiB: 64 digits on the heap. Throws Error as MappedFile,
+/// file_unreadable.
 inline std::string sha256_of_file(const std::filesystem::path& path) {
-  const MappedFile file(path);
-  return sha256_hex({reinterpret_cast<const char*>(file.data()), file.size()});
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return static_cast<void>(MappedFile(path)), std::string();  // says why
+  Sha256 hash;
+  std::vector<char> piece(1 << 16);
+  while (file.read(piece.data(), static_cast<std::streamsize>(piece.size())), file.gcount() > 0)
+    hash.update({piece.data(), static_cast<std::size_t>(file.gcount())});
+  if (!file.eof()) throw Error(LoadError::file_unreadable, path.string(), "cannot be read to its end");
+  return hash.hex();
 }
 
 // ---- implementation
