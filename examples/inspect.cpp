@@ -116,7 +116,7 @@ OptionTable option_table(Options& o) {
       "and last token, and the distance in tokens. Blank lines keep their number and give nothing.\n"
       "Exit: 0; 2 for a bad option or file, and after all others for lines that could not be used; 75 when lines are\n"
       "left to do.\n");
-  table.text("--model", "FOLDER", "a checkpoint of Marian, Bart, Bert, DistilBert or Gpt2", o.model);
+  table.text("--model", "FOLDER", "a checkpoint of any family that vitrine opens (examples/loading.md)", o.model);
   table.choice("--input-format", "FORMAT",
                "text (default), or jsonl: {\"ids\": [...], \"tokens\": [...]} of any tokenizer a line", o.format,
                {"text", "jsonl"}, false);

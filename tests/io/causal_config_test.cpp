@@ -72,6 +72,15 @@ TEST_CASE("sizes that no model can have, and what would give other numbers, are 
                   R"({"num_hidden_layers": 2, "sliding_window": null, "use_sliding_window": true,
                       "layer_types": ["full_attention", "sliding_attention"]})",
                   "sliding_window") == "config_bad_value");
+  // Transformers' Gemma2 turns whole heads whatever it says, and its Llama cannot turn a part.
+  for (const char* text :
+       {R"({"partial_rotary_factor": 0.5})", R"({"rope_parameters": {"partial_rotary_factor": 0.5}})"}) {
+    CHECK(refused(vt::gemma2_config, text, "partial_rotary_factor") == "config_unsupported");
+    CHECK(refused(vt::llama_config, text, "partial_rotary_factor") == "config_unsupported");
+  }
+  CHECK(refused(vt::gpt_neox_config, R"({"hidden_size": 8, "num_attention_heads": 2, "rotary_pct": 0.25})",
+                "rotary_pct") == "config_unsupported");
+  CHECK_FALSE(vt::t5_config(config(R"({"scale_decoder_outputs": null})")).scale_decoder_outputs);
   CHECK(refused(vt::t5_config, R"({"is_encoder_decoder": false})", "is_encoder_decoder") == "config_unsupported");
   CHECK(refused(vt::gemma2_config, R"({"query_pre_attn_scalar": 0})", "query_pre_attn_scalar") == "config_bad_value");
   CHECK(refused(vt::t5_config, R"({"relative_attention_num_buckets": 2})", "relative_attention_num_buckets") ==

@@ -58,6 +58,12 @@ class RopeReader {
       }
     if (!rope_.is_object()) file_.fail(LoadError::config_bad_value, concat(in_quotes(name_), " is not an object"));
   }
+  // Of heads of `width` values all of which are turned.
+  RotaryConfig read_whole(Index width, Index max_positions) const {
+    const RotaryConfig c = read(width, 1.0, max_positions);
+    if (c.dim != width) file_.fail(LoadError::config_unsupported, "\"partial_rotary_factor\": only 1 is honoured");
+    return c;
+  }
   // Of heads of `width` values, `part` of which is turned where the file does not say.
   RotaryConfig read(Index width, double part, Index max_positions) const {
     RotaryConfig c;
@@ -66,6 +72,10 @@ class RopeReader {
     part = number("partial_rotary_factor", file_.number("partial_rotary_factor", part));
     if (!(part >= 0 && part <= 1)) bad("partial_rotary_factor", "a number from 0 to 1");
     c.dim = Index(double(width) * part);
+    if (c.dim % 2 != 0)
+      file_.fail(LoadError::config_unsupported,
+                 concat("\"partial_rotary_factor\" (\"rotary_pct\"): an odd number of a head's values, ", c.dim, " of ",
+                        width, ", cannot be turned in pairs"));
     const double trained = number("original_max_position_embeddings", double(max_positions));
     if (!(trained >= 1 && trained <= double(most_positions)))
       bad("original_max_position_embeddings", "a number of positions");
@@ -186,9 +196,7 @@ inline LlamaConfig llama_keys(const FamilyKeys& keys, const LlamaConfig& default
   c.hidden_act = keys.activation("hidden_act", "silu");
   c.rms_norm_eps = keys.epsilon("rms_norm_eps", 1e-6);
   c.tie_word_embeddings = keys.boolean("tie_word_embeddings", false);
-  c.rope_parameters = RopeReader(keys).read(c.head_dim, 1.0, c.max_position_embeddings);
-  if (c.rope_parameters.dim != c.head_dim)
-    file.fail(LoadError::config_unsupported, "\"partial_rotary_factor\": only 1 is honoured");
+  c.rope_parameters = RopeReader(keys).read_whole(c.head_dim, c.max_position_embeddings);
   c.bos_token_id = keys.id("bos_token_id", c.bos_token_id);
   c.eos_token_id = keys.id("eos_token_id", c.eos_token_id);
   c.pad_token_id = keys.id("pad_token_id", c.pad_token_id);
@@ -282,7 +290,7 @@ inline Gemma2Config gemma2_config(const ConfigFile& file) {
   c.sliding_layers = slide;
   c.attention_bias = keys.boolean("attention_bias", false);
   c.tie_word_embeddings = keys.boolean("tie_word_embeddings", true);
-  c.rope_parameters = detail::RopeReader(keys).read(c.head_dim, 1.0, c.max_position_embeddings);
+  c.rope_parameters = detail::RopeReader(keys).read_whole(c.head_dim, c.max_position_embeddings);
   c.bos_token_id = keys.id("bos_token_id", 2), c.eos_token_id = keys.id("eos_token_id", 1);
   c.pad_token_id = keys.id("pad_token_id", 0);
   return c;

@@ -78,6 +78,9 @@ inline T5Config t5_config(const ConfigFile& file) {
   const FamilyKeys keys(file, t5_family);
   T5Config c = detail::t5_keys(keys, {}, "relu");
   c.scale_decoder_outputs = keys.boolean("scale_decoder_outputs", keys.boolean("tie_word_embeddings", true));
+  if (const auto& json = keys.file().json();
+      json.contains("scale_decoder_outputs") && json.at("scale_decoder_outputs").is_null())
+    c.scale_decoder_outputs = false;  // Python's None, as it stands
   return c;
 }
 
