@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # kills SCORE_HEADS: eight shards at once, their processes killed (SIGKILL) at random moments and started again until all are done, then
-# merged: the bytes of one run. Rounds of that until KILLS processes (16) were killed. Then two at once on one shard, and the memory of
+# merged: the bytes of one run. Two rounds of that and more until KILLS processes (50) were killed. Then two at once on one shard, and the memory of
 # a pool of LINES lines (100,000) beside that of 10,000.
 set -uo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/check.sh"
-wanted=${KILLS:-16}
+wanted=${KILLS:-50}
 for _ in 1 2 3 4 5 6 7 8; do cut -f1 $model/words.tsv; done >"$scratch/pool"
 options="--model $model --mean --threads 1 --quiet"
 program $options --batch 64 <"$scratch/pool" >"$scratch/whole"
@@ -34,7 +34,7 @@ until_done() {
 }
 touch "$scratch/kills"
 round=0
-while [ "$(wc -l <"$scratch/kills")" -lt "$wanted" ] && [ $round -lt 50 ]; do
+while { [ "$(wc -l <"$scratch/kills")" -lt "$wanted" ] || [ $round -lt 2 ]; } && [ $round -lt 50 ]; do
   round=$((round + 1))
   out=$scratch/out$round tasks=()
   rm -f "$scratch/pool.vitrine-index" # the first tasks make it, all at once
