@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 #include <vector>
 #include <vitrine/generate/causal_steps.hpp>
 #include <vitrine/generate/generate.hpp>
@@ -29,20 +30,36 @@ std::vector<Index> some_ids(Index count) {
   return ids;
 }
 
+// `count` ids at once, and steps behind a past of the first of them.
+template <class M>
+struct PastAndWhole {
+  using S = typename M::Scalar;
+  std::vector<Index> ids;
+  decltype(std::declval<const M&>()(vt::Tokens(std::span<const Index>()))) whole;
+  vt::Workspace workspace;
+  vt::CausalSteps<S> steps;
+  vt::EncoderResult<vt::DefaultKeep, S> read = {};
+
+  PastAndWhole(const M& model, Index count, Index past, int threads)
+      : ids(some_ids(count)),
+        whole(model(vt::Tokens(std::span<const Index>(ids)))),
+        workspace(vt::heap(), threads),
+        steps(model, workspace) {
+    workspace.parallel_from(0);
+    REQUIRE(steps.begin_into(read, std::span<const Index>(ids).first(std::size_t(past)), vt::keep::weights) ==
+            vt::Status::ok);
+  }
+  PastAndWhole(const PastAndWhole&) = delete;
+};
+
 // All ids at once against a past of `past` of them and steps for the others: the same bits.
 template <class S>
 void check_steps(Index past, int threads) {
   CAPTURE(past);
   CAPTURE(threads);
   const auto model = small<S>();
-  const auto ids = some_ids(40);
-  const auto whole = model(vt::Tokens(std::span<const Index>(ids)));
-  vt::Workspace workspace(vt::heap(), threads);
-  workspace.parallel_from(0);
-  vt::CausalSteps<S> steps(model, workspace);
-  vt::EncoderResult<vt::DefaultKeep, S> read;
-  REQUIRE(steps.begin_into(read, std::span<const Index>(ids).first(std::size_t(past)), vt::keep::weights) ==
-          vt::Status::ok);
+  PastAndWhole both(model, 40, past, threads);
+  auto& [ids, whole, workspace, steps, read] = both;
   for (Index l = 0; l < 3 && past > 0; ++l)
     CHECK(read.self_attn[l].matrix(0, 1) == whole.self_attn[l].matrix(0, 1).topLeftCorner(past, past));
   for (Index t = past; t < 40; ++t) {
@@ -97,16 +114,9 @@ void check_step(const M& model, const std::vector<Index>& ids, const R& step, In
 // keys.
 template <class M>
 void check_window(const M& model, Index past, int threads) {
-  using S = typename M::Scalar;
   CAPTURE(past);
-  const auto ids = some_ids(150);
-  const auto whole = model(vt::Tokens(std::span<const Index>(ids)));
-  vt::Workspace workspace(vt::heap(), threads);
-  workspace.parallel_from(0);
-  vt::CausalSteps<S> steps(model, workspace);
-  vt::EncoderResult<vt::DefaultKeep, S> read;
-  REQUIRE(steps.begin_into(read, std::span<const Index>(ids).first(std::size_t(past)), vt::keep::weights) ==
-          vt::Status::ok);
+  PastAndWhole both(model, 150, past, threads);
+  auto& [ids, whole, workspace, steps, read] = both;
   const Index layers = whole.self_attn.layers();
   for (Index l = 0; l < layers && past > 0; ++l)
     CHECK(read.self_attn[l].matrix(0, 3) == whole.self_attn[l].matrix(0, 3).topLeftCorner(past, past));
