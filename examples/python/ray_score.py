@@ -28,14 +28,14 @@ class Scorer:
 
     def __call__(self, batch):
         text = "".join(line + "\n" for line in batch["text"])
-        rows = self.rows(text, len(batch["text"]))
-        while not all(row.endswith("\n") for row in rows):
+        while True:
+            rows = self.rows(text, len(batch["text"]))
+            if all(row.endswith("\n") for row in rows):
+                return {"line": batch["line"], "row": numpy.array(rows, dtype=object)}
             status = self.process.wait()
             if status >= 0:
                 raise RuntimeError(f"score_heads ended with {status}; its sentence is in this worker's log")
             self.start()  # killed, for want of memory perhaps
-            rows = self.rows(text, len(batch["text"]))
-        return {"line": batch["line"], "row": numpy.array(rows, dtype=object)}
 
     def rows(self, text, count):
         writer = threading.Thread(target=self.write, args=(text,))  # pipes are small: who only writes may wait for ever
