@@ -7,8 +7,8 @@
 #include <span>
 #include <string>
 #include <vector>
+#include <vitrine/core/half.hpp>
 #include <vitrine/io/checkpoint.hpp>
-#include <vitrine/io/half.hpp>
 #include <vitrine/io/safetensors_writer.hpp>
 
 #include "scratch.hpp"

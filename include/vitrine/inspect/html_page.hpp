@@ -19,13 +19,13 @@
 #include <utility>
 #include <vector>
 #include <vitrine/core/config.hpp>
+#include <vitrine/core/half.hpp>
 #include <vitrine/inspect/encode.hpp>
 #include <vitrine/inspect/html_page_frame.hpp>
 #include <vitrine/inspect/map_group.hpp>
 #include <vitrine/inspect/ramp.hpp>
 #include <vitrine/inspect/text.hpp>
 #include <vitrine/io/atomic_file.hpp>
-#include <vitrine/io/half.hpp>
 
 #include <vitrine/core/macros_push.hpp>
 

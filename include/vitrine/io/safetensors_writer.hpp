@@ -19,9 +19,9 @@
 #include <utility>
 #include <vector>
 #include <vitrine/core/config.hpp>
+#include <vitrine/core/half.hpp>
 #include <vitrine/io/atomic_file.hpp>
 #include <vitrine/io/error.hpp>
-#include <vitrine/io/half.hpp>
 #include <vitrine/io/safetensors_header.hpp>
 #include <vitrine/io/tensor_view.hpp>
 

@@ -16,8 +16,8 @@
 #include <utility>
 #include <vector>
 #include <vitrine/core/config.hpp>
+#include <vitrine/core/half.hpp>
 #include <vitrine/io/error.hpp>
-#include <vitrine/io/half.hpp>
 
 #include <vitrine/core/macros_push.hpp>
 

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <vector>
-#include <vitrine/io/half.hpp>
+#include <vitrine/core/half.hpp>
 #ifdef __F16C__
 #include <immintrin.h>
 #endif
