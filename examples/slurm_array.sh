@@ -14,10 +14,11 @@ input=$1 output=$2
 shift 2
 "${PROGRAM:-build/examples/score_heads}" --model "${MODEL:-examples/models/g2p}" --threads "$SLURM_CPUS_PER_TASK" \
   --input "$input" --output "$output" --shard "slurm${SHARDS:+/$SHARDS}" "$@" &
-trap 'kill -TERM $!' TERM # a minute before the end of its time: it ends at the next row
+stopped=
+trap 'stopped=yes; kill -TERM $!' TERM # a minute before the end of its time: it ends at the next row
 wait $!
 status=$?
-if [ $status -gt 128 ] && kill -0 $! 2>/dev/null; then # the signal ended the waiting, not the program
+if [ -n "$stopped" ]; then # the signal ended the waiting, not the program
   wait $!
   status=$?
 fi

@@ -76,7 +76,10 @@ begun() { for _ in $(seq 300); do [ -e "$out/part-0000$1.checkpoint" ] && return
 check "task 0 begins" begun 0
 scancel --signal=TERM --batch "${job}_0"
 check "task 1 begins" begun 1
-killed=$(pgrep -f -- "^$under_test .*--output $out --shard slurm" | tail -1)
+killed=  # that of task 1: task 0's is about to stop by itself
+for program in $(pgrep -f -- "^$under_test .*--output $out --shard slurm"); do
+  ! tr '\0' '\n' <"/proc/$program/environ" 2>/dev/null | grep -qx SLURM_ARRAY_TASK_ID=1 || killed=$program
+done
 check "a task's program is killed" kill -KILL "$killed"
 ended() { ! squeue -h -j "$job" 2>/dev/null | grep -q .; }
 for second in $(seq 240); do
