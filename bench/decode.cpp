@@ -309,8 +309,7 @@ int run(const Options& o) {
                o,
                o.vocab - 1};
   if (const vt::Status s = work.model.init(std::uint64_t(o.seed)); s != vt::Status::ok) return refused(s);
-  if (o.weights[0] == "int8")
-    if (const vt::Status s = work.model.store_weights(vt::Storage::int8); s != vt::Status::ok) return refused(s);
+  if (const vt::Status s = work.model.store_weights(storage_of(o.weights[0])); s != vt::Status::ok) return refused(s);
   for (const double x : random_values<double>(o.batch * o.source_length, std::uint64_t(o.seed) + 1))
     work.source.push_back(2 + std::min(Index((x + 1.75) / 3.5 * double(o.vocab - 3)), o.vocab - 4));
 
@@ -369,7 +368,7 @@ int main(int argc, char** argv) {
   flags.number("steps", options.steps, "ids that are generated for each");
   flags.number("beams", options.beams, "1: greedy");
   flags.choice("keep", options.keep, policies(), "what is kept of the attention");
-  flags.choice("weights", options.weights, {"f32", "int8"}, "how the weights are stored");
+  flags.choice("weights", options.weights, storages(), "how the weights are stored");
   flags.number("threads", options.threads, "threads of the workspace");
   flags.number("repetitions", options.repetitions, "timed calls");
   flags.choice("scalar", options.scalar, {"float", "double"}, "type of all numbers");

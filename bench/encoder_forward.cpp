@@ -13,9 +13,10 @@ using namespace bench;
 constexpr const char* about =
     "encoder_forward: times the forward pass of an encoder (nn.TransformerEncoder) and checks it.\n"
     "\n"
-    "Weights are PyTorch's initialisation by seed, inputs are random by seed. The policies of --keep are timed in "
-    "turn,\n"
-    "A B A B, after two calls of each; results and workspace are reused unless --fresh. One JSON object on stdout.\n"
+    "Weights are PyTorch's initialisation by seed, inputs are random by seed. The policies of --keep and the storages "
+    "of\n"
+    "--weights are timed in turn, A B A B, after two calls of each; results and workspace are reused unless --fresh. "
+    "One JSON object on stdout.\n"
     "\n"
     "gflops     linear layers 2MNK over real tokens, attention 4 D for each visible pair and head\n"
     "peak_gflops  fused multiply-adds in registers, --threads threads: the best bursts before and after the timing\n"
@@ -37,7 +38,7 @@ struct Options {
   Index d_model = 512, nhead = 8, dim_feedforward = 2048, num_layers = 6, batch = 8, length = 128;
   Index threads = vt::default_threads(), repetitions = 9, seed = 1;
   std::vector<Index> lengths;
-  std::vector<std::string> keep{"weights"}, scalar{"float"}, activation{"relu"};
+  std::vector<std::string> keep{"weights"}, scalar{"float"}, activation{"relu"}, weights{"f32"};
   bool causal = false, norm_first = false, fresh = false;
 };
 
@@ -48,6 +49,7 @@ struct Work {
   vt::EncoderMasks<S> masks;
   int threads;
   bool fresh;
+  std::string weights;
 };
 
 template <class S>
@@ -56,6 +58,7 @@ class Case : public Timed {
   using Timed::Timed;
   virtual std::span<const S> output() const = 0;
   virtual std::size_t kept() const = 0;
+  virtual const Work<S>& work() const = 0;
   virtual void compare(Index layer, Index b, Index t, const NaiveEncoderLayer& naive, Error& error) const = 0;
 };
 
@@ -72,6 +75,7 @@ class CaseOf final : public Case<S> {
   vt::Status run() override { return work_.encoder.forward_into(result_, *workspace_, work_.x, work_.masks, keep_); }
   std::span<const S> output() const override { return result_.output.span(); }
   std::size_t kept() const override { return kept_bytes(result_.self_attn); }
+  const Work<S>& work() const override { return work_; }
   void compare(Index layer, Index b, Index t, const NaiveEncoderLayer& naive, Error& error) const override {
     compare_row(result_.self_attn, layer, b, t, naive.weights(), naive.scores(), error);
   }
@@ -83,9 +87,11 @@ class CaseOf final : public Case<S> {
   std::optional<vt::Workspace> workspace_;
 };
 
-// The check that the help text describes; `errors` has one for each case. False: bits differ that must not.
+// The check that the help text describes, of the cases of one storage; `errors` has one for each. False: bits differ
+// that must not.
 template <class S>
-bool check(const Work<S>& work, const std::vector<std::unique_ptr<Case<S>>>& cases, std::vector<Error>& errors) {
+bool check(std::span<const std::unique_ptr<Case<S>>> cases, std::span<Error> errors) {
+  const Work<S>& work = cases[0]->work();
   const auto& config = work.encoder.config();
   const Index width = config.layer.d_model, batch = work.x.batch, rows = work.x.rows();
   const double cost = double(config.num_layers) * NaiveEncoderLayer::cost(config.layer, work.x.length);
@@ -97,11 +103,15 @@ bool check(const Work<S>& work, const std::vector<std::unique_ptr<Case<S>>>& cas
     vt::Encoder<S> one({.layer = config.layer, .num_layers = 1});
     NaiveEncoderLayer naive(config.layer);
     const std::string prefix = "layers." + std::to_string(layer) + ".";
-    bool bound = true;
+    bool bound = false;
     work.encoder.parameters([&](const char* name, const vt::Parameter<S>& p) {
       if (std::strncmp(name, prefix.c_str(), prefix.size()) != 0) return;
       const std::string own = name + prefix.size();
-      bound = bound && one.bind(("layers.0." + own).c_str(), p.values, p.panel) == vt::Status::ok;
+      one.mutable_parameters([&](const char* its, vt::Parameter<S>& to) {
+        if (its != "layers.0." + own) return;
+        to.hold(p.values, p.panel, p.stored_as);
+        bound = true;
+      });
       naive.set(own, p);
     });
     const vt::Sequences<S> in = layer == 0 ? work.x : vt::Sequences<S>(before.output);
@@ -164,17 +174,23 @@ int run(const Options& options, vt::Activation activation) {
   if (const vt::Status s = vt::detail::check_heads(options.d_model, options.nhead); s != vt::Status::ok)
     return refused(s);
   const int threads = int(options.threads);
-  Work<S> work{vt::Encoder<S>(config), {}, {}, threads, options.fresh};
+  Work<S> work{vt::Encoder<S>(config), {}, {}, threads, options.fresh, {}};
   if (const vt::Status s = work.encoder.init(std::uint64_t(options.seed)); s != vt::Status::ok) return refused(s);
   const std::vector<S> values = random_values<S>(rows * options.d_model, std::uint64_t(options.seed) + 1);
   work.x = lengths.empty() ? vt::Sequences<S>(values.data(), options.batch, options.length, options.d_model)
                            : vt::Sequences<S>(vt::Ragged<S>(values.data(), options.d_model, lengths));
   if (options.causal) work.masks.src_mask = vt::causal();
 
+  std::vector<Work<S>> works(options.weights.size(), work);
   std::vector<std::unique_ptr<Case<S>>> cases;
-  for (const std::string& name : options.keep)
-    with_policy(name,
-                [&](auto keep) { cases.push_back(std::make_unique<CaseOf<S, decltype(keep)>>(name, work, keep)); });
+  for (std::size_t i = 0; i < works.size(); ++i) {
+    works[i].weights = options.weights[i];
+    if (const vt::Status s = works[i].encoder.store_weights(storage_of(works[i].weights)); s != vt::Status::ok)
+      return refused(s);
+    for (const std::string& name : options.keep)
+      with_policy(
+          name, [&](auto keep) { cases.push_back(std::make_unique<CaseOf<S, decltype(keep)>>(name, works[i], keep)); });
+  }
 
   double peak = peak_gflops<S>(threads);
   if (const vt::Status s = time_in_turn(cases, options.repetitions); s != vt::Status::ok) return refused(s);
@@ -183,7 +199,10 @@ int run(const Options& options, vt::Activation activation) {
   const std::size_t rss = peak_rss_bytes();
 
   std::vector<Error> errors(cases.size());
-  bool good = check(work, cases, errors);
+  bool good = true;
+  const std::size_t together = options.keep.size();
+  for (std::size_t i = 0; i < cases.size(); i += together)
+    good = check<S>(std::span(cases).subspan(i, together), std::span(errors).subspan(i, together)) && good;
   if (!good) std::fprintf(stderr, "error: outputs differ that must be the same, bit for bit\n");
 
   // as the library decides it: over padded pairs
@@ -195,10 +214,11 @@ int run(const Options& options, vt::Activation activation) {
     json["max_error"] = errors[i].largest;
     json["checksum"] = checksum(cases[i]->output());
     json["kept_bytes"] = cases[i]->kept();
-    json["packed_bytes"] = work.encoder.packed_bytes();
+    json["weights"] = cases[i]->work().weights;
+    json["packed_bytes"] = cases[i]->work().encoder.packed_bytes();
     finish_entry(json, *cases[i], rss, used);
     results.push_back(json);
-    if (!errors[i].template acceptable<S>()) {
+    if (!errors[i].template acceptable<S>(storage_of(cases[i]->work().weights))) {
       good = false;
       std::fprintf(stderr, "error: max_error %g of keep %s is too large\n", errors[i].largest, cases[i]->name.c_str());
     }
@@ -224,8 +244,9 @@ int main(int argc, char** argv) {
   flags.choice("activation", options.activation, {"relu", "gelu", "gelu_tanh", "silu"}, "of the feed-forward layer");
   flags.toggle("norm_first", options.norm_first, "norms before attention and feed-forward rather than after");
   flags.choice("keep", options.keep, policies(), "what is kept of the attention; several are timed in turn", true);
+  flags.choice("weights", options.weights, storages(), "how the weights are stored; several are timed in turn", true);
   flags.number("threads", options.threads, "threads of the workspace");
-  flags.number("repetitions", options.repetitions, "timed calls of each policy");
+  flags.number("repetitions", options.repetitions, "timed calls of each policy and storage");
   flags.choice("scalar", options.scalar, {"float", "double"}, "type of all numbers");
   flags.toggle("fresh", options.fresh, "a new result and a new workspace for each call");
   flags.number("seed", options.seed, "of weights and inputs", 0);

@@ -71,16 +71,13 @@ class NaiveEncoderLayer {
  public:
   explicit NaiveEncoderLayer(const vitrine::LayerConfig& config) : config_(config) {}
 
-  // Values of a parameter by nn.TransformerEncoderLayer's name; whatever it is packed as is undone here.
+  // Values of a parameter by nn.TransformerEncoderLayer's name; whatever it is packed and stored as is undone here.
   template <class S>
   void set(const std::string& name, const vitrine::Parameter<S>& p) {
     const Index cols = p.is_vector() ? 1 : p.cols;
     Values values(std::size_t(p.elements()));
-    for (Index row = 0; row < p.rows; ++row) {
-      const Index first = p.at(row, 0, p.panel), step = cols > 1 ? p.at(row, 1, p.panel) - first : 1;
-      for (Index col = 0; col < cols; ++col)
-        values[std::size_t(row * cols + col)] = double(p.values.data()[first + col * step]);
-    }
+    for (Index row = 0; row < p.rows; ++row)
+      for (Index col = 0; col < cols; ++col) values[std::size_t(row * cols + col)] = double(p.value(row, col));
     named(name) = std::move(values);
   }
 

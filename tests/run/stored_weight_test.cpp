@@ -1,5 +1,8 @@
-// Weights in int8: every product equals a naive twin bit for bit, whatever the instruction set, the team and the room.
+// Stored weights: every product equals a naive twin bit for bit, whatever the tile, the team and the room; in int8, and
+// where bf16 and f16 are widened, whatever the instruction set too.
+#include <vitrine/core/half.hpp>
 #include <vitrine/core/storage.hpp>
+#include <vitrine/kernels/half.hpp>
 #include <vitrine/kernels/int8.hpp>
 #include <vitrine/run/module.hpp>
 #include <vitrine/run/runner.hpp>
@@ -45,14 +48,34 @@ std::vector<Index> codes_of(const float* x, Index n, float scale) {
   return codes;
 }
 
-// A weight of random values in int8, and what it was made of.
+float rounded(float x, Storage storage) {
+  return storage == Storage::f16 ? vitrine::half_to_float(vitrine::float_to_half(x))
+                                 : vitrine::bfloat16_to_float(vitrine::float_to_bfloat16(x));
+}
+// The machine's own step of two columns, in one lane.
+float add_pair([[maybe_unused]] const float (&a)[2], [[maybe_unused]] const float (&b)[2], float sum) {
+#if VITRINE_BF16_PAIRS
+  const auto pair = [](const float(&two)[2]) {
+    const unsigned low = vitrine::float_to_bfloat16(two[0]), high = vitrine::float_to_bfloat16(two[1]);
+    return reinterpret_cast<__m512bh>(_mm512_set1_epi32(int(high << 16 | low)));
+  };
+  sum = _mm512_cvtss_f32(_mm512_dpbf16_ps(_mm512_set1_ps(sum), pair(a), pair(b)));
+#endif
+  return sum;
+}
+
+constexpr Storage stored[] = {Storage::int8, Storage::bf16, Storage::f16};
+
+// A weight of random values in a storage, and what it was made of.
 struct Stored {
   std::vector<float> plain;
   Parameter<float> parameter;
+  Storage storage;
 
-  Stored(Index rows, Index cols, Index groups, bool packed, std::uint64_t seed)
+  Stored(Storage as, Index rows, Index cols, Index groups, bool packed, std::uint64_t seed)
       : plain(support::random_values<float>(rows * cols, seed)),
-        parameter(detail::matrix_parameter<float>(rows, cols, groups)) {
+        parameter(detail::matrix_parameter<float>(rows, cols, groups)),
+        storage(as) {
     const Index panel = packed ? kernels::panel_width<float> : 0;
     float* values = nullptr;
     const auto block = vitrine::SharedValues<float>::make(vitrine::heap(), parameter.stored(panel), values);
@@ -60,18 +83,36 @@ struct Stored {
     for (Index n = 0; n < rows; ++n)
       for (Index k = 0; k < cols; ++k) values[parameter.at(n, k, panel)] = plain[std::size_t(n * cols + k)];
     parameter.hold(block, panel);
-    REQUIRE(detail::store_weight(vitrine::heap(), parameter, Storage::int8) == Status::ok);
+    REQUIRE(detail::store_weight(vitrine::heap(), parameter, storage) == Status::ok);
   }
-  // Row r of x times row n, in integers, then three roundings.
+  // Row r of x times row n: in int8 integers and then three roundings, else a chain of the rounded values.
   float product(const float* x, Index n) const {
     const Index depth = parameter.cols;
     const float* const w = plain.data() + n * depth;
-    const float row = scale_of(x, depth), column = weight_scale_of(w, depth);
-    const auto a = codes_of(x, depth, row), b = codes_of(w, depth, column);
-    Index sum = 0;
-    for (Index k = 0; k < depth; ++k) sum += a[std::size_t(k)] * b[std::size_t(k)];
-    const volatile float once = float(sum) * row;
-    return once * column;
+    if (storage == Storage::int8) {
+      const float row = scale_of(x, depth), column = weight_scale_of(w, depth);
+      const auto a = codes_of(x, depth, row), b = codes_of(w, depth, column);
+      Index sum = 0;
+      for (Index k = 0; k < depth; ++k) sum += a[std::size_t(k)] * b[std::size_t(k)];
+      const volatile float once = float(sum) * row;
+      return once * column;
+    }
+    if (storage == Storage::f16 || !kernels::bf16_pairs)
+      return product::chain<float>(
+          depth, [&](Index k) { return x[k]; }, [&](Index k) { return rounded(w[k], storage); });
+    float sum = 0;
+    for (Index k = 0; k < depth; k += 2)
+      sum = add_pair({x[k], k + 1 < depth ? x[k + 1] : 0}, {w[k], k + 1 < depth ? w[k + 1] : 0}, sum);
+    return sum;
+  }
+  // Floats' room that so many rows of x take while they are multiplied.
+  Index room(Index rows) const {
+    const Index depth = parameter.cols;
+    Index row = 2 + kernels::Int8Rows::row_codes(depth);
+#if VITRINE_BF16_PAIRS
+    if (storage == Storage::bf16) row = kernels::Bf16Rows::row_pairs(depth);
+#endif
+    return std::max(depth * kernels::panel_width<float>, rows * row);
   }
 };
 
@@ -81,10 +122,12 @@ struct Task {
   bool packed, finished;
   Index room;  // for so many rows at least
 };
-void check_task(const Task& t) {
-  const Stored weight(t.groups * t.columns, t.depth, t.groups, t.packed, 1);
+void check_task(Storage storage, const Task& t) {
+  const Stored weight(storage, t.groups * t.columns, t.depth, t.groups, t.packed, 1);
   const Index group = t.groups - 1, stride = t.depth + 2;
-  const auto x = support::random_values<float>(t.count * stride, 2);
+  auto x = support::random_values<float>(t.count * stride, 2);
+  for (Index r = 0; r < t.count; ++r)  // what lies behind a row is not read
+    std::fill_n(&x[std::size_t(r * stride + t.depth)], 2, std::numeric_limits<float>::quiet_NaN());
   const auto bias = support::random_values<float>(t.columns, 3);
   const auto residual = support::random_values<float>(t.count * t.columns, 4);
   const Rows<const float> from(x.data(), t.count, t.depth, stride);
@@ -93,11 +136,11 @@ void check_task(const Task& t) {
   detail::Epilogue<float> finish;
   if (t.finished) {
     affine.bias = bias.data();
-    finish = {.activation = Activation::gelu, .residual = {residual.data(), t.count, t.columns}};
+    finish = {.activation = t.depth % 2 == 0 ? Activation::relu : Activation::gelu,
+              .residual = {residual.data(), t.count, t.columns}};
   }
   std::vector<float> y(std::size_t(t.count * (t.columns + 1)), -7.0f);
-  const Index panel = t.depth * kernels::panel_width<float>;
-  const Index room = std::max(panel, t.room * (2 + kernels::Int8Rows::row_codes(t.depth)));
+  const Index room = weight.room(t.room);
   std::vector<std::vector<float>> packs(std::size_t(t.threads), std::vector<float>(std::size_t(room)));
   vitrine::run_team(t.threads, [&](vitrine::Team& team) {
     detail::LinearCall<float> call(from, {y.data(), t.count, t.columns, t.columns + 1}, affine, finish);
@@ -115,6 +158,7 @@ void check_task(const Task& t) {
     }
     same = same && y[std::size_t(r * (t.columns + 1) + t.columns)] == -7.0f;
   }
+  CAPTURE(name(storage));
   CAPTURE(t.count);
   CAPTURE(t.columns);
   CAPTURE(t.depth);
@@ -124,20 +168,20 @@ void check_task(const Task& t) {
 
 }  // namespace
 
-TEST_CASE("an int8 product is its naive twin bit for bit: any shape, team, room and layout that it was made of") {
-  for (const Index depth : {1, 2, 3, 4, 19, 64, 1030})
-    for (const Index columns : {1, 17, 70, 150})
-      for (const Index count : {1, 2, 3, 5, 13, 40}) {
-        if (depth > 100 && columns > 17 && count > 13) continue;
-        const bool odd = (depth + columns + count) % 2 != 0;
-        check_task({count, columns, depth, 1, 1, odd, false, odd ? 100 : 0});
-        check_task({count, columns, depth, 3, 3, !odd, true, odd ? 0 : 100});
-      }
+TEST_CASE("a product is its naive twin bit for bit: any storage, shape, team, room and layout that it was made of") {
+  for (const Storage storage : stored)
+    for (const Index depth : {1, 2, 3, 4, 19, 64, 1030})
+      for (const Index columns : {1, 17, 70, 150})
+        for (const Index count : {1, 2, 3, 5, 13, 40}) {
+          if (depth > 100 && columns > 17 && count > 13) continue;
+          const bool odd = (depth + columns + count) % 2 != 0;
+          check_task(storage, {count, columns, depth, 1, 1, odd, false, odd ? 100 : 0});
+          check_task(storage, {count, columns, depth, 3, 3, !odd, true, odd ? 0 : 100});
+        }
 }
 
-TEST_CASE("products of one operand share its codes, and not with a weight of another storage between them") {
+TEST_CASE("products of one operand share its rows as read, and not with a weight of another storage between them") {
   const Index depth = 48, columns = 3 * kernels::panel_width<float>, count = 5;
-  const Stored first(columns, depth, 1, true, 1), third(columns, depth, 1, false, 2);
   auto plain = detail::matrix_parameter<float>(columns, depth);
   const auto values = support::random_values<float>(columns * depth, 3);
   plain.hold(vitrine::SharedValues<float>(std::span<const float>(values)), 0);
@@ -158,82 +202,116 @@ TEST_CASE("products of one operand share its codes, and not with a weight of ano
     for (Index r = 0; r < count; ++r)
       for (Index n = 0; n < columns; ++n)
         same = same && y[std::size_t(r * columns + n)] == weight.product(x.data() + r * depth, n);
+    CAPTURE(name(weight.storage));
     CHECK(same);
   };
-  check(first);
-  check(third);
-  runner.linear(nullptr, from, detail::Affine<float>(plain), Rows<float>(y.data(), count, columns));
-  check(first);
+  for (const Storage storage : stored) {
+    const Stored first(storage, columns, depth, 1, true, 1), third(storage, columns, depth, 1, false, 2);
+    check(first);
+    check(third);
+    runner.linear(nullptr, from, detail::Affine<float>(plain), Rows<float>(y.data(), count, columns));
+    check(first);
+  }
 }
 
-TEST_CASE("what an int8 weight is read as is packed to the same codes and scales again") {
-  for (const Index depth : {1, 7, 64}) {
-    const Index rows = 37;
-    const Stored weight(rows, depth, 1, true, 5);
-    std::vector<float> read(std::size_t(rows * depth));
-    double largest = 0;
-    for (Index n = 0; n < rows; ++n) {
-      for (Index k = 0; k < depth; ++k) read[std::size_t(n * depth + k)] = weight.parameter.value(n, k);
-      const float scale = weight_scale_of(weight.plain.data() + n * depth, depth);
-      for (Index k = 0; k < depth; ++k) {
-        const auto at = std::size_t(n * depth + k);
-        largest = std::max(largest, std::fabs(double(read[at]) - double(weight.plain[at])) / double(scale));
+TEST_CASE("what a stored weight is read as is near, and stored to the same bytes again") {
+  for (const Storage storage : stored)
+    for (const Index depth : {1, 7, 64}) {
+      const Index rows = 37;
+      const Stored weight(storage, rows, depth, 1, true, 5);
+      std::vector<float> read(std::size_t(rows * depth));
+      double largest = 0;  // in units of what may be lost
+      for (Index n = 0; n < rows; ++n) {
+        const float scale = weight_scale_of(weight.plain.data() + n * depth, depth);
+        for (Index k = 0; k < depth; ++k) {
+          const auto at = std::size_t(n * depth + k);
+          read[at] = weight.parameter.value(n, k);
+          if (storage == Storage::int8)
+            largest = std::max(largest, std::fabs(double(read[at]) - double(weight.plain[at])) / double(scale));
+          else
+            CHECK(read[at] == rounded(weight.plain[at], storage));
+        }
       }
+      CHECK(largest <= 0.5001);
+      auto again = detail::matrix_parameter<float>(rows, depth);
+      again.hold(vitrine::SharedValues<float>(std::span<const float>(read)), 0);
+      REQUIRE(detail::store_weight(vitrine::heap(), again, storage) == Status::ok);
+      CHECK(again.values.size() == weight.parameter.values.size());
+      CHECK(std::memcmp(again.values.data(), weight.parameter.values.data(),
+                        std::size_t(again.values.size()) * sizeof(float)) == 0);
     }
-    CHECK(largest <= 0.5001);
-    auto again = detail::matrix_parameter<float>(rows, depth);
-    again.hold(vitrine::SharedValues<float>(std::span<const float>(read)), 0);
-    REQUIRE(detail::store_weight(vitrine::heap(), again, Storage::int8) == Status::ok);
-    CHECK(again.values.size() == weight.parameter.values.size());
-    CHECK(std::memcmp(again.values.data(), weight.parameter.values.data(),
-                      std::size_t(again.values.size()) * sizeof(float)) == 0);
-  }
 }
 
-TEST_CASE(
-    "a row that is not finite makes no finite sum, tiny and empty rows are as they are, neighbours never notice") {
+TEST_CASE("a row that is not finite makes no finite sum, tiny and empty rows are as they are, neighbours stay") {
   const Index depth = 21, columns = 9;
-  const Stored weight(columns, depth, 1, true, 6);
-  std::vector<float> x = support::random_values<float>(6 * depth, 7);
-  const auto before = x;
-  x[3] = std::numeric_limits<float>::quiet_NaN();
-  x[std::size_t(depth + 2)] = std::numeric_limits<float>::infinity();
-  std::fill_n(x.begin() + 2 * depth, depth, 0.0f);
-  std::fill_n(x.begin() + 3 * depth, depth, std::numeric_limits<float>::denorm_min());
-  std::vector<float> y(std::size_t(6 * columns)), room(std::size_t(depth * kernels::panel_width<float> + 200));
-  vitrine::Team alone;
-  detail::LinearCall<float> call({x.data(), 6, depth}, {y.data(), 6, columns}, detail::Affine<float>(weight.parameter),
-                                 {});
-  call.packed_panel = room.data(), call.packed_room = Index(room.size());
-  detail::linear(alone, call);
-  for (Index n = 0; n < columns; ++n) {
-    CHECK_FALSE(std::isfinite(y[std::size_t(n)]));
-    CHECK_FALSE(std::isfinite(y[std::size_t(columns + n)]));
-    CHECK(y[std::size_t(2 * columns + n)] == 0.0f);
-    CHECK(std::fabs(y[std::size_t(3 * columns + n)]) < 1e-36f);
-    CHECK(y[std::size_t(4 * columns + n)] == weight.product(before.data() + 4 * depth, n));
+  for (const Storage storage : stored) {
+    const Stored weight(storage, columns, depth, 1, true, 6);
+    std::vector<float> x = support::random_values<float>(6 * depth, 7);
+    const auto before = x;
+    x[3] = std::numeric_limits<float>::quiet_NaN();
+    x[std::size_t(depth + 2)] = std::numeric_limits<float>::infinity();
+    std::fill_n(x.begin() + 2 * depth, depth, 0.0f);
+    std::fill_n(x.begin() + 3 * depth, depth, std::numeric_limits<float>::denorm_min());
+    std::vector<float> y(std::size_t(6 * columns)), room(std::size_t(weight.room(6)));
+    vitrine::Team alone;
+    detail::LinearCall<float> call({x.data(), 6, depth}, {y.data(), 6, columns},
+                                   detail::Affine<float>(weight.parameter), {});
+    call.packed_panel = room.data(), call.packed_room = Index(room.size());
+    detail::linear(alone, call);
+    for (Index n = 0; n < columns; ++n) {
+      CHECK_FALSE(std::isfinite(y[std::size_t(n)]));
+      CHECK_FALSE(std::isfinite(y[std::size_t(columns + n)]));
+      CHECK(y[std::size_t(2 * columns + n)] == 0.0f);
+      CHECK(std::fabs(y[std::size_t(3 * columns + n)]) < 1e-36f);
+      CHECK(y[std::size_t(4 * columns + n)] == weight.product(before.data() + 4 * depth, n));
+    }
   }
 }
 
-TEST_CASE("what int8 cannot store is refused, and the weight is as it was") {
+TEST_CASE("what a storage has no number for is refused, and the weight is as it was") {
   auto values = support::random_values<float>(6, 8);
-  values[4] = std::numeric_limits<float>::infinity();
   auto weight = detail::matrix_parameter<float>(2, 3);
   weight.hold(vitrine::SharedValues<float>(std::span<const float>(values)), 0);
-  CHECK(detail::store_weight(vitrine::heap(), weight, Storage::int8) == Status::not_supported);
-  CHECK(weight.values.data() == values.data());
-  CHECK(detail::store_weight(nullptr, weight, Storage::int8) == Status::not_supported);
-  values[4] = 1;
-  CHECK(detail::store_weight(nullptr, weight, Storage::int8) == Status::out_of_memory);
-  CHECK(weight.panel == 0);
-  CHECK(detail::store_weight(vitrine::heap(), weight, Storage::int8) == Status::ok);
-  CHECK(detail::store_weight(vitrine::heap(), weight, Storage::int8) == Status::ok);
+  const auto refused = [&](Storage storage, float value) {
+    values[4] = value;
+    return detail::store_weight(nullptr, weight, storage) == Status::not_supported && weight.panel == 0;
+  };
+  for (const Storage storage : stored) {
+    CHECK(refused(storage, std::numeric_limits<float>::infinity()));
+    CHECK(refused(storage, -std::numeric_limits<float>::infinity()));
+    CHECK(refused(storage, std::numeric_limits<float>::quiet_NaN()));
+    CHECK_FALSE(refused(storage, 65519.0f));
+  }
+  CHECK(refused(Storage::f16, -65520.0f));
+  CHECK(refused(Storage::bf16, 0x1.ffp127f));
+  CHECK_FALSE(refused(Storage::bf16, 0x1.fefffep127f));
+  CHECK_FALSE(refused(Storage::int8, std::numeric_limits<float>::max()));
+  for (const Storage storage : stored) {
+    values[4] = 1;
+    auto other = weight;
+    CHECK(detail::store_weight(nullptr, other, storage) == Status::out_of_memory);
+    CHECK(other.values.data() == values.data());
+    CHECK(detail::store_weight(vitrine::heap(), other, storage) == Status::ok);
+    CHECK(detail::store_weight(vitrine::heap(), other, storage) == Status::ok);
+    CHECK(detail::store_weight(vitrine::heap(), other, storage == Storage::f16 ? Storage::bf16 : Storage::f16) ==
+          Status::not_supported);
 
-  const auto doubles = support::random_values<double>(6, 8);
-  auto other = detail::matrix_parameter<double>(2, 3);
-  other.hold(vitrine::SharedValues<double>(std::span<const double>(doubles)), 0);
-  CHECK(detail::store_weight(vitrine::heap(), other, Storage::int8) == Status::not_supported);
-  CHECK(std::string_view(name(Storage::int8)) == "int8");
-  CHECK(std::string_view(name(Storage::f32)) == "f32");
+    const auto doubles = support::random_values<double>(6, 8);
+    auto wide = detail::matrix_parameter<double>(2, 3);
+    wide.hold(vitrine::SharedValues<double>(std::span<const double>(doubles)), 0);
+    CHECK(detail::store_weight(vitrine::heap(), wide, storage) == Status::not_supported);
+  }
+  CHECK(detail::store_weight(vitrine::heap(), weight, Storage(9)) == Status::bad_config);
+}
+
+TEST_CASE("storages have names that are understood") {
+  for (const Storage storage : {Storage::f32, Storage::int8, Storage::bf16, Storage::f16}) {
+    Storage read = Storage(9);
+    CHECK(vitrine::parse_storage(name(storage), read));
+    CHECK(read == storage);
+  }
+  Storage kept = Storage::f16;
+  for (const char* text : {"", "f3", "f322", "float", "BF16"}) CHECK_FALSE(vitrine::parse_storage(text, kept));
+  CHECK(kept == Storage::f16);
   CHECK(std::string_view(name(Storage(9))).empty());
 }

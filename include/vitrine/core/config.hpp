@@ -59,6 +59,15 @@
 #define VITRINE_VECTOR_REGISTERS 16
 #endif
 
+// ---- products of bf16 weights in pairs, by the machine's instruction (AVX512_BF16); 0: widened to float
+#if defined(VITRINE_BF16_PAIRS)
+// Use the provided definition.
+#elif VITRINE_VECTOR_BYTES == 64 && defined(__AVX512BF16__) && defined(__AVX512VNNI__)
+#define VITRINE_BF16_PAIRS 1
+#else
+#define VITRINE_BF16_PAIRS 0
+#endif
+
 // ---- exceptions: without them only the forward_into forms exist
 #if defined(VITRINE_EXCEPTIONS)
 // Use the provided definition.
@@ -135,13 +144,18 @@
 #else
 #define VITRINE_ABI_MATH ieee
 #endif
-// The instruction set as a level, x86-64-v1 to v4, 5 with VNNI: it changes no number, but code of one level must not
-// run for another, and int8 weights are packed for it.
-#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__) && \
+// The instruction set as a level, x86-64-v1 to v4, 5 with VNNI, 6 with pairs of bf16, 0 for AVX2 without F16C: but for
+// those pairs it changes no number, but code of one level must not run for another, and weights in int8 and f16 are
+// packed for it.
+#if VITRINE_BF16_PAIRS
+#define VITRINE_ABI_LEVEL 6
+#elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__) && \
     defined(__AVX512VNNI__)
 #define VITRINE_ABI_LEVEL 5
 #elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 #define VITRINE_ABI_LEVEL 4
+#elif defined(__AVX2__) && !defined(__F16C__)
+#define VITRINE_ABI_LEVEL 0
 #elif defined(__AVX2__)
 #define VITRINE_ABI_LEVEL 3
 #elif defined(__SSE4_2__) || defined(__ARM_FEATURE_SVE)

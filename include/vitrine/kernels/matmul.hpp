@@ -80,6 +80,36 @@ struct TileProduct {
   TileEnd<S> end = {};
 };
 
+namespace detail {
+
+template <class S, int Rows, int Vectors>
+VITRINE_INLINE void end_tile(typename simd<S>::vec (&sums)[Rows][Vectors], const TileEnd<S>& end) {
+  using V = simd<S>;
+  if (end.bias != nullptr) {
+#pragma GCC unroll 8
+    for (int v = 0; v < Vectors; ++v) {
+      const auto bias = V::load(end.bias + v * V::lanes);
+#pragma GCC unroll 16
+      for (int r = 0; r < Rows; ++r) sums[r][v] = sums[r][v] + bias;
+    }
+  }
+  if (end.relu) {
+#pragma GCC unroll 16
+    for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 8
+      for (int v = 0; v < Vectors; ++v) sums[r][v] = relu<S>(sums[r][v]);
+  }
+  if (end.residual != nullptr) {
+#pragma GCC unroll 16
+    for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 8
+      for (int v = 0; v < Vectors; ++v)
+        sums[r][v] = sums[r][v] + V::load(end.residual + r * end.residual_stride + v * V::lanes);
+  }
+}
+
+}  // namespace detail
+
 // The micro-kernel: Rows x Panels accumulators stay in registers over the whole depth. Allocates nothing (Goto and van
 // de Geijn 2008).
 template <class S, int Rows, int Panels>
@@ -119,28 +149,7 @@ VITRINE_NOINLINE void multiply_tile(const TileProduct<S>& tile) {
       for (int v = 0; v < vectors; ++v) acc[r][v] = V::fma(value, column[v], acc[r][v]);
     }
   }
-  const TileEnd<S>& end = tile.end;
-  if (end.bias != nullptr) {
-#pragma GCC unroll 8
-    for (int v = 0; v < vectors; ++v) {
-      const auto bias = V::load(end.bias + v * V::lanes);
-#pragma GCC unroll 16
-      for (int r = 0; r < Rows; ++r) acc[r][v] = acc[r][v] + bias;
-    }
-  }
-  if (end.relu) {
-#pragma GCC unroll 16
-    for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 8
-      for (int v = 0; v < vectors; ++v) acc[r][v] = relu<S>(acc[r][v]);
-  }
-  if (end.residual != nullptr) {
-#pragma GCC unroll 16
-    for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 8
-      for (int v = 0; v < vectors; ++v)
-        acc[r][v] = acc[r][v] + V::load(end.residual + r * end.residual_stride + v * V::lanes);
-  }
+  detail::end_tile(acc, tile.end);
 #pragma GCC unroll 16
   for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 8

@@ -69,22 +69,30 @@ struct LinearCall {
   }
 };
 
-// Panels `first` ... `last` - 1 of a weight that is kept plain: each is packed, so that the numbers are the same.
-template <class S>
-VITRINE_NOINLINE void multiply_plain(const LinearCall<S>& call, Index first, Index last) {
+// Panels `first` ... `last` - 1, each brought to the thread's room by bring(p, to) and multiplied from there.
+template <class S, class Bring>
+VITRINE_NOINLINE void multiply_brought(const LinearCall<S>& call, Index first, Index last, const Bring& bring) {
   constexpr Index width = kernels::panel_width<S>;
   kernels::Product<S> one = call.product;
   const Index columns = one.columns;
+  one.b = call.packed_panel;
   for (Index p = first; p < last; ++p) {
     const Index n = p * width;
-    kernels::pack_panel<S>({call.product.b, columns, one.depth, 1}, n, 0, one.depth, call.packed_panel);
-    one.b = call.packed_panel;
+    bring(p, call.packed_panel);
     one.columns = columns - n < width ? columns - n : width;
     one.c = call.product.c + n;
     if (one.bias != nullptr) one.bias = call.product.bias + n;
     if (one.residual != nullptr) one.residual = call.product.residual + n;
     kernels::matmul(one, call.rows, Index{0}, Index{1});
   }
+}
+// A weight that is kept plain is packed, so that the numbers are the same.
+template <class S>
+void multiply_plain(const LinearCall<S>& call, Index first, Index last) {
+  const kernels::Product<S>& all = call.product;
+  multiply_brought(call, first, last, [&](Index p, S* to) {
+    kernels::pack_panel<S>({all.b, all.columns, all.depth, 1}, p * kernels::panel_width<S>, 0, all.depth, to);
+  });
 }
 
 // The team divides the columns; it does not wait. y overlaps neither x nor the residual.

@@ -4,7 +4,7 @@
 //   layer.bind(name, values, panel)  gives one parameter its values: the caller's bytes (flash), plain or in panels
 //   layer.init(seed)                 PyTorch's initialisation by our own generator: the same numbers on every platform
 //   layer.loaded(), layer.parameter_count(), layer.packed_bytes()
-//   layer.store_weights(vt::Storage::int8)    a byte a value instead of four, and the numbers of that storage
+//   layer.store_weights(vt::Storage::int8)    a byte a value instead of four (bf16, f16: two), and its numbers
 //
 // Loading from a file is vt::load (io/load.hpp). A layer is immutable once loaded, cheap to copy, and const to call.
 #pragma once
@@ -105,11 +105,11 @@ class Module {
   }
 
 #if VITRINE_EXCEPTIONS
-  // Stores the weights of products in int8, panel by panel; f32 changes nothing. The numbers of the layer are then
-  // those of that storage, and stay so until it is loaded again. Float layers only. Allocates from memory() what is
-  // stored, one weight after another, each in place of what it was. not_supported: values that are not finite, a weight
-  // of more than 65536 columns, a layer of double, weights that are stored otherwise already; out_of_memory. Then some
-  // weights are stored and others not.
+  // Stores the weights of products in int8, bf16 or f16, panel by panel; f32 changes nothing. The numbers of the layer
+  // are then those of that storage, and stay so until it is loaded again. Float layers only. Allocates from memory()
+  // what is stored, one weight after another, each in place of what it was. not_supported: values that are not finite
+  // or not so in that storage, for int8 a weight of more than 65536 columns, a layer of double, weights that are stored
+  // otherwise already; out_of_memory. Then some weights are stored and others not.
   Status store_weights(Storage storage) noexcept {
     if (storage == Storage::f32) return {};
     Status status = check_loaded();

@@ -28,6 +28,8 @@ struct StoredWeight {
   void (*pack)(const Parameter<S>& from, Index group, S* to);  // a group of a weight of values, into its panels
   void (*multiply)(const LinearCall<S>& call, Index first_panel, Index last_panel);
   void (*read)(const Parameter<S>& weight, Index row, Index first, Index count, S* out);  // some columns of a row
+  S below;              // what is stored is smaller, by its size
+  const char* refusal;  // and this sentence is said of what is not
 };
 
 // Which StoredWeight a parameter's values are; null: they are values of S. Only loaders choose another, so builds

@@ -2,8 +2,11 @@
 // Parameters point at it; layers know nothing of it. Internal: a user calls Module::store_weights.
 #pragma once
 #include <vitrine/core/status.hpp>
+#include <vitrine/kernels/half.hpp>
 #include <vitrine/kernels/int8.hpp>
 #include <vitrine/run/linear_call.hpp>
+
+#include <limits>
 
 #include <vitrine/core/macros_push.hpp>
 
@@ -11,44 +14,91 @@ namespace vitrine::inline VITRINE_ABI::detail {
 
 #if VITRINE_EXCEPTIONS
 
-// Rows are read by each thread for itself, as many at a time as fit its room: chunks of about one size, where they can
-// of whole tiles.
-inline void multiply_int8(const LinearCall<float>& call, Index first_panel, Index last_panel) {
+// Rows are read, as the storage takes them, by each thread for itself, as many at a time as fit its room: chunks of
+// about one size, where they can of whole tiles. read(x, depth, rows, r), multiply(product, rows, count, panels).
+template <class StoredRows, auto read, auto multiply>
+void multiply_read(const LinearCall<float>& call, Index first_panel, Index last_panel) {
   constexpr Index tile = kernels::tile_rows;
   const kernels::Product<float>& all = call.product;
-  const Index rows = call.rows, fitting = kernels::Int8Rows::fitting(call.packed_room, all.depth);
+  const Index rows = call.rows, fitting = StoredRows::fitting(call.packed_room, all.depth);
   const Index chunks = (rows + fitting - 1) / fitting, even = (rows + chunks - 1) / chunks;
   const Index tiled = (even + tile - 1) / tile * tile, chunk = tiled <= fitting ? tiled : even;
   for (Index first = 0; first < rows; first += chunk) {
     const Index count = rows - first < chunk ? rows - first : chunk;
-    const auto codes = kernels::Int8Rows::in(call.packed_panel, count, all.depth);
+    const auto own = StoredRows::in(call.packed_panel, count, all.depth);
     kernels::Product<float> product = all;
     product.a = all.a + first * all.a_stride, product.c = all.c + first * all.c_stride;
     if (all.residual != nullptr) product.residual = all.residual + first * all.residual_stride;
     if (!all.a_copied || count < rows)
-      for (Index r = 0; r < count; ++r) kernels::int8_read(product.a + r * all.a_stride, all.depth, codes, r);
-    kernels::int8_matmul(product, codes, count, first_panel, last_panel);
+      for (Index r = 0; r < count; ++r) read(product.a + r * all.a_stride, all.depth, own, r);
+    multiply(product, own, count, first_panel, last_panel);
   }
 }
-inline void pack_int8(const Parameter<float>& from, Index group, float* to) {
+// A tile of rows reads the values as it goes; more of them share each panel, widened once.
+template <Storage F>
+void multiply_widened(const LinearCall<float>& call, Index first, Index last) {
+  const kernels::Product<float>& all = call.product;
+  if (call.rows <= kernels::tile_rows) return kernels::half_matmul<F>(all, call.rows, first, last);
+  multiply_brought(call, first, last, [&](Index p, float* to) {
+    const Index panel = kernels::panel_width<float> * kernels::half_columns(all.depth);
+    kernels::half_widen<F>(all.b + p * panel, all.depth, to);
+  });
+}
+
+// A group of a weight of values into panels of its columns(cols) floats a row.
+template <auto pack, auto columns>
+void pack_stored(const Parameter<float>& from, Index group, float* to) {
   constexpr Index width = kernels::panel_width<float>;
-  const Index rows = from.group_rows(), panel_size = width * kernels::int8_columns(from.cols);
+  const Index rows = from.group_rows(), panel_size = width * columns(from.cols);
   const float* const values = from.group(group);
   for (Index p = 0; p < kernels::panel_count<float>(rows); ++p) {
     // Row i of a panel: its columns are panel_width apart.
     const Index first = p * width;
     const float* const data = from.panel == 0 ? values : values + first * from.cols - first;
     const bool plain = from.panel == 0;
-    kernels::int8_pack({data, rows, plain ? from.cols : Index{1}, plain ? Index{1} : width}, first, from.cols,
-                       to + p * panel_size);
+    pack({data, rows, plain ? from.cols : Index{1}, plain ? Index{1} : width}, first, from.cols, to + p * panel_size);
   }
 }
-inline void read_int8(const Parameter<float>& weight, Index row, Index first, Index count, float* out) {
+template <auto unpack>
+void read_stored(const Parameter<float>& weight, Index row, Index first, Index count, float* out) {
   const Index rows = weight.group_rows();
-  kernels::int8_unpack(weight.group(row / rows), row % rows, weight.cols, first, count, out);
+  unpack(weight.group(row / rows), row % rows, weight.cols, first, count, out);
 }
-inline constexpr StoredWeight<float> int8_weight{Storage::int8, kernels::int8_columns, pack_int8, multiply_int8,
-                                                 read_int8};
+
+inline constexpr StoredWeight<float> int8_weight{
+    Storage::int8,
+    kernels::int8_columns,
+    pack_stored<kernels::int8_pack, kernels::int8_columns>,
+    multiply_read<kernels::Int8Rows, kernels::int8_read, kernels::int8_matmul>,
+    read_stored<kernels::int8_unpack>,
+    std::numeric_limits<float>::infinity(),
+    "a weight has a value that is not finite, which int8 cannot store"};
+inline constexpr StoredWeight<float> bf16_weight {
+  Storage::bf16, kernels::half_columns, pack_stored<kernels::half_pack<Storage::bf16>, kernels::half_columns>,
+#if VITRINE_BF16_PAIRS
+      multiply_read<kernels::Bf16Rows, kernels::bf16_read, kernels::bf16_matmul>,
+#else
+      multiply_widened<Storage::bf16>,
+#endif
+      read_stored<kernels::half_unpack<Storage::bf16>>, 0x1.ffp127f,
+      "a weight has a value that is not finite or rounds to infinity, which bf16 does not store"
+};
+inline constexpr StoredWeight<float> f16_weight{
+    Storage::f16,
+    kernels::half_columns,
+    pack_stored<kernels::half_pack<Storage::f16>, kernels::half_columns>,
+    multiply_widened<Storage::f16>,
+    read_stored<kernels::half_unpack<Storage::f16>>,
+    65520.0f,
+    "a weight has a value that is not finite or larger than 65504, which f16 does not store"};
+
+// Null for f32 and for values outside the enumeration.
+constexpr const StoredWeight<float>* stored_weight(Storage storage) {
+  const StoredWeight<float>* const all[] = {&int8_weight, &bf16_weight, &f16_weight};
+  for (const StoredWeight<float>* const one : all)
+    if (one->storage == storage) return one;
+  return nullptr;
+}
 
 // The weight's values into another storage. On an error the weight is as it was.
 template <class S>
@@ -60,22 +110,24 @@ Status store_weight(const Memory* memory, Parameter<S>& p, Storage storage) noex
     if (now != nullptr && now->storage == storage) return {};
     if (now != nullptr)
       return {Status::not_supported, "the weights are stored in another way already: load them again"};
-    if (p.cols > kernels::int8_deepest)
+    const StoredWeight<S>* const how = stored_weight(storage);
+    if (how == nullptr) return {Status::bad_config, "no such storage of weights", Index(storage)};
+    if (storage == Storage::int8 && p.cols > kernels::int8_deepest)
       return {Status::not_supported, "a weight has too many columns for int8", p.cols, kernels::int8_deepest,
               Status::at_most};
-    for (Index i = 0; i < p.values.size(); ++i)
-      if (!(p.values.data()[i] - p.values.data()[i] == S(0)))
-        return {Status::not_supported, "a weight has a value that is not finite, which int8 cannot store"};
-    const StoredWeight<S>& how = int8_weight;
+    for (Index i = 0; i < p.values.size(); ++i) {
+      const S x = p.values.data()[i];
+      if (!((x < 0 ? -x : x) < how->below)) return {Status::not_supported, how->refusal};
+    }
     const Index group_size =
-        sizes::product(sizes::round_up(p.group_rows(), kernels::panel_width<S>), how.columns(p.cols));
+        sizes::product(sizes::round_up(p.group_rows(), kernels::panel_width<S>), how->columns(p.cols));
     S* values = nullptr;
     const SharedValues<S> shared = SharedValues<S>::make(memory, sizes::product(p.groups, group_size), values);
     if (values == nullptr)
       return {Status::out_of_memory, "memory for the stored weights ran out (values)", Status::unset,
               sizes::product(p.groups, group_size), Status::at_least};
-    for (Index g = 0; g < p.groups; ++g) how.pack(p, g, values + g * group_size);
-    p.hold(shared, kernels::panel_width<S>, StoredAs<S>(&how));
+    for (Index g = 0; g < p.groups; ++g) how->pack(p, g, values + g * group_size);
+    p.hold(shared, kernels::panel_width<S>, StoredAs<S>(how));
     return {};
   }
 }

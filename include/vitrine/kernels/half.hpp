@@ -1,0 +1,361 @@
+// Products with a weight of two bytes a value: C = act(A * W^T + bias) + residual, W in bf16 or IEEE 754's half.
+//
+//   half_pack<F>           a panel of a weight, once
+//   half_matmul<F>         few rows by a range of panels, values widened as they are read
+//   half_widen<F>          a panel as kernels/matmul.hpp takes it: for many rows, once
+//   Bf16Rows, bf16_read, bf16_matmul      where the machine multiplies pairs of bf16 (AVX512_BF16): rows of A are
+//                          rounded to bf16 as they are read, each value for itself
+//
+// Widened, every element is the chain of kernels/matmul.hpp over the stored values: the numbers of a float weight that
+// holds them. With pairs it is one chain too, over steps of two columns, acc = fma(a_1, b_1, acc) and then fma(a_0,
+// b_0,
+// .), to nearest even and with subnormal numbers taken as zero whatever the caller's mode (Intel's VDPBF16PS): other
+// numbers than a build without it, and the same ones for any tile, block or thread.
+//
+// A panel of (panel_width, depth) is ceil(depth / 2) steps of panel_width floats' room: for each two columns a pair of
+// each row, the even column first. Where the machine widens vectors of halves (F16C, AVX-512, aarch64) f16 has the even
+// column of all rows and then the odd one. A column that is missing is zero.
+#pragma once
+#include <vitrine/core/half.hpp>
+#include <vitrine/core/storage.hpp>
+#include <vitrine/kernels/matmul.hpp>
+
+#include <vitrine/core/macros_push.hpp>
+
+#if VITRINE_VECTOR_BYTES == 64 || (VITRINE_VECTOR_BYTES == 32 && VITRINE_ABI_LEVEL == 3) || \
+    (VITRINE_VECTOR_BYTES == 16 && defined(__aarch64__))
+#define VITRINE_F16_VECTORS 1
+#else
+#define VITRINE_F16_VECTORS 0
+#endif
+
+namespace vitrine::inline VITRINE_ABI::kernels {
+
+// Are rows rounded to bf16 and multiplied in pairs by this build? Else bf16 is widened, as f16 always is.
+inline constexpr bool bf16_pairs = VITRINE_BF16_PAIRS != 0;
+
+// Floats' room that a row of so many columns takes in its panel.
+constexpr Index half_columns(Index depth) { return (depth + 1) / 2; }
+
+namespace detail {
+
+typedef std::uint16_t Half __attribute__((may_alias));
+using HalfVector = simd<float>;
+using HalfLanes = HalfVector::ivec;
+inline constexpr Index half_lanes = HalfVector::lanes;
+
+// Where row `row` of a panel has column k, in halves.
+template <Storage F>
+constexpr Index half_place(Index row, Index k) {
+  constexpr Index width = panel_width<float>;
+  if (F == Storage::f16 && VITRINE_F16_VECTORS != 0) return k * width + row;
+  return (k / 2 * width + row) * 2 + k % 2;
+}
+
+template <Storage F>
+constexpr Half to_half(float x) {
+  return F == Storage::f16 ? float_to_half(x) : float_to_bfloat16(x);
+}
+template <Storage F>
+constexpr float from_half(Half x) {
+  return F == Storage::f16 ? half_to_float(x) : bfloat16_to_float(x);
+}
+
+#if VITRINE_F16_VECTORS
+VITRINE_INLINE HalfVector::vec half_vector(const Half* from) {
+#if VITRINE_VECTOR_BYTES == 64
+  const auto halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+  return reinterpret_cast<HalfVector::vec>(_mm512_maskz_cvtph_ps(0xFFFF, halves));  // g++ 12 warns of the one without
+#elif VITRINE_VECTOR_BYTES == 32
+  return reinterpret_cast<HalfVector::vec>(_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+#else
+  return reinterpret_cast<HalfVector::vec>(vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(from))));
+#endif
+}
+#endif
+
+// Finite halves in the low bits of each lane, exactly, whatever the mode of subnormal numbers.
+VITRINE_INLINE HalfVector::vec half_bits(HalfLanes x) {
+  using V = HalfVector;
+  const HalfLanes size = x & V::iset1(0x7FFF), sign = (x & V::iset1(0x8000)) << 16;
+  const HalfLanes bits = (size << 13) + V::iset1(0x38000000);
+  const auto subnormal = V::from_bits(bits + V::iset1(0x00800000)) - V::set1(0x1p-14f);
+  return V::from_bits(V::bits(V::select(V::ilt(size, V::iset1(0x0400)), subnormal, V::from_bits(bits))) | sign);
+}
+
+// Column `odd` of a step of two, of the rows of one of a panel's two vectors.
+template <Storage F>
+VITRINE_INLINE HalfVector::vec half_column(const float* step, Index vector, int odd) {
+  using V = HalfVector;
+#if VITRINE_F16_VECTORS
+  if constexpr (F == Storage::f16)
+    return half_vector(reinterpret_cast<const Half*>(step) + odd * panel_width<float> + vector * half_lanes);
+#endif
+  const HalfLanes two = V::bits(V::load(step + vector * half_lanes));
+  if constexpr (F == Storage::f16)
+    return half_bits(odd != 0 ? two >> 16 : two);
+  else
+    return V::from_bits(odd != 0 ? two & V::iset1(-0x10000) : two << 16);
+}
+
+}  // namespace detail
+
+// A panel of the weight's rows first_row ... from plain rows `b`, into panel_width x half_columns(depth) floats' room.
+// Values are rounded to nearest, ties to even, and must stay finite. Allocates nothing.
+template <Storage F>
+void half_pack(const StridedMatrix<float>& b, Index first_row, Index depth, float* out) {
+  constexpr Index width = panel_width<float>;
+  auto* const halves = reinterpret_cast<detail::Half*>(out);
+  for (Index i = 0; i < width; ++i)
+    for (Index k = 0; k < 2 * half_columns(depth); ++k) {
+      const bool valid = first_row + i < b.rows && k < depth;
+      const float x = valid ? b.data[(first_row + i) * b.row_stride + k * b.col_stride] : 0.0f;
+      halves[detail::half_place<F>(i, k)] = detail::to_half<F>(x);
+    }
+}
+
+// Columns [first, first + count) of row `row` of the panels of a weight of `depth` columns, as floats, exactly.
+template <Storage F>
+void half_unpack(const float* panels, Index row, Index depth, Index first, Index count, float* out) {
+  constexpr Index width = panel_width<float>;
+  const auto* const panel = reinterpret_cast<const detail::Half*>(panels + row / width * width * half_columns(depth));
+  for (Index i = 0; i < count; ++i) out[i] = detail::from_half<F>(panel[detail::half_place<F>(row % width, first + i)]);
+}
+
+// A panel of `depth` columns as pack_panel of kernels/panel.hpp makes it of the same values, exactly.
+template <Storage F>
+void half_widen(const float* panel, Index depth, float* out) {
+  using V = simd<float>;
+  constexpr Index width = panel_width<float>;
+  for (Index k = 0; k < depth; ++k)
+    for (int v = 0; v < 2; ++v)
+      V::store(out + k * width + v * detail::half_lanes, detail::half_column<F>(panel + k / 2 * width, v, int(k % 2)));
+}
+
+namespace detail {
+
+// How the sums of a tile get further columns. Values are widened: columns one by one.
+template <Storage F>
+struct HalfWidened {
+  static constexpr Index columns = 1;             // of A in a value of its rows
+  static constexpr Index block = Index{1} << 60;  // depth that is multiplied before the next panel
+
+  template <int Rows, int Vectors>
+  static VITRINE_INLINE void column(HalfVector::vec (&sums)[Rows][Vectors], const TileProduct<float>& tile,
+                                    const float* a, const float* b, int odd) {
+    using V = HalfVector;
+    V::vec column[Vectors];
+#pragma GCC unroll 8
+    for (int v = 0; v < Vectors; ++v) column[v] = half_column<F>(b + v / 2 * tile.b_panel, v % 2, odd);
+#pragma GCC unroll 16
+    for (int r = 0; r < Rows; ++r) {
+      const auto value = V::set1(a[r * tile.a_stride + odd]);
+#pragma GCC unroll 8
+      for (int v = 0; v < Vectors; ++v) sums[r][v] = V::fma(value, column[v], sums[r][v]);
+    }
+  }
+  template <int Rows, int Vectors>
+  static VITRINE_INLINE void step(HalfVector::vec (&sums)[Rows][Vectors], const TileProduct<float>& tile,
+                                  const float* a, const float* b) {
+    column(sums, tile, a, b, 0);
+    column(sums, tile, a, b, 1);
+  }
+  // The last column of an odd depth, behind which A has nothing.
+  template <int Rows, int Vectors>
+  static VITRINE_INLINE void last(HalfVector::vec (&sums)[Rows][Vectors], const TileProduct<float>& tile,
+                                  const float* a, const float* b) {
+    column(sums, tile, a, b, 0);
+  }
+};
+
+#if VITRINE_BF16_PAIRS
+// Pairs of A by pairs of the weight, rows of A behind their last column filled up with zero.
+struct Bf16Pairs {
+  static constexpr Index columns = 2;
+  static constexpr Index block = 1024;
+
+  template <int Rows, int Vectors>
+  static VITRINE_INLINE void step(HalfVector::vec (&sums)[Rows][Vectors], const TileProduct<float>& tile,
+                                  const float* a, const float* b) {
+    using V = HalfVector;
+    V::vec pairs[Vectors];
+#pragma GCC unroll 8
+    for (int v = 0; v < Vectors; ++v) pairs[v] = V::load(b + v / 2 * tile.b_panel + v % 2 * half_lanes);
+#pragma GCC unroll 16
+    for (int r = 0; r < Rows; ++r) {
+      std::int32_t word;
+      __builtin_memcpy(&word, a + r * tile.a_stride, sizeof word);
+      const __m512i two = _mm512_set1_epi32(word);
+#pragma GCC unroll 8
+      for (int v = 0; v < Vectors; ++v)
+        sums[r][v] = reinterpret_cast<V::vec>(_mm512_dpbf16_ps(reinterpret_cast<__m512>(sums[r][v]),
+                                                               reinterpret_cast<__m512bh>(two),
+                                                               reinterpret_cast<__m512bh>(pairs[v])));
+    }
+  }
+  template <int Rows, int Vectors>
+  static VITRINE_INLINE void last(HalfVector::vec (&sums)[Rows][Vectors], const TileProduct<float>& tile,
+                                  const float* a, const float* b) {
+    step(sums, tile, a, b);
+  }
+};
+#endif
+
+}  // namespace detail
+
+// The micro-kernel: Rows x Panels sums stay in registers over the whole depth. a, a_stride: values of A (pairs of
+// bf16); depth: columns; b_step is not looked at. Allocates nothing (Goto and van de Geijn 2008).
+template <class Multiply, int Rows, int Panels>
+VITRINE_NOINLINE void half_tile(const TileProduct<float>& given) {
+  using V = simd<float>;
+  constexpr int vectors = 2 * Panels;
+  constexpr Index width = panel_width<float>;
+  const TileProduct<float> tile = given;  // what a store to c may not change
+  const float *a = tile.a, *b = tile.b;
+  const float* ahead = tile.ahead.from != nullptr ? tile.ahead.from : b;
+  typename V::vec sums[Rows][vectors];
+#pragma GCC unroll 16
+  for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v)
+      sums[r][v] = tile.add_to_c ? V::load(tile.c + r * tile.c_stride + v * detail::half_lanes) : V::zero();
+  for (Index steps = tile.depth / 2; steps > 0; --steps, a += 2 / Multiply::columns, b += width) {
+    __builtin_prefetch(ahead, 0, 2);
+    ahead += tile.ahead.step;
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v)
+      __builtin_prefetch(b + v / 2 * tile.b_panel + v % 2 * detail::half_lanes + 8 * width);
+    Multiply::step(sums, tile, a, b);
+  }
+  if (tile.depth % 2 != 0) Multiply::last(sums, tile, a, b);
+  detail::end_tile(sums, tile.end);
+#pragma GCC unroll 16
+  for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v) V::store(tile.c + r * tile.c_stride + v * detail::half_lanes, sums[r][v]);
+}
+
+namespace detail {
+
+template <class Multiply, int Panels, int Rows>
+VITRINE_INLINE void half_rows(Index rows, const TileProduct<float>& tile) {
+  if (rows == Rows) return half_tile<Multiply, Rows, Panels>(tile);
+  if constexpr (Rows > 1) half_rows<Multiply, Panels, Rows - 1>(rows, tile);
+}
+template <class Multiply>
+VITRINE_INLINE void half_rows(Index rows, Index panels, const TileProduct<float>& tile) {
+  if (panels == 4)
+    half_rows<Multiply, 4, 1>(rows, tile);
+  else if (panels == 2)
+    half_rows<Multiply, 2, 3>(rows, tile);
+  else
+    half_rows<Multiply, 1, tile_rows>(rows, tile);
+}
+
+// kernels::matmul over panels of halves: tile by tile, the depth in blocks. A tile that is wider than C goes through a
+// place of its own and takes the whole depth with the last block.
+template <class Multiply>
+void half_product(const Product<float>& product, Index rows, Index first_panel, Index last_panel) {
+  constexpr Index width = panel_width<float>;
+  const Index depth = product.depth, panel = width * half_columns(depth), tiles = (rows + tile_rows - 1) / tile_rows;
+  const Index step = rows <= tile_rows || depth <= Multiply::block ? (depth > 0 ? depth : 1) : Multiply::block;
+  const bool in_registers = product.activation == Activation::none || product.activation == Activation::relu;
+  float edge[tile_rows * width];
+  for (Index k = 0; k == 0 || k < depth; k += step) {
+    const bool last = k + step >= depth;
+    for (Index p = first_panel, together = 1; p < last_panel; p += together) {
+      together = panels_at_once(rows);
+      while (p + together > last_panel || (together > 1 && (p + together) * width > product.columns)) together /= 2;
+      const Index n = p * width, left = product.columns - n;
+      const bool whole = left >= together * width;
+      if (!whole && !last) continue;
+      const Index from = whole ? k : 0, columns = whole ? together * width : left;
+      const float* next = nullptr;  // each tile of this panel asks for its share of the next one
+      if (tiles > 1 && p + together < last_panel)
+        next = product.b + (p + together) * panel + k / 2 * width;
+      else if (tiles > 1)
+        next = last ? product.next_weight : product.b + first_panel * panel + (k + step) / 2 * width;
+      const Index ahead = next == nullptr ? 0 : (width + tiles - 1) / tiles;
+      TileProduct<float> tile;
+      tile.b = product.b + p * panel + from / 2 * width, tile.b_panel = panel;
+      tile.depth = last ? depth - from : step, tile.add_to_c = from > 0;
+      tile.a_stride = product.a_stride;
+      for (Index r = 0; r < rows; r += tile_rows) {
+        const Index count = rows - r < tile_rows ? rows - r : tile_rows;
+        float* const target = product.c + r * product.c_stride + n;
+        detail::Epilogue<float> end{1.0f, product.bias, product.activation, product.residual, product.residual_stride};
+        if (end.bias != nullptr) end.bias += n;
+        if (end.residual != nullptr) end.residual += r * product.residual_stride + n;
+        const bool ends = last && whole && in_registers;
+        tile.a = product.a + r * product.a_stride + from / Multiply::columns;
+        tile.c = whole ? target : edge, tile.c_stride = whole ? product.c_stride : width;
+        tile.ahead = {next == nullptr ? nullptr : next + r / tile_rows * ahead * (tile.depth / 2), ahead};
+        tile.end = {};
+        if (ends) tile.end = {end.bias, end.residual, end.residual_stride, end.activation == Activation::relu};
+        half_rows<Multiply>(count, together, tile);
+        if (!whole)
+          for (Index i = 0; i < count; ++i)
+            for (Index j = 0; j < columns; ++j) target[i * product.c_stride + j] = edge[i * width + j];
+        if (last && !ends) detail::finish(end, count, columns, target, product.c_stride);
+      }
+    }
+  }
+}
+
+}  // namespace detail
+
+// Rows [0, rows) of the product by panels [first_panel, last_panel) of what half_pack<F> made, widened as they are
+// read: for few rows, for each tile of them does it again. alpha is 1, no copy. Writes no byte outside c, reads none
+// outside the operands.
+template <Storage F>
+void half_matmul(const Product<float>& product, Index rows, Index first_panel, Index last_panel) {
+  detail::half_product<detail::HalfWidened<F>>(product, rows, first_panel, last_panel);
+}
+
+#if VITRINE_BF16_PAIRS
+
+// Rows of A as pairs of bf16, in room that the caller has.
+struct Bf16Rows {
+  float* pairs = nullptr;
+  Index stride = 0;  // pairs from one row to the next
+
+  // Room of a row: whole vectors, and a line and a value more, as copy_stride.
+  static constexpr Index row_pairs(Index depth) {
+    return (half_columns(depth) + 15) / 16 * 16 + (depth >= 512 ? 17 : 0);
+  }
+  // Rows that fit so many floats' room, one at least in that of a panel of this depth.
+  static constexpr Index fitting(Index room, Index depth) { return room / row_pairs(depth); }
+  // Over room for `rows` rows.
+  static Bf16Rows in(float* room, Index, Index depth) { return {room, row_pairs(depth)}; }
+};
+
+// Row r of `rows` becomes the values of x (depth of them), each rounded to nearest, ties to even; subnormal numbers
+// become zero. Reads nothing behind x.
+inline void bf16_read(const float* x, Index depth, const Bf16Rows& rows, Index r) {
+  using V = simd<float>;
+  constexpr Index lanes = V::lanes;
+  float* const to = rows.pairs + r * rows.stride;
+  for (Index k = 0; k < depth; k += 2 * lanes) {
+    const auto low = load_first(x + k, depth - k);
+    const auto high = depth - k > lanes ? load_first(x + k + lanes, depth - k - lanes) : V::zero();
+    const auto both = _mm512_cvtne2ps_pbh(reinterpret_cast<__m512>(high), reinterpret_cast<__m512>(low));
+    V::store(to + k / 2, reinterpret_cast<V::vec>(both));
+  }
+}
+
+// Rows [0, rows) of the product by panels [first_panel, last_panel): product.a is not looked at, the pairs of its rows
+// are `a`; product.b is what half_pack<Storage::bf16> made. alpha is 1, no copy. Writes no byte outside c.
+inline void bf16_matmul(const Product<float>& product, const Bf16Rows& a, Index rows, Index first_panel,
+                        Index last_panel) {
+  Product<float> pairs = product;
+  pairs.a = a.pairs, pairs.a_stride = a.stride;
+  detail::half_product<detail::Bf16Pairs>(pairs, rows, first_panel, last_panel);
+}
+
+#endif
+
+}  // namespace vitrine::inline VITRINE_ABI::kernels
+
+#undef VITRINE_F16_VECTORS
+
+#include <vitrine/core/macros_pop.hpp>
