@@ -72,11 +72,14 @@ inline void add_batch_options(OptionTable& table, Options& o) {
 using Weights = std::vector<std::string>;
 inline void add_weights_option(OptionTable& table, Weights& weights) {
   table.choice("--weights", "STORAGE",
-               "f32, or int8: a quarter of the memory, faster, and other numbers (examples/numerics.md); default: f32",
-               weights, {"f32", "int8"}, false);
+               "f32, bf16 or f16: half of the memory, or int8: a quarter; faster, and other numbers "
+               "(examples/numerics.md); default: f32",
+               weights, {"f32", "bf16", "f16", "int8"}, false);
 }
 inline vt::Storage storage_of(const Weights& weights) {
-  return weights[0] == "int8" ? vt::Storage::int8 : vt::Storage::f32;
+  vt::Storage storage = vt::Storage::f32;
+  (void)vt::parse_storage(weights[0].c_str(), storage);
+  return storage;
 }
 
 // What the table alone cannot say; "" when all is well.

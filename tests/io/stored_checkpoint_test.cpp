@@ -1,4 +1,5 @@
-// A model in int8: one result as in float, close to float, saved and loaded again without a change.
+// Models in int8, bf16 and f16: one result as in float, close to float, saved and loaded again without a change; a
+// checkpoint in halves loses nothing.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -9,6 +10,7 @@
 #include <vitrine/io/checkpoint.hpp>
 #include <vitrine/models/bert.hpp>
 
+#include "changed_checkpoint.hpp"
 #include "scratch.hpp"
 
 namespace vt = vitrine;
@@ -18,6 +20,7 @@ namespace {
 
 const std::filesystem::path g2p = "examples/models/g2p", bart = "tests/golden/models/bart_0";
 using Marian = vt::Marian<float>;
+constexpr vt::Storage stored[] = {vt::Storage::int8, vt::Storage::bf16, vt::Storage::f16};
 
 template <class T>
 bool same(const T& x, const T& y) {
@@ -25,10 +28,9 @@ bool same(const T& x, const T& y) {
   return one.size() == other.size() && std::memcmp(one.data(), other.data(), one.size_bytes()) == 0;
 }
 
-}  // namespace
-
-TEST_CASE("int8: the result of a sequence does not depend on batch, threads, keep, or the cache") {
-  const auto model = vt::load_model<Marian>(g2p, {.weights = vt::Storage::int8});
+void check_one_result(vt::Storage storage) {
+  CAPTURE(name(storage));
+  const auto model = vt::load_model<Marian>(g2p, {.weights = storage});
   const std::vector<Index> ids = {5, 6, 7, 8, 9, 3, 4, 10, 11}, targets = {1, 7, 9, 12, 4, 1, 5, 6};
   const std::vector<Index> lengths = {4, 2, 3}, target_lengths = {5, 1, 2};
   vt::Workspace three(vt::heap(), 3), one(vt::heap(), 1);
@@ -54,10 +56,15 @@ TEST_CASE("int8: the result of a sequence does not depend on batch, threads, kee
   }
 }
 
-TEST_CASE("int8: close to float, a third of its memory, and the same bytes when saved and loaded again") {
+// Of float's bytes, and of the largest logit and weight; the model is small: biases and positions.
+struct Bounds {
+  double bytes, logit, weight;
+};
+void check_against_float(vt::Storage storage, const Bounds& bounds) {
+  CAPTURE(name(storage));
   const auto exact = vt::load_model<Marian>(g2p);
-  const auto model = vt::load_model<Marian>(g2p, {.weights = vt::Storage::int8});
-  CHECK(double(model.packed_bytes()) < 0.36 * double(exact.packed_bytes()));  // it is small: biases and positions
+  const auto model = vt::load_model<Marian>(g2p, {.weights = storage});
+  CHECK(double(model.packed_bytes()) < bounds.bytes * double(exact.packed_bytes()));
   const std::vector<Index> source = {5, 6, 7, 8, 9, 3}, target = {1, 7, 9, 12};
   const vt::Tokens from{std::span<const Index>(source)}, to{std::span<const Index>(target)};
   const auto ours = model(from, to), theirs = exact(from, to);
@@ -69,21 +76,60 @@ TEST_CASE("int8: close to float, a third of its memory, and the same bytes when 
   for (Index h = 0; h < ours.cross_attn.heads(); ++h)
     map = std::max(map,
                    double((ours.cross_attn[0].matrix(0, h) - theirs.cross_attn[0].matrix(0, h)).cwiseAbs().maxCoeff()));
-  CHECK(largest > 0);
-  CHECK(largest < 0.1 * size);
-  CHECK(map < 0.2);
+  CHECK((largest > 0) == (bounds.logit > 0));
+  CHECK(largest <= bounds.logit * size);
+  CHECK(map <= bounds.weight);
 
   const Scratch scratch;
-  vt::save(model, scratch / "int8.safetensors");
+  vt::save(model, scratch / "stored.safetensors");
   Marian again(model.config());
-  vt::load(again, vt::SafeTensors(scratch / "int8.safetensors"));
-  CHECK_FALSE(same(again(from, to).output, theirs.output));
-  REQUIRE(again.store_weights(vt::Storage::int8) == vt::Status::ok);
+  vt::load(again, vt::SafeTensors(scratch / "stored.safetensors"));
+  CHECK(same(again(from, to).output, theirs.output) == (bounds.logit == 0));
+  REQUIRE(again.store_weights(storage) == vt::Status::ok);
   CHECK(same(again(from, to).output, ours.output));
   CHECK(again.packed_bytes() == model.packed_bytes());
 }
 
-TEST_CASE("int8 is for float models; other families load it too, and f32 changes nothing") {
+}  // namespace
+
+TEST_CASE("stored weights: the result of a sequence does not depend on batch, threads, keep, or the cache") {
+  for (const vt::Storage storage : stored) check_one_result(storage);
+}
+
+TEST_CASE("stored weights: close to float, less memory, and the same bytes when saved and loaded again") {
+  check_against_float(vt::Storage::int8, {.bytes = 0.36, .logit = 0.1, .weight = 0.2});
+  check_against_float(vt::Storage::bf16, {.bytes = 0.58, .logit = 0.03, .weight = 0.06});
+  check_against_float(vt::Storage::f16, {.bytes = 0.58, .logit = 0, .weight = 0});  // as the file has them
+}
+
+TEST_CASE("a checkpoint in halves has the same weights in that storage, and where they are widened the same numbers") {
+  const std::vector<Index> source = {5, 6, 7, 8, 9, 3}, target = {1, 7, 9, 12};
+  const vt::Tokens from{std::span<const Index>(source)}, to{std::span<const Index>(target)};
+  const Changed folder(g2p);
+  for (const auto& [type, storage] :
+       {std::pair{vt::DType::BF16, vt::Storage::bf16}, std::pair{vt::DType::F16, vt::Storage::f16}}) {
+    const std::filesystem::path halves = folder.save(type);
+    const auto exact = vt::load_model<Marian>(halves);
+    const auto model = vt::load_model<Marian>(halves, {.weights = storage});
+    std::vector<float> expected;
+    exact.parameters([&](const char*, const vt::Parameter<float>& p) {
+      for (Index i = 0; i < p.elements(); ++i)
+        expected.push_back(p.is_vector() ? p.value(i) : p.value(i / p.cols, i % p.cols));
+    });
+    std::size_t at = 0;
+    Index other = 0;
+    model.parameters([&](const char*, const vt::Parameter<float>& p) {
+      for (Index i = 0; i < p.elements(); ++i)
+        other += expected[at++] != (p.is_vector() ? p.value(i) : p.value(i / p.cols, i % p.cols));
+    });
+    CAPTURE(name(storage));
+    CHECK(other == 0);
+    const bool widened = storage == vt::Storage::f16 || !vt::kernels::bf16_pairs;
+    CHECK(same(model(from, to).output, exact(from, to).output) == widened);
+  }
+}
+
+TEST_CASE("stored weights are for float models; other families load them too, and f32 changes nothing") {
   CHECK_THROWS_AS(vt::load_model<vt::Marian<double>>(g2p, {.weights = vt::Storage::int8}), const vt::Error&);
   CHECK(vt::load_model<vt::Marian<double>>(g2p, {.weights = vt::Storage::f32}).loaded());
   const auto stored = vt::load_model<vt::Bart<float>>(bart, {.weights = vt::Storage::int8});

@@ -13,6 +13,12 @@ run $model --weights int8 --statistics csv radium vitrine >"$scratch/int8"
 check "int8: as many rows, other figures" row_count "$scratch/int8" 73
 check "int8: the words apart give the same" cmp -s <(sed 1d "$scratch/int8" | sed -n 1,36p) <(run $model --weights int8 --statistics csv radium | sed 1d)
 check "int8 is not float" test "$(cmp -s "$scratch/int8" "$scratch/csv"; echo $?)" = 1
+for storage in bf16 f16; do
+  run $model --weights $storage --statistics csv radium vitrine >"$scratch/$storage"
+  check "$storage: as many rows" row_count "$scratch/$storage" 73
+done
+check "bf16 is not float" test "$(cmp -s "$scratch/bf16" "$scratch/csv"; echo $?)" = 1
+check "f16 is, as the file has it" cmp -s "$scratch/f16" "$scratch/csv"
 run $model radium >"$scratch/table"
 check "a table without --maps" row_count "$scratch/table" 39
 check "what was made of the word" [ "$(head -1 "$scratch/table")" = "radium → R EY D IY AH M" ]
