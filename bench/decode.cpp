@@ -15,7 +15,8 @@ using namespace bench;
 constexpr const char* about =
     "decode: times the translation of random ids by a model of Marian's kind with random weights (SiLU, sinusoids, "
     "tied\n"
-    "embeddings), for exactly --steps tokens. One JSON object on stdout.\n"
+    "embeddings), for exactly --steps tokens. One JSON object on stdout; of several policies of --keep, which are\n"
+    "timed in turn, {\"results\": [one for each]}.\n"
     "\n"
     "--beams 1   the encoder, then greedy steps of DecodingSteps; with maps each step has its own result, so that all\n"
     "            of them are there at the end. All is reused between calls\n"
@@ -29,6 +30,11 @@ constexpr const char* about =
     "gflops         2 for each multiply-add of a call, encoder and all beams included, over median_ms\n"
     "peak_gflops    fused multiply-adds in registers, --threads threads: the best bursts before and after the timing\n"
     "tile_gflops    the same for the micro-kernel alone, its operands in the first-level cache\n"
+    "search_share   of the time of all steps, what is neither a step of the model (the product of the logits "
+    "included)\n"
+    "               nor the reordering of its cache: log-softmax, the choice of ids, beams; of a search of its own "
+    "after\n"
+    "               the timing, vt::generate's. reorder_share: the reordering\n"
     "peak_read_gbps   reading a buffer of that size on --threads threads: the best of many passes, after the timing\n"
     "\n"
     "The check: logits and maps of the last step (with beams: the scores and maps of the hypotheses) must be those "
@@ -62,6 +68,30 @@ struct Work {
   }
 };
 
+// Steps of a search, timed.
+template <class Steps>
+struct TimedSteps {
+  Steps& steps;
+  double next_seconds = 0, reorder_seconds = 0;
+
+  template <class R, class K>
+  vt::Status next_into(R& result, std::span<const Index> ids, const K& keep) {
+    const double begin = seconds_now();
+    const vt::Status status = steps.next_into(result, ids, keep);
+    next_seconds += seconds_now() - begin;
+    return status;
+  }
+  vt::Status reorder(std::span<const Index> parents) {
+    const double begin = seconds_now();
+    const vt::Status status = steps.reorder(parents);
+    reorder_seconds += seconds_now() - begin;
+    return status;
+  }
+};
+struct Shares {
+  double search = 0, reorder = 0;
+};
+
 template <class S>
 class Case : public Timed {
  public:
@@ -70,7 +100,33 @@ class Case : public Timed {
   virtual std::size_t kept() const = 0;
   virtual std::vector<std::vector<Index>> ids() const = 0;  // of each source
   virtual bool check() = 0;
+  virtual Shares shares() = 0;  // of the time of all steps
 };
+
+// What a search of generate() spends beside the steps of the model.
+template <class S, class K>
+Shares shares_of(const Work<S>& work, vt::Workspace& workspace, vt::DecodingSteps<S>& steps, const K& keep) {
+  const vt::GenerationConfig config = work.generation();
+  const std::vector<std::vector<Index>> starts(std::size_t(work.options.batch), {work.start});
+  std::vector<double> search, reorder;
+  for (int i = 0; i < 5; ++i) {
+    vt::EncoderResult<K, S> encoder;
+    vt::throw_if_failed(steps.begin_into(encoder, work.tokens(), keep));
+    vt::detail::StepMaps<vt::DecoderResult<K, S>> kept;
+    TimedSteps<vt::DecodingSteps<S>> timed{steps};
+    const double begin = seconds_now();
+    (void)vt::detail::search<S>(timed, {starts, work.options.vocab, config, workspace}, keep, kept);
+    const double all = seconds_now() - begin;
+    search.push_back((all - timed.next_seconds - timed.reorder_seconds) / all);
+    reorder.push_back(timed.reorder_seconds / all);
+  }
+  return {median(search), median(reorder)};
+}
+
+// A search keeps it, or there is nothing to keep.
+template <class K, class S>
+inline constexpr bool searched =
+    std::is_same_v<K, vt::keep::Nothing> || vt::detail::is_map<typename K::template map<S, 0>>;
 
 template <class S, class K>
 class Greedy final : public Case<S> {
@@ -93,8 +149,11 @@ class Greedy final : public Case<S> {
       auto& result = results_[keeps ? std::size_t(t) : 0];
       const Index* last = ids_.data() + t * batch;
       if (vt::Status s = steps_.next_into(result, {last, std::size_t(batch)}, keep_); s != vt::Status::ok) return s;
-      for (Index b = 0; b < batch; ++b)
-        ids_[std::size_t((t + 1) * batch + b)] = vt::argmax(result.output.data() + b * vocab, vocab);
+      vt::run_team(int(work_.options.threads), [&](vt::Team& team) {
+        team.for_each(batch, [&](Index b) {
+          ids_[std::size_t((t + 1) * batch + b)] = vt::argmax(result.output.data() + b * vocab, vocab);
+        });
+      });
     }
     step_ms_.push_back((seconds_now() - begin) * 1e3 / double(work_.options.steps));
     return {};
@@ -134,6 +193,12 @@ class Greedy final : public Case<S> {
             same = same && same_row(last.self_attn, whole.self_attn, layer, b, h) &&
                    same_row(last.cross_attn, whole.cross_attn, layer, b, h);
     return same && same_as_generate();
+  }
+  Shares shares() override {
+    if constexpr (searched<K, S>)
+      return shares_of(work_, workspace_, steps_, keep_);
+    else
+      return shares_of(work_, workspace_, steps_, vt::keep::nothing);
   }
 
  private:
@@ -192,7 +257,7 @@ class BeamSearch final : public Case<S> {
   }
   vt::Status run() override {
     const vt::GenerationConfig config = work_.generation();
-    if constexpr (searched) {
+    if constexpr (searched<K, S>) {
       found_ = vt::generate(work_.model, workspace_, work_.tokens(), config, keep_);
     } else {
       found_ = vt::generate(work_.model, workspace_, work_.tokens(), config, vt::keep::nothing);
@@ -232,11 +297,10 @@ class BeamSearch final : public Case<S> {
     }
     return same;
   }
+  Shares shares() override { return shares_of(work_, workspace_, steps_, Policy{}); }
 
  private:
-  static constexpr bool searched =  // a search keeps it, or there is nothing to keep
-      std::is_same_v<K, vt::keep::Nothing> || vt::detail::is_map<typename K::template map<S, 0>>;
-  using Policy = std::conditional_t<searched, K, vt::keep::Nothing>;  // of the search
+  using Policy = std::conditional_t<searched<K, S>, K, vt::keep::Nothing>;  // of the search
 
   // The maps of one hypothesis against those of its source among all.
   template <class M, class N>
@@ -314,40 +378,50 @@ int run(const Options& o) {
     work.source.push_back(2 + std::min(Index((x + 1.75) / 3.5 * double(o.vocab - 3)), o.vocab - 4));
 
   std::vector<std::unique_ptr<Case<S>>> cases;
-  with_policy(o.keep[0], [&](auto keep) {
-    using K = decltype(keep);
-    if (o.beams == 1)
-      cases.push_back(std::make_unique<Greedy<S, K>>(o.keep[0], work, keep));
-    else
-      cases.push_back(std::make_unique<BeamSearch<S, K>>(o.keep[0], work, keep));
-  });
-  Case<S>& timed = *cases[0];
+  for (const std::string& policy : o.keep)
+    with_policy(policy, [&](auto keep) {
+      using K = decltype(keep);
+      if (o.beams == 1)
+        cases.push_back(std::make_unique<Greedy<S, K>>(policy, work, keep));
+      else
+        cases.push_back(std::make_unique<BeamSearch<S, K>>(policy, work, keep));
+    });
   const int threads = int(o.threads);
   const std::size_t bytes = step_bytes(work.model);
   double peak = peak_gflops<S>(threads);
   if (const vt::Status s = time_in_turn(cases, o.repetitions); s != vt::Status::ok) return refused(s);
   peak = std::max(peak, peak_gflops<S>(threads));
   const std::size_t rss = peak_rss_bytes();
+  const double tile = tile_gflops<S>(threads);
   const double peak_read = peak_read_gbps(threads, bytes);  // after it: the buffer is not the call's memory
-
-  const double step_ms = timed.step_milliseconds(), read = step_ms > 0 ? double(bytes) / step_ms * 1e-6 : 0;
   const int used =
       vt::Workspace(vt::heap(), threads).threads_for(double(bytes / sizeof(S)) * double(o.batch * o.beams));
-  Json json = entry(timed, call_flops(work), peak, tile_gflops<S>(threads));
-  json["ms_per_step"] = step_ms;
-  json["read_gbps"] = read;
-  json["peak_read_gbps"] = peak_read;
-  json["read_fraction"] = peak_read > 0 ? read / peak_read : 0;
-  json["step_bytes"] = bytes;
-  std::vector<Index> all;
-  for (const auto& ids : timed.ids()) all.insert(all.end(), ids.begin(), ids.end());
-  json["checksum"] = checksum(std::span<const Index>(all));
-  json["kept_bytes"] = timed.kept();
-  json["weights"] = o.weights[0];
-  json["packed_bytes"] = work.model.packed_bytes();
-  finish_entry(json, timed, rss, used);
-  std::cout << json.dump(1) << std::endl;
-  if (timed.check()) return 0;
+
+  Json results = Json::array();
+  bool same = true;
+  for (const auto& timed : cases) {
+    const double step_ms = timed->step_milliseconds(), read = step_ms > 0 ? double(bytes) / step_ms * 1e-6 : 0;
+    Json json = entry(*timed, call_flops(work), peak, tile);
+    json["ms_per_step"] = step_ms;
+    const Shares shares = timed->shares();
+    json["search_share"] = shares.search;
+    json["reorder_share"] = shares.reorder;
+    json["read_gbps"] = read;
+    json["peak_read_gbps"] = peak_read;
+    json["read_fraction"] = peak_read > 0 ? read / peak_read : 0;
+    json["step_bytes"] = bytes;
+    std::vector<Index> all;
+    for (const auto& ids : timed->ids()) all.insert(all.end(), ids.begin(), ids.end());
+    json["checksum"] = checksum(std::span<const Index>(all));
+    json["kept_bytes"] = timed->kept();
+    json["weights"] = o.weights[0];
+    json["packed_bytes"] = work.model.packed_bytes();
+    finish_entry(json, *timed, rss, used);
+    results.push_back(json);
+    same = timed->check() && same;
+  }
+  std::cout << (results.size() == 1 ? results[0] : Json{{"results", results}}).dump(1) << std::endl;
+  if (same) return 0;
   std::fprintf(stderr, "error: decoding step by step differs from the whole target at once\n");
   return 1;
 }
@@ -367,7 +441,7 @@ int main(int argc, char** argv) {
   flags.number("source_length", options.source_length, "ids of each source");
   flags.number("steps", options.steps, "ids that are generated for each");
   flags.number("beams", options.beams, "1: greedy");
-  flags.choice("keep", options.keep, policies(), "what is kept of the attention");
+  flags.choice("keep", options.keep, policies(), "what is kept of the attention; several are timed in turn", true);
   flags.choice("weights", options.weights, storages(), "how the weights are stored");
   flags.number("threads", options.threads, "threads of the workspace");
   flags.number("repetitions", options.repetitions, "timed calls");

@@ -37,6 +37,7 @@ const std::vector<Index> all_lengths = {4, 2, 7};
 std::vector<float> ruled(const vt::GenerationConfig& g, const std::vector<Index>& sequence) {
   std::vector<float> scores = {1, 2, 3, 4, 5};
   vt::apply_rules<float>(g, sequence, 1, scores);
+  if (scores != std::vector<float>{1, 2, 3, 4, 5}) CHECK(vt::has_rules(g, Index(sequence.size()), 1));
   return scores;
 }
 
@@ -131,7 +132,8 @@ TEST_CASE("many values at a glance: the same as one by one, ties included") {
       vt::TopK<float> one(7), all(7);
       for (Index beam = 0; beam < 3; ++beam) {
         for (Index i = 0; i < n; ++i) one.offer(values[std::size_t(i)] + float(beam), beam * n + i);
-        all.offer_all(values.data(), n, float(beam), beam * n);
+        all.offer_all(
+            values.data(), n, [&](float x) { return x + float(beam); }, beam * n);
       }
       REQUIRE(one.sorted().size() == all.sorted().size());
       for (std::size_t i = 0; i < one.sorted().size(); ++i) CHECK(one.sorted()[i].at == all.sorted()[i].at);
@@ -152,6 +154,26 @@ TEST_CASE("greedy search is the loop around next, whatever the batch") {
     const auto alone = vt::generate(model, workspace, vt::Tokens(source), g);
     CHECK(alone[0][0].ids == found[b][0].ids);
     CHECK(alone[0][0].score == found[b][0].score);
+  }
+}
+
+TEST_CASE("rules that ban nothing change nothing") {
+  const auto model = random_model(3);
+  vt::Workspace workspace(vt::heap(), 2);
+  for (const Index beams : {1, 4}) {
+    auto g = options();
+    g.num_beams = g.num_return_sequences = beams;
+    const auto free = vt::generate(model, workspace, vt::Tokens(all_ids, all_lengths), g);
+    CHECK(!vt::has_rules(g, 1, 1));
+    g.bad_words_ids = {std::vector<Index>(20, 5)};  // longer than any sequence
+    CHECK(vt::has_rules(g, 1, 1));
+    const auto ruled = vt::generate(model, workspace, vt::Tokens(all_ids, all_lengths), g);
+    for (std::size_t b = 0; b < 3; ++b)
+      for (std::size_t k = 0; k < std::size_t(beams); ++k) {
+        CHECK(ruled[b][k].ids == free[b][k].ids);
+        CHECK(ruled[b][k].score == free[b][k].score);
+        CHECK(ruled[b][k].log_probs == free[b][k].log_probs);
+      }
   }
 }
 

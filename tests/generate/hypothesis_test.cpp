@@ -49,13 +49,15 @@ bool same(const M& x, const M& y) {
          x.memory_length() == y.memory_length() && std::ranges::equal(x.values(), y.values());
 }
 
-// Every hypothesis of a search that kept maps, against the search that kept none and teacher forcing of its ids.
+// Every hypothesis of a search that kept maps, on two threads, against the search that kept none, on one, and teacher
+// forcing of its ids.
 template <class S, class K>
 void check_search(const vt::Marian<S>& model, const vt::GenerationConfig& g, const K& keep, vt::EndRow end,
                   std::vector<bool>& seen_ends) {
-  vt::Workspace workspace(vt::heap(), 2);
+  vt::Workspace workspace(vt::heap(), 2), alone(vt::heap(), 1);
+  workspace.parallel_from(0);
   const vt::Tokens sources(source_ids, source_lengths);
-  const auto plain = vt::generate(model, workspace, sources, g);
+  const auto plain = vt::generate(model, alone, sources, g);
   const auto found = vt::generate(model, workspace, sources, g, keep, end);
   REQUIRE(found.hypotheses.size() == 3);
   Index at = 0;
@@ -100,6 +102,32 @@ TEST_CASE("maps traced back through the beams are those of teacher forcing, bit 
   CHECK(seen_ends[1]);
   std::vector<bool> seen(2);
   check_search(marian<double>(7), options(3), vt::keep::weights, vt::EndRow::keep, seen);
+}
+
+TEST_CASE("maps of sampled ids, and of the best of several beams") {
+  std::vector<bool> seen(2);
+  auto g = options(1);
+  g.do_sample = true, g.top_k = 0, g.seed = 11;
+  check_search(marian<float>(5), g, vt::keep::weights, vt::EndRow::keep, seen);
+  g = options(4);
+  g.num_return_sequences = 2;
+  check_search(marian<float>(6), g, vt::keep::weights, vt::EndRow::drop, seen);
+}
+
+TEST_CASE("rows of logits: each once, and what one throws the caller throws") {
+  vt::Workspace workspace(vt::heap(), 2);
+  workspace.parallel_from(0);
+  const std::vector<std::vector<Index>> starts;
+  const vt::GenerationConfig g = options(1);
+  const vt::detail::SearchTask task{starts, 17, g, workspace};
+  vt::detail::LogitsRows<float> rows(task);
+  std::vector<int> seen(9);
+  rows.for_each(9, [&](Index row, std::vector<float>&) { ++seen[std::size_t(row)]; });
+  CHECK(seen == std::vector<int>(9, 1));
+  const auto throwing = [](Index row, std::vector<float>&) {
+    if (row == 4) throw std::bad_alloc();
+  };
+  CHECK_THROWS_AS(rows.for_each(9, throwing), std::bad_alloc);
 }
 
 TEST_CASE("only what was chosen, under every policy") {
@@ -199,7 +227,6 @@ TEST_CASE("early_stopping never asks for the longest sequence only where length 
   config.num_beams = 2, config.max_new_tokens = 20, config.eos_token_ids = {3};
   const std::vector<Index> start = {0};
   const std::vector<vt::Candidate<float>> best = {{-2.0f, 1}, {-2.5f, 4 + 1}, {-3.0f, 2}, {-3.5f, 4 + 2}};
-  const std::vector<float> log_probs = {-1, -1, -1, -1};
   // Two beams of two ids, two hypotheses of these scores: is there a third step's successor that beats the worse one?
   const auto goes_on = [&](vt::EarlyStopping stopping, double penalty, float worst) {
     config.early_stopping = stopping, config.length_penalty = penalty;
@@ -207,7 +234,7 @@ TEST_CASE("early_stopping never asks for the longest sequence only where length 
     for (auto& one : beams.running) one.ids = {0, 1, 2};
     for (auto& one : beams.finished) one.finished = true, one.score = worst;
     Index parents[2] = {};
-    return beams.advance(config, best, log_probs, 4, 0, parents);
+    return beams.advance(config, best, 0, 4, parents);
   };
   using Stop = vt::EarlyStopping;
   // -2 / 3 at this length, -2 / 20 at the longest

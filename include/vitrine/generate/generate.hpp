@@ -185,7 +185,7 @@ Generated<K, S> generate(const Seq2Seq<S>& model, Workspace& workspace, const To
   DecodingSteps<S> steps(model, workspace, {.max_length = config.limit() - 1, .beams = config.num_beams});
   throw_if_failed(steps.begin_into(result.encoder, sources, keep));
   detail::StepMaps<DecoderResult<K, S>> kept;
-  auto found = detail::search<S>(steps, {starts, model.vocab_size(), config}, keep, kept);
+  auto found = detail::search<S>(steps, {starts, model.vocab_size(), config, workspace}, keep, kept);
 
   const StackConfig& stack = model.decoder().config();
   for (std::size_t b = 0; b < found.size(); ++b) {
@@ -234,7 +234,7 @@ std::vector<std::vector<CausalHypothesis<K, S>>> generate(const Causal<S>& model
   EncoderResult<K, S> read;
   throw_if_failed(steps.begin_into(read, Tokens(packed, pasts), keep));
   detail::StepMaps<EncoderResult<K, S>> kept;
-  auto found = detail::search<S>(steps, {starts, model.vocab_size(), config}, keep, kept);
+  auto found = detail::search<S>(steps, {starts, model.vocab_size(), config, workspace}, keep, kept);
 
   const StackConfig& stack = model.encoder().config();
   for (std::size_t b = 0; b < found.size(); ++b) {

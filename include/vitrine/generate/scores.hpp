@@ -19,19 +19,39 @@ struct LogNorm {
   S max, log_sum;
   // log p of the value x.
   S operator()(S x) const { return (x - max) - log_sum; }
+  // False where one of the values was NaN or +inf, or all were -inf.
+  bool finite() const { return log_sum == log_sum; }
 };
+
+namespace detail {
+// The largest of n > 0 values in whole vectors, n a multiple of the lanes.
+template <class S>
+S largest(const S* x, Index n) {
+  using V = simd<S>;
+  auto best = V::load(x), best1 = best, best2 = best, best3 = best;
+  Index j = 0;
+  for (; j + 4 * V::lanes <= n; j += 4 * V::lanes) {
+    best = V::max(V::load(x + j), best), best1 = V::max(V::load(x + j + V::lanes), best1);
+    best2 = V::max(V::load(x + j + 2 * V::lanes), best2), best3 = V::max(V::load(x + j + 3 * V::lanes), best3);
+  }
+  for (; j < n; j += V::lanes) best = V::max(V::load(x + j), best);
+  return reduce_max<S>(V::max(V::max(best, best1), V::max(best2, best3)));
+}
+// Values that are looked at together before any of them alone.
+template <class S>
+inline constexpr Index glance = 8 * simd<S>::lanes;
+}  // namespace detail
+
 // Of n > 0 values; touches nothing outside them. log_sum is NaN if one of them is NaN or +inf, or all are -inf.
 template <class S>
 LogNorm<S> log_norm(const S* x, Index n) {
   using V = simd<S>;
-  auto best = V::set1(x[0]);
-  Index j = 0;
-  for (; j + V::lanes <= n; j += V::lanes) best = V::max(best, V::load(x + j));
-  S max = reduce_max<S>(best);
-  for (; j < n; ++j) max = x[j] > max ? x[j] : max;
+  const Index whole = n / V::lanes * V::lanes;
+  S max = whole > 0 ? detail::largest(x, whole) : x[0];
+  for (Index j = whole; j < n; ++j) max = x[j] > max ? x[j] : max;
   const auto top = V::set1(max);
   auto sum = V::zero();
-  for (j = 0; j < n; j += V::lanes) {
+  for (Index j = 0; j < n; j += V::lanes) {
     const Index left = n - j;
     auto e = kernels::exp_nonpositive<S>(load_first(x + j, left) - top);
     if (left < V::lanes) e = V::select(kernels::first_lanes<S>(left), e, V::zero());
@@ -49,20 +69,6 @@ LogNorm<S> log_softmax(const S* x, Index n, S* out) {
   for (Index j = 0; j < n; j += V::lanes) store_first(out + j, (load_first(x + j, n - j) - top) - log_sum, n - j);
   return norm;
 }
-
-namespace detail {
-// The largest of n values in whole vectors, n a multiple of the lanes.
-template <class S>
-S largest(const S* x, Index n) {
-  using V = simd<S>;
-  auto best = V::load(x);
-  for (Index j = V::lanes; j < n; j += V::lanes) best = V::max(V::load(x + j), best);
-  return reduce_max<S>(best);
-}
-// Values that are looked at together before any of them alone.
-template <class S>
-inline constexpr Index glance = 8 * simd<S>::lanes;
-}  // namespace detail
 
 // The place of the largest of n > 0 values, the first of several; none may be NaN.
 template <class S>
@@ -88,6 +94,14 @@ void penalise(S penalty, std::span<const Index> sequence, std::span<S> scores) {
     S& score = scores[std::size_t(sequence[i])];
     score = score < S(0) ? mul(score, penalty) : score / penalty;
   }
+}
+
+// Whether apply_rules can change a score behind a sequence of so many ids.
+inline bool has_rules(const GenerationConfig& g, Index length, Index prompt) {
+  return g.repetition_penalty != 1.0 || g.no_repeat_ngram_size > 0 || !g.bad_words_ids.empty() ||
+         length < (g.min_new_tokens > 0 ? prompt + g.min_new_tokens : g.min_length) ||
+         (g.forced_bos_token_id >= 0 && length == 1) || (g.forced_eos_token_id >= 0 && length == g.limit(prompt) - 1) ||
+         g.renormalize_logits;
 }
 
 // What may not follow `sequence` (prompt tokens included) becomes -inf among the V scores, in Transformers' order:
@@ -150,15 +164,16 @@ class TopK {
     }
     std::push_heap(heap_.begin(), heap_.end());  // the worst in front
   }
-  // Considers n scores: scores[i] + more at place first + i.
-  void offer_all(const S* scores, Index n, S more, Index first) {
+  // Considers the scores score(x[i]) of n values, at place first + i. A larger value may not have a smaller score.
+  template <class F>
+  void offer_all(const S* x, Index n, F&& score, Index first) {
     for (Index j = 0; j < n; j += detail::glance<S>) {
       const Index end = j + detail::glance<S> < n ? j + detail::glance<S> : n;
       // Later places lose ties, so only what is larger counts.
       if (end - j == detail::glance<S> && heap_.size() == count_ && first + j > heap_.front().at &&
-          !(detail::largest(scores + j, detail::glance<S>) + more > heap_.front().score))
+          !(score(detail::largest(x + j, detail::glance<S>)) > heap_.front().score))
         continue;
-      for (Index i = j; i < end; ++i) offer(scores[i] + more, first + i);
+      for (Index i = j; i < end; ++i) offer(score(x[i]), first + i);
     }
   }
   // Best first. Nothing may be offered afterwards but after clear().
