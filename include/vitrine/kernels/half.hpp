@@ -1,8 +1,8 @@
 // Products with a weight of two bytes a value: C = act(A * W^T + bias) + residual, W in bf16 or IEEE 754's half.
 //
 //   half_pack<F>           a panel of a weight, once
-//   half_matmul<F>         few rows by a range of panels, values widened as they are read
-//   half_widen<F>          a panel as kernels/matmul.hpp takes it: for many rows, once
+//   half_matmul<F>         rows by a range of panels, values widened as they are read
+//   half_widen<F>          a panel as kernels/matmul.hpp takes it, for many rows once
 //   Bf16Rows, bf16_read, bf16_matmul      where the machine multiplies pairs of bf16 (AVX512_BF16): rows of A are
 //                          rounded to bf16 as they are read, each value for itself
 //
@@ -36,6 +36,12 @@ inline constexpr bool bf16_pairs = VITRINE_BF16_PAIRS != 0;
 
 // Floats' room that a row of so many columns takes in its panel.
 constexpr Index half_columns(Index depth) { return (depth + 1) / 2; }
+
+// Do values widen in less time than the products of a tile take? bf16 by a shift; f16 by an instruction that is slow
+// for 512 bits (13 % of a tile on Zen 4), and by a dozen without it.
+template <Storage F>
+inline constexpr bool half_widens_freely = F == Storage::bf16 ||
+                                           (VITRINE_F16_VECTORS != 0 && VITRINE_VECTOR_BYTES < 64);
 
 namespace detail {
 
@@ -137,8 +143,8 @@ namespace detail {
 // How the sums of a tile get further columns. Values are widened: columns one by one.
 template <Storage F>
 struct HalfWidened {
-  static constexpr Index columns = 1;             // of A in a value of its rows
-  static constexpr Index block = Index{1} << 60;  // depth that is multiplied before the next panel
+  static constexpr Index columns = 1;          // of A in a value of its rows
+  static constexpr Index block = depth_block;  // columns that are multiplied before the next panel
 
   template <int Rows, int Vectors>
   static VITRINE_INLINE void column(HalfVector::vec (&sums)[Rows][Vectors], const TileProduct<float>& tile,
@@ -172,7 +178,7 @@ struct HalfWidened {
 // Pairs of A by pairs of the weight, rows of A behind their last column filled up with zero.
 struct Bf16Pairs {
   static constexpr Index columns = 2;
-  static constexpr Index block = 1024;
+  static constexpr Index block = 2 * depth_block;
 
   template <int Rows, int Vectors>
   static VITRINE_INLINE void step(HalfVector::vec (&sums)[Rows][Vectors], const TileProduct<float>& tile,
@@ -305,7 +311,7 @@ void half_product(const Product<float>& product, Index rows, Index first_panel, 
 }  // namespace detail
 
 // Rows [0, rows) of the product by panels [first_panel, last_panel) of what half_pack<F> made, widened as they are
-// read: for few rows, for each tile of them does it again. alpha is 1, no copy. Writes no byte outside c, reads none
+// read, by each tile of rows again. alpha is 1, no copy. Writes no byte outside c, reads none
 // outside the operands.
 template <Storage F>
 void half_matmul(const Product<float>& product, Index rows, Index first_panel, Index last_panel) {

@@ -78,7 +78,7 @@ VITRINE_NOINLINE void multiply_brought(const LinearCall<S>& call, Index first, I
   one.b = call.packed_panel;
   for (Index p = first; p < last; ++p) {
     const Index n = p * width;
-    bring(p, call.packed_panel);
+    one.next_weight = bring(p, call.packed_panel);
     one.columns = columns - n < width ? columns - n : width;
     one.c = call.product.c + n;
     if (one.bias != nullptr) one.bias = call.product.bias + n;
@@ -92,6 +92,7 @@ void multiply_plain(const LinearCall<S>& call, Index first, Index last) {
   const kernels::Product<S>& all = call.product;
   multiply_brought(call, first, last, [&](Index p, S* to) {
     kernels::pack_panel<S>({all.b, all.columns, all.depth, 1}, p * kernels::panel_width<S>, 0, all.depth, to);
+    return static_cast<const S*>(nullptr);
   });
 }
 

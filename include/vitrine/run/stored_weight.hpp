@@ -34,14 +34,17 @@ void multiply_read(const LinearCall<float>& call, Index first_panel, Index last_
     multiply(product, own, count, first_panel, last_panel);
   }
 }
-// A tile of rows reads the values as it goes; more of them share each panel, widened once.
+// Each tile of rows widens the values as it goes where that hides behind the products; else many rows share each panel,
+// widened once.
 template <Storage F>
 void multiply_widened(const LinearCall<float>& call, Index first, Index last) {
   const kernels::Product<float>& all = call.product;
-  if (call.rows <= kernels::tile_rows) return kernels::half_matmul<F>(all, call.rows, first, last);
+  if (call.rows <= kernels::tile_rows || kernels::half_widens_freely<F>)
+    return kernels::half_matmul<F>(all, call.rows, first, last);
   multiply_brought(call, first, last, [&](Index p, float* to) {
     const Index panel = kernels::panel_width<float> * kernels::half_columns(all.depth);
     kernels::half_widen<F>(all.b + p * panel, all.depth, to);
+    return p + 1 < last ? all.b + (p + 1) * panel : all.next_weight;
   });
 }
 
