@@ -294,7 +294,7 @@ TEST_CASE("one tile of rows needs no room for a copy, however wide the layer") {
   namespace kernels = vt::kernels;
   const auto bytes = [](Index rows) {
     vt::Arena arena;
-    vt::detail::Scratch<float>::plan(arena, 1, rows, {.inner = 2 * kernels::copy_from});
+    vt::detail::Scratch<float>::plan(arena, 1, rows, {.hidden = 1024});
     return arena.used();
   };
   CHECK(bytes(kernels::tile_rows) < std::size_t(kernels::copy_size(kernels::tile_rows)) * sizeof(float));

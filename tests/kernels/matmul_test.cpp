@@ -35,7 +35,7 @@ std::vector<S> naive(const std::vector<S>& a, const std::vector<S>& b, Index row
 
 constexpr Index most_rows = 30;
 constexpr Index all_columns[] = {1, 3, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 127, 129, 200};
-constexpr Index all_depths[] = {0, 1, 2, 7, 8, 17, 64, 65, 511, 512, 513, 1030};
+constexpr Index all_depths[] = {0, 1, 2, 7, 8, 17, 64, 65, 513, 1024, 1030};
 constexpr Activation activations[] = {Activation::none, Activation::relu, Activation::gelu, Activation::gelu_tanh,
                                       Activation::silu};
 
@@ -140,7 +140,7 @@ TEST_CASE_TEMPLATE("the epilogue follows the last k once: alpha, bias, activatio
 
 TEST_CASE_TEMPLATE("a product that finds the copy of its left operand there has the same bits", S, float, double) {
   for (const Index rows : {13, 29})
-    for (const Index depth : {255, 256, 512, 513, 768, 1024, 1100}) {
+    for (const Index depth : {512, 1024, 1100, 2048, 3072}) {  // all but 1100 collide in double, from 1024 on in float
       constexpr Index columns = 5 * kernels::panel_width<S>;
       const auto a = values<S>(rows * depth, 1), b = values<S>(columns * depth, 2);
       const auto packed = pack(b, columns, depth);
@@ -165,7 +165,7 @@ TEST_CASE_TEMPLATE("no byte outside the operands is touched", S, float, double) 
   for (const bool at_end : {true, false})
     for (const Index rows : {1, 2, 3, 4, 11, 12, 13, 23, 25, 29})
       for (const Index columns : {1, 7, 16, 17, 31, 33, 65, 129})
-        for (const Index depth : {1, 3, 64, 513}) {
+        for (const Index depth : {1, 3, 64, 1025}) {
           const auto a = values<S>(rows * depth, 1), b = values<S>(columns * depth, 2);
           const Guarded<S> guarded_a(a, at_end), packed(pack(b, columns, depth), at_end),
               bias(values<S>(columns, 3), at_end), residual(values<S>(rows * columns, 4), at_end),

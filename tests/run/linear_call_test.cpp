@@ -107,13 +107,11 @@ TEST_CASE_TEMPLATE("apply_epilogue does what a product's epilogue would have don
 }
 
 TEST_CASE_TEMPLATE("products of one operand share its copy; a new operand sees new values", S, float, double) {
-  const Index depth = kernels::copy_from, columns = 5 * kernels::panel_width<S>, count = 2 * kernels::tile_rows;
+  const Index depth = Index(4096 / sizeof(S)), columns = 5 * kernels::panel_width<S>, count = 2 * kernels::tile_rows;
   const Weight<S> one(columns, depth, 1, true, 1), two(columns, depth, 1, true, 2);
   vitrine::Workspace workspace(vitrine::heap(), 1);
   detail::Scratch<S> scratch;
-  const auto make = [&](vitrine::Arena& arena) {
-    return detail::Scratch<S>::plan(arena, 1, count, {.inner = 2 * depth});
-  };
+  const auto make = [&](vitrine::Arena& arena) { return detail::Scratch<S>::plan(arena, 1, count, {.hidden = depth}); };
   REQUIRE(detail::place_plan(scratch, workspace, make) == vitrine::Status::ok);
   auto x = support::random_values<S>(count * depth, 3);
   const auto before = x;

@@ -67,6 +67,21 @@ TEST_CASE_TEMPLATE("pieces of scratch lie apart, but for inner and attention, wh
         }
 }
 
+TEST_CASE_TEMPLATE("rows of scratch do not collide, and the widest ones have room", S, float, double) {
+  const auto stride = [](Index width) { return vitrine::detail::row_stride<S>(width); };
+  for (const Index width : {1, 500, 1000, 1024, 1030, 2048, 3000, 4096}) {
+    CHECK(stride(width) >= width);
+    CHECK(stride(width) <= width + Index(vitrine::alignment / sizeof(S)));
+    CHECK_FALSE(kernels::rows_collide<S>(stride(width)));
+    vitrine::Arena arena;
+    const auto scratch = vitrine::detail::Scratch<S>::plan(arena, 1, 12, {.inner = width});
+    for (const Index narrower : {width, width - width % 1024})  // the widest need not be those that get a line more
+      CHECK(scratch.inner.stride >= 12 * stride(narrower));
+  }
+  CHECK(stride(1000) == 1000);
+  CHECK(stride(2048) == (VITRINE_VECTOR_BYTES == 0 ? 2048 : 2048 + Index(vitrine::alignment / sizeof(S))));
+}
+
 TEST_CASE("of two layers' sizes the scratch has the larger of each") {
   using Sizes = vitrine::detail::Scratch<float>::Sizes;
   const Sizes one{.hidden = 8, .inner = 1, .keys = 5, .depth = 2, .scores_in_weights = true};

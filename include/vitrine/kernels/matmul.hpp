@@ -18,9 +18,9 @@
 
 namespace vitrine::inline VITRINE_ABI::kernels {
 
-// Columns of A that are multiplied before the next panel: a tile of A rows and a block of a panel stay in the
-// first-level cache.
-inline constexpr Index depth_block = 512;
+// Columns of A that are multiplied before the next panel. Both operands come from the second-level cache in time, so
+// it is as deep as leaves a block of rows its place there: less would store and load sums for nothing.
+inline constexpr Index depth_block = 1024;
 
 // The operands of one product, C (rows, columns) = activation(alpha A B^T + bias) + residual. Strides are in values.
 template <class S>
@@ -36,7 +36,7 @@ struct Product {
   Activation activation = Activation::none;
   const S* residual = nullptr;  // (rows, columns)
   Index residual_stride = 0;
-  S* a_copy = nullptr;    // copy_size(rows) values for a copy of a block of A, or null: see matmul
+  S* a_copy = nullptr;    // copy_size(rows) values for a copy of a block of A where rows collide, or null: see matmul
   bool a_copied = false;  // the product before this one had the same A, rows and panels, and left its copy there
   const S* next_weight = nullptr;  // the panels that are multiplied next: asked for while the last here runs
 };
@@ -45,6 +45,11 @@ struct Product {
 // cache and do not all need their next line in the same step of k.
 inline constexpr Index copy_stride = depth_block + 17;
 inline constexpr Index copy_from = 256;  // depth below which nothing is copied
+// Whether rows so many values apart share the lines of the first-level cache: a multiple of 4096 bytes.
+template <class S>
+constexpr bool rows_collide(Index stride) {
+  return VITRINE_VECTOR_BYTES != 0 && stride % Index(4096 / sizeof(S)) == 0;  // without vectors there is no such cache
+}
 // Values of the copy of so many rows.
 constexpr Index copy_size(Index rows) { return rows * copy_stride; }
 
@@ -234,8 +239,8 @@ void finish(const Epilogue<S>& end, Index rows, Index columns, S* c, Index c_str
 
 // Rows [0, rows) of the product by panels [first_panel, last_panel); alpha, bias, activation and residual come after
 // the last k, each rounded. Writes no byte outside c and `a_copy`, reads none outside the operands. With `a_copy`, a
-// block of A is copied before many panels are multiplied with it: rows whose distance is a multiple of 4096 bytes share
-// the lines of the first-level cache (5 % at a width of 2048; the copy takes less than 1 %).
+// block of an A whose rows collide is copied before many panels are multiplied with it (13 % at a width of 2048, where
+// the copy takes 1 to 2 %).
 template <class S>
 void matmul(const Product<S>& product, Index rows, Index first_panel, Index last_panel) {
   constexpr Index width = panel_width<S>;
@@ -249,7 +254,8 @@ void matmul(const Product<S>& product, Index rows, Index first_panel, Index last
     const bool first = k == 0, last = k + block >= depth;
     const S* a = product.a + k;
     Index a_stride = product.a_stride;
-    if (product.a_copy != nullptr && block >= copy_from && rows > tile_rows && last_panel - first_panel >= 4) {
+    if (product.a_copy != nullptr && rows_collide<S>(a_stride) && block >= copy_from && rows > tile_rows &&
+        last_panel - first_panel >= 4) {
       if (!product.a_copied || block < depth)
         for (Index r = 0; r < rows; ++r) detail::copy(a + r * a_stride, block, product.a_copy + r * copy_stride);
       a = product.a_copy, a_stride = copy_stride;

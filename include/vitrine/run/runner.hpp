@@ -70,7 +70,7 @@ class Runner {
   Index count() const { return count_; }
   // This block's hidden state between two steps, and its wider rows within one.
   Rows<S> hidden(Index width) const { return {scratch_->hidden.of_team(*team_), count_, width}; }
-  Rows<S> inner(Index width) const { return {scratch_->inner.of_team(*team_), count_, width}; }
+  Rows<S> inner(Index width) const { return {scratch_->inner.of_team(*team_), count_, width, row_stride<S>(width)}; }
 
   // The same team on another number of rows; in a layer of a stack; within a part of the layer, as a trace names it.
   Runner over(Index rows) const {

@@ -13,6 +13,12 @@ namespace vitrine::inline VITRINE_ABI::detail {
 // Without vectors and threads there is no such cache but little memory: one tile.
 inline constexpr Index block_rows = Index{VITRINE_VECTOR_BYTES == 0 && !VITRINE_OPENMP ? 1 : 8} * kernels::tile_rows;
 
+// Values from one row of scratch to the next: a line more than its width where rows would collide.
+template <class S>
+constexpr Index row_stride(Index width) {
+  return width + (kernels::rows_collide<S>(width) ? Index(alignment / sizeof(S)) : 0);
+}
+
 // Bytes that make(arena) takes from its arena.
 template <class F>
 constexpr std::size_t planned_bytes(F&& make) {
@@ -42,7 +48,8 @@ struct Scratch {
   Piece inner, attention;  // wider rows (keys and values, feed-forward); a tile of scores. One place: they take turns
   Piece packed_panel;      // a panel of a weight that is kept plain
   Piece figures;           // what is kept instead of maps: run/figures_attention.hpp
-  Piece operand_copy;      // of a block of a product's left operand (kernels::Product::a_copy); empty for narrow layers
+  Piece operand_copy;      // of a block of a product's left operand (kernels::Product::a_copy); empty where rows do not
+                           // collide
   bool scores_in_weights = false;
 
   struct Sizes {
@@ -64,17 +71,20 @@ struct Scratch {
   // `rows`: all rows of the call; fewer than a block need less. `whole`: the team takes them all together.
   static constexpr Scratch plan(Arena& arena, int threads, Index rows, const Sizes& sizes, bool whole = false) {
     Scratch s;
+    const Index line = Index(alignment / sizeof(S));
     const Index block = sizes::round_up(whole || rows < block_rows ? rows : block_rows, Index{kernels::tile_rows});
     const auto pieces = [&](int count, Index values) {
       Piece p;
-      p.stride = sizes::round_up(values, Index(alignment / sizeof(S)));
+      p.stride = sizes::round_up(values, line);
       p.base = arena.take<S>(p.stride, count);
       return p;
     };
     const auto piece = [&](Index values) { return pieces(threads, values); };
     s.hidden = pieces(whole ? 1 : threads, sizes::product(block, sizes.hidden));
     s.packed_panel = piece(sizes::product(sizes.depth, kernels::panel_width<S>));
-    const Index inner = sizes::product(block, sizes.inner);
+    // The widest rows need not be those that get a line more.
+    const Index widest = sizes.inner < Index(4096 / sizeof(S)) ? sizes.inner : sizes::sum(sizes.inner, line);
+    const Index inner = sizes::product(block, widest);
     const Index tile = kernels::attention_scratch<S>(sizes.keys, sizes.value_width, sizes.scores_in_weights);
     s.scores_in_weights = sizes.scores_in_weights;
     if (sizes.figures > 0) s.figures = piece(kernels::score_room<S>(sizes.figures, sizes.keys));
@@ -84,7 +94,7 @@ struct Scratch {
     }
     s.inner = s.attention = piece(inner > tile ? inner : tile);
     const Index most = sizes::product(block, threads), together = rows < most ? rows : most;
-    if (sizes.inner >= 2 * kernels::copy_from && together > kernels::tile_rows)  // matmul copies no single tile
+    if (sizes.hidden > 0 && kernels::rows_collide<S>(sizes.hidden) && together > kernels::tile_rows)  // as matmul
       s.operand_copy = piece(kernels::copy_size(together));
     return s;
   }
