@@ -36,7 +36,7 @@ struct Options {
   Index batch = 1, heads = 8, kv_heads = 0, length = 512, memory_length = 0, width = 64;
   Index threads = vt::default_threads(), repetitions = 9, seed = 1;
   std::vector<Index> window;
-  std::vector<std::string> keep{"weights"}, scalar{"float"};
+  std::vector<std::string> keep{"weights"}, map_storage{"f32"}, scalar{"float"};
   bool causal = false, fresh = false;
 
   // Keys that query t sees.
@@ -147,9 +147,9 @@ int run(const Options& o) {
   if (!o.window.empty()) work.options.mask = work.options.mask & vt::window(o.window.front(), o.window.back());
 
   std::vector<std::unique_ptr<Case<S>>> cases;
-  for (const std::string& name : o.keep)
-    with_policy(name,
-                [&](auto keep) { cases.push_back(std::make_unique<CaseOf<S, decltype(keep)>>(name, work, keep)); });
+  with_policies<S>(o.keep, o.map_storage, [&](auto keep, const std::string& name) -> Timed& {
+    return *cases.emplace_back(std::make_unique<CaseOf<S, decltype(keep)>>(name, work, keep));
+  });
 
   double peak = peak_gflops<S>(threads);
   if (const vt::Status s = time_in_turn(cases, o.repetitions); s != vt::Status::ok) return refused(s);
@@ -206,6 +206,8 @@ int main(int argc, char** argv) {
   flags.numbers("window", options.window, "LEFT[,RIGHT]",
                 "query t sees keys t - LEFT ... t + RIGHT (RIGHT: as LEFT), with --causal none after t", 0);
   flags.choice("keep", options.keep, policies(), "what is kept of the attention; several are timed in turn", true);
+  flags.choice("map_storage", options.map_storage, storages_of_maps(),
+               "how kept weights are stored; several are timed in turn", true);
   flags.number("threads", options.threads, "threads of the workspace");
   flags.number("repetitions", options.repetitions, "timed calls of each policy");
   flags.choice("scalar", options.scalar, {"float", "double"}, "type of all numbers");

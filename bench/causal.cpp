@@ -37,7 +37,7 @@ constexpr const char* about =
     "usage: causal [flags]";
 
 struct Options {
-  std::vector<std::string> config{"llama"}, keep{"weights"}, scalar{"float"};
+  std::vector<std::string> config{"llama"}, keep{"weights"}, map_storage{"f32"}, scalar{"float"};
   Index d_model = 576, nhead = 9, kv_heads = 3, dim_feedforward = 1536, num_layers = 30, vocab = 49152;
   Index prompt = 512, steps = 32, batch = 1;
   Index threads = vt::default_threads(), repetitions = 5, seed = 1;
@@ -123,6 +123,9 @@ class Greedy final : public Case<S> {
 
  private:
   static constexpr bool keeps = !std::is_same_v<K, vt::keep::Nothing>;
+  using Maps = typename K::template map<S, 0>;
+  static constexpr bool whole_maps =
+      vt::detail::has_weights<Maps> || vt::detail::storage_of<Maps> != vt::MapStorage::f32;
 
   std::vector<Index> chosen(Index b) const {
     std::vector<Index> all;
@@ -144,13 +147,13 @@ class Greedy final : public Case<S> {
       const Index row = o.prompt + t;
       same = same && std::memcmp(step.output.data() + b * o.vocab, whole.output.data() + row * o.vocab,
                                  std::size_t(o.vocab) * sizeof(S)) == 0;
-      if constexpr (std::is_same_v<K, vt::DefaultKeep>)
+      if constexpr (whole_maps)
         for (Index layer = 0; layer < o.num_layers; ++layer)
           for (Index h = 0; h < o.nhead; ++h)
             same = same &&
                    step.self_attn[layer].matrix(b, h) == whole.self_attn[layer].matrix(0, h).row(row).head(row + 1);
     }
-    if constexpr (std::is_same_v<K, vt::DefaultKeep>)
+    if constexpr (whole_maps)
       for (Index layer = 0; layer < o.num_layers; ++layer)
         for (Index h = 0; h < o.nhead; ++h)
           same = same && read_.self_attn[layer].matrix(b, h) ==
@@ -185,9 +188,9 @@ template <class S>
 int time(const Work<S>& work, std::size_t packed_bytes) {
   const Options& o = work.options;
   std::vector<std::unique_ptr<Case<S>>> cases;
-  for (const std::string& name : o.keep)
-    with_policy(name,
-                [&](auto keep) { cases.push_back(std::make_unique<Greedy<S, decltype(keep)>>(name, work, keep)); });
+  with_policies<S>(o.keep, o.map_storage, [&](auto keep, const std::string& name) -> Timed& {
+    return *cases.emplace_back(std::make_unique<Greedy<S, decltype(keep)>>(name, work, keep));
+  });
   for (const auto& one : cases)
     if (!one->check()) {
       std::fprintf(stderr, "error: a prompt, then step by step differs from all ids at once, keeping %s\n",
@@ -277,6 +280,7 @@ int main(int argc, char** argv) {
   flags.number("steps", options.steps, "ids that are generated for each");
   flags.number("batch", options.batch, "prompts");
   flags.choice("keep", options.keep, policies(), "what is kept of the attention", true);
+  flags.choice("map_storage", options.map_storage, storages_of_maps(), "how kept weights are stored", true);
   flags.number("threads", options.threads, "threads of the workspace");
   flags.number("repetitions", options.repetitions, "timed calls");
   flags.choice("scalar", options.scalar, {"float", "double"}, "type of all numbers");

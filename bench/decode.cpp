@@ -48,7 +48,7 @@ struct Options {
   Index d_model = 512, nhead = 8, dim_feedforward = 2048, encoder_layers = 6, decoder_layers = 6, vocab = 32000;
   Index batch = 1, source_length = 32, steps = 32, beams = 1;
   Index threads = vt::default_threads(), repetitions = 9, seed = 1;
-  std::vector<std::string> keep{"weights"}, scalar{"float"}, weights{"f32"};
+  std::vector<std::string> keep{"weights"}, map_storage{"f32"}, scalar{"float"}, weights{"f32"};
 };
 
 template <class S>
@@ -208,8 +208,7 @@ class Greedy final : public Case<S> {
   template <class M>
   static bool same_row(const M& step, const M& whole, Index layer, Index b, Index h) {
     const auto compare = [](const auto& x, const auto& y) {
-      return x.cols() == y.cols() &&
-             std::memcmp(x.data(), y.data() + (y.rows() - 1) * y.cols(), std::size_t(x.cols()) * sizeof(S)) == 0;
+      return x.cols() == y.cols() && x.row(0) == y.row(y.rows() - 1);
     };
     if constexpr (std::is_same_v<M, vt::MeanMaps<S>>) {
       return compare(step[layer].matrix(b), whole[layer].matrix(b));
@@ -308,7 +307,7 @@ class BeamSearch final : public Case<S> {
     bool same = true;
     if constexpr (std::is_same_v<M, N> && requires { one.heads(); }) {
       const auto compare = [&](const auto& x, const auto& y) {
-        same = same && x.size() == y.size() && std::memcmp(x.data(), y.data(), std::size_t(x.size()) * sizeof(S)) == 0;
+        same = same && x.rows() == y.rows() && x.cols() == y.cols() && x == y;
       };
       for (Index layer = 0; layer < one.layers(); ++layer) {
         if constexpr (std::is_same_v<M, vt::MeanMaps<S>>)
@@ -378,14 +377,14 @@ int run(const Options& o) {
     work.source.push_back(2 + std::min(Index((x + 1.75) / 3.5 * double(o.vocab - 3)), o.vocab - 4));
 
   std::vector<std::unique_ptr<Case<S>>> cases;
-  for (const std::string& policy : o.keep)
-    with_policy(policy, [&](auto keep) {
-      using K = decltype(keep);
-      if (o.beams == 1)
-        cases.push_back(std::make_unique<Greedy<S, K>>(policy, work, keep));
-      else
-        cases.push_back(std::make_unique<BeamSearch<S, K>>(policy, work, keep));
-    });
+  with_policies<S>(o.keep, o.map_storage, [&](auto keep, const std::string& name) -> Timed& {
+    using K = decltype(keep);
+    if (o.beams == 1)
+      cases.push_back(std::make_unique<Greedy<S, K>>(name, work, keep));
+    else
+      cases.push_back(std::make_unique<BeamSearch<S, K>>(name, work, keep));
+    return *cases.back();
+  });
   const int threads = int(o.threads);
   const std::size_t bytes = step_bytes(work.model);
   double peak = peak_gflops<S>(threads);
@@ -442,6 +441,8 @@ int main(int argc, char** argv) {
   flags.number("steps", options.steps, "ids that are generated for each");
   flags.number("beams", options.beams, "1: greedy");
   flags.choice("keep", options.keep, policies(), "what is kept of the attention; several are timed in turn", true);
+  flags.choice("map_storage", options.map_storage, storages_of_maps(),
+               "how kept attention weights are stored; several are timed in turn", true);
   flags.choice("weights", options.weights, storages(), "how the weights are stored");
   flags.number("threads", options.threads, "threads of the workspace");
   flags.number("repetitions", options.repetitions, "timed calls");

@@ -29,7 +29,7 @@ constexpr const char* about =
     "small\n"
     "           calls; of large ones as many evenly spread ones as about 1e9 multiply-adds pay for. More than 1024 "
     "eps\n"
-    "           times the largest number (at least 1) is a failed check\n"
+    "           times the largest number (at least 1), beyond the rounding of --map_storage, is a failed check\n"
     "peak_rss_bytes  of the process until the timing ended, all policies together; the check comes later\n"
     "\n"
     "usage: encoder_forward [flags]";
@@ -38,7 +38,7 @@ struct Options {
   Index d_model = 512, nhead = 8, dim_feedforward = 2048, num_layers = 6, batch = 8, length = 128;
   Index threads = vt::default_threads(), repetitions = 9, seed = 1;
   std::vector<Index> lengths;
-  std::vector<std::string> keep{"weights"}, scalar{"float"}, activation{"relu"}, weights{"f32"};
+  std::vector<std::string> keep{"weights"}, map_storage{"f32"}, scalar{"float"}, activation{"relu"}, weights{"f32"};
   bool causal = false, norm_first = false, fresh = false;
 };
 
@@ -187,9 +187,9 @@ int run(const Options& options, vt::Activation activation) {
     works[i].weights = options.weights[i];
     if (const vt::Status s = works[i].encoder.store_weights(storage_of(works[i].weights)); s != vt::Status::ok)
       return refused(s);
-    for (const std::string& name : options.keep)
-      with_policy(
-          name, [&](auto keep) { cases.push_back(std::make_unique<CaseOf<S, decltype(keep)>>(name, works[i], keep)); });
+    with_policies<S>(options.keep, options.map_storage, [&](auto keep, const std::string& name) -> Timed& {
+      return *cases.emplace_back(std::make_unique<CaseOf<S, decltype(keep)>>(name, works[i], keep));
+    });
   }
 
   double peak = peak_gflops<S>(threads);
@@ -244,6 +244,8 @@ int main(int argc, char** argv) {
   flags.choice("activation", options.activation, {"relu", "gelu", "gelu_tanh", "silu"}, "of the feed-forward layer");
   flags.toggle("norm_first", options.norm_first, "norms before attention and feed-forward rather than after");
   flags.choice("keep", options.keep, policies(), "what is kept of the attention; several are timed in turn", true);
+  flags.choice("map_storage", options.map_storage, storages_of_maps(),
+               "how kept attention weights are stored; several are timed in turn", true);
   flags.choice("weights", options.weights, storages(), "how the weights are stored; several are timed in turn", true);
   flags.number("threads", options.threads, "threads of the workspace");
   flags.number("repetitions", options.repetitions, "timed calls of each policy and storage");

@@ -18,6 +18,7 @@
 #include <limits>
 #include <memory>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -37,7 +38,8 @@ class Timed {
   virtual void prepare() {}  // not timed
   virtual vt::Status run() = 0;
 
-  std::string name;
+  std::string name;                 // of the policy
+  std::string map_storage = "f32";  // of kept weights
   std::vector<double> milliseconds;
   long long allocations = 0;  // of the last repetition
 };
@@ -121,6 +123,7 @@ inline std::string cpu_name() {
 inline Json entry(const Timed& timed, double flops, double peak, double tile) {
   Json json;
   json["keep"] = timed.name;
+  json["map_storage"] = timed.map_storage;
   json["median_ms"] = median(timed.milliseconds);
   json["min_ms"] = least(timed.milliseconds);
   const double gflops = median(timed.milliseconds) > 0 ? flops / median(timed.milliseconds) * 1e-6 : 0;
@@ -147,9 +150,20 @@ inline int refused(const vt::Status& status) {
   return 2;
 }
 
-// Calls f(policy) with the policy of that name.
-template <class F>
-auto with_policy(const std::string& name, F&& f) {
+// Calls f(policy) with the policy of that name, whose maps are of layers of S. Throws std::invalid_argument for maps
+// that are not stored so.
+template <class S, class F>
+auto with_policy(const std::string& name, const std::string& storage, F&& f) {
+  if (name == "weights" && storage != "f32") {
+    if constexpr (std::is_same_v<S, float>) {
+      if (storage == "f16") return f(vt::keep::weights.as<vt::MapStorage::f16>());
+      if (storage == "bf16") return f(vt::keep::weights.as<vt::MapStorage::bf16>());
+      return f(vt::keep::weights.as<vt::MapStorage::u8>());
+    }
+    throw std::invalid_argument("--map_storage " + storage + " is for --scalar float");
+  }
+  if (name != "nothing" && storage != "f32")
+    throw std::invalid_argument("--map_storage " + storage + " is for --keep weights, not " + name);
   if (name == "weights") return f(vt::keep::weights);
   if (name == "scores") return f(vt::keep::scores);
   if (name == "head_mean") return f(vt::keep::head_mean);
@@ -157,6 +171,17 @@ auto with_policy(const std::string& name, F&& f) {
   if (name == "top8") return f(vt::keep::top<8>);
   return f(vt::keep::nothing);
 }
+// For each policy, and keep weights in each of the storages: the case that make(policy, its name) makes.
+template <class S, class F>
+void with_policies(const std::vector<std::string>& names, const std::vector<std::string>& storages, F&& make) {
+  for (const std::string& name : names)
+    for (const std::string& storage : storages) {
+      if (name != "weights" && &storage != storages.data()) continue;  // nothing changes with it
+      const std::string own = name == "nothing" ? "f32" : storage;
+      with_policy<S>(name, own, [&](auto keep) { make(keep, name).map_storage = own; });
+    }
+}
+inline std::vector<std::string> storages_of_maps() { return {"f32", "f16", "bf16", "u8"}; }
 inline std::vector<std::string> policies() {
   return {"nothing", "weights", "scores", "head_mean", "statistics", "top8"};
 }
@@ -250,6 +275,20 @@ void compare_row(const vt::TopWeights<S, Count>& tops, Index layer, Index b, Ind
       error.add(double(tops[layer].weights(b, h)(t, i)), i < keys ? sorted[std::size_t(i)] : 0);
       const Index key = tops[layer].key(b, h, t, i);
       if (key >= 0) error.add(double(tops[layer].weights(b, h)(t, i)), weights[std::size_t(h * keys + key)]);
+    }
+  }
+}
+// Of compact maps only what their rounding does not explain.
+template <vt::MapStorage M>
+void compare_row(const vt::CompactMaps<float, M>& maps, Index layer, Index b, Index t,
+                 const std::vector<double>& weights, const std::vector<double>&, Error& error) {
+  constexpr double rounding = M == vt::MapStorage::u8 ? 0.5 / 255 : M == vt::MapStorage::f16 ? 0x1p-12 : 0x1p-9;
+  const Index keys = maps.memory_length(b);
+  for (Index h = 0; h < maps.heads(); ++h) {
+    const auto matrix = maps[layer].matrix(b, h);
+    for (Index j = 0; j < keys; ++j) {
+      const double naive = weights[std::size_t(h * keys + j)], off = double(matrix(t, j)) - naive;
+      error.add(std::abs(off) <= rounding ? naive : naive + off - std::copysign(rounding, off), naive);
     }
   }
 }

@@ -1,5 +1,6 @@
 // The attention kernel through scaled_dot_product_attention, which gives it any lengths and widths.
 #include <vitrine/kernels/attention.hpp>
+#include <vitrine/kernels/weight_rows.hpp>
 
 #include "../support/support.hpp"
 

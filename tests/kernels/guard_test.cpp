@@ -33,7 +33,7 @@ constexpr Index whole_vectors(Index count) {
 
 // What attend_head writes for `rows` query rows: context, weights, scores and mean; scores_in_weights: without scratch
 // for scores. Kinds: 1: a window, 2: a matrix and flags, 4: scores, 8: weights and mean, 16: statistics, 32: the
-// largest weights.
+// largest weights, 64, 128: the weights as codes of u8, of f16 (of float).
 template <class S>
 std::vector<S> attend(bool at_end, Index rows, Index keys, Index width, Index value_width, Index extra, int kind,
                       bool scores_in_weights = false) {
@@ -73,6 +73,18 @@ std::vector<S> attend(bool at_end, Index rows, Index keys, Index width, Index va
     append(all, context, rows * value_width), append(all, weights, rows * keys), append(all, scores, rows * keys);
     append(all, mean, rows * keys);
   };
+  if constexpr (std::is_same_v<S, float>)
+    if (kind & 192) {
+      const Index bytes = kind & 64 ? 1 : 2;
+      const Guarded<std::uint8_t> codes(std::vector<std::uint8_t>(std::size_t(rows * keys * bytes)), at_end);
+      head.weights = nullptr, head.mean = nullptr;
+      kernels::MapCodes<S> to{codes.data(), bytes, (kind & 1) != 0, kernels::write_codes<vt::MapStorage::u8>};
+      if (bytes == 2) to.write = kernels::write_codes<vt::MapStorage::f16>;
+      kernels::attend_head<S>(head, Index{0}, rows, scratch.data(), to);
+      append(all, context, rows * value_width), append(all, scores, rows * keys);
+      all.insert(all.end(), codes.data(), codes.data() + rows * keys * bytes);
+      return all;
+    }
   if (!(kind & 48)) {
     kernels::attend_head(head, Index{0}, rows, scratch.data());
     maps();
@@ -168,6 +180,21 @@ TEST_CASE_TEMPLATE(
           const auto plain = attend<S>(true, rows, keys, 20, 20, extra, kind & 15);
           CHECK(same(before.data(), plain.data(), Index(plain.size())));
         }
+}
+
+TEST_CASE("attend with codes touches no byte outside") {
+  constexpr Index lanes = vt::simd<float>::lanes, tile = kernels::attention_rows;
+  for (const Index rows : {Index{1}, Index{3}, tile + 1})
+    for (const Index keys : {Index{3}, 2 * lanes, 4 * lanes, 4 * lanes + 1, 9 * lanes - 1})
+      for (const Index extra : {0, 2})
+        for (const int codes : {64, 128})
+          for (int kind = 0; kind < 8; ++kind) {
+            const auto before = attend<float>(false, rows, keys, 20, 20, extra, codes + kind);
+            const auto after = attend<float>(true, rows, keys, 20, 20, extra, codes + kind);
+            CHECK(same(before.data(), after.data(), Index(before.size())));
+            const auto plain = attend<float>(true, rows, keys, 20, 20, extra, kind);
+            CHECK(same(before.data(), plain.data(), rows * 20));
+          }
 }
 
 TEST_CASE_TEMPLATE("roll touches no byte outside its map and both matrices, and is one chain for each element", S,

@@ -74,6 +74,12 @@ void fixed_layers() {
             CHECK(encoder.forward_into(r, workspace, tgt) == vt::Status::ok);
             const auto moved = static_cast<decltype(r)&&>(r);
             CHECK(moved.self_attn[1].matrix(1, 3).data() == self + 2 * 2 * 4 * 49 - 49);
+            static std::uint8_t codes[2 * 2 * 4 * 7 * 7];
+            vt::EncoderResult<vt::keep::Compact<vt::MapStorage::u8>, float> compact{
+                vt::Tensor<float>(output), vt::CompactMaps<float, vt::MapStorage::u8>(codes)};
+            CHECK(encoder.forward_into(compact, workspace, tgt, {}, vt::keep::weights.as<vt::MapStorage::u8>()) ==
+                  vt::Status::ok);
+            CHECK(compact.self_attn[1].matrix(1, 3).codes() == codes + 2 * 2 * 4 * 49 - 49);
           }
           {
             vt::Decoder<float, dims> decoder;
@@ -111,12 +117,12 @@ void fixed_layers() {
   static_assert(vt::Decoder<float, dims>::workspace_bytes() < vt::Decoder<float, dims>::traced_workspace_bytes());
 }
 
-void reused_results(int threads) {
+template <class K>
+void reused_results(int threads, const K& keep) {
   vt::Transformer<float> model(
       {.d_model = 16, .nhead = 4, .num_encoder_layers = 2, .num_decoder_layers = 2, .dim_feedforward = 24});
   CHECK(model.init(1) == vt::Status::ok);
-  const auto& keep = vt::keep::scores;
-  vt::TransformerResult<std::remove_cvref_t<decltype(keep)>, float> r;
+  vt::TransformerResult<K, float> r;
   vt::Workspace workspace(vt::heap(), threads);
   workspace.parallel_from(0);
   const auto call = [&](Index batch, Index source, Index target) {
@@ -154,7 +160,10 @@ int main() {
   for (int i = 0; i < 4096; ++i) weights[i] = 0.01f * float(i % 37 - 18);
   for (int i = 0; i < 2 * 9 * 16; ++i) inputs[i] = 0.1f * float(i % 23 - 11);
   fixed_layers();
-  for (const int threads : {1, 2, 3}) reused_results(threads);
+  for (const int threads : {1, 2, 3}) {
+    reused_results(threads, vt::keep::scores);
+    reused_results(threads, vt::keep::weights.as<vt::MapStorage::bf16>());
+  }
   std::fprintf(stderr, "%d failures\n", failures);
   return failures == 0 ? 0 : 1;
 }

@@ -1,6 +1,6 @@
 // What a call keeps of its attention: a type, so that what was not kept cannot be read.
 //
-//   keep::weights     per head, after softmax (the default)
+//   keep::weights     per head, after softmax (the default); weights.as<MapStorage::u8>() in a quarter of the bytes
 //   keep::scores      after scale and mask, before softmax, with the weights
 //   keep::head_mean   the mean over heads
 //   keep::statistics  of each head's rows entropy, largest weight and its key, log-sum-exp; of its columns the sums
@@ -14,6 +14,7 @@
 #pragma once
 #include <vitrine/core/config.hpp>
 #include <vitrine/core/eigen.hpp>
+#include <vitrine/core/map_storage.hpp>
 
 #include <initializer_list>
 #include <type_traits>
@@ -106,6 +107,8 @@ template <class S, Index Count>
 class TopWeights;
 template <class S>
 class Rollout;
+template <class S, MapStorage M>
+class CompactMaps;
 
 // False, however instantiated: for static_asserts in templates that must not be used.
 template <class...>
@@ -152,6 +155,16 @@ struct NoSuch {
 
 namespace keep {
 
+// The policy of keep::weights.as<M>().
+template <MapStorage M>
+struct Compact {
+  // As Policy's.
+  template <class S, int Place>
+  using map = CompactMaps<S, M>;
+  Selection selection = {};
+  // As Policy's.
+  constexpr Compact only(const Selection& chosen) const { return {chosen}; }
+};
 // M is the class that holds the maps of a layer, or of a stack.
 template <template <class> class M>
 struct Policy {
@@ -161,6 +174,16 @@ struct Policy {
   Selection selection = {};
   // The same policy for fewer maps.
   constexpr Policy only(const Selection& chosen) const { return {chosen}; }
+  // The same maps stored as f16, bf16 or u8: core/compact_maps.hpp. Of keep::weights only.
+  template <MapStorage Stored>
+  constexpr auto as() const {
+    static_assert(std::is_same_v<M<float>, Maps<float>>,
+                  "vitrine: only keep::weights can be stored as f16, bf16 or u8");
+    if constexpr (Stored == MapStorage::f32)
+      return *this;
+    else
+      return Compact<Stored>{selection};
+  }
 };
 // The policy of keep::top<Count>.
 template <Index Count>

@@ -57,6 +57,8 @@ namespace detail {
 template <class S>
 class MapStore {
  public:
+  using Value = S;  // what is stored
+
   MapStore() noexcept = default;
   explicit MapStore(const Memory* memory) noexcept : values_(memory), scores_(memory), ragged_(memory) {}
   explicit MapStore(std::span<S> values, std::span<S> scores = {}) noexcept : values_(values), scores_(scores) {}

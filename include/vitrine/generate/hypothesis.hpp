@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <utility>
 #include <vector>
+#include <vitrine/core/compact_maps.hpp>
 #include <vitrine/core/maps.hpp>
 #include <vitrine/core/mask.hpp>
 
@@ -85,7 +86,7 @@ template <class S, class M, class F>
 void gather(M& out, const Memory* memory, const MapShape& shape, const Selection& selection, Which kind, F&& row_of) {
   if constexpr (requires { out.sink(Index{}); }) {
     throw_if_failed(prepare_maps(out, memory, shape, selection, kind));
-    const auto copy = [&](const S* from, S* to, const MapRow<M>& place, Index t, S masked) {
+    const auto copy = [&]<class T>(const T* from, T* to, const MapRow<M>& place, Index t, T masked) {
       if (from == nullptr || to == nullptr) return;
       const Index stride = place.maps->memory_length(place.sequence), columns = std::min(stride, shape.memory_length);
       to += t * shape.memory_length;
@@ -102,6 +103,11 @@ void gather(M& out, const Memory* memory, const MapShape& shape, const Selection
           copy(at(from, from.weights, place.sequence), at(to, to.weights, 0), place, t, S(0));
           copy(at(from, from.scores, place.sequence), at(to, to.scores, 0), place, t, minus_infinity<S>());
           copy(at(from, from.mean, place.sequence), at(to, to.mean, 0), place, t, S(0));
+          if constexpr (storage_of<M> != MapStorage::f32) {
+            using Code = map_code<storage_of<M>>;
+            copy(from.template figures_at<Code>(place.sequence, h), to.template figures_at<Code>(0, h), place, t,
+                 Code{0});
+          }
         }
       }
     }

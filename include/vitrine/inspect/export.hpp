@@ -125,15 +125,15 @@ MapGroup map_group(std::string kind, const M& maps, Index b, std::vector<std::st
   group.key_tokens = std::move(key_tokens);
   group.layers = maps.layers();
   group.heads = maps.heads();
-  group.map = [&maps, b, rounded = std::vector<float>()](Index layer, Index head) mutable -> const float* {
+  group.map = [&maps, b, floats = std::vector<float>()](Index layer, Index head) mutable -> const float* {
     if (!maps.kept(layer, head)) return nullptr;
     const auto map = maps[layer].matrix(b, head);
-    if constexpr (std::is_same_v<typename decltype(map)::Scalar, float>) {
+    if constexpr (std::is_same_v<std::remove_const_t<decltype(map)>, MatrixView<float>>) {
       return map.data();
     } else {
-      rounded.resize(std::size_t(map.size()));
-      for (Index i = 0; i < Index(map.size()); ++i) rounded[std::size_t(i)] = static_cast<float>(map.data()[i]);
-      return rounded.data();
+      floats.resize(std::size_t(map.size()));
+      Eigen::Map<RowMajor<float>>(floats.data(), map.rows(), map.cols()) = map.template cast<float>();
+      return floats.data();
     }
   };
   return group;
@@ -143,7 +143,7 @@ template <class K, class S>
 Example seq2seq_example(const TransformerResult<K, S>& result, Index b, const std::vector<std::string>& source_tokens,
                         const std::vector<std::string>& target_tokens, std::string title, const std::string& start) {
   Example example{.title = std::move(title), .groups = {}};
-  const auto any = [](const auto& maps) { return !maps.values().empty(); };
+  const auto any = [](const auto& maps) { return maps.bytes() > 0; };
   if (any(result.cross_attn))
     example.groups.push_back(map_group("cross", result.cross_attn, b, target_tokens, source_tokens));
   if (any(result.encoder.self_attn))

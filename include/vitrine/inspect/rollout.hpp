@@ -22,13 +22,15 @@ namespace vitrine::inline VITRINE_ABI::inspect {
 template <class S, class M>
 RowMajor<S> roll_layer(const M& attention, const RowMajor<S>& rolled, S residual = S(0.5));
 
-/// The rollout of sequence b through the first `layers` layers (-1: all of them). Maps<S> or MeanMaps<S> of
-/// self-attention, all those layers and heads kept (StatusError else). Throws std::invalid_argument for more layers
-/// than there are. Memory: 3 T x T matrices on the heap.
+/// The rollout of sequence b through the first `layers` layers (-1: all of them). Maps<S>, compact or not, or
+/// MeanMaps<S> of self-attention, all those layers and heads kept (StatusError else). Throws std::invalid_argument for
+/// more layers than there are. Memory: 3 T x T matrices on the heap.
 template <class S>
 RowMajor<S> rollout(const Maps<S>& self_attn, Index b, Index layers = -1, S residual = S(0.5));
 template <class S>
 RowMajor<S> rollout(const MeanMaps<S>& self_attn, Index b, Index layers = -1, S residual = S(0.5));
+template <class S, MapStorage M>
+RowMajor<S> rollout(const CompactMaps<S, M>& self_attn, Index b, Index layers = -1, S residual = S(0.5));
 
 // ---- implementation
 
@@ -42,6 +44,15 @@ RowMajor<S> through_layers(Index kept_layers, Index layers, S residual, Mean&& m
   for (Index layer = 0; layer < (layers < 0 ? kept_layers : layers); ++layer)
     rolled = roll_layer<S>(mean(layer), rolled, residual);
   return rolled;
+}
+template <class S, class M>
+RowMajor<S> of_heads(const M& self_attn, Index b, Index layers, S residual) {
+  return through_layers<S>(self_attn.layers(), layers, residual, [&](Index layer) {
+    RowMajor<S> mean = self_attn[layer].matrix(b, 0);
+    for (Index head = 1; head < self_attn.heads(); ++head) mean += self_attn[layer].matrix(b, head);
+    mean /= S(self_attn.heads());
+    return mean;
+  });
 }
 
 }  // namespace detail
@@ -68,12 +79,11 @@ RowMajor<S> roll_layer(const M& attention, const RowMajor<S>& rolled, S residual
 
 template <class S>
 RowMajor<S> rollout(const Maps<S>& self_attn, Index b, Index layers, S residual) {
-  return detail::through_layers<S>(self_attn.layers(), layers, residual, [&](Index layer) {
-    RowMajor<S> mean = self_attn[layer].matrix(b, 0);
-    for (Index head = 1; head < self_attn.heads(); ++head) mean += self_attn[layer].matrix(b, head);
-    mean /= S(self_attn.heads());
-    return mean;
-  });
+  return detail::of_heads<S>(self_attn, b, layers, residual);
+}
+template <class S, MapStorage M>
+RowMajor<S> rollout(const CompactMaps<S, M>& self_attn, Index b, Index layers, S residual) {
+  return detail::of_heads<S>(self_attn, b, layers, residual);
 }
 
 template <class S>

@@ -7,18 +7,21 @@
 //     mask_row      the mask's matrix
 //     softmax_seen  exp(s - max) over the whole row (kernels/softmax.hpp; no online rescaling: one result,
 //                   examples/threads.md)
-//     keep_row      weights and their mean over heads, out once where they have a place (scores went out before)
+//     keep_row      weights, or their codes, and their mean over heads, out once where they have a place (scores went
+//                   out before)
 //     context_rows  (e V) / sum
 // The same code serves every policy: a null pointer means not kept. Vaswani et al. 2017, equation 1.
 #pragma once
 #include <vitrine/core/config.hpp>
 #include <vitrine/core/row_mask.hpp>
 #include <vitrine/core/simd.hpp>
+#include <vitrine/kernels/map_codes.hpp>
 #include <vitrine/kernels/matmul.hpp>
 #include <vitrine/kernels/panel.hpp>
 #include <vitrine/kernels/row_figures.hpp>
 #include <vitrine/kernels/score_tile.hpp>
 #include <vitrine/kernels/softmax.hpp>
+#include <vitrine/kernels/weight_rows.hpp>
 
 #include <vitrine/core/macros_push.hpp>
 
@@ -83,6 +86,9 @@ constexpr Index attention_scratch(Index keys, Index value_width, bool scores_in_
 // head.figures is not looked at: who keeps none has none of their code.
 template <class S, bool Figures = false>
 void attend_head(const AttentionHead<S>& head, Index first, Index last, S* scratch);
+// The same, with the weights as codes; head.weights is null.
+template <class S>
+void attend_head(const AttentionHead<S>& head, Index first, Index last, S* scratch, const MapCodes<S>& codes);
 
 // ---- implementation
 
@@ -96,61 +102,6 @@ void cap_row(S* s, Index n, S cap, Index room) {
   for (Index j = 0; j < n; j += V::lanes) {
     const auto x = load_first(s + j, room - j) / limit;
     store_first(s + j, V::mul(limit, one - two / (one + exp<S>(V::mul(two, x)))), room - j);
-  }
-}
-
-template <class S>
-VITRINE_INLINE void store_out(S* p, typename simd<S>::vec x, bool stream) {
-  if (stream)
-    simd<S>::stream(p, x);
-  else
-    simd<S>::store(p, x);
-}
-
-// A row of the weights over `keys` keys; +0 outside its interval. The row of e has zeros from hi to the end of its
-// vector.
-template <class S>
-VITRINE_NOINLINE void write_weights(const SoftmaxRow<S>& row, Index keys, S* out, bool stream) {
-  using V = simd<S>;
-  const Index lo = row.lo, hi = row.hi;
-  const S* const e = row.e;
-  const auto factor = V::set1(row.inverse);
-  const Index begin = lo / V::lanes * V::lanes;
-  Index j = 0;
-  for (; j < begin; j += V::lanes) store_out(out + j, V::zero(), stream);
-  const Index whole = hi < keys / V::lanes * V::lanes ? hi : keys / V::lanes * V::lanes;
-  for (; j < whole; j += V::lanes) {
-    auto w = V::mul(V::load(e + j), factor);
-    if (j < lo) w = V::select(first_lanes<S>(lo - j), V::zero(), w);
-    if (j + V::lanes > hi) w = V::select(first_lanes<S>(hi - j), w, V::zero());
-    store_out(out + j, w, stream);
-  }
-  for (; j + V::lanes <= keys; j += V::lanes) store_out(out + j, V::zero(), stream);
-  for (; j < keys; ++j) out[j] = j >= lo && j < hi ? mul(e[j], row.inverse) : S(0);
-}
-
-// The same, added to the sum over heads.
-template <class S, bool First, bool Last>
-VITRINE_NOINLINE void add_mean(const SoftmaxRow<S>& row, Index keys, S mean_factor, S* out) {
-  using V = simd<S>;
-  const Index lo = row.lo, hi = row.hi;
-  const S* const e = row.e;
-  const auto factor = V::set1(row.inverse), mean = V::set1(mean_factor);
-  for (Index j = 0; j < keys; j += V::lanes) {
-    if (j >= lo && j + V::lanes <= hi) {
-      auto sum = V::mul(V::load(e + j), factor);
-      if constexpr (!First) sum = V::load(out + j) + sum;
-      V::store(out + j, Last ? V::mul(sum, mean) : sum);
-      continue;
-    }
-    auto w = V::zero();
-    if (j < hi && j + V::lanes > lo) {
-      w = V::mul(V::load(e + j), factor);
-      if (j < lo) w = V::select(first_lanes<S>(lo - j), V::zero(), w);
-      if (j + V::lanes > hi) w = V::select(first_lanes<S>(hi - j), w, V::zero());
-    }
-    const auto sum = First ? w : load_first(out + j, keys - j) + w;
-    store_first(out + j, Last ? V::mul(sum, mean) : sum, keys - j);
   }
 }
 
@@ -275,11 +226,15 @@ VITRINE_INLINE void softmax_seen(const AttentionHead<S>& head, ScoreTile<S>& til
 }
 
 // What is kept of row r, but for its context.
-template <class S, class F>
-VITRINE_INLINE void keep_row(const AttentionHead<S>& head, const ScoreTile<S>& tile, Index r) {
+template <class S, class F, class C>
+VITRINE_INLINE void keep_row(const AttentionHead<S>& head, const ScoreTile<S>& tile, Index r,
+                             [[maybe_unused]] const C& codes) {
   const SoftmaxRow<S> row = tile.softmax(r);
   const Index query = tile.first + r;
   if constexpr (F::on) write_figures(head.figures, query, row, {head.extra_keys, head.masked_keys()});
+  if constexpr (C::on)
+    codes.write(row, {head.extra_keys, head.masked_keys()},
+                static_cast<std::byte*>(codes.map) + query * head.keys * codes.code_bytes, codes.stream);
   if (head.weights != nullptr && !head.scores_in_weights) keep_weights(head, row, query);
   if (head.mean != nullptr) keep_mean(head, row, query);
 }
@@ -355,34 +310,47 @@ VITRINE_INLINE void context_rows(const AttentionHead<S>& head, const ScoreTile<S
   }
 }
 
-}  // namespace detail
-
-template <class S, bool Figures>
-VITRINE_NOINLINE void attend_head(const AttentionHead<S>& head, Index first, Index last, S* scratch) {
-  using F = std::conditional_t<Figures, detail::TileFigures<S>, detail::NoFigures>;
+template <class S, bool Figures, class C>
+VITRINE_INLINE void attend_rows(const AttentionHead<S>& head, Index first, Index last, S* scratch, const C& codes) {
+  using F = std::conditional_t<Figures, TileFigures<S>, NoFigures>;
   S* const sums = head.scores_in_weights ? scratch : scratch + attention_rows * score_stride<S>(head.keys);
   for (Index row = first; row < last; row += attention_rows) {
     ScoreTile<S> tile;
     [[maybe_unused]] F figures;
-    detail::begin_tile(head, row, last, scratch, tile);
-    detail::scores(head, tile, sums);
+    begin_tile(head, row, last, scratch, tile);
+    scores(head, tile, sums);
     for (Index r = 0; r < tile.rows; ++r) {
-      detail::scale_row(head, tile, r);
-      detail::mask_row(head, tile, r);
-      detail::softmax_seen(head, tile, r, figures);
-      detail::keep_row<S, F>(head, tile, r);
+      scale_row(head, tile, r);
+      mask_row(head, tile, r);
+      softmax_seen(head, tile, r, figures);
+      keep_row<S, F>(head, tile, r, codes);
     }
     if constexpr (Figures) {
       if (head.figures.entropy != nullptr) figures.write(head.figures, row, tile.rows);
-      if (head.figures.columns != nullptr)
-        detail::write_columns(head.figures, tile, {head.extra_keys, head.masked_keys()});
+      if (head.figures.columns != nullptr) write_columns(head.figures, tile, {head.extra_keys, head.masked_keys()});
     }
     for (Index r = 0; r < tile.rows; r += tile_rows)
-      detail::context_rows(head, tile, r, tile.rows - r < tile_rows ? tile.rows - r : tile_rows, sums);
+      context_rows(head, tile, r, tile.rows - r < tile_rows ? tile.rows - r : tile_rows, sums);
     if (head.scores_in_weights)
-      for (Index r = 0; r < tile.rows; ++r) detail::keep_weights(head, tile.softmax(r), row + r);
+      for (Index r = 0; r < tile.rows; ++r) keep_weights(head, tile.softmax(r), row + r);
   }
-  if (head.stream && head.weights != nullptr) stream_fence();
+  if constexpr (C::on) {
+    if (codes.stream) stream_fence();
+  } else if (head.stream && head.weights != nullptr) {
+    stream_fence();
+  }
+}
+
+}  // namespace detail
+
+template <class S, bool Figures>
+VITRINE_NOINLINE void attend_head(const AttentionHead<S>& head, Index first, Index last, S* scratch) {
+  detail::attend_rows<S, Figures>(head, first, last, scratch, NoCodes{});
+}
+template <class S>
+VITRINE_NOINLINE void attend_head(const AttentionHead<S>& head, Index first, Index last, S* scratch,
+                                  const MapCodes<S>& codes) {
+  detail::attend_rows<S, false>(head, first, last, scratch, codes);
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::kernels

@@ -120,11 +120,6 @@ struct TopRow {
   }
 };
 
-// The indices of the keys behind a row's interval: `count` extra ones from `from` on.
-struct ExtraKeys {
-  Index count = 0, from = 0;
-};
-
 // What row `at` has without its logarithm.
 template <class S>
 void write_figures(const RowFigures<S>& out, Index at, const SoftmaxRow<S>& row, ExtraKeys extra) {

@@ -31,6 +31,11 @@ struct SoftmaxRow {
   S inverse = S(0);  // 1 / the sum of e; 0 for a row that sees no key
 };
 
+// The indices of the keys behind a row's interval: `count` extra ones from `from` on.
+struct ExtraKeys {
+  Index count = 0, from = 0;
+};
+
 // Query rows [first, first + rows), their scores `stride` apart.
 template <class S>
 struct ScoreTile {

@@ -49,7 +49,9 @@ struct AttentionCall {
 
   Index past_of(Index b) const { return pasts != nullptr ? pasts[b] : past; }
   // A map that does not stay in the caches is written past them.
-  bool large() const { return sink.any() && sink.layout->per_layer * Index(sizeof(S)) > (Index{4} << 20); }
+  bool large(Index value_bytes = sizeof(S)) const {
+    return sink.any() && sink.layout->per_layer * value_bytes > (Index{4} << 20);
+  }
   // What a layer of a stack is given of a call.
   void set_layer(const Mask<S>& of_call, const S* scales, const AttentionSink<S>& maps) {
     mask = of_call.any() ? &of_call : nullptr, head_scale = scales, sink = maps;

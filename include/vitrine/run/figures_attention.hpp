@@ -1,6 +1,7 @@
-// The attention of policies that store no maps of heads: statistics, largest weights, rollout. Internal; a result's
-// type chooses (sink_of), so that a program that keeps nothing of the kind holds none of this code.
+// The attention of policies that store no maps of S: compact maps, statistics, largest weights, rollout. Internal; a
+// result's type chooses (sink_of), so that a program that keeps nothing of the kind holds none of this code.
 #pragma once
+#include <vitrine/core/compact_maps.hpp>
 #include <vitrine/core/statistics.hpp>
 #include <vitrine/kernels/rollout_layer.hpp>
 #include <vitrine/run/attention_call.hpp>
@@ -24,7 +25,7 @@ void attend_statistics(const Runner<S>& runner, const AttentionCall<S>& call) {
     const Index first = chunk * figure_rows, last = first + figure_rows < length ? first + figure_rows : length;
     if (first >= last && chunk > 0) return;
     kernels::AttentionHead<S> head = head_of(call, b, h);
-    S* const to = call.sink.place(call.sink.figures, b, h);
+    S* const to = call.sink.template figures_at<S>(b, h);
     const Index stride = kernels::score_stride<S>(head.keys);
     if (to == nullptr) {
       if (first < last) kernels::attend_head(head, first, last, runner.scratch().attention.of_thread(runner.team()));
@@ -50,8 +51,9 @@ void attend_statistics(const Runner<S>& runner, const AttentionCall<S>& call) {
   });
 }
 
-template <class S>
-void attend_top(const Runner<S>& runner, const AttentionCall<S>& call) {
+// f(head, b, h, first, last) for chunks of query rows of one head, dealt out to the team.
+template <class S, class F>
+void deal_out_chunks(const Runner<S>& runner, const AttentionCall<S>& call, F&& f) {
   const Index heads = call.heads;
   const Index chunks = (call.query_rows.length + chunk_rows - 1) / chunk_rows;
   runner.team().for_each(call.query_rows.batch * heads * chunks, [&](Index item) {
@@ -59,11 +61,31 @@ void attend_top(const Runner<S>& runner, const AttentionCall<S>& call) {
     const Index end = first + chunk_rows, length = call.query_rows.length_of(b), last = end < length ? end : length;
     if (first >= last) return;
     kernels::AttentionHead<S> head = head_of(call, b, h);
-    if (S* const to = call.sink.place(call.sink.figures, b, h); to != nullptr) {
+    f(head, b, h, first, last);
+  });
+}
+
+template <class S>
+void attend_top(const Runner<S>& runner, const AttentionCall<S>& call) {
+  deal_out_chunks(runner, call, [&](auto& head, Index b, Index h, Index first, Index last) {
+    if (S* const to = call.sink.template figures_at<S>(b, h); to != nullptr) {
       head.figures.top = call.sink.top;
-      head.figures.top_weights = to, head.figures.top_keys = to + call.sink.top * length;
+      head.figures.top_weights = to, head.figures.top_keys = to + call.sink.top * call.query_rows.length_of(b);
     }
     kernels::attend_head<S, true>(head, first, last, runner.scratch().attention.of_thread(runner.team()));
+  });
+}
+
+template <class S, MapStorage M>
+void attend_compact(const Runner<S>& runner, const AttentionCall<S>& call) {
+  using Code = map_code<M>;
+  const bool stream = call.large(sizeof(Code));
+  deal_out_chunks(runner, call, [&](auto& head, Index b, Index h, Index first, Index last) {
+    S* const scratch = runner.scratch().attention.of_thread(runner.team());
+    if (Code* const to = call.sink.template figures_at<Code>(b, h); to != nullptr)
+      kernels::attend_head<S>(head, first, last, scratch, {to, sizeof(Code), stream, kernels::write_codes<M>});
+    else
+      kernels::attend_head(head, first, last, scratch);
   });
 }
 
@@ -76,7 +98,7 @@ void attend_rollout(const Runner<S>& runner, const AttentionCall<S>& call) {
     const Index end = first + kernels::attention_rows, length = call.query_rows.length_of(b);
     const Index last = end < length ? end : length;
     if (first >= last) return;
-    S* const after = call.sink.place(call.sink.figures, b, 0);
+    S* const after = call.sink.template figures_at<S>(b, 0);
     S* const mean = after == nullptr ? nullptr : runner.scratch().figures.of_thread(runner.team());
     for (Index h = 0; h < heads; ++h) {  // ascending: the order of the mean's sum
       kernels::AttentionHead<S> head = head_of(call, b, h);
@@ -84,7 +106,8 @@ void attend_rollout(const Runner<S>& runner, const AttentionCall<S>& call) {
       kernels::attend_head(head, first, last, runner.scratch().attention.of_thread(runner.team()));
     }
     if (after == nullptr) return;
-    const S* const before = call.sink.before == nullptr ? nullptr : call.sink.before + (after - call.sink.figures);
+    const S* const before =
+        call.sink.before == nullptr ? nullptr : call.sink.before + (after - static_cast<S*>(call.sink.figures));
     kernels::roll(mean, first, last - first, length, before, after);
   });
 }
@@ -140,6 +163,8 @@ AttentionSink<S> sink_of(M& maps, Index layer) noexcept {
   if constexpr (is_statistics<M>) sink.compute_figures = attend_statistics<S>;
   if constexpr (is_top<M>) sink.compute_figures = attend_top<S>;
   if constexpr (is_rollout<M>) sink.compute_figures = attend_rollout<S>;
+  if constexpr (storage_of<M> != MapStorage::f32 && sizeof(S) == 4)
+    sink.compute_figures = attend_compact<S, storage_of<M>>;
   return sink;
 }
 

@@ -50,7 +50,7 @@ constexpr std::size_t map_bytes(const K& keep, const Shape& shape, const MapExte
   const Index layers = keep.selection.layers.count_below(extents.layers);
   const Index heads = keep.selection.heads.count_below(extents.heads);
   if constexpr (requires { M::count(layers, shape.batch, heads, shape.length, keys); })
-    return keys == 0 ? 0 : sizes::bytes_of<S>(M::count(layers, shape.batch, heads, shape.length, keys));
+    return keys == 0 ? 0 : sizes::bytes_of<typename M::Value>(M::count(layers, shape.batch, heads, shape.length, keys));
   else
     return 0;
 }

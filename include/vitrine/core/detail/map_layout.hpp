@@ -83,15 +83,20 @@ struct MapSink {
   S *weights = nullptr, *scores = nullptr, *mean = nullptr;
   const MapLayout* layout = nullptr;
   Index layer = 0;
-  // Of a policy that stores no maps of heads: its values, where those of the layer before stand (a rollout), and how
-  // many of the largest weights it keeps.
-  S* figures = nullptr;
+  // Of a policy that stores no maps of S: its values, where those of the layer before stand (a rollout), and how many
+  // of the largest weights it keeps.
+  void* figures = nullptr;
   const S* before = nullptr;
   Index top = 0;
 
   bool any() const { return layout != nullptr && layout->kept && layout->layers.contains(layer); }
-  S* place(S* base, Index b, Index h) const {
+  template <class T>
+  T* place(T* base, Index b, Index h) const {
     return base == nullptr || layout == nullptr || !layout->has(layer, h) ? nullptr : base + layout->at(layer, b, h);
+  }
+  template <class T>
+  T* figures_at(Index b, Index h) const {
+    return place(static_cast<T*>(figures), b, h);
   }
 };
 
