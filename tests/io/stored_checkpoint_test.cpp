@@ -9,6 +9,7 @@
 #include <vitrine/generate/generate.hpp>
 #include <vitrine/io/checkpoint.hpp>
 #include <vitrine/models/bert.hpp>
+#include <vitrine/models/encoder.hpp>
 
 #include "changed_checkpoint.hpp"
 #include "scratch.hpp"
@@ -100,6 +101,20 @@ TEST_CASE("stored weights: close to float, less memory, and the same bytes when 
   check_against_float(vt::Storage::int8, {.bytes = 0.36, .logit = 0.1, .weight = 0.2});
   check_against_float(vt::Storage::bf16, {.bytes = 0.58, .logit = 0.03, .weight = 0.06});
   check_against_float(vt::Storage::f16, {.bytes = 0.58, .logit = 0, .weight = 0});  // as the file has them
+}
+
+TEST_CASE("stored weights take half and a quarter of float's memory") {
+  const vt::StackConfig config{.layer = {.d_model = 256, .nhead = 4, .dim_feedforward = 1024}, .num_layers = 2};
+  vt::Encoder<float> exact(config);
+  REQUIRE(exact.init(1) == vt::Status::ok);
+  for (const auto& [storage, share] :
+       {std::pair{vt::Storage::bf16, 0.51}, std::pair{vt::Storage::f16, 0.51}, std::pair{vt::Storage::int8, 0.27}}) {
+    vt::Encoder<float> encoder = exact;
+    REQUIRE(encoder.store_weights(storage) == vt::Status::ok);
+    CAPTURE(name(storage));
+    CHECK(double(encoder.packed_bytes()) <= share * double(exact.packed_bytes()));
+    CHECK(encoder.parameter_count() == exact.parameter_count());
+  }
 }
 
 TEST_CASE("a checkpoint in halves has the same weights in that storage, and where they are widened the same numbers") {
