@@ -178,7 +178,7 @@ struct HalfWidened {
 // Pairs of A by pairs of the weight, rows of A behind their last column filled up with zero.
 struct Bf16Pairs {
   static constexpr Index columns = 2;
-  static constexpr Index block = 2 * depth_block;
+  static constexpr Index block = depth_block;
 
   template <int Rows, int Vectors>
   static VITRINE_INLINE void step(HalfVector::vec (&sums)[Rows][Vectors], const TileProduct<float>& tile,
