@@ -200,7 +200,7 @@ int run(const Options& options, vt::Activation activation) {
 
   std::vector<Error> errors(cases.size());
   bool good = true;
-  const std::size_t together = options.keep.size();
+  const std::size_t together = cases.size() / works.size();
   for (std::size_t i = 0; i < cases.size(); i += together)
     good = check<S>(std::span(cases).subspan(i, together), std::span(errors).subspan(i, together)) && good;
   if (!good) std::fprintf(stderr, "error: outputs differ that must be the same, bit for bit\n");

@@ -158,7 +158,7 @@ void check_task(Storage storage, const Task& t) {
     }
     same = same && y[std::size_t(r * (t.columns + 1) + t.columns)] == -7.0f;
   }
-  CAPTURE(name(storage));
+  CAPTURE(std::string(name(storage)));
   CAPTURE(t.count);
   CAPTURE(t.columns);
   CAPTURE(t.depth);
@@ -188,7 +188,7 @@ void check_shared_rows(Index count) {
     for (Index r = 0; r < count; ++r)
       for (Index n = 0; n < columns; ++n)
         same = same && y[std::size_t(r * columns + n)] == weight.product(x.data() + r * depth, n);
-    CAPTURE(name(weight.storage));
+    CAPTURE(std::string(name(weight.storage)));
     CHECK(same);
   };
   for (const Storage storage : stored) {
