@@ -68,6 +68,25 @@ TEST_CASE("export: an npz has the contract's members, and the maps themselves") 
   CHECK(decoder.shape == std::vector<Index>{3, 4, 2, 2});
 }
 
+TEST_CASE("export: compact maps are written as the floats that they read as") {
+  const Scratch scratch;
+  Pass pass;
+  const auto scored = pass.run(keep::weights.as<MapStorage::u8>());
+  const Page page{.title = "one", .examples = {seq2seq_example(scored.result, 0, source, target, "first")}};
+  for (const char* name : {"maps.npz", "maps.html"}) save_maps(scratch / name, page);
+  const Npz archive(scratch / "maps.npz");
+  const TensorView cross = archive.at("0/cross");
+  CHECK(cross.shape == std::vector<Index>{3, 4, 2, 4});
+  const auto values = cross.to_vector<float>();
+  for (Index layer = 0; layer < 3; ++layer)
+    for (Index head = 0; head < 4; ++head)
+      for (Index t = 0; t < 2; ++t)
+        for (Index s = 0; s < 4; ++s)
+          CHECK(values[std::size_t(((layer * 4 + head) * 2 + t) * 4 + s)] ==
+                scored.result.cross_attn[layer].matrix(0, head)(t, s));
+  CHECK(archive.at("0/encoder_self").shape == std::vector<Index>{2, 2, 4, 4});
+}
+
 TEST_CASE("export: an example keeps the number it was given, in every kind of file") {
   const Scratch scratch;
   Pass pass;

@@ -84,6 +84,11 @@ TEST_CASE_TEMPLATE("rollout on the fly: the one from kept maps and the paper's",
         CHECK((own - expected).cwiseAbs().maxCoeff() <= limit);
         const RowMajor<double> kept = inspect::rollout(maps.self_attn, b).template cast<double>();
         CHECK((own - kept).cwiseAbs().maxCoeff() <= limit);
+        if constexpr (std::is_same_v<S, float>) {
+          const auto codes = encoder(in, {.src_mask = mask}, keep::weights.as<MapStorage::f16>());
+          const RowMajor<double> compact = inspect::rollout(codes.self_attn, b).template cast<double>();
+          CHECK((own - compact).cwiseAbs().maxCoeff() <= 0x1p-10);
+        }
       }
     }
   }

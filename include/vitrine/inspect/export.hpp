@@ -27,9 +27,9 @@
 namespace vitrine::inline VITRINE_ABI::inspect {
 
 /// Describes maps that are already there, for instance those of sequence b of a batch: Maps, ScoredMaps (their weights)
-/// or MeanMaps (as one head) of float or double. The maps must outlive the group; those that were not chosen are left
-/// out. Allocates for tokens, and for a map's rounded copy where they are of double. Throws std::invalid_argument for
-/// another number of tokens than a map has rows and columns, or a sequence that is not there.
+/// or MeanMaps (as one head) of float or double, or CompactMaps. The maps must outlive the group; those that were not
+/// chosen are left out. Allocates for tokens, and for a map's copy in floats where they are not stored so. Throws
+/// std::invalid_argument for another number of tokens than a map has rows and columns, or a sequence that is not there.
 template <class M>
 MapGroup map_group(std::string kind, const M& maps, Index b, std::vector<std::string> query_tokens,
                    std::vector<std::string> key_tokens);
