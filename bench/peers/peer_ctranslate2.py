@@ -1,10 +1,10 @@
-"""Times CTranslate2 in f32 on a random Transformer of Marian's kind, exactly `--steps` steps; see --help."""
+"""Times CTranslate2 in f32 or int8 on a random Transformer of Marian's kind, exactly `--steps` steps; see --help."""
 
 import os
 
 import common
 
-arguments = common.parse_arguments(__doc__, ["decode"])
+arguments = common.parse_arguments(__doc__, ["decode"], ["f32", "int8"])
 try:
     import ctranslate2
     import numpy
@@ -12,6 +12,7 @@ try:
 except ImportError as missing:
     common.not_installed("ctranslate2", missing)
 
+COMPUTE_TYPE = {"f32": "float32", "int8": "int8_float32"}[arguments.weights]
 TOKENS = ["</s>", "<unk>"] + [f"t{i}" for i in range(2, arguments.vocab - 1)] + ["<pad>"]
 
 
@@ -76,8 +77,10 @@ def prepare(name, keeps_maps, data):
     if not os.path.isdir(folder):
         write_model(folder)
     translator = ctranslate2.Translator(
-        folder, device="cpu", compute_type="float32", intra_threads=arguments.threads, inter_threads=1
+        folder, device="cpu", compute_type=COMPUTE_TYPE, intra_threads=arguments.threads, inter_threads=1
     )
+    if translator.compute_type != COMPUTE_TYPE:
+        raise RuntimeError(f"CTranslate2 computes in {translator.compute_type}")
     source, target = [[[TOKENS[i] for i in row] for row in ids] for ids in common.marian_tokens(arguments)]
 
     def call():
@@ -105,7 +108,7 @@ def prepare(name, keeps_maps, data):
 
 
 variants = {"no_attention": (False, None), "return_attention": (True, None)}
-settings = {"compute_type": "float32", "inter_threads": 1, "return_attention": "last layer, first head"}
+settings = {"compute_type": COMPUTE_TYPE, "inter_threads": 1, "return_attention": "last layer, first head"}
 settings.update((name, value) for name, value in os.environ.items() if name.startswith("CT2_"))
 with common.cache_folder(arguments):
     common.run_variants(arguments, "ctranslate2", ctranslate2.__version__, settings, variants, prepare)
