@@ -215,6 +215,40 @@ def marian_tokens(arguments):
     return source, generator.integers(2, arguments.vocab - 1, (arguments.batch, arguments.steps))
 
 
+def llama_weights(arguments):
+    """Weights of a LlamaForCausalLM with tied embeddings under Transformers' names."""
+    import numpy
+
+    width, hidden = arguments.d_model, arguments.dim_feedforward
+    keys = arguments.kv_heads * (width // arguments.nhead)
+    generator = numpy.random.default_rng([arguments.seed, 1 << 24])
+    weights = {"model.embed_tokens.weight": _normal(generator, arguments.vocab, width, scale=width**-0.5)}
+    for layer in range(arguments.num_layers):
+        prefix = f"model.layers.{layer}."
+        for name, rows, columns in (
+            ("self_attn.q_proj", width, width),
+            ("self_attn.k_proj", keys, width),
+            ("self_attn.v_proj", keys, width),
+            ("self_attn.o_proj", width, width),
+            ("mlp.gate_proj", hidden, width),
+            ("mlp.up_proj", hidden, width),
+            ("mlp.down_proj", width, hidden),
+        ):
+            weights[f"{prefix}{name}.weight"] = _normal(generator, rows, columns, scale=columns**-0.5)
+        for norm in ("input_layernorm", "post_attention_layernorm"):
+            weights[f"{prefix}{norm}.weight"] = 1 + _normal(generator, width, scale=0.1)
+    weights["model.norm.weight"] = 1 + _normal(generator, width, scale=0.1)
+    return weights
+
+
+def llama_tokens(arguments):
+    """Random ids (B, prompt + steps), none of them the end (0)."""
+    import numpy
+
+    generator = numpy.random.default_rng([arguments.seed, 1 << 23])
+    return generator.integers(1, arguments.vocab - 1, (arguments.batch, arguments.prompt + arguments.steps))
+
+
 # --- the check against PyTorch ------------------------------------------------------------------------------
 
 

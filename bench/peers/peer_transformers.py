@@ -22,7 +22,6 @@ CAUSAL = arguments.work == "causal"
 
 
 def make_llama(attention):
-    torch.manual_seed(arguments.seed)
     config = transformers.LlamaConfig(
         vocab_size=arguments.vocab,
         hidden_size=arguments.d_model,
@@ -37,14 +36,17 @@ def make_llama(attention):
         pad_token_id=PAD,
     )
     config._attn_implementation = attention
-    return transformers.LlamaForCausalLM(config).eval()
+    model = transformers.LlamaForCausalLM(config).eval()
+    weights = {name: torch.from_numpy(value) for name, value in common.llama_weights(arguments).items()}
+    missing, unexpected = model.load_state_dict(weights, strict=False)
+    if unexpected or missing not in ([], ["lm_head.weight"]):
+        raise RuntimeError(f"weights do not fit LlamaForCausalLM: {missing} {unexpected}")
+    model.tie_weights()
+    return model
 
 
 def llama_ids():
-    """Random ids (B, prompt + steps), none of them the end."""
-    generator = numpy.random.default_rng([arguments.seed, 1 << 23])
-    ids = generator.integers(1, arguments.vocab - 1, (arguments.batch, arguments.prompt + arguments.steps))
-    return torch.from_numpy(ids)
+    return torch.from_numpy(common.llama_tokens(arguments))
 
 
 def make_model(attention):
@@ -123,8 +125,18 @@ def prepare(name, keeps_maps, attention):
     return call, check
 
 
+def write_reference(path):
+    """The scores; of a causal model also all log-probabilities after the prompt and after all but the last id."""
+    model = make_model("eager")
+    arrays = {"output": score(model)}
+    if CAUSAL:
+        logits = model(input_ids=llama_ids()[:, :-1]).logits[:, [arguments.prompt - 1, -1]]
+        arrays["log_probs"] = torch.log_softmax(logits, -1).numpy()
+    numpy.savez(path, **arrays)
+
+
 if arguments.write_reference:
-    numpy.savez(arguments.write_reference, output=score(make_model("eager")))
+    write_reference(arguments.write_reference)
 else:
     variants = {"sdpa": (False, "sdpa"), "eager": (False, "eager"), "output_attentions": (True, "eager")}
     with common.cache_folder(arguments):

@@ -78,7 +78,7 @@ def run_peer(options, work, weights, peer, repetitions, folder, check):
 
 
 def measure(options, work, storages):
-    """Alternates ours and each peer for all rounds, storage after storage: a row for each storage, its runs in order."""
+    """Alternates ours and each peer for all rounds, storage after storage: a row for each storage, runs in order."""
     repetitions = options.repetitions or (
         max(3, work["repetitions"] * 3 // 5) if options.quick else work["repetitions"]
     )
@@ -92,11 +92,12 @@ def measure(options, work, storages):
         for turn in range(options.rounds):
             for row in rows:
                 weights = row["weights"]
+                with_ours = options.build and (weights == "f32" or work["work"] in STORED)
                 known = [name for name in peers_of(work, weights) if name in options.peers]
                 for peer in [name for name in known if (name, weights) not in absent] or [None]:
-                    who = ", ".join((["ours"] if options.build else []) + ([peer] if peer else []))
+                    who = ", ".join((["ours"] if with_ours else []) + ([peer] if peer else []))
                     say(f"  round {turn + 1} of {options.rounds}, {weights}: {who}")
-                    ours = run_ours(options, work, weights, repetitions) if options.build else None
+                    ours = run_ours(options, work, weights, repetitions) if with_ours else None
                     if ours and "error" in ours:
                         say("  ours failed:", ours["error"])
                     report = None

@@ -13,7 +13,7 @@ def milliseconds(value):
 
 def share(row, entry):
     """The share of the machine's limit that our program measured in its own run: arithmetic, or reading where it
-    decodes one sequence of one beam. None where another kind of product has another limit, and another count of bytes."""
+    decodes one sequence of one beam. None where another kind of product has another limit."""
     if row["weights"] != "f32":
         return None
     one = row["shape"].get("batch", 1) * row["shape"].get("beams", 1) == 1
@@ -145,7 +145,8 @@ def peer_cell(cell):
         return "not installed"
     if not cell["no_maps"] and not cell["maps"]:
         return "failed"
-    return " / ".join(milliseconds(cell[kind][1]) if cell[kind] else "failed" for kind in ("no_maps", "maps"))
+    lacking = "failed" if cell["error"] else "–"
+    return " / ".join(milliseconds(cell[kind][1]) if cell[kind] else lacking for kind in ("no_maps", "maps"))
 
 
 def markdown(summaries, peers, with_ours):
@@ -169,8 +170,10 @@ def markdown(summaries, peers, with_ours):
         cells = [summary["work"], summary["weights"]]
         if with_ours:
             times = [summary["ours_" + keep] for keep in ("nothing", "weights")]
-            known = None not in times and not summary["ours_error"]
-            cells.append(" / ".join(map(milliseconds, times)) if known else "failed")
+            if summary["ours_error"]:
+                cells.append("failed")
+            else:
+                cells.append("–" if None in times else " / ".join(map(milliseconds, times)))
             cells += [number(summary["weights_over_nothing"], ".3f"), number(summary["over_f32"])]
             cells.append(both(summary, "share"))
         cells += [peer_cell(summary["peers"].get(peer)) for peer in shown]

@@ -6,6 +6,7 @@ PEERS = {
     "openvino": "OpenVINO",
     "ctranslate2": "CTranslate2",
     "transformers": "Transformers",
+    "llama_cpp": "llama.cpp",
 }
 GROUPS = ("encoder", "attention", "decode", "decode_batch", "causal", "small")
 WEIGHTS = ("f32", "bf16", "int8")
@@ -18,7 +19,9 @@ PEERS_OF = {
     ("decode", "f32"): ("ctranslate2", "transformers"),
     ("decode", "bf16"): (),
     ("decode", "int8"): ("ctranslate2",),
-    ("causal", "f32"): ("transformers",),
+    ("causal", "f32"): ("transformers", "llama_cpp"),
+    ("causal", "bf16"): ("llama_cpp",),
+    ("causal", "int8"): ("llama_cpp",),
 }
 # The works whose programs of ours take --weights.
 STORED = ("encoder", "decode")
