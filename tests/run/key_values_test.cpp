@@ -134,8 +134,13 @@ TEST_CASE_TEMPLATE("a ring gets the last of what another has, and keeps it when 
       }
     };
     check(ring, 0, stored);
-    moved.at.copy_places(1, 1, ring.at, 0, count);
+    moved.at.copy_last(0, 1, all.at, count), moved.at.copy_places(1, 1, 0, count);
     check(moved, 1, ring);
+    const Index exchanged[] = {1, 0};
+    vitrine::detail::KeyValues<S> placed = moved.at;
+    placed.places = exchanged;
+    CHECK(placed.key_panels(0, 1) == moved.at.key_panels(1, 1));
+    CHECK(placed.value_rows(1, 0) == moved.at.value_rows(0, 0));
     CHECK(same);
   }
 }

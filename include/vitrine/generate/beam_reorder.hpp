@@ -1,5 +1,6 @@
 // Reordering of beams between two steps (Transformers' reorder_cache): hypothesis i goes on from what parents[i] was.
-// Here is the check of the parents, and which places of a cache are copied where; KeyValueCache copies them. Internal.
+// Here is the check of the parents, and which place of a cache each hypothesis has: a parent's first child takes over
+// its place, so that only what has several children is copied, and nothing where hypotheses leave. Internal.
 #pragma once
 #include <vitrine/core/memory.hpp>
 #include <vitrine/core/status.hpp>
@@ -28,68 +29,72 @@ inline Status check_parents(std::span<const Index> parents, Index rows, Index be
   return {};
 }
 
-// One copy. -1: the spare place.
-struct BeamMove {
-  Index from, to;
-  bool of_source;  // of a source's keys and values, which its beams share; else of a hypothesis' own
-};
-
-// The copies of one reordering, in an order in which nothing is overwritten that a later one needs; rings go by way of
-// the spare place.
-class BeamMoves {
+// Places of hypotheses and of their sources. The beams of a source have the places source * beams and on, in some
+// order.
+class BeamPlaces {
  public:
-  explicit BeamMoves(const Memory* memory) noexcept : moves_(memory), from_(memory) {}
+  // One copy, from place to place. None is copied to that another copy needs.
+  struct Copy {
+    Index from, to;
+  };
 
-  // Room for all that so many hypotheses can need. out_of_memory.
-  Status reserve(Index hypotheses, Index beams) noexcept {
-    if (Status s = moves_.resize(sizes::product(3, hypotheses)); s != Status::ok) return s;
-    return from_.resize(beams);
+  explicit BeamPlaces(const Memory* memory) noexcept
+      : hypotheses_(memory), sources_(memory), before_(memory), copies_(memory) {}
+
+  // So many sources with so many beams each, every one in the place of its number. out_of_memory.
+  Status begin(Index sources, Index beams) noexcept {
+    const Index all = sizes::product(sources, beams);
+    if (Status s = hypotheses_.resize(all); s != Status::ok) return s;
+    if (Status s = sources_.resize(sources); s != Status::ok) return s;
+    if (Status s = before_.resize(beams); s != Status::ok) return s;
+    if (Status s = copies_.resize(all); s != Status::ok) return s;
+    for (Index i = 0; i < all; ++i) hypotheses_[i] = i;
+    for (Index g = 0; g < sources; ++g) sources_[g] = g;
+    count_ = 0;
+    return {};
   }
   // For parents that check_parents accepts. Allocates nothing.
-  void plan(std::span<const Index> parents, Index beams, bool has_sources) noexcept {
+  void reorder(std::span<const Index> parents) noexcept {
+    const Index beams = before_.size();
     count_ = 0;
     for (Index g = 0; g < Index(parents.size()) / beams; ++g) {
-      const Index first = g * beams, source = parents[std::size_t(first)] / beams;
-      if (source != g && has_sources) moves_[count_++] = {source, g, true};
-      plan_group(parents.subspan(std::size_t(first), std::size_t(beams)), first);
+      const auto own = parents.subspan(std::size_t(g * beams), std::size_t(beams));
+      const Index source = own[0] / beams;
+      sources_[g] = sources_[source];
+      reorder_group(own, source * beams, hypotheses_.data() + g * beams);
     }
   }
-  Index count() const noexcept { return count_; }
-  const BeamMove& operator[](Index i) const noexcept { return moves_[i]; }
+  // Of each hypothesis, and of each source.
+  const Index* hypotheses() const noexcept { return hypotheses_.data(); }
+  const Index* sources() const noexcept { return sources_.data(); }
+  // What the last reordering copies.
+  Index copies() const noexcept { return count_; }
+  const Copy& operator[](Index i) const noexcept { return copies_[i]; }
 
  private:
-  // The beams of one source, in places `first` and on.
-  void plan_group(std::span<const Index> parents, Index first) noexcept {
+  // The beams of one source, which were the hypotheses `first` and on.
+  void reorder_group(std::span<const Index> parents, Index first, Index* places) noexcept {
+    constexpr Index taken = -1;
     const Index beams = Index(parents.size());
-    Index* const from = from_.data();  // of each place that is still to be written; its own: done
-    Index left = 0;
+    Index* const before = before_.data();
+    for (Index i = 0; i < beams; ++i) before[i] = hypotheses_[first + i];
     for (Index i = 0; i < beams; ++i) {
-      from[i] = parents[std::size_t(i)];
-      left += from[i] != first + i;
+      Index& place = before[parents[std::size_t(i)] - first];
+      places[i] = place, place = taken;
     }
-    while (left > 0) {
-      Index ready = beams, waiting = 0;
-      for (Index i = 0; i < beams && ready == beams; ++i) {
-        if (from[i] == first + i) continue;
-        waiting = i;
-        bool needed = false;
-        for (Index k = 0; k < beams; ++k) needed = needed || (k != i && from[k] == first + i);
-        if (!needed) ready = i;
-      }
-      if (ready < beams) {
-        moves_[count_++] = {from[ready], first + ready, false};
-        from[ready] = first + ready;
-        --left;
-      } else {
-        moves_[count_++] = {first + waiting, -1, false};
-        for (Index k = 0; k < beams; ++k)
-          if (k != waiting && from[k] == first + waiting) from[k] = -1;
-      }
+    Index unused = 0;
+    for (Index i = 0; i < beams; ++i) {
+      if (places[i] != taken) continue;
+      while (before[unused] == taken) ++unused;
+      Index sibling = 0;  // the first child of the same parent
+      while (parents[std::size_t(sibling)] != parents[std::size_t(i)]) ++sibling;
+      places[i] = before[unused++];
+      copies_[count_++] = {places[sibling], places[i]};
     }
   }
 
-  Buffer<BeamMove> moves_;
-  Buffer<Index> from_;
+  Buffer<Index> hypotheses_, sources_, before_;
+  Buffer<Copy> copies_;
   Index count_ = 0;
 };
 

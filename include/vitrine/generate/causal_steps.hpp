@@ -119,7 +119,7 @@ class CausalSteps {
     const auto& sizes = cache_.sizes();
     const Index count = Index(parents.size()), filled = longest();
     const double moved = double(count) * double(sizes.layers * sizes.heads * sizes.width) * double(filled);
-    if (filled > 0) cache_.reorder(workspace_->threads_for(8 * moved), parents, filled, nullptr);
+    cache_.reorder(workspace_->threads_for(8 * moved), parents, filled);
     for (Index i = 0; i < count; ++i) lengths_[i] = pasts_[parents[std::size_t(i)]];
     for (Index i = 0; i < count; ++i) pasts_[i] = lengths_[i];
     rows_ = count;
@@ -230,7 +230,7 @@ class CausalSteps {
         detail::AttentionCall<S> call = plan.attention;
         layers[i].self_attn.configure(call);
         call.set_layer(mask, nullptr, detail::sink_of<S>(maps, i));
-        detail::KeyValues<S> cached = cache_.self(i);
+        detail::KeyValues<S> cached = step ? cache_.self(i) : cache_.self_places(i);
         if (!step) cached.heads *= options_.beams;  // sequences stand where their first beams will
         const bool fits = step || row_map.length <= cached.capacity;
         if (fits) call.key_values = cached;

@@ -118,7 +118,7 @@ class DecodingSteps {
     if (Status s = detail::check_parents(parents, rows_, beams); s != Status::ok) return s;
     const auto& sizes = cache_.sizes();
     const double moved = double(count) * double(sizes.layers * sizes.heads * sizes.width) * double(filled_);
-    cache_.reorder(workspace_->threads_for(8 * moved), parents, filled_, lengths_.data());
+    cache_.reorder(workspace_->threads_for(8 * moved), parents, filled_);
     for (Index g = 0; g < count / beams; ++g) lengths_[g] = lengths_[parents[std::size_t(g * beams)] / beams];
     rows_ = count;
     describe_sources();

@@ -3,7 +3,7 @@
 //
 // Self-attention keys stand in panels and values in rows, one place for each hypothesis; a new key is D strided writes
 // and nothing is ever packed again. Keys and values of the encoder's output are computed once, one place for each
-// source, which consecutive hypotheses (beams) share.
+// source, which consecutive hypotheses (beams) share. Which place is whose may change (generate/beam_reorder.hpp).
 #pragma once
 #include <vitrine/core/parallel.hpp>
 #include <vitrine/generate/beam_reorder.hpp>
@@ -26,11 +26,11 @@ class KeyValueCache {
 
   // Empty; grows through `memory`.
   explicit KeyValueCache(const Memory* memory) noexcept
-      : layers_(memory), self_(memory), cross_(memory), spare_(memory), moves_(memory) {}
+      : layers_(memory), self_(memory), cross_(memory), places_(memory) {}
   // Forgets everything. window_of(layer): how many keys a query sees there, 0: all. Memory: grows to the sum over
   // layers of (hypotheses x capacity + sources x source_capacity) x 2 E values (E: heads x width), rounded up to panels
-  // (kernels::panel_width keys), and with beams one hypothesis more; a window's capacity is at most window - 1 keys,
-  // rounded up, and a panel. None when a former size was enough. out_of_memory.
+  // (kernels::panel_width keys); a window's capacity is at most window - 1 keys, rounded up, and a panel. None when a
+  // former size was enough. out_of_memory.
   template <class F>
   Status reserve(const Sizes& sizes, F&& window_of) noexcept {
     sizes_ = sizes;
@@ -45,8 +45,7 @@ class KeyValueCache {
     const Index cross = room(sizes.sources, this->layout(sizes.source_capacity));
     if (Status s = self_.resize(sizes::product(one, hypotheses())); s != Status::ok) return s;
     if (Status s = cross_.resize(sizes::product(sizes.layers, cross)); s != Status::ok) return s;
-    if (Status s = moves_.reserve(hypotheses(), sizes.sharing); s != Status::ok) return s;
-    return spare_.resize(sizes.sharing > 1 ? one : 0);
+    return places_.begin(sizes.sources, sizes.sharing);
   }
   // The same of layers without windows.
   Status reserve(const Sizes& sizes) noexcept {
@@ -63,36 +62,37 @@ class KeyValueCache {
     return least;
   }
   // Bytes of these keys and values.
-  std::size_t bytes() const noexcept { return std::size_t(self_.size() + cross_.size() + spare_.size()) * sizeof(S); }
+  std::size_t bytes() const noexcept { return std::size_t(self_.size() + cross_.size()) * sizeof(S); }
 
   // One layer's keys and values of the hypotheses; its capacity is the layer's own.
-  detail::KeyValues<S> self(Index layer) noexcept { return self_at(self_, layer, hypotheses()); }
+  detail::KeyValues<S> self(Index layer) noexcept {
+    detail::KeyValues<S> kv = self_places(layer);
+    kv.places = places_.hypotheses();
+    return kv;
+  }
   // One layer's keys and values of the sources.
   detail::KeyValues<S> cross(Index layer) noexcept {
     const detail::KeyValues<S> layout = this->layout(sizes_.source_capacity);
-    return at(cross_, layout, layer * room(sizes_.sources, layout), sizes_.sources);
+    detail::KeyValues<S> kv = at(cross_, layout, layer * room(sizes_.sources, layout), sizes_.sources);
+    kv.places = places_.sources();
+    return kv;
+  }
+  // The same as self by place, not by hypothesis: as all are before the first reordering.
+  detail::KeyValues<S> self_places(Index layer) noexcept {
+    return at(self_, layout(layers_[layer].capacity), layers_[layer].start * hypotheses(), hypotheses());
   }
 
   // Hypothesis i becomes what parents[i] was, for all i < parents.size(): a multiple of `sharing`, each group of that
-  // size from one source, in ascending order of sources. `filled` keys are copied, and of a source as many as
-  // source_lengths says; null where sources have none. Allocates nothing.
-  void reorder(int threads, std::span<const Index> parents, Index filled, const Index* source_lengths) noexcept {
-    moves_.plan(parents, sizes_.sharing, sizes_.source_capacity > 0);
-    if (moves_.count() == 0) return;
+  // size from one source, in ascending order of sources. Of parents with several children `filled` keys are copied.
+  // Allocates nothing.
+  void reorder(int threads, std::span<const Index> parents, Index filled) noexcept {
+    places_.reorder(parents);
+    if (places_.copies() == 0 || filled == 0) return;
     run_team(threads, [&](Team& team) {
       team.for_each(sizes_.layers * sizes_.heads, [&](Index item) {
-        const Index layer = item / sizes_.heads, h = item % sizes_.heads;
-        const detail::KeyValues<S> own = self(layer), of_source = cross(layer);
-        const detail::KeyValues<S> spare = spare_.size() > 0 ? self_at(spare_, layer, 1) : own;  // else not used
-        for (Index m = 0; m < moves_.count(); ++m) {
-          const detail::BeamMove move = moves_[m];
-          if (move.of_source)
-            of_source.copy_places(move.to, h, of_source, move.from, source_lengths[move.from]);
-          else if (move.to < 0)
-            spare.copy_places(0, h, own, move.from, filled);
-          else
-            own.copy_places(move.to, h, move.from < 0 ? spare : own, move.from < 0 ? 0 : move.from, filled);
-        }
+        const detail::KeyValues<S> own = self_places(item / sizes_.heads);
+        for (Index i = 0; i < places_.copies(); ++i)
+          own.copy_places(places_[i].to, item % sizes_.heads, places_[i].from, filled);
       });
     });
   }
@@ -115,14 +115,11 @@ class KeyValueCache {
     kv.keys = buffer.data() + start, kv.values = kv.keys + kv.keys_room(places);
     return kv;
   }
-  detail::KeyValues<S> self_at(Buffer<S>& buffer, Index layer, Index places) const {
-    return at(buffer, layout(layers_[layer].capacity), layers_[layer].start * places, places);
-  }
 
   Sizes sizes_;
   Buffer<Layer> layers_;
-  Buffer<S> self_, cross_, spare_;
-  detail::BeamMoves moves_;
+  Buffer<S> self_, cross_;
+  detail::BeamPlaces places_;
 };
 
 }  // namespace vitrine::inline VITRINE_ABI

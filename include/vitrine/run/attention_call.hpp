@@ -113,6 +113,16 @@ void deal_out_heads(const Runner<S>& runner, const AttentionCall<S>& call) {
     head.stream = head.stream && !head.scores_in_weights;
     kernels::attend_head(head, first, last, scratch.attention.of_thread(runner.team()));
   };
+  // Single rows: a thread takes the heads whose queries it has computed, of all sequences, and its keys and values come
+  // in longer runs.
+  if (call.query_rows.length == 1 && call.query_rows.starts == nullptr && !mean &&
+      heads % runner.team().threads() == 0) {
+    runner.team().split(heads, [&](Index from, Index to) {
+      for (Index b = 0; b < call.query_rows.batch; ++b)
+        for (Index h = from; h < to; ++h) one(b, h, 0, 1);
+    });
+    return runner.wait();
+  }
   const Index items = call.query_rows.batch * (mean ? 1 : heads) * chunks;
   runner.team().for_each(items, [&](Index item) {
     const Index first = item % chunks * chunk_rows, outer = item / chunks;

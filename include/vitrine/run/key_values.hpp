@@ -14,6 +14,7 @@ struct KeyValues {
   S* keys = nullptr;
   S* values = nullptr;
   Index heads = 0, width = 0, value_width = 0, capacity = 0;  // capacity: keys that fit each (sequence, head)
+  const Index* places = nullptr;                              // of the sequences; null: each stands where its number is
 
   // The capacity of a ring in which a query finds the last `window` keys, itself among them: the panels that they reach
   // into. As it was for less than that, and where there is no window.
@@ -35,8 +36,9 @@ struct KeyValues {
   constexpr Index values_room(Index batch) const {
     return sizes::product(batch, heads, capacity, sizes::round_up(value_width, kernels::panel_width<S>));
   }
-  S* key_panels(Index b, Index h) const { return keys + (b * heads + h) * key_stride(); }
-  S* value_rows(Index b, Index h) const { return values + (b * heads + h) * value_stride(); }
+  Index place_of(Index b) const { return places != nullptr ? places[b] : b; }
+  S* key_panels(Index b, Index h) const { return keys + (place_of(b) * heads + h) * key_stride(); }
+  S* value_rows(Index b, Index h) const { return values + (place_of(b) * heads + h) * value_stride(); }
   // Keys j ... j + count - 1, `stride` apart.
   void store_keys(Index b, Index h, Index j, Index count, const S* key, Index stride) const {
     constexpr Index panel = kernels::panel_width<S>, lanes = simd<S>::lanes;
@@ -80,10 +82,10 @@ struct KeyValues {
       for (Index d = 0; d < width; ++d) kernels::detail::copy(from.keys + d * most, count, to.keys + d * most);
     kernels::detail::copy(from.values, (count < most ? count : most) * value_row(), to.values);
   }
-  // The first `count` places of (b, h) from another of this layout, or as many as there are.
-  void copy_places(Index b, Index h, const KeyValues& from, Index from_b, Index count) const {
+  // The first `count` keys' places of (b, h) from another sequence, or as many as there are.
+  void copy_places(Index b, Index h, Index from, Index count) const {
     for (Index at = 0; at < count && at < capacity; at += kernels::panel_width<S>)
-      copy(from.panel(from_b, h, at), (count < capacity ? count : capacity) - at, panel(b, h, at));
+      copy(panel(from, h, at), (count < capacity ? count : capacity) - at, panel(b, h, at));
   }
   // Keys and values 0 ... count - 1 of another, which has a place for each, or as many of the last as this ring needs.
   void copy_last(Index b, Index h, const KeyValues& from, Index count) const {
