@@ -115,7 +115,7 @@ void deal_out_heads(const Runner<S>& runner, const AttentionCall<S>& call) {
   };
   // Single rows: a thread takes the heads whose queries it has computed, of all sequences, and its keys and values come
   // in longer runs.
-  if (call.query_rows.length == 1 && call.query_rows.starts == nullptr && !mean &&
+  if (VITRINE_OPENMP != 0 && call.query_rows.length == 1 && call.query_rows.starts == nullptr && !mean &&
       heads % runner.team().threads() == 0) {
     runner.team().split(heads, [&](Index from, Index to) {
       for (Index b = 0; b < call.query_rows.batch; ++b)
