@@ -112,7 +112,7 @@ auto causal_config(const ConfigFile& file) {
 /// With or without the body's prefix. A head that differs from the table to which the configuration ties it is used as
 /// it is.
 template <class M>
-M load_causal(const std::filesystem::path& folder, const Remark& remark) {
+M load_causal(const std::filesystem::path& folder, LoadOptions options) {
   auto config = causal_config<M>(ConfigFile(folder / "config.json"));
   const SafeTensors file(folder);
   constexpr std::string_view type = M::model_type;
@@ -128,7 +128,6 @@ M load_causal(const std::filesystem::path& folder, const Remark& remark) {
   config.tie_word_embeddings = config.tie_word_embeddings && !differs;
   M model(config);
 
-  LoadOptions options;
   const AttentionRows rows = attention_rows_of(model);
   options.source = [&](const std::string& name) -> Source {
     if (name == names.table) return {{table}};
@@ -145,11 +144,10 @@ M load_causal(const std::filesystem::path& folder, const Remark& remark) {
     return (!body.empty() && !tensor.starts_with(body)) ||
            is_later_layer(tensor, body + "layers.", config.num_hidden_layers);
   };
-  options.remark = remark;
   load(static_cast<Causal<typename M::Scalar>&>(model), file, "", options);
-  if (differs && remark)
-    remark(concat(file.file(), ": ", in_quotes(head), " differs from ", in_quotes(table),
-                  ", to which the configuration ties it, and is used as it is"));
+  if (differs && options.remark)
+    options.remark(concat(file.file(), ": ", in_quotes(head), " differs from ", in_quotes(table),
+                          ", to which the configuration ties it, and is used as it is"));
   return model;
 }
 

@@ -163,7 +163,7 @@ inline void require_modest_positions(const Seq2SeqConfig& config, const SafeTens
 }
 
 template <class M>
-M load_seq2seq(const std::filesystem::path& folder, const Remark& remark) {
+M load_seq2seq(const std::filesystem::path& folder, LoadOptions options) {
   const ConfigFile config_file(folder / "config.json");
   Seq2SeqConfig config = seq2seq_config(config_file, M::model_type);
   const SafeTensors file(folder);
@@ -176,7 +176,6 @@ M load_seq2seq(const std::filesystem::path& folder, const Remark& remark) {
     require_modest_positions(config, file, sizeof(typename M::Scalar), config_file);
 
   const WordMatrices words(config, file, body);
-  LoadOptions options;
   options.source = [&](const std::string& name) -> Source {
     if (const std::string* word = words.of(name)) return {{*word}};
     if (name == "final_logits_bias") return {{name}};
@@ -193,10 +192,9 @@ M load_seq2seq(const std::filesystem::path& folder, const Remark& remark) {
            is_later_layer(tensor, body + "encoder.layers.", config.encoder_layers) ||
            is_later_layer(tensor, body + "decoder.layers.", config.decoder_layers);
   };
-  options.remark = remark;
   M model(config);
   load(model, file, "", options);
-  words.tell(remark);
+  words.tell(options.remark);
   return model;
 }
 
@@ -225,7 +223,7 @@ inline std::vector<std::string> t5_tensors(const std::string& name, bool gated) 
 }
 
 template <class M>
-M load_t5(const std::filesystem::path& folder, const Remark& remark) {
+M load_t5(const std::filesystem::path& folder, LoadOptions options) {
   const ConfigFile config_file(folder / "config.json");
   T5Config config = std::string_view(M::model_type) == "mt5" ? mt5_config(config_file) : t5_config(config_file);
   const SafeTensors file(folder);
@@ -233,7 +231,6 @@ M load_t5(const std::filesystem::path& folder, const Remark& remark) {
   const WordMatrices words(tables, file, "");
   config.share_encoder_decoder_embeddings = tables.share_encoder_decoder_embeddings;
   config.tie_word_embeddings = tables.tie_word_embeddings;
-  LoadOptions options;
   options.source = [&](const std::string& name) -> Source {
     if (const std::string* word = words.of(name)) return {{*word}};
     return {t5_tensors(name, config.is_gated_act)};
@@ -247,10 +244,9 @@ M load_t5(const std::filesystem::path& folder, const Remark& remark) {
            is_later_layer(tensor, "encoder.block.", config.num_layers) ||
            is_later_layer(tensor, "decoder.block.", config.num_decoder_layers);
   };
-  options.remark = remark;
   M model(config);
   load(static_cast<Seq2Seq<typename M::Scalar>&>(model), file, "", options);
-  words.tell(remark);
+  words.tell(options.remark);
   return model;
 }
 
@@ -287,27 +283,27 @@ void find_model(const std::filesystem::path& folder, Visit&& visit) {
 namespace detail {
 
 template <class M>
-M load_float_model(const std::filesystem::path& folder, const Remark& remark) {
+M load_float_model(const std::filesystem::path& folder, LoadOptions options) {
   using S = typename M::Scalar;
   if constexpr (std::is_base_of_v<TextEncoder<S>, M>)
-    return load_text_encoder<M>(folder, remark);
+    return load_text_encoder<M>(folder, std::move(options));
   else if constexpr (std::is_same_v<Gpt2<S>, M>)
-    return load_gpt2<M>(folder, remark);
+    return load_gpt2<M>(folder, std::move(options));
   else if constexpr (std::is_same_v<Vit<S>, M>)
-    return load_vit<M>(folder, remark);
+    return load_vit<M>(folder, std::move(options));
   else if constexpr (std::is_base_of_v<Causal<S>, M>)
-    return load_causal<M>(folder, remark);
+    return load_causal<M>(folder, std::move(options));
   else if constexpr (std::is_base_of_v<T5<S>, M>)
-    return load_t5<M>(folder, remark);
+    return load_t5<M>(folder, std::move(options));
   else
-    return load_seq2seq<M>(folder, remark);
+    return load_seq2seq<M>(folder, std::move(options));
 }
 
 }  // namespace detail
 
 template <class M>
 M load_model(const std::filesystem::path& folder, const ModelOptions& options) {
-  M model = detail::load_float_model<M>(folder, options.remark);
+  M model = detail::load_float_model<M>(folder, {.remark = options.remark});
   if (const Status status = model.store_weights(options.weights); status != Status::ok)
     throw Error(status == Status::out_of_memory ? LoadError::out_of_memory : LoadError::bad_usage, folder.string(),
                 StatusError(status).what());

@@ -19,7 +19,7 @@
 #include <vitrine/io/load_options.hpp>
 #include <vitrine/io/module_config.hpp>
 #include <vitrine/io/safetensors.hpp>
-#include <vitrine/io/safetensors_writer.hpp>
+#include <vitrine/io/weights_writer.hpp>
 #include <vitrine/run/module.hpp>
 
 #include <vitrine/core/macros_push.hpp>
@@ -59,8 +59,9 @@ M load_module(const std::filesystem::path& path, const Memory* memory = heap()) 
   return load_module<M>(SafeTensors(path), memory);
 }
 
-/// Writes all parameters by PyTorch's names, unpacked, with the layer's configuration in the metadata. Memory: one copy
-/// of the values. Throws Error: bad_usage if the layer has no values yet, and what save_safetensors throws.
+/// Writes all parameters by PyTorch's names, unpacked, as they are stored (bf16 as BF16, ...; loaded and stored again
+/// they are the same), with the layer's configuration in the metadata. Memory: one copy of the values. Throws Error:
+/// bad_usage if the layer has no values yet, and what save_safetensors throws.
 template <class Layer>
 void save(const Layer& layer, const std::filesystem::path& path, std::string_view prefix = "");
 
@@ -84,7 +85,6 @@ inline Index elements_of(const std::vector<Index>& shape) {
   for (const Index extent : shape) count *= extent;
   return count;
 }
-inline bool is_floating(DType type) { return type <= DType::BF16; }
 
 /// Names of one kind of trouble, all of them up to a length that a terminal bears.
 class Trouble {
@@ -186,7 +186,8 @@ void pack_parameter(const LoadPart<S>& part, Index panel, const SafeTensors& fil
 
 inline bool equal_values(const TensorView& a, const TensorView& b) {
   if (a.shape != b.shape) return false;
-  if (a.dtype == b.dtype) return a.nbytes == b.nbytes && std::memcmp(a.data, b.data, a.nbytes) == 0;
+  if (a.dtype == b.dtype && a.scale == b.scale)
+    return a.nbytes == b.nbytes && std::memcmp(a.data, b.data, a.nbytes) == 0;
   return a.to_vector<double>() == b.to_vector<double>();
 }
 
@@ -265,6 +266,7 @@ void load_parts(std::vector<LoadPart<S>>& parts, const Memory* memory, const Saf
       used.insert(name);
       const TensorView* view = file.find(concat(prefix, name));
       part.tensors.push_back(view);
+      if (options.used) options.used(name, p.packable, part.source.transposed);
       if (view == nullptr) {
         missing.add(prefix, name);
         continue;
@@ -272,7 +274,7 @@ void load_parts(std::vector<LoadPart<S>>& parts, const Memory* memory, const Saf
       found_any = true;
       if (view->shape != shape || !divides || !as_many)
         shapes.add(prefix, name, concat(" ", shape_text(view->shape), " instead of ", shape_text(shape)));
-      else if (!is_floating(view->dtype))
+      else if (!view->is_floating())
         types.add(prefix, name, concat(": ", in_quotes(view->dtype_name)));
     }
   }
@@ -284,8 +286,10 @@ void load_parts(std::vector<LoadPart<S>>& parts, const Memory* memory, const Saf
     if (original != nullptr && !equal_values(*copy, *original))
       ties.add(prefix, second, concat(" and ", in_quotes(concat(prefix, first))));
   }
+  std::set<const TensorView*> scales;
+  for (const TensorView& tensor : file.tensors()) scales.insert(tensor.scale);
   for (const TensorView& tensor : file.tensors()) {
-    if (!tensor.name.starts_with(prefix)) continue;
+    if (!tensor.name.starts_with(prefix) || scales.contains(&tensor)) continue;
     const std::string name = tensor.name.substr(prefix.size());
     if (used.contains(name) || (options.ignored && options.ignored(name))) continue;
     (options.left_out && options.left_out(name) ? left_out : unexpected).add(prefix, name);
@@ -362,22 +366,21 @@ void save(const Layer& layer, const std::filesystem::path& path, std::string_vie
   using S = typename Layer::Scalar;
   if (!layer.loaded())
     throw Error(LoadError::bad_usage, path.string(), "the layer has no values yet: call load, bind or init first");
-  SafeTensorsWriter writer(path);
-  writer.metadata["format"] = "pt";
+  WeightsWriter writer(path);
+  writer.metadata()["format"] = "pt";
   if constexpr (module_name<Layer> != nullptr) {
-    writer.metadata["module"] = module_name<Layer>;
-    writer.metadata["config"] = write_config(layer.config());
+    writer.metadata()["module"] = module_name<Layer>;
+    writer.metadata()["config"] = write_config(layer.config());
   }
-  std::vector<std::vector<S>> copies;
-  layer.parameters([&](const char*, const Parameter<S>& p) {
-    std::vector<S>& plain = copies.emplace_back(std::size_t(p.elements()));
+  layer.parameters([&](const char* name, const Parameter<S>& p) {
+    std::vector<S> plain(std::size_t(p.elements()));
     const Index cols = p.is_vector() ? 1 : p.cols;
     for (Index r = 0; r < p.rows; ++r)
       for (Index c = 0; c < cols; ++c) plain[std::size_t(r * cols + c)] = p.value(r, c);
-  });
-  std::size_t i = 0;
-  layer.parameters([&](const char* name, const Parameter<S>& p) {
-    writer.add(detail::concat(prefix, name), detail::shape_of(p), std::span<const S>(copies[i++]));
+    if constexpr (std::is_same_v<S, float>)
+      if (const detail::StoredWeight<S>* const stored = p.stored_as.get())
+        return writer.add(detail::concat(prefix, name), detail::shape_of(p), plain, stored->storage);
+    writer.add(detail::concat(prefix, name), detail::shape_of(p), std::span<const S>(plain));
   });
   writer.finish();
 }

@@ -39,6 +39,8 @@ struct LoadOptions {
   std::function<bool(const std::string& tensor)> left_out = {};     // the same, and `remark` is told of them
   std::vector<std::pair<std::string, std::string>> tied = {};       // {second, first}: accepted if equal to first
   Remark remark = remark_on_stderr;
+  // Is told of every tensor that is asked for: whether it is a weight of products, and stored transposed.
+  std::function<void(const std::string& tensor, bool of_products, bool transposed)> used = {};
 };
 
 /// Rules {our part, the file's} as a LoadOptions::source. A part is one or more whole pieces of a dotted name, `*`

@@ -1,7 +1,8 @@
 // Reading safetensors: a file, a checkpoint folder (one file or shards with an index), or bytes in memory.
 //   vt::SafeTensors file("model.safetensors");
 //   std::vector<float> weight = file.at("encoder.layers.0.linear1.weight").to_vector<float>();
-// Everything is checked when it is opened, nothing is copied until asked for. safetensors_writer.hpp writes.
+// Everything is checked when it is opened, nothing is copied until asked for. safetensors_writer.hpp writes. An I8
+// tensor NAME beside a floating NAME_scale of (rows, 1, ...) or (1, columns) reads as code * scale.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -90,11 +91,15 @@ class SafeTensors {
   };
   static SafeTensorsHeader add_shard(Contents& contents, const std::filesystem::path& path, Options options);
   static void open_shards(Contents& contents, const std::filesystem::path& index, Options options);
+  static void find_scales(Contents& contents);
 
   std::shared_ptr<const Contents> contents_;
 };
 
 namespace detail {
+
+/// Where the scales of a tensor in int8 stand.
+inline std::string scale_name(std::string_view tensor) { return concat(tensor, "_scale"); }
 
 /// The path as one word of a shell command.
 inline std::string shell_word(const std::string& path) {
@@ -216,6 +221,7 @@ inline SafeTensors::SafeTensors(std::span<const std::byte> bytes, std::string la
   SafeTensorsHeader header = parse_safetensors(bytes, contents->shards.back().label, options);
   contents->tensors = std::move(header.tensors);
   contents->metadata = std::move(header.metadata);
+  find_scales(*contents);
   contents_ = std::move(contents);
 }
 
@@ -246,6 +252,7 @@ inline SafeTensors::SafeTensors(const std::filesystem::path& path, Options optio
   SafeTensorsHeader header = add_shard(*contents, file, options);
   contents->tensors = std::move(header.tensors);
   contents->metadata = std::move(header.metadata);
+  find_scales(*contents);
   contents_ = std::move(contents);
 }
 
@@ -277,6 +284,20 @@ inline void SafeTensors::open_shards(Contents& contents, const std::filesystem::
     for (TensorView& view : header.tensors) tensors.insert_or_assign(view.name, view);
   }
   for (auto& [name, view] : tensors) contents.tensors.push_back(std::move(view));
+  find_scales(contents);
+}
+
+inline void SafeTensors::find_scales(Contents& contents) {
+  for (TensorView& view : contents.tensors) {
+    if (view.dtype != DType::I8 || view.shape.size() < 2) continue;
+    std::vector<Index> by_row(view.shape.size(), 1);
+    const std::vector<Index> by_column{1, view.shape[1]};
+    by_row[0] = view.shape[0];
+    const TensorView* const scale = detail::find_by_name(contents.tensors, detail::scale_name(view.name));
+    if (scale != nullptr && scale->dtype <= DType::BF16 &&
+        (scale->shape == by_row || (view.shape.size() == 2 && scale->shape == by_column)))
+      view.scale = scale;
+  }
 }
 
 inline std::vector<std::string> SafeTensors::names() const { return detail::names_of(contents_->tensors); }

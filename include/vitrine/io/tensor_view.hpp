@@ -50,7 +50,8 @@ constexpr DType dtype_of() noexcept {
   return integers[std::is_signed_v<T>][sizeof(T) == 1 ? 0 : sizeof(T) == 2 ? 1 : sizeof(T) == 4 ? 2 : 3];
 }
 
-/// One tensor: row-major, little endian, at any alignment.
+/// One tensor: row-major, little endian, at any alignment. Integers with scales beside them read as the numbers that
+/// they stand for.
 struct TensorView {
   std::string name;
   DType dtype = DType::unknown;
@@ -59,6 +60,8 @@ struct TensorView {
   const std::byte* data = nullptr;
   std::size_t nbytes = 0;
   const std::string* file = nullptr;  // for messages
+  // Of an I8 tensor that stands for code * scale: (rows, 1, ...), or of a matrix (1, columns); compressed-tensors'.
+  const TensorView* scale = nullptr;
 
   /// The number of values: the product of the shape, 1 for rank 0.
   Index elements() const noexcept { return product(0); }
@@ -68,8 +71,9 @@ struct TensorView {
   Index row_elements() const noexcept { return product(1); }
 
   /// Copies all values into `out`, which must have elements() of them. A floating target takes every type (F64 to float
-  /// and large integers round to nearest); an integer or bool target takes integers and BOOL that fit. Allocates
-  /// nothing. Throws Error: unknown_dtype, shape_mismatch (wrong size of out), wrong_dtype, value_out_of_range.
+  /// and large integers round to nearest; with a `scale` each is multiplied by its own); an integer or bool target
+  /// takes integers and BOOL that fit, and codes without their scale. Allocates nothing. Throws Error: unknown_dtype,
+  /// shape_mismatch (wrong size of out), wrong_dtype, value_out_of_range.
   template <class T, std::size_t Extent>
   void copy_to(std::span<T, Extent> out) const {
     if (static_cast<Index>(out.size()) != elements()) {
@@ -97,6 +101,9 @@ struct TensorView {
     copy_to(std::span<T>(values));
     return values;
   }
+
+  /// Holds numbers that are not whole: floating, or with a scale.
+  bool is_floating() const noexcept { return dtype <= DType::BF16 || scale != nullptr; }
 
   /// The values in place, without a copy; nullptr if they are of another type or not aligned for T.
   template <class T>
@@ -133,6 +140,8 @@ struct TensorView {
 
   template <class T>
   void read(Index first, Index count, T* out) const;
+  template <class T>
+  void multiply_by_scales(Index first, Index count, T* out) const;
 };
 
 namespace detail {
@@ -210,6 +219,21 @@ void TensorView::read(Index first, Index count, T* out) const {
       out[i] = static_cast<T>(value);
     }
   });
+  if constexpr (std::is_floating_point_v<T>)
+    if (scale != nullptr) multiply_by_scales(first, count, out);
+}
+
+template <class T>
+void TensorView::multiply_by_scales(Index first, Index count, T* out) const {
+  const Index width = row_elements();
+  const bool by_row = scale->rows() > 1 || scale->row_elements() == 1;
+  T factor{};
+  Index last = -1;
+  for (Index i = 0; i < count; ++i) {
+    const Index row = (first + i) / width, at = !by_row ? (first + i) % width : scale->rows() > 1 ? row : 0;
+    if (at != last) scale->read(last = at, 1, &factor);
+    out[i] *= factor;
+  }
 }
 
 }  // namespace vitrine::inline VITRINE_ABI

@@ -108,7 +108,7 @@ inline constexpr TextEncoderFamily text_encoder_families[] = {
 
 /// A text encoder, alone or under its prefix beside the heads of a task, which are left out.
 template <class M>
-M load_text_encoder(const std::filesystem::path& folder, const Remark& remark) {
+M load_text_encoder(const std::filesystem::path& folder, LoadOptions options) {
   const TextEncoderFamily* family = text_encoder_families;
   while (std::string_view(M::model_type) != family->names->model_type) ++family;
   TextEncoderConfig config = family->config(ConfigFile(folder / "config.json"));
@@ -119,7 +119,6 @@ M load_text_encoder(const std::filesystem::path& folder, const Remark& remark) {
   const std::string pooler = albert ? "pooler." : "pooler.dense.";
   config.pooler = may_pool && (file.contains(body + pooler + "weight") || file.contains(body + pooler + "bias"));
 
-  LoadOptions options;
   options.source = [&](const std::string& name) -> Source {
     if (name.starts_with("pooler.dense.")) return {{body + pooler + name.substr(13)}};
     Source source{albert ? albert_tensors(name, config) : layer_tensors(name, "encoder.layers.", *family->layers)};
@@ -134,7 +133,6 @@ M load_text_encoder(const std::filesystem::path& folder, const Remark& remark) {
             !(may_pool && is_part(tensor, body, {"pooler."}))) ||
            is_later_layer(tensor, concat(body, family->stack, "layer."), config.num_hidden_layers);
   };
-  options.remark = remark;
   M model(config);
   load(static_cast<TextEncoder<typename M::Scalar>&>(model), file, "", options);
   return model;
@@ -142,7 +140,7 @@ M load_text_encoder(const std::filesystem::path& folder, const Remark& remark) {
 
 /// Gpt2, with or without "transformer."; Conv1D's weights are stored (in, out), and older files hold masks as buffers.
 template <class M>
-M load_gpt2(const std::filesystem::path& folder, const Remark& remark) {
+M load_gpt2(const std::filesystem::path& folder, LoadOptions options) {
   Gpt2Config config = gpt2_config(ConfigFile(folder / "config.json"));
   const SafeTensors file(folder);
   const std::string body = file.contains("transformer.wte.weight") ? "transformer." : "", head = "lm_head.weight";
@@ -154,7 +152,6 @@ M load_gpt2(const std::filesystem::path& folder, const Remark& remark) {
                        !equal_values(*table, *output);
   config.tie_word_embeddings = config.tie_word_embeddings && !differs;
 
-  LoadOptions options;
   options.source = [&](const std::string& name) -> Source {
     if (name == "wte.weight") return {{words}};
     if (name == head) return {{head}};
@@ -171,12 +168,11 @@ M load_gpt2(const std::filesystem::path& folder, const Remark& remark) {
     return !is_part(tensor, body, {"wte.", "wpe.", "h.", "ln_f."}) ||
            is_later_layer(tensor, body + "h.", config.n_layer);
   };
-  options.remark = remark;
   M model(config);
   load(model, file, "", options);
-  if (differs && remark)
-    remark(concat(file.file(), ": ", in_quotes(head), " differs from ", in_quotes(words),
-                  ", to which the configuration ties it, and is used as it is"));
+  if (differs && options.remark)
+    options.remark(concat(file.file(), ": ", in_quotes(head), " differs from ", in_quotes(words),
+                          ", to which the configuration ties it, and is used as it is"));
   return model;
 }
 

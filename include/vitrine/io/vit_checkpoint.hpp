@@ -23,13 +23,12 @@ inline constexpr LayerNames vit_names = {"encoder.layer.",
 
 /// Vit, alone or under "vit." beside the head of a task, which is left out.
 template <class M>
-M load_vit(const std::filesystem::path& folder, const Remark& remark) {
+M load_vit(const std::filesystem::path& folder, LoadOptions options) {
   VitConfig config = vit_config(ConfigFile(folder / "config.json"));
   const SafeTensors file(folder);
   const std::string body = file.contains("vit.embeddings.cls_token") ? "vit." : "";
   config.pooler = file.contains(body + "pooler.dense.weight") || file.contains(body + "pooler.dense.bias");
 
-  LoadOptions options;
   options.source = [&](const std::string& name) -> Source {
     if (name.starts_with("encoder.norm.")) return {{body + "layernorm." + name.substr(13)}};
     Source source{layer_tensors(name, "encoder.layers.", vit_names)};
@@ -45,7 +44,6 @@ M load_vit(const std::filesystem::path& folder, const Remark& remark) {
     return !is_part(tensor, body, {"embeddings.", "encoder.", "layernorm.", "pooler."}) ||
            is_later_layer(tensor, body + "encoder.layer.", config.num_hidden_layers);
   };
-  options.remark = remark;
   M model(config);
   load(model, file, "", options);
   return model;

@@ -142,7 +142,31 @@ VITRINE_INLINE float int8_scale(float largest) {
   return scale < least ? least : scale;
 }
 
+// A code of a weight's row, from its scale's inverse.
+inline std::int32_t int8_code(float x, float inverse) {
+  return __builtin_bit_cast(std::int32_t, vitrine::detail::opaque(mul(x, inverse) + int8_magic)) -
+         __builtin_bit_cast(std::int32_t, int8_magic);
+}
+
 }  // namespace detail
+
+// The scale of a weight's row, of `depth` finite values `stride` apart: its largest size / 127, rounded up to 17 bits
+// so that code * scale is exact. What is read back has the same scale and codes.
+inline float int8_row_scale(const float* row, Index stride, Index depth) {
+  float largest = 0;
+  for (Index k = 0; k < depth; ++k) {
+    const float x = row[k * stride], size = x < 0 ? -x : x;
+    largest = size > largest ? size : largest;
+  }
+  const auto bits = __builtin_bit_cast(std::uint32_t, detail::int8_scale(largest));
+  return __builtin_bit_cast(float, (bits + 127) & ~std::uint32_t{127});
+}
+
+// The codes of such a row, from -127 to 127, one behind the other: round(x / scale), ties to even.
+inline void int8_row_codes(const float* row, Index stride, Index depth, float scale, std::int8_t* codes) {
+  const float inverse = 1.0f / scale;
+  for (Index k = 0; k < depth; ++k) codes[k] = static_cast<std::int8_t>(detail::int8_code(row[k * stride], inverse));
+}
 
 // Rows of A as codes, in room that the caller has.
 struct Int8Rows {
@@ -205,26 +229,17 @@ inline void int8_read(const float* x, Index depth, const Int8Rows& rows, Index r
 }
 
 // A panel of the weight's rows first_row ... from plain rows `b`, into panel_width x int8_columns(depth) floats' room.
-// The scale of a row is its largest size / 127, rounded up to 17 bits so that code * scale is exact: what is read back
-// and packed again is the same. Values must be finite. Allocates nothing.
+// Scales and codes are those of int8_row_scale and int8_row_codes. Values must be finite. Allocates nothing.
 inline void int8_pack(const StridedMatrix<float>& b, Index first_row, Index depth, float* out) {
   constexpr Index width = panel_width<float>;
   auto* const codes = reinterpret_cast<unsigned char*>(out + width);
   for (Index i = 0; i < width; ++i) {
     const bool valid = first_row + i < b.rows;
     const float* const row = valid ? b.data + (first_row + i) * b.row_stride : nullptr;
-    float largest = 0;
-    for (Index k = 0; valid && k < depth; ++k) {
-      const float x = row[k * b.col_stride], size = x < 0 ? -x : x;
-      largest = size > largest ? size : largest;
-    }
-    const auto bits = __builtin_bit_cast(std::uint32_t, detail::int8_scale(largest));
-    const float scale = __builtin_bit_cast(float, (bits + 127) & ~std::uint32_t{127}), inverse = 1.0f / scale;
+    const float scale = int8_row_scale(row, b.col_stride, valid ? depth : 0), inverse = 1.0f / scale;
     __builtin_memcpy(out + i, &scale, sizeof scale);
     for (Index k = 0; k < (depth + 3) / 4 * 4; ++k) {
-      const float x = valid && k < depth ? mul(row[k * b.col_stride], inverse) : 0.0f;
-      const auto code = __builtin_bit_cast(std::int32_t, vitrine::detail::opaque(x + detail::int8_magic)) -
-                        __builtin_bit_cast(std::int32_t, detail::int8_magic);
+      const std::int32_t code = detail::int8_code(valid && k < depth ? row[k * b.col_stride] : 0.0f, inverse);
       codes[(k / 4 * width + i) * 4 + detail::int8_place(k)] = static_cast<unsigned char>(code + 128);
     }
   }
