@@ -243,10 +243,17 @@ VITRINE_NOINLINE void half_tile(const TileProduct<float>& given) {
 
 namespace detail {
 
+// Tiles of some numbers of rows; others are two of them, or three, so that there are half as many to compile.
 template <class Multiply, int Panels, int Rows>
-VITRINE_INLINE void half_rows(Index rows, const TileProduct<float>& tile) {
-  if (rows == Rows) return half_tile<Multiply, Rows, Panels>(tile);
-  if constexpr (Rows > 1) half_rows<Multiply, Panels, Rows - 1>(rows, tile);
+void half_rows(Index rows, TileProduct<float> tile) {
+  if (rows >= Rows) {
+    half_tile<Multiply, Rows, Panels>(tile);
+    rows -= Rows;
+    tile.a += Rows * tile.a_stride, tile.c += Rows * tile.c_stride;
+    if (tile.end.residual != nullptr) tile.end.residual += Rows * tile.end.residual_stride;
+  }
+  if constexpr (Rows > 1)
+    if (rows > 0) half_rows<Multiply, Panels, (Rows > 8 ? 8 : Rows > 6 ? 6 : Rows > 4 ? 4 : Rows - 1)>(rows, tile);
 }
 template <class Multiply>
 VITRINE_INLINE void half_rows(Index rows, Index panels, const TileProduct<float>& tile) {
