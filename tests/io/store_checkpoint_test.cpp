@@ -18,7 +18,7 @@ using vt::Index;
 
 namespace {
 
-constexpr vt::Storage stored[] = {vt::Storage::int8, vt::Storage::bf16, vt::Storage::f16};
+constexpr vt::Storage narrower[] = {vt::Storage::int8, vt::Storage::bf16, vt::Storage::f16};
 
 // Every stored byte: codes and scales.
 template <class M>
@@ -51,7 +51,7 @@ void check_checkpoint(const std::filesystem::path& folder) {
   CAPTURE(folder);
   const vt::Remark quiet = [](std::string_view) {};
   vt::find_model<float>(folder, [&]<class M>(std::type_identity<M>) {
-    for (const vt::Storage storage : stored) {
+    for (const vt::Storage storage : narrower) {
       CAPTURE(name(storage));
       const Scratch scratch;
       vt::store_checkpoint(folder, scratch / "to", storage, quiet);
@@ -114,7 +114,7 @@ TEST_CASE("a module saves its weights as they are stored") {
   vt::EncoderLayer<float> layer({.d_model = 24, .nhead = 4, .dim_feedforward = 40});
   REQUIRE(layer.init(7) == vt::Status::ok);
   const Scratch scratch;
-  for (const vt::Storage storage : stored) {
+  for (const vt::Storage storage : narrower) {
     vt::EncoderLayer<float> own(layer);
     REQUIRE(own.store_weights(storage) == vt::Status::ok);
     vt::save(own, scratch / "layer.safetensors");
