@@ -82,7 +82,8 @@ TEST_CASE("searches trace codes back through the beams") {
     CHECK(support::same_maps(codes.encoder.self_attn, maps.encoder.self_attn));
     for (std::size_t b = 0; b < 3; ++b)
       for (std::size_t i = 0; i < 3; ++i) {
-        const auto &one = codes.hypotheses[b][i], &same = maps.hypotheses[b][i];
+        const auto& one = codes.hypotheses[b][i];
+        const auto& same = maps.hypotheses[b][i];
         CHECK(one.ids == same.ids);
         CHECK(one.log_probs == same.log_probs);
         CHECK(support::same_maps(one.self_attn, same.self_attn));
