@@ -2,54 +2,35 @@
 #include <vitrine/generate/causal_steps.hpp>
 #include <vitrine/generate/decoding.hpp>
 #include <vitrine/generate/generate.hpp>
-#include <vitrine/models/gpt2.hpp>
-#include <vitrine/models/marian.hpp>
 
 #include "../support/compact.hpp"
+#include "searched_models.hpp"
 
 #include <doctest/doctest.h>
 
 namespace vt = vitrine;
 using vt::Index;
 
-namespace {
-
-vt::Marian<float> searching_marian() {
-  vt::Seq2SeqConfig c;
-  c.vocab_size = 17, c.d_model = 16, c.encoder_layers = 2, c.decoder_layers = 2;
-  c.encoder_attention_heads = c.decoder_attention_heads = 4;
-  c.encoder_ffn_dim = c.decoder_ffn_dim = 24, c.max_position_embeddings = 24;
-  vt::Marian<float> model(c);
-  REQUIRE(model.init(5) == vt::Status::ok);
-  return model;
-}
-vt::Gpt2<float> growing_gpt2() {
-  vt::Gpt2Config c;
-  c.vocab_size = 19, c.n_positions = 24, c.n_embd = 16, c.n_layer = 2, c.n_head = 4;
-  vt::Gpt2<float> model(c);
-  REQUIRE(model.init(3) == vt::Status::ok);
-  return model;
-}
-const std::vector<Index> compact_sources = {3, 4, 5, 0, 0, 1, 2, 3, 4, 5, 0}, compact_lengths = {4, 1, 6};
-
-}  // namespace
-
 TEST_CASE("steps of a decoder and of a causal model, whose maps grow") {
-  const auto model = searching_marian();
-  const auto causal = growing_gpt2();
+  const auto model = searched::marian<float>(5);
+  const auto causal = searched::gpt2();
   support::each_storage([&](const auto& keep) {
     vt::Workspace workspace(vt::heap(), 2);
     vt::DecodingSteps<float> one(model, workspace), two(model, workspace);
     vt::EncoderResult<vt::DefaultKeep, float> encoder;
     vt::EncoderResult<std::remove_cvref_t<decltype(keep)>, float> encoder_codes;
-    REQUIRE(one.begin_into(encoder, vt::Tokens(compact_sources, compact_lengths), vt::keep::weights) == vt::Status::ok);
-    REQUIRE(two.begin_into(encoder_codes, vt::Tokens(compact_sources, compact_lengths), keep) == vt::Status::ok);
+    REQUIRE(one.begin_into(encoder, vt::Tokens(searched::source_ids, searched::source_lengths), vt::keep::weights) ==
+            vt::Status::ok);
+    REQUIRE(two.begin_into(encoder_codes, vt::Tokens(searched::source_ids, searched::source_lengths), keep) ==
+            vt::Status::ok);
     CHECK(support::same_maps(encoder_codes.self_attn, encoder.self_attn));
     vt::CausalSteps<float> first(causal, workspace), second(causal, workspace);
     vt::CausalSteps<float>::Result<vt::DefaultKeep> maps;
     vt::CausalSteps<float>::Result<std::remove_cvref_t<decltype(keep)>> codes;
-    REQUIRE(first.begin_into(maps, vt::Tokens(compact_sources, compact_lengths), vt::keep::weights) == vt::Status::ok);
-    REQUIRE(second.begin_into(codes, vt::Tokens(compact_sources, compact_lengths), keep) == vt::Status::ok);
+    REQUIRE(first.begin_into(maps, vt::Tokens(searched::source_ids, searched::source_lengths), vt::keep::weights) ==
+            vt::Status::ok);
+    REQUIRE(second.begin_into(codes, vt::Tokens(searched::source_ids, searched::source_lengths), keep) ==
+            vt::Status::ok);
     CHECK(support::same_maps(codes.self_attn, maps.self_attn));
     for (Index t = 0; t < 12; ++t) {
       const std::vector<Index> ids{t % 7, 1, t % 5};
@@ -66,13 +47,13 @@ TEST_CASE("steps of a decoder and of a causal model, whose maps grow") {
 }
 
 TEST_CASE("searches trace codes back through the beams") {
-  const auto model = searching_marian();
-  const auto causal = growing_gpt2();
+  const auto model = searched::marian<float>(5);
+  const auto causal = searched::gpt2();
   vt::GenerationConfig g;
   g.decoder_start_token_id = 16, g.pad_token_id = 16, g.eos_token_ids = {0, 3}, g.max_new_tokens = 9;
   g.num_beams = g.num_return_sequences = 3;
   vt::Workspace workspace(vt::heap(), 2);
-  const vt::Tokens from(compact_sources, compact_lengths);
+  const vt::Tokens from(searched::source_ids, searched::source_lengths);
   const auto maps = vt::generate(model, workspace, from, g, vt::keep::weights);
   vt::GenerationConfig plain = g;
   plain.pad_token_id = plain.decoder_start_token_id = -1;

@@ -1,5 +1,7 @@
 #include <vitrine/generate/hypothesis.hpp>
 
+#include "searched_models.hpp"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -14,32 +16,13 @@ using vt::Index;
 
 namespace {
 
-// Sources of 4, 1 and 6 ids; the end is likely enough that hypotheses end at different times.
-const std::vector<Index> source_ids = {3, 4, 5, 0, 0, 1, 2, 3, 4, 5, 0};
-const std::vector<Index> source_lengths = {4, 1, 6};
+using searched::gpt2, searched::marian, searched::source_ids, searched::source_lengths;
 
-template <class S>
-vt::Marian<S> marian(std::uint64_t seed) {
-  vt::Seq2SeqConfig c;
-  c.vocab_size = 17, c.d_model = 16, c.encoder_layers = 2, c.decoder_layers = 2;
-  c.encoder_attention_heads = c.decoder_attention_heads = 4;
-  c.encoder_ffn_dim = c.decoder_ffn_dim = 24, c.max_position_embeddings = 24;
-  vt::Marian<S> model(c);
-  REQUIRE(model.init(seed) == vt::Status::ok);
-  return model;
-}
 vt::GenerationConfig options(Index beams) {
   vt::GenerationConfig g;
   g.decoder_start_token_id = 16, g.pad_token_id = 16, g.eos_token_ids = {0, 3}, g.max_new_tokens = 9;
   g.num_beams = g.num_return_sequences = beams;
   return g;
-}
-vt::Gpt2<float> gpt2() {
-  vt::Gpt2Config c;
-  c.vocab_size = 19, c.n_positions = 24, c.n_embd = 16, c.n_layer = 2, c.n_head = 4;
-  vt::Gpt2<float> model(c);
-  REQUIRE(model.init(3) == vt::Status::ok);
-  return model;
 }
 
 // Maps of a batch of one: what was kept, its places and all its bits.
