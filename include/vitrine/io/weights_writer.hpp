@@ -67,7 +67,7 @@ inline void WeightsWriter::add(const std::string& tensor_name, const std::vector
   const detail::StoredWeight<float>* const how = detail::stored_weight(storage);
   if (how == nullptr || (storage == Storage::int8 && shape.size() < 2)) return add(tensor_name, shape, values);
   for (const float x : values)
-    if (!((x < 0 ? -x : x) < how->below))
+    if (!how->holds(x))
       throw Error(LoadError::bad_usage, label_, detail::concat(detail::in_quotes(tensor_name), ": ", how->refusal));
   if (storage == Storage::int8) return add_codes(tensor_name, shape, values, transposed);
   std::vector<std::uint16_t> halves(values.size());

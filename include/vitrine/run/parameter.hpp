@@ -30,6 +30,8 @@ struct StoredWeight {
   void (*read)(const Parameter<S>& weight, Index row, Index first, Index count, S* out);  // some columns of a row
   S below;              // what is stored is smaller, by its size
   const char* refusal;  // and this sentence is said of what is not
+
+  constexpr bool holds(S x) const { return (x < 0 ? -x : x) < below; }
 };
 
 // Which StoredWeight a parameter's values are; null: they are values of S. Only loaders choose another, so builds

@@ -118,10 +118,8 @@ Status store_weight(const Memory* memory, Parameter<S>& p, Storage storage) noex
     if (storage == Storage::int8 && p.cols > kernels::int8_deepest)
       return {Status::not_supported, "a weight has too many columns for int8", p.cols, kernels::int8_deepest,
               Status::at_most};
-    for (Index i = 0; i < p.values.size(); ++i) {
-      const S x = p.values.data()[i];
-      if (!((x < 0 ? -x : x) < how->below)) return {Status::not_supported, how->refusal};
-    }
+    for (Index i = 0; i < p.values.size(); ++i)
+      if (!how->holds(p.values.data()[i])) return {Status::not_supported, how->refusal};
     const Index group_size =
         sizes::product(sizes::round_up(p.group_rows(), kernels::panel_width<S>), how->columns(p.cols));
     S* values = nullptr;
