@@ -18,6 +18,12 @@ template <class S>
 constexpr Index row_stride(Index width) {
   return width + (kernels::rows_collide<S>(width) ? Index(alignment / sizeof(S)) : 0);
 }
+// The largest row_stride of rows of at most so many values: the widest need not be those that get a line more.
+template <class S>
+constexpr Index most_stride(Index widest) {
+  const bool may = VITRINE_VECTOR_BYTES != 0 && widest >= Index(4096 / sizeof(S));
+  return may ? sizes::sum(widest, Index(alignment / sizeof(S))) : widest;
+}
 
 // Bytes that make(arena) takes from its arena.
 template <class F>
@@ -48,8 +54,7 @@ struct Scratch {
   Piece inner, attention;  // wider rows (keys and values, feed-forward); a tile of scores. One place: they take turns
   Piece packed_panel;      // a panel of a weight that is kept plain
   Piece figures;           // what is kept instead of maps: run/figures_attention.hpp
-  Piece operand_copy;      // of a block of a product's left operand (kernels::Product::a_copy); empty where rows do not
-                           // collide
+  Piece operand_copy;      // kernels::Product::a_copy; empty where rows of d_model values do not collide
   bool scores_in_weights = false;
 
   struct Sizes {
@@ -71,20 +76,17 @@ struct Scratch {
   // `rows`: all rows of the call; fewer than a block need less. `whole`: the team takes them all together.
   static constexpr Scratch plan(Arena& arena, int threads, Index rows, const Sizes& sizes, bool whole = false) {
     Scratch s;
-    const Index line = Index(alignment / sizeof(S));
     const Index block = sizes::round_up(whole || rows < block_rows ? rows : block_rows, Index{kernels::tile_rows});
     const auto pieces = [&](int count, Index values) {
       Piece p;
-      p.stride = sizes::round_up(values, line);
+      p.stride = sizes::round_up(values, Index(alignment / sizeof(S)));
       p.base = arena.take<S>(p.stride, count);
       return p;
     };
     const auto piece = [&](Index values) { return pieces(threads, values); };
     s.hidden = pieces(whole ? 1 : threads, sizes::product(block, sizes.hidden));
     s.packed_panel = piece(sizes::product(sizes.depth, kernels::panel_width<S>));
-    // The widest rows need not be those that get a line more.
-    const Index widest = sizes.inner < Index(4096 / sizeof(S)) ? sizes.inner : sizes::sum(sizes.inner, line);
-    const Index inner = sizes::product(block, widest);
+    const Index inner = sizes::product(block, most_stride<S>(sizes.inner));
     const Index tile = kernels::attention_scratch<S>(sizes.keys, sizes.value_width, sizes.scores_in_weights);
     s.scores_in_weights = sizes.scores_in_weights;
     if (sizes.figures > 0) s.figures = piece(kernels::score_room<S>(sizes.figures, sizes.keys));
