@@ -1,10 +1,9 @@
 // Maps in one or two bytes a weight instead of four: keep::weights.as<MapStorage::u8>(), also f16 and bf16.
 //
 //   const auto r = encoder(x, {}, vt::keep::weights.as<vt::MapStorage::u8>());
-//   r.self_attn[layer].matrix(b, h)       T x S, an Eigen expression that reads as floats: (i, j), row(i), sum(), ==,
-//   << vt::RowMajor<float> map = r.self_attn[layer].matrix(b, h);      a copy in floats; matrix(b, h).copy_to(out) as
-//   well r.self_attn[layer].matrix(b, h).codes()                         the codes themselves, T x S, row after row
-//   r.self_attn.codes()                                             those of all kept maps
+//   const auto map = r.self_attn[layer].matrix(b, h);   T x S, an Eigen expression of floats: (i, j), row(i), sum(), ==
+//   map.copy_to(out)                                    in floats; so does vt::RowMajor<float> copy = map
+//   map.codes(), r.self_attn.codes()                    the codes themselves: T x S, and of all kept maps
 //
 // What a code is worth, and how far it may be off, says core/map_storage.hpp. The output has the bits that it has under
 // every policy. All else is as of Maps: layers(), batch(), heads(), kept(layer, h), bytes(), errors, how long views

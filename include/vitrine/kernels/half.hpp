@@ -7,9 +7,8 @@
 //                          rounded to bf16 as they are read, each value for itself
 //
 // Widened, every element is the chain of kernels/matmul.hpp over the stored values: the numbers of a float weight that
-// holds them. With pairs it is one chain too, over steps of two columns, acc = fma(a_1, b_1, acc) and then fma(a_0,
-// b_0,
-// .), to nearest even and with subnormal numbers taken as zero whatever the caller's mode (Intel's VDPBF16PS): other
+// holds them. With pairs it is one chain too, over steps of two columns: fma of the second column, then of the first,
+// to nearest even and with subnormal numbers taken as zero whatever the caller's mode (Intel's VDPBF16PS): other
 // numbers than a build without it, and the same ones for any tile, block or thread.
 //
 // A panel of (panel_width, depth) is ceil(depth / 2) steps of panel_width floats' room: for each two columns a pair of
@@ -318,8 +317,7 @@ void half_product(const Product<float>& product, Index rows, Index first_panel, 
 }  // namespace detail
 
 // Rows [0, rows) of the product by panels [first_panel, last_panel) of what half_pack<F> made, widened as they are
-// read, by each tile of rows again. alpha is 1, no copy. Writes no byte outside c, reads none
-// outside the operands.
+// read, by each tile of rows again. alpha is 1, no copy. Writes no byte outside c, reads none outside the operands.
 template <Storage F>
 void half_matmul(const Product<float>& product, Index rows, Index first_panel, Index last_panel) {
   detail::half_product<detail::HalfWidened<F>>(product, rows, first_panel, last_panel);
