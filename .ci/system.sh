@@ -83,8 +83,9 @@ apt() {
   while [ "$1" != -- ]; do as_root+=("$1"); shift; done
   shift
   local get=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 -o Acquire::Retries=3 -o DPkg::Lock::Timeout=120)
-  { "${get[@]}" install -y --no-install-recommends "$@" || { "${get[@]}" update && "${get[@]}" install -y --no-install-recommends "$@"; }; } \
-    </dev/null >"${TMPDIR:-/tmp}/vitrine-apt.$$.log" 2>&1 || { cat "${TMPDIR:-/tmp}/vitrine-apt.$$.log" >&2; return 1; }
+  { flock 9; "${get[@]}" install -y --no-install-recommends "$@" || { "${get[@]}" update && "${get[@]}" install -y --no-install-recommends "$@"; }; } \
+    </dev/null >"${TMPDIR:-/tmp}/vitrine-apt.$$.log" 2>&1 9>"${TMPDIR:-/tmp}/vitrine-apt.lock" ||
+    { cat "${TMPDIR:-/tmp}/vitrine-apt.$$.log" >&2; return 1; }
   rm -f "${TMPDIR:-/tmp}/vitrine-apt.$$.log"
 }
 
