@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the unit tests of core and kernels for aarch64 (NEON) and runs them under qemu-user.
+# Builds the unit tests of core and kernels for aarch64 (NEON) and runs them under qemu-user; those of int8 with dot products too.
 #   bash tests/embedded/aarch64_tests.sh [--yes] [--no-install] [FOLDER/NAME...]     e.g. kernels/elementary
 # The last line is "N passed, M failed"; exits with 1 when one failed, 2 when it cannot start.
 set -euo pipefail
@@ -26,21 +26,24 @@ cd "$root"
   test=${test#tests/}
   names+=("${test%_test.cpp}")
 done
+for name in "${names[@]}"; do
+  [ "$name" != kernels/int8 ] || names+=("$name -march=armv8.2-a+dotprod")
+done
 
 # doctest alone of /usr/include, which is the host's.
 build=$root/build/aarch64
 mkdir -p "$build/include"
 ln -sfn /usr/include/doctest "$build/include/doctest"
 export build
-compile() {
-  aarch64-linux-gnu-g++ -std=c++20 -O2 -static -Iinclude -Itests -I. -isystem /usr/include/eigen3 -isystem "$build/include" -c "$1" -o "$2"
+compile() {  # SOURCE OBJECT FLAG...
+  aarch64-linux-gnu-g++ -std=c++20 -O2 -static -Iinclude -Itests -I. -isystem /usr/include/eigen3 -isystem "$build/include" -c "$1" -o "$2" "${@:3}"
 }
-one() {  # NAME: quiet and true when its tests pass
-  local program=$build/${1//\//_} log
+one() {  # NAME FLAG...: quiet and true when its tests pass
+  local program=$build/${1//\//_}${2:-} log
   log=$program.log
-  { compile "tests/$1_test.cpp" "$program.o" && aarch64-linux-gnu-g++ -static "$program.o" "$build/main.o" -o "$program" &&
-    "$(command -v qemu-aarch64 || command -v qemu-aarch64-static)" "$program"; } >"$log" 2>&1 && echo "ok $1" && return
-  echo "FAILED $1"
+  { compile "tests/$1_test.cpp" "$program.o" "${@:2}" && aarch64-linux-gnu-g++ -static "$program.o" "$build/main.o" -o "$program" &&
+    "$(command -v qemu-aarch64 || command -v qemu-aarch64-static)" "$program"; } >"$log" 2>&1 && echo "ok $*" && return
+  echo "FAILED $*"
   tail -n 20 "$log"
 }
 export -f compile one

@@ -9,6 +9,7 @@
 #include <vitrine/run/stored_weight.hpp>
 
 #include "../support/product.hpp"
+#include "../support/quantised.hpp"
 #include "../support/support.hpp"
 
 #include <cmath>
@@ -25,28 +26,6 @@ using vitrine::Status;
 using vitrine::Storage;
 
 namespace {
-
-// The largest |x| / 127, at least the smallest normal number.
-float scale_of(const float* x, Index n) {
-  float most = 0;
-  for (Index i = 0; i < n; ++i) most = std::max(most, std::fabs(x[i]));
-  return std::max(most / 127.0f, std::numeric_limits<float>::min());
-}
-// The same rounded up to 17 bits.
-float weight_scale_of(const float* x, Index n) {
-  int exponent = 0;
-  const float fraction = std::frexp(scale_of(x, n), &exponent);
-  return std::ldexp(std::ceil(std::ldexp(fraction, 17)), exponent - 17);
-}
-std::vector<Index> codes_of(const float* x, Index n, float scale) {
-  std::vector<Index> codes;
-  const float inverse = 1.0f / scale;
-  for (Index i = 0; i < n; ++i) {
-    const volatile float ratio = x[i] * inverse;
-    codes.push_back(Index(std::nearbyint(ratio)));
-  }
-  return codes;
-}
 
 float rounded(float x, Storage storage) {
   return storage == Storage::f16 ? vitrine::half_to_float(vitrine::float_to_half(x))
@@ -89,14 +68,7 @@ struct Stored {
   float product(const float* x, Index n) const {
     const Index depth = parameter.cols;
     const float* const w = plain.data() + n * depth;
-    if (storage == Storage::int8) {
-      const float row = scale_of(x, depth), column = weight_scale_of(w, depth);
-      const auto a = codes_of(x, depth, row), b = codes_of(w, depth, column);
-      Index sum = 0;
-      for (Index k = 0; k < depth; ++k) sum += a[std::size_t(k)] * b[std::size_t(k)];
-      const volatile float once = float(sum) * row;
-      return once * column;
-    }
+    if (storage == Storage::int8) return support::quantised::product(x, w, depth);
     if (storage == Storage::f16 || !kernels::bf16_pairs)
       return product::chain<float>(
           depth, [&](Index k) { return x[k]; }, [&](Index k) { return rounded(w[k], storage); });
@@ -227,7 +199,7 @@ TEST_CASE("what a stored weight is read as is near, and stored to the same bytes
       std::vector<float> read(std::size_t(rows * depth));
       double largest = 0;  // in units of what may be lost
       for (Index n = 0; n < rows; ++n) {
-        const float scale = weight_scale_of(weight.plain.data() + n * depth, depth);
+        const float scale = support::quantised::weight_scale_of(weight.plain.data() + n * depth, depth);
         for (Index k = 0; k < depth; ++k) {
           const auto at = std::size_t(n * depth + k);
           read[at] = weight.parameter.value(n, k);

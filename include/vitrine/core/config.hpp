@@ -144,10 +144,14 @@
 #else
 #define VITRINE_ABI_MATH ieee
 #endif
-// The instruction set as a level, x86-64-v1 to v4, 5 with VNNI, 6 with pairs of bf16, 0 for AVX2 without F16C: but for
-// those pairs it changes no number, but code of one level must not run for another, and weights in int8 and f16 are
-// packed for it.
-#if VITRINE_BF16_PAIRS
+// The instruction set as a level, x86-64-v1 to v4, 5 with VNNI, 6 with pairs of bf16, 0 for AVX2 without F16C; for
+// aarch64 1, 2 with SVE, 3 with dot products, 4 with both. But for those pairs it changes no number, but code of one
+// level must not run for another, and weights in int8 and f16 are packed for it.
+#if defined(__ARM_FEATURE_DOTPROD) && defined(__ARM_FEATURE_SVE)
+#define VITRINE_ABI_LEVEL 4
+#elif defined(__ARM_FEATURE_DOTPROD)
+#define VITRINE_ABI_LEVEL 3
+#elif VITRINE_BF16_PAIRS
 #define VITRINE_ABI_LEVEL 6
 #elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__) && \
     defined(__AVX512VNNI__)

@@ -11,7 +11,8 @@
 // kernels/matmul.hpp.
 //
 // A panel of (panel_width, depth) is 1 + ceil(depth / 4) steps of panel_width floats' room: the scales, then for each
-// four columns four bytes of each row, code + 128. The 128 is taken off through the sum of the codes of A.
+// four columns four bytes of each row: code + 128 where the machine multiplies them without a sign (the 128 is taken
+// off through the sum of the codes of A), the code itself for NEON.
 #pragma once
 #include <vitrine/kernels/matmul.hpp>
 
@@ -27,12 +28,20 @@ constexpr Index int8_columns(Index depth) { return 1 + (depth + 3) / 4; }
 
 namespace detail {
 
-// A code of A as the product reads it. VNNI multiplies bytes; everything else pairs of 16 bits.
+// A code of A as the product reads it. VNNI and NEON multiply bytes; everything else pairs of 16 bits.
 #if VITRINE_VECTOR_BYTES == 64 && defined(__AVX512VNNI__)
 #define VITRINE_VNNI 1
-typedef std::int8_t Int8Code __attribute__((may_alias));
+#define VITRINE_NEON 0
+#elif VITRINE_VECTOR_BYTES == 16 && defined(__aarch64__)
+#define VITRINE_VNNI 0
+#define VITRINE_NEON 1
 #else
 #define VITRINE_VNNI 0
+#define VITRINE_NEON 0
+#endif
+#if VITRINE_VNNI || VITRINE_NEON
+typedef std::int8_t Int8Code __attribute__((may_alias));
+#else
 typedef std::int16_t Int8Code __attribute__((may_alias));
 #endif
 typedef float Int8Scale __attribute__((may_alias));
@@ -41,9 +50,12 @@ typedef std::int32_t Int8Sum __attribute__((may_alias));
 using Int8Vector = simd<float>;
 using Int8Sums = Int8Vector::ivec;
 
+// What is added to a weight's code in a panel.
+inline constexpr int int8_zero = VITRINE_NEON != 0 ? 0 : 128;
+
 // Where column k of four stands among a row's four bytes: pairs of 16 bits take bytes 0 and 2, then 1 and 3.
 constexpr int int8_place(Index k) {
-  return VITRINE_VNNI != 0 || k % 4 == 0 || k % 4 == 3 ? int(k % 4) : int(3 - k % 4);
+  return sizeof(Int8Code) == 1 || k % 4 == 0 || k % 4 == 3 ? int(k % 4) : int(3 - k % 4);
 }
 
 VITRINE_INLINE std::int32_t int8_word(const void* from) {
@@ -55,7 +67,22 @@ VITRINE_INLINE Int8Sums int8_bytes(const unsigned char* from) {
   return Int8Vector::bits(Int8Vector::load(reinterpret_cast<const float*>(from)));
 }
 
-#if !VITRINE_VNNI
+#if VITRINE_NEON
+// sums + in each lane the four products of its bytes of b and of those of `four`.
+VITRINE_INLINE Int8Sums int8_dot(Int8Sums sums, Int8Sums b, std::int32_t four) {
+  const auto codes = reinterpret_cast<int8x16_t>(b);
+#if defined(__ARM_FEATURE_DOTPROD)
+  const int32x2_t first{four, 0};  // not copied to all lanes, which would take a place among the products
+  return reinterpret_cast<Int8Sums>(
+      vdotq_lane_s32(reinterpret_cast<int32x4_t>(sums), codes, reinterpret_cast<int8x8_t>(first), 0));
+#else
+  const auto twice = reinterpret_cast<int8x8_t>(vdup_n_s32(four));
+  const int16x8_t low = vmull_s8(vget_low_s8(codes), twice), high = vmull_s8(vget_high_s8(codes), twice);
+  const int16x8_t pairs = vpaddq_s16(low, high);  // two products of codes fit 16 bits
+  return reinterpret_cast<Int8Sums>(vpadalq_s16(reinterpret_cast<int32x4_t>(sums), pairs));
+#endif
+}
+#elif !VITRINE_VNNI
 // The sum of two products of 16 bits in each lane.
 VITRINE_INLINE Int8Sums int8_pairs(Int8Sums x, Int8Sums y) {
 #if VITRINE_VECTOR_BYTES == 64 && defined(__AVX512BW__)
@@ -87,6 +114,13 @@ VITRINE_INLINE void int8_step(Int8Sums (&sums)[Rows][Vectors], const Int8Code* a
     for (int v = 0; v < Vectors; ++v)
       sums[r][v] = reinterpret_cast<Int8Sums>(
           _mm512_dpbusd_epi32(reinterpret_cast<__m512i>(sums[r][v]), reinterpret_cast<__m512i>(b[v]), four));
+  }
+#elif VITRINE_NEON
+#pragma GCC unroll 16
+  for (int r = 0; r < Rows; ++r) {
+    const std::int32_t four = int8_word(a + r * a_stride);
+#pragma GCC unroll 8
+    for (int v = 0; v < Vectors; ++v) sums[r][v] = int8_dot(sums[r][v], b[v], four);
   }
 #else
   const Int8Sums low = Int8Vector::iset1(0x00FF00FF);
@@ -121,6 +155,10 @@ VITRINE_INLINE void int8_store(Int8Code* to, Int8Sums x) {
   const auto all = reinterpret_cast<__m256i>(x);
   _mm_storeu_si128(reinterpret_cast<__m128i*>(to),
                    _mm_packs_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1)));
+#elif VITRINE_NEON
+  const int16x4_t half = vmovn_s32(reinterpret_cast<int32x4_t>(x));
+  const std::int32_t word = vget_lane_s32(vreinterpret_s32_s8(vmovn_s16(vcombine_s16(half, half))), 0);
+  __builtin_memcpy(to, &word, sizeof word);
 #else
   std::int32_t lanes[Int8Vector::lanes];
   __builtin_memcpy(lanes, &x, sizeof lanes);
@@ -173,7 +211,7 @@ struct Int8Rows {
   detail::Int8Code* codes = nullptr;
   Index stride = 0;  // codes from one row to the next
   detail::Int8Scale* scales = nullptr;
-  detail::Int8Sum* offsets = nullptr;  // -128 times the sum of a row's codes
+  detail::Int8Sum* offsets = nullptr;  // -int8_zero times the sum of a row's codes
 
   // Codes of a row, zeros behind its columns included. Deep rows are a line apart, as copy_stride.
   static constexpr Index row_codes(Index depth) {
@@ -225,7 +263,7 @@ inline void int8_read(const float* x, Index depth, const Int8Rows& rows, Index r
   std::int32_t all = 0;
   for (const std::int32_t one : lanes) all = std::int32_t(std::uint32_t(all) + std::uint32_t(one));
   rows.scales[r] = scale;
-  rows.offsets[r] = std::int32_t(std::uint32_t(all) * std::uint32_t(-128));
+  rows.offsets[r] = std::int32_t(std::uint32_t(all) * std::uint32_t(-detail::int8_zero));
 }
 
 // A panel of the weight's rows first_row ... from plain rows `b`, into panel_width x int8_columns(depth) floats' room.
@@ -240,7 +278,7 @@ inline void int8_pack(const StridedMatrix<float>& b, Index first_row, Index dept
     __builtin_memcpy(out + i, &scale, sizeof scale);
     for (Index k = 0; k < (depth + 3) / 4 * 4; ++k) {
       const std::int32_t code = detail::int8_code(valid && k < depth ? row[k * b.col_stride] : 0.0f, inverse);
-      codes[(k / 4 * width + i) * 4 + detail::int8_place(k)] = static_cast<unsigned char>(code + 128);
+      codes[(k / 4 * width + i) * 4 + detail::int8_place(k)] = static_cast<unsigned char>(code + detail::int8_zero);
     }
   }
 }
@@ -254,7 +292,8 @@ inline void int8_unpack(const float* panels, Index row, Index depth, Index first
   const float scale = __builtin_bit_cast(float, detail::int8_word(panel + row % width));
   for (Index i = 0; i < count; ++i) {
     const Index k = first + i;
-    out[i] = mul(float(int(codes[k / 4 * width * 4 + detail::int8_place(k)]) - 128), scale);
+    const auto code = static_cast<std::int8_t>(codes[k / 4 * width * 4 + detail::int8_place(k)] - detail::int8_zero);
+    out[i] = mul(float(code), scale);
   }
 }
 
@@ -357,5 +396,6 @@ inline void int8_matmul(const Product<float>& product, const Int8Rows& a, Index 
 }  // namespace vitrine::inline VITRINE_ABI::kernels
 
 #undef VITRINE_VNNI
+#undef VITRINE_NEON
 
 #include <vitrine/core/macros_pop.hpp>
