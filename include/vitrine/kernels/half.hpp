@@ -142,8 +142,7 @@ namespace detail {
 // How the sums of a tile get further columns. Values are widened: columns one by one.
 template <Storage F>
 struct HalfWidened {
-  static constexpr Index columns = 1;          // of A in a value of its rows
-  static constexpr Index block = depth_block;  // columns that are multiplied before the next panel
+  static constexpr Index columns = 1;  // of A in a value of its rows
 
   template <int Rows, int Vectors>
   static VITRINE_INLINE void column(HalfVector::vec (&sums)[Rows][Vectors], const TileProduct<float>& tile,
@@ -177,7 +176,6 @@ struct HalfWidened {
 // Pairs of A by pairs of the weight, rows of A behind their last column filled up with zero.
 struct Bf16Pairs {
   static constexpr Index columns = 2;
-  static constexpr Index block = depth_block;
 
   template <int Rows, int Vectors>
   static VITRINE_INLINE void step(HalfVector::vec (&sums)[Rows][Vectors], const TileProduct<float>& tile,
@@ -264,55 +262,21 @@ VITRINE_INLINE void half_rows(Index rows, Index panels, const TileProduct<float>
     half_rows<Multiply, 1, tile_rows>(rows, tile);
 }
 
-// kernels::matmul over panels of halves: tile by tile, the depth in blocks. A tile that is wider than C goes through a
-// place of its own and takes the whole depth with the last block.
+// Values, or pairs of them, by panels of halves.
 template <class Multiply>
-void half_product(const Product<float>& product, Index rows, Index first_panel, Index last_panel) {
-  constexpr Index width = panel_width<float>;
-  const Index depth = product.depth, panel = width * half_columns(depth), tiles = (rows + tile_rows - 1) / tile_rows;
-  const Index step = rows <= tile_rows || depth <= Multiply::block ? (depth > 0 ? depth : 1) : Multiply::block;
-  const bool in_registers = product.activation == Activation::none || product.activation == Activation::relu;
-  float edge[tile_rows * width];
-  for (Index k = 0; k == 0 || k < depth; k += step) {
-    const bool last = k + step >= depth;
-    for (Index p = first_panel, together = 1; p < last_panel; p += together) {
-      together = panels_at_once(rows);
-      while (p + together > last_panel || (together > 1 && (p + together) * width > product.columns)) together /= 2;
-      const Index n = p * width, left = product.columns - n;
-      const bool whole = left >= together * width;
-      if (!whole && !last) continue;
-      const Index from = whole ? k : 0, columns = whole ? together * width : left;
-      const float* next = nullptr;  // each tile of this panel asks for its share of the next one
-      if (tiles > 1 && p + together < last_panel)
-        next = product.b + (p + together) * panel + k / 2 * width;
-      else if (tiles > 1)
-        next = last ? product.next_weight : product.b + first_panel * panel + (k + step) / 2 * width;
-      const Index ahead = next == nullptr ? 0 : (width + tiles - 1) / tiles;
-      TileProduct<float> tile;
-      tile.b = product.b + p * panel + from / 2 * width, tile.b_panel = panel;
-      tile.depth = last ? depth - from : step, tile.add_to_c = from > 0;
-      tile.a_stride = product.a_stride;
-      for (Index r = 0; r < rows; r += tile_rows) {
-        const Index count = rows - r < tile_rows ? rows - r : tile_rows;
-        float* const target = product.c + r * product.c_stride + n;
-        detail::Epilogue<float> end{1.0f, product.bias, product.activation, product.residual, product.residual_stride};
-        if (end.bias != nullptr) end.bias += n;
-        if (end.residual != nullptr) end.residual += r * product.residual_stride + n;
-        const bool ends = last && whole && in_registers;
-        tile.a = product.a + r * product.a_stride + from / Multiply::columns;
-        tile.c = whole ? target : edge, tile.c_stride = whole ? product.c_stride : width;
-        tile.ahead = {next == nullptr ? nullptr : next + r / tile_rows * ahead * (tile.depth / 2), ahead};
-        tile.end = {};
-        if (ends) tile.end = {end.bias, end.residual, end.residual_stride, end.activation == Activation::relu};
-        half_rows<Multiply>(count, together, tile);
-        if (!whole)
-          for (Index i = 0; i < count; ++i)
-            for (Index j = 0; j < columns; ++j) target[i * product.c_stride + j] = edge[i * width + j];
-        if (last && !ends) detail::finish(end, count, columns, target, product.c_stride);
-      }
-    }
+struct HalfOperands {
+  static constexpr Index step_columns = 2, block = depth_block;
+  static constexpr Index panel_columns(Index depth) { return half_columns(depth); }
+
+  const float* a = nullptr;
+  Index stride = 0;
+
+  void begin(Index, Index, Index) const {}
+  void multiply(TileProduct<float>& tile, Index row, Index k, Index rows, Index panels) const {
+    tile.a = a + row * stride + k / Multiply::columns, tile.a_stride = stride;
+    half_rows<Multiply>(rows, panels, tile);
   }
-}
+};
 
 }  // namespace detail
 
@@ -320,7 +284,8 @@ void half_product(const Product<float>& product, Index rows, Index first_panel, 
 // read, by each tile of rows again. alpha is 1, no copy. Writes no byte outside c, reads none outside the operands.
 template <Storage F>
 void half_matmul(const Product<float>& product, Index rows, Index first_panel, Index last_panel) {
-  detail::half_product<detail::HalfWidened<F>>(product, rows, first_panel, last_panel);
+  const detail::HalfOperands<detail::HalfWidened<F>> operands{product.a, product.a_stride};
+  detail::multiply_panels(product, operands, rows, first_panel, last_panel);
 }
 
 #if VITRINE_BF16_PAIRS
@@ -358,9 +323,8 @@ inline void bf16_read(const float* x, Index depth, const Bf16Rows& rows, Index r
 // are `a`; product.b is what half_pack<Storage::bf16> made. alpha is 1, no copy. Writes no byte outside c.
 inline void bf16_matmul(const Product<float>& product, const Bf16Rows& a, Index rows, Index first_panel,
                         Index last_panel) {
-  Product<float> pairs = product;
-  pairs.a = a.pairs, pairs.a_stride = a.stride;
-  detail::half_product<detail::Bf16Pairs>(pairs, rows, first_panel, last_panel);
+  const detail::HalfOperands<detail::Bf16Pairs> operands{a.pairs, a.stride};
+  detail::multiply_panels(product, operands, rows, first_panel, last_panel);
 }
 
 #endif

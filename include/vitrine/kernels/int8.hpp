@@ -297,31 +297,25 @@ inline void int8_unpack(const float* panels, Index row, Index depth, Index first
   }
 }
 
-// One call of the micro-kernel: c (Rows, Panels * panel_width), scaled.
-struct Int8Tile {
-  Int8Rows a = {};
-  const float* b = nullptr;
-  Index b_panel = 0, depth = 0;  // from one panel to the next, in floats
-  float* c = nullptr;
-  Index c_stride = 0;
-};
-
-// The micro-kernel: Rows x Panels sums stay in registers over the whole depth. Allocates nothing (Goto and van de Geijn
-// 2008).
+// The micro-kernel: Rows x Panels sums stay in registers over the whole depth. `tile` has no rows of A and no sums of
+// before, its b begins with the scales. Allocates nothing (Goto and van de Geijn 2008).
 template <int Rows, int Panels>
-VITRINE_NOINLINE void int8_tile(const Int8Tile& tile) {
+VITRINE_NOINLINE void int8_tile(const TileProduct<float>& tile, const Int8Rows& rows) {
   using V = simd<float>;
   constexpr int vectors = 2 * Panels;
   constexpr Index width = panel_width<float>, lanes = V::lanes;
   const auto* b = reinterpret_cast<const unsigned char*>(tile.b + width);
-  const detail::Int8Code* a = tile.a.codes;
-  const Index a_stride = tile.a.stride, b_panel = tile.b_panel * 4;
+  const detail::Int8Code* a = rows.codes;
+  const Index a_stride = rows.stride, b_panel = tile.b_panel * 4;
+  const float* ahead = tile.ahead.from != nullptr ? tile.ahead.from : tile.b;
   typename V::ivec sums[Rows][vectors];
 #pragma GCC unroll 16
   for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 8
-    for (int v = 0; v < vectors; ++v) sums[r][v] = V::iset1(tile.a.offsets[r]);
-  for (Index k = 0; k < tile.depth; k += 4, a += 4, b += 4 * width) {
+    for (int v = 0; v < vectors; ++v) sums[r][v] = V::iset1(rows.offsets[r]);
+  for (Index k = 0, depth = tile.depth, ahead_step = tile.ahead.step; k < depth; k += 4, a += 4, b += 4 * width) {
+    __builtin_prefetch(ahead, 0, 2);
+    ahead += ahead_step;
     typename V::ivec four[vectors];
 #pragma GCC unroll 8
     for (int v = 0; v < vectors; ++v) {
@@ -331,66 +325,44 @@ VITRINE_NOINLINE void int8_tile(const Int8Tile& tile) {
     }
     detail::int8_step(sums, a, a_stride, four);
   }
+  typename V::vec scaled[Rows][vectors];
 #pragma GCC unroll 8
   for (int v = 0; v < vectors; ++v) {
     const auto scale = V::load(tile.b + v / 2 * tile.b_panel + v % 2 * lanes);
 #pragma GCC unroll 16
-    for (int r = 0; r < Rows; ++r) {
-      const auto by_row = V::mul(detail::int8_floats(sums[r][v]), V::set1(tile.a.scales[r]));
-      V::store(tile.c + r * tile.c_stride + v * lanes, V::mul(by_row, scale));
-    }
+    for (int r = 0; r < Rows; ++r)
+      scaled[r][v] = V::mul(V::mul(detail::int8_floats(sums[r][v]), V::set1(rows.scales[r])), scale);
   }
+  detail::end_tile(scaled, tile.end);
+#pragma GCC unroll 16
+  for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v) V::store(tile.c + r * tile.c_stride + v * lanes, scaled[r][v]);
 }
 
 namespace detail {
 
-template <int Panels, int Rows>
-VITRINE_INLINE void int8_rows(Index rows, const Int8Tile& tile) {
-  if (rows == Rows) return int8_tile<Rows, Panels>(tile);
-  if constexpr (Rows > 1) int8_rows<Panels, Rows - 1>(rows, tile);
-}
-VITRINE_INLINE void int8_rows(Index rows, Index panels, const Int8Tile& tile) {
-  if (panels == 4)
-    int8_rows<4, 1>(rows, tile);
-  else if (panels == 2)
-    int8_rows<2, 3>(rows, tile);
-  else
-    int8_rows<1, tile_rows>(rows, tile);
-}
+// Codes of rows by panels of codes, the whole depth at once.
+struct Int8Operands {
+  static constexpr Index step_columns = 4, block = int8_deepest;
+  static constexpr Index panel_columns(Index depth) { return int8_columns(depth); }
+
+  Int8Rows all;
+
+  void begin(Index, Index, Index) const {}
+  void multiply(const TileProduct<float>& tile, Index row, Index, Index rows, Index panels) const {
+    const Int8Rows own{all.codes + row * all.stride, all.stride, all.scales + row, all.offsets + row};
+    with_tile(rows, panels, [&]<int Rows, int Panels>() { int8_tile<Rows, Panels>(tile, own); });
+  }
+};
 
 }  // namespace detail
 
 // Rows [0, rows) of the product by panels [first_panel, last_panel): product.a is not looked at, the codes of its rows
-// are `a`; product.b is what int8_pack made. alpha is 1, no copy and no next_weight. Writes no byte outside c.
+// are `a`; product.b is what int8_pack made. alpha is 1, no copy. Writes no byte outside c.
 inline void int8_matmul(const Product<float>& product, const Int8Rows& a, Index rows, Index first_panel,
                         Index last_panel) {
-  constexpr Index width = panel_width<float>;
-  const Index panel = width * int8_columns(product.depth);
-  float edge[tile_rows * width];  // a tile of the last panel, when it is wider than C
-  for (Index p = first_panel; p < last_panel;) {
-    Index together = panels_at_once(rows);
-    while (p + together > last_panel || (together > 1 && (p + together) * width > product.columns)) together /= 2;
-    const Index n = p * width;
-    const Index columns = product.columns - n < together * width ? product.columns - n : together * width;
-    const bool whole = columns == together * width;
-    for (Index r = 0; r < rows; r += tile_rows) {
-      const Index count = rows - r < tile_rows ? rows - r : tile_rows;
-      float* const target = product.c + r * product.c_stride + n;
-      Int8Tile tile;
-      tile.a = {a.codes + r * a.stride, a.stride, a.scales + r, a.offsets + r};
-      tile.b = product.b + p * panel, tile.b_panel = panel, tile.depth = product.depth;
-      tile.c = whole ? target : edge, tile.c_stride = whole ? product.c_stride : width;
-      detail::int8_rows(count, together, tile);
-      if (!whole)
-        for (Index i = 0; i < count; ++i)
-          for (Index j = 0; j < columns; ++j) target[i * product.c_stride + j] = edge[i * width + j];
-      detail::Epilogue<float> end{1.0f, product.bias, product.activation, product.residual, product.residual_stride};
-      if (end.bias != nullptr) end.bias += n;
-      if (end.residual != nullptr) end.residual += r * product.residual_stride + n;
-      detail::finish(end, count, columns, target, product.c_stride);
-    }
-    p += together;
-  }
+  detail::multiply_panels(product, detail::Int8Operands{a}, rows, first_panel, last_panel);
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::kernels

@@ -2,6 +2,7 @@
 //
 //   multiply_tile<S, Rows, Panels>   the micro-kernel: Rows x (Panels * panel_width) accumulators in registers
 //   matmul(product, ...)             a block of rows by a range of panels, k blocked for the caches
+//   detail::multiply_panels          its loop, which products with stored weights share (int8.hpp, half.hpp)
 //
 // batched_matmul.hpp is on top. Nothing here allocates, fails or checks.
 //
@@ -164,20 +165,31 @@ VITRINE_NOINLINE void multiply_tile(const TileProduct<S>& tile) {
 // Panels that are multiplied together, so that few rows still make eight chains.
 constexpr int panels_at_once(Index rows) { return rows == 1 ? 4 : rows <= 3 ? 2 : 1; }
 
-// The micro-kernel for 1 ... tile_rows rows, and for 4 panels (of one row), 2 (of at most three) or 1.
-template <class S, int Panels, int Rows>
-VITRINE_INLINE void multiply_rows(Index rows, const TileProduct<S>& tile) {
-  if (rows == Rows) return multiply_tile<S, Rows, Panels>(tile);
-  if constexpr (Rows > 1) multiply_rows<S, Panels, Rows - 1>(rows, tile);
+namespace detail {
+
+// call<Rows, Panels>() for 1 ... Rows rows.
+template <int Rows, int Panels, class Call>
+VITRINE_INLINE void with_rows(Index rows, const Call& call) {
+  if (rows == Rows) return call.template operator()<Rows, Panels>();
+  if constexpr (Rows > 1) with_rows<Rows - 1, Panels>(rows, call);
 }
-template <class S>
-VITRINE_INLINE void multiply_rows(Index rows, Index panel_count, const TileProduct<S>& tile) {
-  if (panel_count == 4)
-    multiply_rows<S, 4, 1>(rows, tile);
-  else if (panel_count == 2)
-    multiply_rows<S, 2, 3>(rows, tile);
+
+}  // namespace detail
+
+// call<Rows, Panels>() for 1 ... tile_rows rows, and for 4 panels (of one row), 2 (of at most three) or 1.
+template <class Call>
+VITRINE_INLINE void with_tile(Index rows, Index panels, const Call& call) {
+  if (panels == 4)
+    detail::with_rows<1, 4>(rows, call);
+  else if (panels == 2)
+    detail::with_rows<3, 2>(rows, call);
   else
-    multiply_rows<S, 1, tile_rows>(rows, tile);
+    detail::with_rows<tile_rows, 1>(rows, call);
+}
+// The micro-kernel of so many rows and panels.
+template <class S>
+VITRINE_INLINE void multiply_rows(Index rows, Index panels, const TileProduct<S>& tile) {
+  with_tile(rows, panels, [&]<int Rows, int Panels>() { multiply_tile<S, Rows, Panels>(tile); });
 }
 
 namespace detail {
@@ -235,6 +247,91 @@ void finish(const Epilogue<S>& end, Index rows, Index columns, S* c, Index c_str
   }
 }
 
+// A tile that is wider than C has a place of its own: `columns` values of each row there and back.
+template <class S>
+void copy_tile(const S* from, Index from_stride, Index rows, Index columns, S* to, Index to_stride) {
+  for (Index r = 0; r < rows; ++r)
+    for (Index j = 0; j < columns; ++j) to[r * to_stride + j] = from[r * from_stride + j];
+}
+
+// The loop of every product: panel by panel, tile by tile, the depth in blocks. `operands` knows what A and the panels
+// hold: panel_columns(depth) steps of panel_width values' room are a panel, of which each but the first ones has
+// step_columns columns; `block` columns are multiplied before the next panel, begin(k, count, rows) coming before them,
+// and multiply(tile, row, k, rows, panels) sets a tile's rows of A and calls its micro-kernel.
+template <class S, class Operands>
+void multiply_panels(const Product<S>& product, Operands&& operands, Index rows, Index first_panel, Index last_panel) {
+  using Kind = std::remove_reference_t<Operands>;
+  constexpr Index width = panel_width<S>;
+  const Index depth = product.depth, panel = width * Kind::panel_columns(depth);
+  const Index tiles = (rows + tile_rows - 1) / tile_rows;
+  const Index step = rows <= tile_rows ? (depth > 0 ? depth : 1) : Kind::block;  // few rows: one pass over the weights
+  const bool in_registers =
+      product.alpha == S(1) && (product.activation == Activation::none || product.activation == Activation::relu);
+  S edge[tile_rows * width];  // a tile of the last panel, when it is wider than C
+  for (Index k = 0; k == 0 || k < depth; k += step) {
+    const Index block = depth - k < step ? depth - k : step, steps = block / Kind::step_columns;
+    const bool last = k + block >= depth;
+    operands.begin(k, block, rows);
+    for (Index p = first_panel, together = 1; p < last_panel; p += together) {
+      together = panels_at_once(rows);
+      while (p + together > last_panel || (together > 1 && (p + together) * width > product.columns)) together /= 2;
+      const Index n = p * width, left = product.columns - n;
+      const bool whole = left >= together * width, ends = last && whole && in_registers;
+      const S* next = nullptr;  // each tile of this panel asks for its share of the next one
+      if (tiles > 1 && p + together < last_panel)
+        next = product.b + (p + together) * panel + k / Kind::step_columns * width;
+      else if (tiles > 1)
+        next = last ? product.next_weight : product.b + first_panel * panel + (k + block) / Kind::step_columns * width;
+      TileProduct<S> tile;
+      tile.b = product.b + p * panel + k / Kind::step_columns * width, tile.b_panel = panel, tile.b_step = width;
+      tile.depth = block, tile.add_to_c = k > 0;
+      tile.c_stride = whole ? product.c_stride : width;
+      tile.ahead.step = next == nullptr ? 0 : (width + tiles - 1) / tiles;
+      for (Index r = 0; r < rows; r += tile_rows) {
+        const Index count = rows - r < tile_rows ? rows - r : tile_rows;
+        S* const target = product.c + r * product.c_stride + n;
+        Epilogue<S> end{product.alpha, product.bias, product.activation, product.residual, product.residual_stride};
+        if (end.bias != nullptr) end.bias += n;
+        if (end.residual != nullptr) end.residual += r * product.residual_stride + n;
+        tile.c = whole ? target : edge;
+        tile.ahead.from = next == nullptr ? nullptr : next + r / tile_rows * tile.ahead.step * steps;
+        if (ends) tile.end = {end.bias, end.residual, end.residual_stride, end.activation == Activation::relu};
+        if (!whole && k > 0) copy_tile(target, product.c_stride, count, left, edge, width);
+        operands.multiply(tile, r, k, count, together);
+        if (!whole) copy_tile(edge, width, count, left, target, product.c_stride);
+        if (last && !ends) finish(end, count, whole ? together * width : left, target, product.c_stride);
+      }
+    }
+  }
+}
+
+// Values by panels of values. With room for it a block of an A whose rows collide is copied before many panels are
+// multiplied with it.
+template <class S>
+struct Values {
+  static constexpr Index step_columns = 1, block = depth_block;
+  static constexpr Index panel_columns(Index depth) { return depth; }
+
+  const S* a = nullptr;
+  Index stride = 0;
+  S* copies = nullptr;            // null: none are made
+  bool copied = false;            // the first block's are there
+  const S* block_rows = nullptr;  // of this block, and how far apart
+  Index block_stride = 0;
+
+  void begin(Index k, Index count, Index rows) {
+    block_rows = a + k, block_stride = stride;
+    if (copies == nullptr || count < copy_from) return;
+    if (!copied)
+      for (Index r = 0; r < rows; ++r) copy(block_rows + r * stride, count, copies + r * copy_stride);
+    block_rows = copies, block_stride = copy_stride;
+  }
+  void multiply(TileProduct<S>& tile, Index row, Index, Index rows, Index panels) const {
+    tile.a = block_rows + row * block_stride, tile.a_stride = block_stride;
+    multiply_rows(rows, panels, tile);
+  }
+};
+
 }  // namespace detail
 
 // Rows [0, rows) of the product by panels [first_panel, last_panel); alpha, bias, activation and residual come after
@@ -243,67 +340,10 @@ void finish(const Epilogue<S>& end, Index rows, Index columns, S* c, Index c_str
 // the copy takes 1 to 2 %).
 template <class S>
 void matmul(const Product<S>& product, Index rows, Index first_panel, Index last_panel) {
-  constexpr Index width = panel_width<S>;
-  const Index depth = product.depth;
-  const Index step = rows <= tile_rows ? (depth > 0 ? depth : 1) : depth_block;  // few rows: one pass over the weights
-  const bool in_registers =
-      product.alpha == S(1) && (product.activation == Activation::none || product.activation == Activation::relu);
-  S edge[tile_rows * width];  // a tile of the last panel, when it is wider than C
-  for (Index k = 0; k == 0 || k < depth; k += step) {
-    const Index block = depth - k < step ? depth - k : step;
-    const bool first = k == 0, last = k + block >= depth;
-    const S* a = product.a + k;
-    Index a_stride = product.a_stride;
-    if (product.a_copy != nullptr && rows_collide<S>(a_stride) && block >= copy_from && rows > tile_rows &&
-        last_panel - first_panel >= 4) {
-      if (!product.a_copied || block < depth)
-        for (Index r = 0; r < rows; ++r) detail::copy(a + r * a_stride, block, product.a_copy + r * copy_stride);
-      a = product.a_copy, a_stride = copy_stride;
-    }
-    for (Index p = first_panel; p < last_panel;) {
-      Index together = panels_at_once(rows);
-      while (p + together > last_panel || (together > 1 && (p + together) * width > product.columns)) together /= 2;
-      const Index n = p * width;
-      const Index columns = product.columns - n < together * width ? product.columns - n : together * width;
-      const bool whole = columns == together * width;
-      // Each tile of this panel asks for its share of the next one.
-      const Index tiles = (rows + tile_rows - 1) / tile_rows;
-      const S* next = nullptr;
-      if (tiles > 1 && p + together < last_panel)
-        next = product.b + (p + together) * width * depth + k * width;
-      else if (tiles > 1)
-        next = k + block < depth ? product.b + first_panel * width * depth + (k + block) * width : product.next_weight;
-      const Index next_step = next == nullptr ? 0 : (width + tiles - 1) / tiles;
-      for (Index r = 0; r < rows; r += tile_rows) {
-        const Index count = rows - r < tile_rows ? rows - r : tile_rows;
-        S* target = product.c + r * product.c_stride + n;
-        S* c = whole ? target : edge;
-        const Index c_stride = whole ? product.c_stride : width;
-        if (!whole && !first)
-          for (Index i = 0; i < count; ++i)
-            for (Index j = 0; j < width; ++j)
-              edge[i * width + j] = j < columns ? target[i * product.c_stride + j] : S(0);
-        detail::Epilogue<S> end{product.alpha, product.bias, product.activation, product.residual,
-                                product.residual_stride};
-        if (end.bias != nullptr) end.bias += n;
-        if (end.residual != nullptr) end.residual += r * product.residual_stride + n;
-        const bool ends = last && whole && in_registers;
-        TileProduct<S> tile;
-        tile.a = a + r * a_stride, tile.a_stride = a_stride;
-        tile.b = product.b + p * width * depth + k * width, tile.b_panel = width * depth, tile.b_step = width;
-        tile.depth = block;
-        tile.c = c, tile.c_stride = c_stride, tile.add_to_c = !first;
-        tile.ahead = {next == nullptr ? nullptr : next + r / tile_rows * next_step * block, next_step};
-        if (ends) tile.end = {end.bias, end.residual, end.residual_stride, end.activation == Activation::relu};
-        multiply_rows(count, together, tile);
-        if (!whole)
-          for (Index i = 0; i < count; ++i)
-            for (Index j = 0; j < columns; ++j) target[i * product.c_stride + j] = edge[i * width + j];
-        if (last && !ends) detail::finish(end, count, columns, target, product.c_stride);
-      }
-      p += together;
-    }
-  }
+  const bool copies = rows_collide<S>(product.a_stride) && rows > tile_rows && last_panel - first_panel >= 4;
+  detail::Values<S> values{.a = product.a, .stride = product.a_stride};
+  if (copies) values.copies = product.a_copy, values.copied = product.a_copied && product.depth <= depth_block;
+  detail::multiply_panels(product, values, rows, first_panel, last_panel);
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::kernels
