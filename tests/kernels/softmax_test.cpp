@@ -63,3 +63,30 @@ TEST_CASE_TEMPLATE("scores that wait for their scale give the same bits", S, flo
     CHECK(support::same(row.data(), scaled.data(), n));
   }
 }
+
+TEST_CASE_TEMPLATE("rows that are taken together give the bits of each alone", S, float, double) {
+  constexpr Index rows = kernels::short_rows, lanes = vitrine::simd<S>::lanes;
+  for (const Index n : support::awkward)
+    for (const kernels::SoftmaxOptions<S>& kind :
+         {kernels::SoftmaxOptions<S>{}, {.masked = true}, {.scales = true, .scale = S(0.37)}})
+      for (const Index behind : {Index{0}, Index{3}, lanes}) {  // what may be touched there: it is not always a vector
+        CAPTURE(n);
+        auto options = kind;
+        options.room = n + behind;
+        auto together = support::random_values<S>(rows * options.room, std::uint64_t(n), 9);
+        for (Index r = 0; r < rows; ++r) {
+          S* const row = together.data() + r * options.room;
+          if (options.masked && n > 1) row[(r * 7) % n] = -std::numeric_limits<S>::infinity();
+          for (Index j = n; j < options.room; ++j) row[j] = std::numeric_limits<S>::quiet_NaN();
+        }
+        auto alone = together;
+        S inverse[std::size_t(rows)];
+        kernels::softmax_short_rows<S>(together.data(), options.room, n, options, inverse);
+        for (Index r = 0; r < rows; ++r) {
+          S* const row = alone.data() + r * options.room;
+          CHECK(kernels::softmax_row<S>(row, n, options).inverse == inverse[r]);
+          CHECK(support::same(row, together.data() + r * options.room,
+                              std::min(options.room, (n + lanes - 1) / lanes * lanes)));
+        }
+      }
+}

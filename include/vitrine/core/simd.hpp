@@ -189,27 +189,39 @@ struct simd {
 
 namespace detail {
 
-// Lane i + Half in lane i; what comes from past the last lane is not looked at.
-template <class S, int Half, int... I>
-VITRINE_INLINE typename simd<S>::vec upper(typename simd<S>::vec x, std::integer_sequence<int, I...>) {
 #if VITRINE_VECTOR_BYTES != 0
-  return __builtin_shufflevector(x, x, ((I + Half) % int(sizeof...(I)))...);
-#else
-  return {{x.v[1], x.v[0]}};
-#endif
+// Lanes First, First + 1, ... of x; past the last one begins again.
+template <int First, class Vector, int... I>
+VITRINE_INLINE auto lanes_from(Vector x, std::integer_sequence<int, I...>) {
+  constexpr int lanes = int(sizeof(Vector) / sizeof(x[0]));
+  return __builtin_shufflevector(x, x, ((First + I) % lanes)...);
 }
-// The lanes by one fixed tree: the halves are added (or compared) until a single lane is left.
-template <class S, bool Max, int Half = simd<S>::lanes / 2>
-VITRINE_INLINE S reduce(typename simd<S>::vec x) {
-  const auto y = upper<S, Half>(x, std::make_integer_sequence<int, simd<S>::lanes>{});
+#endif
+template <bool Max, class X>
+VITRINE_INLINE X more(X x, X y) {
   if constexpr (Max)
-    x = simd<S>::max(x, y);
+    return x > y ? x : y;
   else
-    x = x + y;
-  if constexpr (Half > 1)
-    return reduce<S, Max, Half / 2>(x);
-  else
-    return simd<S>::lane(x, 0);
+    return x + y;
+}
+// The lanes by one fixed tree: the halves are added (or compared) until a single lane is left. Halves of more than 16
+// bytes are vectors of their own, which cost half as much.
+template <class S, bool Max, class Vector>
+VITRINE_INLINE S reduce(Vector x) {
+#if VITRINE_VECTOR_BYTES != 0
+  constexpr int half = int(sizeof(Vector) / sizeof(S)) / 2;
+  if constexpr (sizeof(Vector) > 16) {
+    const std::make_integer_sequence<int, half> lanes;
+    return reduce<S, Max>(more<Max>(lanes_from<0>(x, lanes), lanes_from<half>(x, lanes)));
+  } else {
+    const std::make_integer_sequence<int, 2 * half> lanes;
+    x = more<Max>(x, lanes_from<half>(x, lanes));
+    if constexpr (half == 2) x = more<Max>(x, lanes_from<1>(x, lanes));
+    return x[0];
+  }
+#else
+  return more<Max>(x.v[0], x.v[1]);
+#endif
 }
 
 }  // namespace detail

@@ -225,6 +225,25 @@ VITRINE_INLINE void softmax_seen(const AttentionHead<S>& head, ScoreTile<S>& til
   }
 }
 
+// Where the rows end that softmax may take together, from row r of a tile on.
+template <class F, class S>
+VITRINE_INLINE Index rows_together(const AttentionHead<S>& head, const ScoreTile<S>& tile, Index r) {
+  const bool together = !F::on && short_rows > 1 && head.keys <= short_row<S> && tile.rows - r >= short_rows;
+  return r + (together ? short_rows : 1);
+}
+// softmax_seen of rows [r, end) at once; false, and nothing done, where they do not see the same keys.
+template <class F, class S>
+VITRINE_INLINE bool softmax_together(const AttentionHead<S>& head, ScoreTile<S>& tile, Index r, Index end) {
+  if constexpr (F::on || short_rows == 1) return false;
+  const Index lo = tile.lo[r], hi = tile.hi[r], seen = hi - lo + head.extra_keys;
+  if (end - r < short_rows || seen <= 0) return false;
+  for (Index i = r + 1; i < end; ++i)
+    if (tile.lo[i] != lo || tile.hi[i] != hi) return false;
+  softmax_short_rows(tile.row(r) + lo, tile.stride, seen,
+                     {head.scales_late(), head.scale, head.mask.has_matrix(), tile.stride - lo}, tile.inverse + r);
+  return true;
+}
+
 // What is kept of row r, but for its context.
 template <class S, class F, class C>
 VITRINE_INLINE void keep_row(const AttentionHead<S>& head, const ScoreTile<S>& tile, Index r,
@@ -319,11 +338,15 @@ VITRINE_INLINE void attend_rows(const AttentionHead<S>& head, Index first, Index
     [[maybe_unused]] F figures;
     begin_tile(head, row, last, scratch, tile);
     scores(head, tile, sums);
-    for (Index r = 0; r < tile.rows; ++r) {
-      scale_row(head, tile, r);
-      mask_row(head, tile, r);
-      softmax_seen(head, tile, r, figures);
-      keep_row<S, F>(head, tile, r, codes);
+    for (Index r = 0, end; r < tile.rows; r = end) {
+      end = rows_together<F>(head, tile, r);
+      for (Index i = r; i < end; ++i) {
+        scale_row(head, tile, i);
+        mask_row(head, tile, i);
+      }
+      if (!softmax_together<F>(head, tile, r, end))
+        for (Index i = r; i < end; ++i) softmax_seen(head, tile, i, figures);
+      for (Index i = r; i < end; ++i) keep_row<S, F>(head, tile, i, codes);
     }
     if constexpr (Figures) {
       if (head.figures.entropy != nullptr) figures.write(head.figures, row, tile.rows);

@@ -45,35 +45,51 @@ VITRINE_INLINE S row_max(const S* s, Index n, Index room = ample) {
   return reduce_max<S>(best);
 }
 
+namespace detail {
+
+// The exponent scale * s - max and e = exp of it of a vector of scores, of which `left` count; e is stored in their
+// place, and is zero behind them.
+template <class S>
+struct Exponential {
+  typename simd<S>::vec e, exponent;
+};
+template <class S, bool Masked, bool Scale>
+VITRINE_INLINE Exponential<S> exponential(S* s, Index left, S max, [[maybe_unused]] S scale, Index room) {
+  using V = simd<S>;
+  const bool last = left < V::lanes;
+  auto x = last ? load_first(s, room) : V::load(s);
+  if constexpr (Scale) x = V::mul(x, V::set1(scale));
+  const auto exponent = x - V::set1(max);
+  auto e = kernels::exp_nonpositive<S>(exponent);
+  if constexpr (Masked) {
+    const auto minus_inf = V::iset1(vitrine::detail::minus_infinity_bits<S>());
+    e = V::select(V::ieq(V::bits(x), minus_inf), V::zero(), e);
+  }
+  if (last) e = V::select(first_lanes<S>(left), e, V::zero());
+  if (last)
+    store_first(s, e, room);
+  else
+    V::store(s, e);
+  return {e, exponent};
+}
+
+}  // namespace detail
+
 // n scores s become e = exp(scale * s - max), in place (the scores are scaled already when Scale is false); returns the
 // sum. The row is written up to a vector past its end, but not beyond s + room, with zeros. With Product, *product
 // becomes the sum of e times its exponent, in the same order.
 template <class S, bool Masked, bool Scale, bool Product = false>
-VITRINE_INLINE S exponentials(S* s, Index n, S max, [[maybe_unused]] S scale, Index room = ample,
+VITRINE_INLINE S exponentials(S* s, Index n, S max, S scale, Index room = ample,
                               [[maybe_unused]] S* product = nullptr) {
   using V = simd<S>;
-  const auto top = V::set1(max), factor = V::set1(scale);
   auto sum = V::zero();
   [[maybe_unused]] auto products = V::zero();
   const auto at = [&](Index j, Index left) {
-    const bool last = left < V::lanes;
-    auto x = last ? load_first(s + j, room - j) : V::load(s + j);
-    if constexpr (Scale) x = V::mul(x, factor);
-    const auto exponent = x - top;
-    auto e = exp_nonpositive<S>(exponent);
-    if constexpr (Masked) {
-      const auto minus_inf = V::iset1(vitrine::detail::minus_infinity_bits<S>());
-      e = V::select(V::ieq(V::bits(x), minus_inf), V::zero(), e);
-    }
-    if (last) e = V::select(first_lanes<S>(left), e, V::zero());
-    if (last)
-      store_first(s + j, e, room - j);
-    else
-      V::store(s + j, e);
+    const auto [e, exponent] = detail::exponential<S, Masked, Scale>(s + j, left, max, scale, room - j);
     sum = sum + e;
     if constexpr (Product) {
       auto finite = V::max(exponent, V::set1(detail::exp_lowest<S>));  // below, e is +0
-      if (last) finite = V::select(first_lanes<S>(left), finite, V::zero());
+      if (left < V::lanes) finite = V::select(first_lanes<S>(left), finite, V::zero());
       products = V::fma(e, finite, products);
     }
   };
@@ -111,6 +127,36 @@ VITRINE_INLINE SoftmaxSums<S> softmax_row(S* s, Index n, const SoftmaxOptions<S>
                        : exponentials<S, false, false, Product>(s, n, row.max, S(1), o.room, &row.product);
   row.inverse = S(1) / row.sum;
   return row;
+}
+
+// Rows that are worth taking together: of one alone, the steps from one reduction to the next would be waited for.
+inline constexpr Index short_rows = VITRINE_VECTOR_BYTES == 0 ? 1 : 4;
+template <class S>
+inline constexpr Index short_row = 8 * simd<S>::lanes;  // of so many scores at most
+
+// softmax_row of short_rows rows of n > 0 scores, `stride` apart: the same bits.
+template <class S, bool Masked, bool Scale>
+VITRINE_INLINE void softmax_short_rows(S* s, Index stride, Index n, const SoftmaxOptions<S>& o, S* inverse) {
+  using V = simd<S>;
+  typename V::vec best[short_rows], sum[short_rows];
+  S max[short_rows];
+  for (Index r = 0; r < short_rows; ++r) best[r] = V::set1(s[r * stride]), sum[r] = V::zero();
+  for (Index j = 0; j < n; j += V::lanes)
+    for (Index r = 0; r < short_rows; ++r) {
+      const auto x = load_first(s + r * stride + j, o.room - j);
+      best[r] = V::max(best[r], n - j < V::lanes ? V::select(first_lanes<S>(n - j), x, best[r]) : x);
+    }
+  for (Index r = 0; r < short_rows; ++r) max[r] = mul(reduce_max<S>(best[r]), Scale ? o.scale : S(1));
+  for (Index j = 0; j < n; j += V::lanes)
+    for (Index r = 0; r < short_rows; ++r)
+      sum[r] = sum[r] + detail::exponential<S, Masked, Scale>(s + r * stride + j, n - j, max[r], o.scale, o.room - j).e;
+  for (Index r = 0; r < short_rows; ++r) inverse[r] = S(1) / reduce_add<S>(sum[r]);
+}
+template <class S>
+VITRINE_NOINLINE void softmax_short_rows(S* s, Index stride, Index n, const SoftmaxOptions<S>& o, S* inverse) {
+  if (o.scales) return softmax_short_rows<S, false, true>(s, stride, n, o, inverse);
+  if (o.masked) return softmax_short_rows<S, true, false>(s, stride, n, o, inverse);
+  softmax_short_rows<S, false, false>(s, stride, n, o, inverse);
 }
 
 }  // namespace vitrine::inline VITRINE_ABI::kernels
