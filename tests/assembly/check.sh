@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Looks at the assembly of the micro-kernel: its inner loop must be fused multiply-adds in full registers, and touch no stack.
+# A product in int8 must have AMX where the compiler knows of it: assembled, not run, as that takes such a machine.
 #   tests/assembly/check.sh COMPILER [FLAG...]     e.g. g++ or clang++-14; exits with 77 when the compiler is not there
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -33,4 +34,17 @@ look skylake-avx512 zmm 24
 look sapphirerapids zmm 24
 look x86-64-v4 zmm 24
 look haswell ymm 12
+
+amx() {
+  local object instruction counts='' found
+  object=$(mktemp)
+  "$compiler" -std=c++20 -O3 -march=sapphirerapids -I ../../include "${flags[@]}" -c -o "$object" amx.cpp || failed=1
+  for instruction in cpuid syscall ldtilecfg tilezero tileloadd tdpbsud tilestored tilerelease; do
+    found=$(objdump -d --no-show-raw-insn "$object" | grep -cw "$instruction") || failed=1
+    counts+=", $found $instruction"
+  done
+  rm -f "$object"
+  echo "sapphirerapids: a product in int8 has ${counts#, }"
+}
+amx
 exit $failed

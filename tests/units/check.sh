@@ -85,6 +85,11 @@ if [[ $compiler != clang* ]]; then
   liberties+=(-funsafe-math-optimizations -freciprocal-math -fno-signed-zeros -fno-trapping-math -frounding-math -fsignaling-nans
     "-fassociative-math -fno-signed-zeros -fno-trapping-math")
 fi
+# And so does each instruction set for which weights are packed, or products taken, in a way of its own.
+if [ "$(uname -m)" = x86_64 ]; then
+  liberties+=(-march=x86-64-v{2,3,4} -march=cascadelake "-march=cascadelake -mamx-int8" -march=cooperlake -march=sapphirerapids
+    "-march=x86-64-v3 -mno-f16c")
+fi
 spaces=$(for liberty in "${liberties[@]}"; do
   # shellcheck disable=SC2086
   printf '#include <vitrine/core/config.hpp>\nSPACE VITRINE_ABI\n' | "$compiler" -std=c++20 -Iinclude -isystem /usr/include/eigen3 $liberty -E -x c++ - | grep '^SPACE'

@@ -68,6 +68,16 @@
 #define VITRINE_BF16_PAIRS 0
 #endif
 
+// ---- products of int8 weights by AMX, on Linux and where the processor has it; 0: by VNNI
+#if defined(VITRINE_AMX)
+// Use the provided definition.
+#elif VITRINE_VECTOR_BYTES == 64 && defined(__AVX512VNNI__) && (defined(__AMX_INT8__) || defined(__AMXINT8__)) && \
+    defined(__linux__) && defined(__LP64__) && __STDC_HOSTED__  // the second name is clang 14's
+#define VITRINE_AMX 1
+#else
+#define VITRINE_AMX 0
+#endif
+
 // ---- exceptions: without them only the forward_into forms exist
 #if defined(VITRINE_EXCEPTIONS)
 // Use the provided definition.
@@ -144,13 +154,17 @@
 #else
 #define VITRINE_ABI_MATH ieee
 #endif
-// The instruction set as a level, x86-64-v1 to v4, 5 with VNNI, 6 with pairs of bf16, 0 for AVX2 without F16C; for
-// aarch64 1, 2 with SVE, 3 with dot products, 4 with both. But for those pairs it changes no number, but code of one
-// level must not run for another, and weights in int8 and f16 are packed for it.
+// The instruction set as a level, x86-64-v1 to v4, 5 with VNNI, 6 with pairs of bf16, 7 with AMX, 8 with both, 0 for
+// AVX2 without F16C; for aarch64 1, 2 with SVE, 3 with dot products, 4 with both. But for those pairs it changes no
+// number, but code of one level must not run for another, and weights in int8 and f16 are packed for it.
 #if defined(__ARM_FEATURE_DOTPROD) && defined(__ARM_FEATURE_SVE)
 #define VITRINE_ABI_LEVEL 4
 #elif defined(__ARM_FEATURE_DOTPROD)
 #define VITRINE_ABI_LEVEL 3
+#elif VITRINE_BF16_PAIRS && VITRINE_AMX
+#define VITRINE_ABI_LEVEL 8
+#elif VITRINE_AMX
+#define VITRINE_ABI_LEVEL 7
 #elif VITRINE_BF16_PAIRS
 #define VITRINE_ABI_LEVEL 6
 #elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__) && \
