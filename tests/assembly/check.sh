@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Looks at the assembly of the micro-kernel: its inner loop must be fused multiply-adds in full registers, and touch no stack.
-# A product in int8 must have AMX where the compiler knows of it: assembled, not run, as that takes such a machine.
+# A product in int8 must have AMX where the compiler knows of it, and with it the numbers of VNNI: by such a processor, or by an
+# interpreter of these instructions on any other with VNNI (amx.cpp).
 #   tests/assembly/check.sh COMPILER [FLAG...]     e.g. g++ or clang++-14; exits with 77 when the compiler is not there
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -38,13 +39,19 @@ look haswell ymm 12
 amx() {
   local object instruction counts='' found
   object=$(mktemp)
-  "$compiler" -std=c++20 -O3 -march=sapphirerapids -I ../../include "${flags[@]}" -c -o "$object" amx.cpp || failed=1
+  compile() { "$compiler" -std=c++20 -I ../../include "${flags[@]}" -o "$object" "$@" amx.cpp; }
+  compile -O3 -march=sapphirerapids -c || failed=1
   for instruction in cpuid syscall ldtilecfg tilezero tileloadd tdpbsud tilestored tilerelease; do
     found=$(objdump -d --no-show-raw-insn "$object" | grep -cw "$instruction") || failed=1
     counts+=", $found $instruction"
   done
-  rm -f "$object"
   echo "sapphirerapids: a product in int8 has ${counts#, }"
+  if grep -qw avx512_vnni /proc/cpuinfo; then
+    compile -O1 -march=native -mamx-tile -mamx-int8 && "$object" || failed=1
+  else
+    echo "AMX: not run, this processor has no VNNI"
+  fi
+  rm -f "$object"
 }
 amx
 exit $failed

@@ -38,38 +38,51 @@ struct AmxTwin {
     check(state().configured);
     state().configured = false;
   }
+  static void zero(int tile) {
+    check(state().configured);
+    std::memset(state().tiles[tile], 0, sizeof state().tiles[tile]);
+  }
+  static void load(int tile, const void* from, Index stride) {
+    zero(tile);
+    for (int r = 0; r < rows(tile); ++r)
+      std::memcpy(state().tiles[tile][r], static_cast<const unsigned char*>(from) + r * stride,
+                  std::size_t(bytes(tile)));
+  }
+  static void store(int tile, void* to, Index stride) {
+    check(state().configured);
+    for (int r = 0; r < rows(tile); ++r)
+      std::memcpy(static_cast<unsigned char*>(to) + r * stride, state().tiles[tile][r], std::size_t(bytes(tile)));
+  }
+  static void multiply(int sums, int a, int b) {
+    State& now = state();
+    ++now.products;
+    check(now.configured && sums != a && sums != b && a != b);
+    check(rows(sums) == rows(a) && bytes(sums) == bytes(b) && bytes(a) == 4 * rows(b));
+    for (int m = 0; m < rows(sums); ++m)
+      for (int n = 0; n < bytes(sums) / 4; ++n) {
+        std::int32_t sum;
+        std::memcpy(&sum, now.tiles[sums][m] + 4 * n, sizeof sum);
+        for (int k = 0; k < bytes(a); ++k)
+          sum += int(static_cast<signed char>(now.tiles[a][m][k])) * int(now.tiles[b][k / 4][4 * n + k % 4]);
+        std::memcpy(now.tiles[sums][m] + 4 * n, &sum, sizeof sum);
+      }
+  }
+
   template <int Tile>
   static void zero() {
-    check(state().configured);
-    std::memset(state().tiles[Tile], 0, sizeof state().tiles[Tile]);
+    zero(Tile);
   }
   template <int Tile>
   static void load(const void* from, Index stride) {
-    zero<Tile>();
-    for (int r = 0; r < rows(Tile); ++r)
-      std::memcpy(state().tiles[Tile][r], static_cast<const unsigned char*>(from) + r * stride,
-                  std::size_t(bytes(Tile)));
+    load(Tile, from, stride);
   }
   template <int Tile>
   static void store(void* to, Index stride) {
-    check(state().configured);
-    for (int r = 0; r < rows(Tile); ++r)
-      std::memcpy(static_cast<unsigned char*>(to) + r * stride, state().tiles[Tile][r], std::size_t(bytes(Tile)));
+    store(Tile, to, stride);
   }
   template <int Sums, int Rows, int Columns>
   static void multiply() {
-    State& now = state();
-    ++now.products;
-    check(now.configured && Sums != Rows && Sums != Columns && Rows != Columns);
-    check(rows(Sums) == rows(Rows) && bytes(Sums) == bytes(Columns) && bytes(Rows) == 4 * rows(Columns));
-    for (int m = 0; m < rows(Sums); ++m)
-      for (int n = 0; n < bytes(Sums) / 4; ++n) {
-        std::int32_t sum;
-        std::memcpy(&sum, now.tiles[Sums][m] + 4 * n, sizeof sum);
-        for (int k = 0; k < bytes(Rows); ++k)
-          sum += int(static_cast<signed char>(now.tiles[Rows][m][k])) * int(now.tiles[Columns][k / 4][4 * n + k % 4]);
-        std::memcpy(now.tiles[Sums][m] + 4 * n, &sum, sizeof sum);
-      }
+    multiply(Sums, Rows, Columns);
   }
 };
 
