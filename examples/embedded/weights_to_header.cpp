@@ -8,6 +8,7 @@
 #include <vitrine/io/load.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
@@ -38,6 +39,9 @@ constexpr const char* usage =
     "  --panel N                  the target's panel width, 0: plain. Lanes of a vector times two: 4 without vectors\n"
     "                             (Cortex-M), 8 for aarch64 and SSE2, 16 for AVX, 32 for AVX-512; or host: as this "
     "program; 4\n"
+    "  --weights STORAGE          how products' weights are stored: f32, int8, bf16 or f16; f32. Stored ones are in\n"
+    "                             panels: as a Cortex-M or aarch64 without dot products reads them, or as this "
+    "program\n"
     "  --name NAME                of the namespace, which may be nested: a::b; weights\n"
     "Exit: 0, or 2 for a bad option, an unreadable file, or a checkpoint that does not fit the declared sizes.\n";
 
@@ -45,6 +49,15 @@ struct Options {
   std::string checkpoint, out, module = "encoder", prefix, names = "pytorch", name = "weights";
   vt::StackConfig config = {.layer = {.dim_feedforward = vt::Dynamic}, .num_layers = 1};
   Index max_length = 0, max_memory_length = 0, panel = 4;
+  bool host = false;  // panels as this program has them
+  vt::Storage weights = vt::Storage::f32;
+
+  // The order of a stored weight's bytes within a step: kernels/int8.hpp and half.hpp.
+  vt::kernels::Int8Layout int8_layout() const {
+    using vt::kernels::Int8Layout;
+    return host ? vt::kernels::int8_layout : panel >= 8 ? Int8Layout::signed_bytes : Int8Layout::pairs;
+  }
+  bool f16_by_columns() const { return host ? vt::kernels::f16_by_columns : panel >= 8; }
 };
 
 [[noreturn]] void refuse(const std::string& sentence) {
@@ -129,7 +142,12 @@ Options read_options(int count, char** arguments) {
       o.names = value();
     } else if (option == "--panel") {
       const std::string width = value();
-      o.panel = width == "host" ? vt::kernels::panel_width<float> : whole_number(width, option);
+      o.host = width == "host";
+      o.panel = o.host ? vt::kernels::panel_width<float> : whole_number(width, option);
+    } else if (option == "--weights") {
+      const std::string storage = value();
+      if (!vt::parse_storage(storage.c_str(), o.weights))
+        refuse("--weights must be f32, int8, bf16 or f16, not \"" + storage + "\"");
     } else if (option == "--name") {
       o.name = value();
     } else if (option.starts_with("--")) {
@@ -143,6 +161,9 @@ Options read_options(int count, char** arguments) {
   if (o.module != "encoder" && o.module != "decoder") refuse("--module must be encoder or decoder");
   if (o.names != "pytorch" && o.names != "marian") refuse("--names must be pytorch or marian");
   if (o.panel != 0 && (o.panel < 2 || (o.panel & (o.panel - 1)) != 0)) refuse("--panel must be 0 or a power of two");
+  if (o.panel == 0 && o.weights != vt::Storage::f32)
+    refuse(std::string("--panel 0 writes plain rows, which ") + vt::name(o.weights) +
+           " weights do not have: give the target's panel width");
   if (o.max_length <= 0) refuse("--max_length must be positive");
   if (o.max_memory_length > 0 && o.module == "encoder")
     refuse("--max_memory_length is of a decoder; an encoder has no memory");
@@ -156,7 +177,7 @@ Options read_options(int count, char** arguments) {
 // Whole text, then one write: nothing is left behind by a failure.
 struct Header {
   std::string text;
-  std::size_t values = 0;
+  std::size_t values = 0, bytes = 0;
 
   void array(const std::string& name, const std::vector<float>& numbers, const std::string& comment) {
     text += "// " + comment + "\nalignas(64) inline constexpr float " + name + "[] = {";
@@ -169,7 +190,20 @@ struct Header {
       text += std::strpbrk(one, ".e") == nullptr ? ".f," : "f,";
     }
     text += "\n};\n";
-    values += numbers.size();
+    values += numbers.size(), bytes += numbers.size() * sizeof(float);
+  }
+  // Of a weight that is stored, of so many values.
+  void words(const std::string& name, const std::vector<std::uint32_t>& stored, Index elements,
+             const std::string& comment) {
+    text += "// " + comment + "\nalignas(64) inline constexpr vitrine::StoredWord " + name + "[] = {";
+    char one[16];
+    for (std::size_t i = 0; i < stored.size(); ++i) {
+      std::snprintf(one, sizeof one, "0x%xu,", unsigned(stored[i]));
+      text += i % 10 == 0 ? "\n    " : " ";
+      text += one;
+    }
+    text += "\n};\n";
+    values += std::size_t(elements), bytes += stored.size() * sizeof stored[0];
   }
 };
 
@@ -190,6 +224,72 @@ std::vector<float> panel_values(const vt::Parameter<float>& p, Index width) {
           out.push_back(first + i < p.group_rows() ? p.value(group * p.group_rows() + first + i, col) : 0.f);
   return out;
 }
+
+// Panels of a weight that is stored, as the target reads them: kernels/int8.hpp and half.hpp, each group of rows for
+// itself. Rows and columns that are missing are zero.
+class StoredPanels {
+ public:
+  StoredPanels(const vt::Parameter<float>& p, const Options& o) : p_(p), o_(o) {
+    const vt::detail::StoredWeight<float>& how = *vt::detail::stored_weight(o.weights);
+    for (Index group = 0; group < p.groups; ++group)
+      for (Index first = 0; first < p.group_rows(); first += o.panel) {
+        const std::size_t begin = bytes_.size();
+        bytes_.resize(begin + std::size_t(o.panel * how.columns(p.cols)) * 4);
+        for (Index i = 0; i < o.panel; ++i) {
+          std::vector<float> row(std::size_t(p.cols), 0.0f);
+          if (first + i < p.group_rows())
+            for (Index k = 0; k < p.cols; ++k) {
+              const float value = p.value(group * p.group_rows() + first + i, k);
+              if (!how.holds(value)) refuse(how.refusal);
+              row[std::size_t(k)] = value;
+            }
+          if (o.weights == vt::Storage::int8)
+            add_codes(row, bytes_.data() + begin, i);
+          else
+            add_halves(row, bytes_.data() + begin, i);
+        }
+      }
+  }
+  std::vector<std::uint32_t> words() const {
+    std::vector<std::uint32_t> words;
+    for (std::size_t i = 0; i < bytes_.size(); i += 4)
+      words.push_back(std::uint32_t(bytes_[i] | bytes_[i + 1] << 8 | bytes_[i + 2] << 16) | std::uint32_t(bytes_[i + 3])
+                                                                                                << 24);
+    return words;
+  }
+
+ private:
+  // The scales of all rows, then for each four columns four bytes of each row.
+  void add_codes(const std::vector<float>& row, unsigned char* panel, Index i) const {
+    const Index depth = Index(row.size());
+    const float scale = vt::kernels::int8_row_scale(row.data(), 1, depth);
+    std::vector<std::int8_t> codes(std::size_t((depth + 3) / 4 * 4), std::int8_t{0});
+    vt::kernels::int8_row_codes(row.data(), 1, depth, scale, codes.data());
+    put(panel + i * 4, std::bit_cast<std::uint32_t>(scale), 4);
+    using vt::kernels::Int8Layout;
+    const bool pairs = o_.int8_layout() == Int8Layout::pairs;
+    const Index places[] = {0, pairs ? 2 : 1, pairs ? 1 : 2, 3};
+    const int zero = o_.int8_layout() == Int8Layout::signed_bytes ? 0 : 128;
+    for (Index k = 0; k < Index(codes.size()); ++k)
+      panel[((1 + k / 4) * o_.panel + i) * 4 + places[k % 4]] =
+          static_cast<unsigned char>(codes[std::size_t(k)] + zero);
+  }
+  void add_halves(const std::vector<float>& row, unsigned char* panel, Index i) const {
+    const bool f16 = o_.weights == vt::Storage::f16;
+    for (Index k = 0; k < Index(row.size()); ++k) {
+      const float x = row[std::size_t(k)];
+      const Index place = f16 && o_.f16_by_columns() ? k * o_.panel + i : (k / 2 * o_.panel + i) * 2 + k % 2;
+      put(panel + place * 2, f16 ? vt::float_to_half(x) : vt::float_to_bfloat16(x), 2);
+    }
+  }
+  static void put(unsigned char* to, std::uint32_t bits, int bytes) {
+    for (int i = 0; i < bytes; ++i) to[i] = static_cast<unsigned char>(bits >> 8 * i);
+  }
+
+  const vt::Parameter<float>& p_;
+  const Options& o_;
+  std::vector<unsigned char> bytes_;
+};
 
 std::string array_name(std::string name) {
   for (char& c : name)
@@ -267,16 +367,19 @@ void write(const Options& o) {
   const auto text = [](Index value) { return std::to_string(value); };
   char eps[32] = {};
   std::to_chars(eps, eps + sizeof eps - 1, layer.layer_norm_eps);
+  const bool stored = o.weights != vt::Storage::f32;
   Header header;
   header.text =
       "// Written by weights_to_header from " + o.checkpoint.substr(o.checkpoint.rfind('/') + 1) +
       (o.prefix.empty() ? "" : ", " + o.prefix) + "; " +
       (o.panel == 0 ? "plain rows, for any target" : "panels of " + text(o.panel) + " values") +
+      (stored ? std::string(", weights in ") + vt::name(o.weights) : "") +
       ".\n#pragma once\n#include <vitrine/models/" + o.module + ".hpp>\n\nnamespace " + o.name +
       " {\n\ninline constexpr vitrine::Dims dims{.d_model = " + text(layer.d_model) +
       ", .nhead = " + text(layer.nhead) + ", .dim_feedforward = " + text(layer.dim_feedforward) +
       ", .num_layers = " + text(o.config.num_layers) + ", .max_length = " + text(o.max_length) +
       (o.module == "decoder" && o.max_memory_length > 0 ? ", .max_memory_length = " + text(o.max_memory_length) : "") +
+      (stored ? std::string(", .weights = vitrine::Storage::") + vt::name(o.weights) : "") +
       "};\nusing Model = vitrine::" + kind + "<float, dims>;\ninline constexpr vitrine::StackConfig config{.layer = {" +
       ".activation = vitrine::Activation::" + vt::name(layer.activation) + ", .layer_norm_eps = " + eps +
       ", .norm_first = " + (layer.norm_first ? "true" : "false") + "}, .num_layers = " + text(o.config.num_layers) +
@@ -285,15 +388,31 @@ void write(const Options& o) {
     header.text += "static_assert(vitrine::kernels::panel_width<float> == " + text(o.panel) +
                    ", \"these weights are in panels of " + text(o.panel) +
                    ": write them again with --panel and this build's panel_width, or 0\");\n";
+  const auto in_order = [&](const std::string& layout) {
+    header.text += "static_assert(vitrine::kernels::" + layout + ", \"this build reads the bytes of " +
+                   vt::name(o.weights) +
+                   " weights in another order: write them again with --panel host on such a machine\");\n";
+  };
+  if (o.weights == vt::Storage::int8) {
+    constexpr const char* layouts[] = {"pairs", "bytes", "signed_bytes"};
+    in_order(std::string("int8_layout == vitrine::kernels::Int8Layout::") + layouts[int(o.int8_layout())]);
+  }
+  if (o.weights == vt::Storage::f16) in_order(o.f16_by_columns() ? "f16_by_columns" : "f16_by_columns == false");
   header.text += "\n";
   std::string binds;
   stack.parameters([&](const char* name, const vt::Parameter<float>& p) {
     const Index panel = p.packable ? o.panel : 0;
     const std::string array = array_name(name);
-    header.array(array, panel == 0 ? plain_values(p) : panel_values(p, panel),
-                 std::string(name) + ", (" + text(p.rows) + (p.is_vector() ? "" : ", " + text(p.cols)) + ")");
-    binds += "  if (auto s = model.bind(\"" + std::string(name) + "\", std::span<const float>(" + array + "), " +
-             text(panel) + "); s != vitrine::Status::ok) return s;\n";
+    const std::string what =
+        std::string(name) + ", (" + text(p.rows) + (p.is_vector() ? "" : ", " + text(p.cols)) + ")";
+    const bool words = stored && p.packable;
+    if (words)
+      header.words(array, StoredPanels(p, o).words(), p.elements(), what);
+    else
+      header.array(array, panel == 0 ? plain_values(p) : panel_values(p, panel), what);
+    binds += "  if (auto s = model.bind(\"" + std::string(name) + "\", std::span<const " +
+             (words ? "vitrine::StoredWord" : "float") + ">(" + array + "), " + text(panel) +
+             "); s != vitrine::Status::ok) return s;\n";
   });
   if (o.names == "marian") add_tables(header, o);
   header.text +=
@@ -307,8 +426,7 @@ void write(const Options& o) {
   vt::AtomicFile file(o.out);
   file.write(std::string_view(header.text));
   file.commit();
-  std::fprintf(stderr, "%s: %zu values, %zu bytes of flash\n", o.out.c_str(), header.values,
-               header.values * sizeof(float));
+  std::fprintf(stderr, "%s: %zu values, %zu bytes of flash\n", o.out.c_str(), header.values, header.bytes);
 }
 
 }  // namespace

@@ -4,6 +4,9 @@
 #include <vitrine/io/load.hpp>
 
 #include <doctest/doctest.h>
+#include <round_trip_in_bf16.hpp>
+#include <round_trip_in_f16.hpp>
+#include <round_trip_in_int8.hpp>
 #include <round_trip_panels.hpp>
 #include <round_trip_plain.hpp>
 
@@ -17,13 +20,14 @@ using vt::Index;
 namespace {
 
 // What weights_to_header was told, see CMakeLists.txt.
-vt::Encoder<float> dynamic_model() {
+vt::Encoder<float> dynamic_model(vt::Storage weights = vt::Storage::f32) {
   vt::Encoder<float> model(
       {.layer =
            {.d_model = 40, .nhead = 5, .dim_feedforward = 72, .activation = vt::Activation::gelu, .norm_first = true},
        .num_layers = 2,
        .final_norm = true});
   REQUIRE(model.init(11) == vt::Status::ok);
+  REQUIRE(model.store_weights(weights) == vt::Status::ok);
   return model;
 }
 
@@ -35,8 +39,8 @@ std::vector<float> input() {
 }
 
 template <class Fixed>
-void same_values(const Fixed& model) {
-  const auto other = dynamic_model();
+void same_values(const Fixed& model, vt::Storage weights = vt::Storage::f32) {
+  const auto other = dynamic_model(weights);
   std::vector<std::pair<std::string, const vt::Parameter<float>*>> all;
   other.parameters([&](const char* name, const vt::Parameter<float>& p) { all.emplace_back(name, &p); });
   std::size_t i = 0;
@@ -73,10 +77,10 @@ auto result_over(std::span<float> output, [[maybe_unused]] std::span<float> maps
 }
 
 template <class Fixed, class K>
-void same_results(const Fixed& fixed, const K& keep) {
+void same_results(const Fixed& fixed, const K& keep, vt::Storage weights = vt::Storage::f32) {
   const auto x = input();
   const vt::Sequences<float> in(x.data(), 1, 12, 40);
-  const auto dynamic = dynamic_model();
+  const auto dynamic = dynamic_model(weights);
   const auto wanted = dynamic(in, {.src_mask = vt::causal()}, keep);
 
   // Exactly as much memory as the model says, and not a byte more.
@@ -137,6 +141,76 @@ TEST_CASE("weights as source come back as they were") {
   CHECK(own.loaded());
 }
 
+namespace {
+
+template <class Fixed>
+void as_stored(const Fixed& fixed, vt::Storage weights) {
+  CAPTURE(vt::name(weights));
+  same_values(fixed, weights);
+  same_results(fixed, vt::keep::weights, weights);
+  same_results(fixed, vt::keep::nothing, weights);
+  same_results(fixed, vt::keep::weights.only({.layers = {1}, .heads = {0, 4}}), weights);
+  CHECK(fixed.packed_bytes() == dynamic_model(weights).packed_bytes());
+}
+
+}  // namespace
+
+TEST_CASE("weights that stand as source in fewer bytes give the dynamic model's numbers in that storage, bit for bit") {
+  as_stored(in_int8::model, vt::Storage::int8);
+  as_stored(in_f16::model, vt::Storage::f16);
+  as_stored(in_bf16::model, vt::Storage::bf16);
+}
+
+TEST_CASE("weights in f16 give the numbers of a float model that holds these values") {
+  std::vector<std::vector<float>> values;
+  panels::Model rounded(panels::config);
+  in_f16::model.parameters([&](const char* name, const vt::Parameter<float>& p) {
+    auto& own = values.emplace_back();
+    for (Index row = 0; row < p.rows; ++row)
+      for (Index col = 0; col < (p.is_vector() ? 1 : p.cols); ++col) own.push_back(p.value(row, col));
+    REQUIRE(rounded.bind(name, std::span<const float>(own)) == vt::Status::ok);
+  });
+  const auto x = input();
+  const auto run = [&](const auto& model) {
+    vt::EncoderResult<vt::DefaultKeep, float> result{vt::Tensor<float>(vt::heap()), vt::Maps<float>(vt::heap()), {}};
+    vt::Workspace workspace(vt::heap());
+    REQUIRE(model.forward_into(result, workspace, {x.data(), 1, 12, 40}) == vt::Status::ok);
+    return result;
+  };
+  const auto ours = run(in_f16::model), theirs = run(rounded);
+  CHECK(std::memcmp(ours.output.data(), theirs.output.data(), 12 * 40 * sizeof(float)) == 0);
+  CHECK(std::ranges::equal(ours.self_attn.values(), theirs.self_attn.values()));
+}
+
+TEST_CASE("a layer whose Dims say how its weights are stored takes them in no other way") {
+  in_int8::Model model(in_int8::config);
+  const std::string name = "layers.0.linear1.weight";
+  const std::vector<float> values(72 * 40);
+  const std::vector<vt::StoredWord> words(80, 0u);
+  constexpr Index width = vt::kernels::panel_width<float>;
+  CHECK(model.bind(name.c_str(), std::span<const float>(values)) == vt::Status::not_supported);
+  CHECK(model.bind(name.c_str(), std::span<const vt::StoredWord>(words), width) == vt::Status::bad_shape);
+  CHECK(model.bind(name.c_str(), std::span<const vt::StoredWord>(words), 2 * width) == vt::Status::not_supported);
+  CHECK(model.bind("layers.0.linear1.bias", std::span<const vt::StoredWord>(words), width) ==
+        vt::Status::not_supported);
+  CHECK(model.bind("no_such", std::span<const vt::StoredWord>(words), width) == vt::Status::not_supported);
+  CHECK_FALSE(model.loaded());
+
+  // Values of a seed or a file are stored by store_weights, as the Dims say and not otherwise.
+  vt::Encoder<float, in_int8::dims> own(in_int8::config, vt::heap());
+  REQUIRE(own.init(11) == vt::Status::ok);
+  const auto x = input();
+  vt::EncoderResult<vt::keep::Nothing, float> result{vt::Tensor<float>(vt::heap()), {}, {}};
+  vt::Workspace workspace(vt::heap());
+  const vt::Status early = own.forward_into(result, workspace, {x.data(), 1, 12, 40}, {}, vt::keep::nothing);
+  CHECK(early == vt::Status::not_loaded);
+  CHECK(std::string(early.sentence).find("call store_weights first") != std::string::npos);
+  CHECK(own.store_weights(vt::Storage::f16) == vt::Status::not_supported);
+  REQUIRE(own.store_weights(vt::Storage::int8) == vt::Status::ok);
+  same_values(own, vt::Storage::int8);
+  same_results(own, vt::keep::nothing, vt::Storage::int8);
+}
+
 TEST_CASE("a model of fixed sizes gives the dynamic one's numbers, bit for bit") {
   every_policy(plain::model);
   every_policy(panels::model);
@@ -145,6 +219,8 @@ TEST_CASE("a model of fixed sizes gives the dynamic one's numbers, bit for bit")
 TEST_CASE("bytes are known when compiling, and panels need less scratch") {
   static_assert(panels::Model::workspace_bytes() >= panels::model.workspace_bytes({1, 12}));
   static_assert(plain::model.workspace_bytes({1, 12}) > panels::model.workspace_bytes({1, 12}));
+  static_assert(in_int8::Model::workspace_bytes() >= in_int8::model.workspace_bytes({1, 12}));
+  static_assert(in_int8::model.packed_bytes() < panels::model.packed_bytes());
   static_assert(panels::Model::result_bytes<vt::keep::Nothing>() == 12 * 40 * sizeof(float));
   static_assert(panels::Model::result_bytes<vt::DefaultKeep>() == (12 * 40 + 2 * 5 * 12 * 12) * sizeof(float));
   const auto x = input();
@@ -159,11 +235,27 @@ namespace {
 
 constexpr vt::Dims sizes{
     .d_model = 24, .nhead = 3, .dim_feedforward = 40, .num_layers = 2, .max_length = 9, .max_memory_length = 7};
+constexpr vt::Dims sizes_in(vt::Storage weights) {
+  vt::Dims all = sizes;
+  all.weights = weights;
+  return all;
+}
+
+template <class Layer>
+constexpr bool stored = false;
+template <class S, vt::Dims D, template <class, vt::Dims> class Layer>
+constexpr bool stored<Layer<S, D>> = D.weights != vt::Storage::f32;
 
 // The dynamic layer's values, shared.
 template <class Fixed, class Dynamic>
 void share(Fixed& fixed, const Dynamic& dynamic) {
   dynamic.parameters([&](const char* name, const vt::Parameter<float>& p) {
+    if constexpr (stored<Fixed>)
+      if (p.packable) {
+        const auto* const words = reinterpret_cast<const vt::StoredWord*>(p.values.data());
+        CHECK(fixed.bind(name, std::span(words, std::size_t(p.values.size())), p.panel) == vt::Status::ok);
+        return;
+      }
     CHECK(fixed.bind(name, p.values, p.panel) == vt::Status::ok);
   });
   REQUIRE(fixed.loaded());
@@ -203,12 +295,20 @@ TEST_CASE("decoders of fixed sizes give the dynamic ones' numbers, bit for bit")
   vt::Decoder<float> decoder({.layer = config, .num_layers = 2});
   REQUIRE(decoder.init(4) == vt::Status::ok);
   same_decoder<vt::Decoder<float, sizes>>(decoder, 2);
+  REQUIRE(layer.store_weights(vt::Storage::f16) == vt::Status::ok);
+  same_decoder<vt::DecoderLayer<float, sizes_in(vt::Storage::f16)>>(layer, 1);
+  REQUIRE(decoder.store_weights(vt::Storage::int8) == vt::Status::ok);
+  same_decoder<vt::Decoder<float, sizes_in(vt::Storage::int8)>>(decoder, 2);
 }
 
-TEST_CASE("an attention of fixed sizes gives the dynamic one's numbers, bit for bit") {
+namespace {
+
+template <vt::Storage weights>
+void same_attention() {
   vt::MultiheadAttention<float> dynamic({.embed_dim = 24, .num_heads = 3});
   REQUIRE(dynamic.init(5) == vt::Status::ok);
-  using Fixed = vt::MultiheadAttention<float, sizes>;
+  REQUIRE(dynamic.store_weights(weights) == vt::Status::ok);
+  using Fixed = vt::MultiheadAttention<float, sizes_in(weights)>;
   Fixed fixed;
   share(fixed, dynamic);
   const auto x = input();
@@ -224,6 +324,13 @@ TEST_CASE("an attention of fixed sizes gives the dynamic one's numbers, bit for 
   REQUIRE(fixed.forward_into(result, workspace, query, memory, memory) == vt::Status::ok);
   CHECK(equal_bits(result.output.span(), wanted.output.span()));
   CHECK(equal_bits(result.cross_attn.values(), wanted.cross_attn.values()));
+}
+
+}  // namespace
+
+TEST_CASE("an attention of fixed sizes gives the dynamic one's numbers, bit for bit") {
+  same_attention<vt::Storage::f32>();
+  same_attention<vt::Storage::int8>();
 }
 
 TEST_CASE("kept weights hold the scores meanwhile: less scratch, the same bits, whatever the mask") {

@@ -1,9 +1,11 @@
 // Sizes: what a layer knows at compile time (Dims) and at run time (the configurations, by PyTorch's names).
 #pragma once
 #include <optional>
+#include <type_traits>
 #include <vitrine/core/activation_kind.hpp>
 #include <vitrine/core/config.hpp>
 #include <vitrine/core/status.hpp>
+#include <vitrine/core/storage.hpp>
 
 #include <vitrine/core/macros_push.hpp>
 
@@ -19,6 +21,9 @@ struct Dims {
   Index d_model = Dynamic, nhead = Dynamic, dim_feedforward = Dynamic, num_layers = Dynamic;
   Index kdim = Dynamic, vdim = Dynamic;                                    // MultiheadAttention; Dynamic: d_model
   Index max_batch = 1, max_length = Dynamic, max_memory_length = Dynamic;  // bounds; memory: max_length when Dynamic
+  // How the weights of products stand in the caller's memory. Of layers of fixed sizes, each of which has the code of
+  // its own storage alone; others choose when they are loaded.
+  Storage weights = Storage::f32;
   // Is all known at compile time that says how many bytes a call needs?
   constexpr bool fixed() const { return d_model > 0 && nhead > 0 && max_length > 0; }
   // The most rows that a call attends to.
@@ -136,6 +141,15 @@ constexpr void check_dims() {
                 "vitrine: " VITRINE_HEADS_DIVIDE);
   static_assert(D.d_model == Dynamic || D.d_model > 0, "vitrine: d_model must be positive");
   static_assert(D.nhead == Dynamic || D.nhead > 0, "vitrine: nhead must be positive");
+}
+
+template <class S, Dims D>
+constexpr void check_storage() {
+  static_assert(D.weights == Storage::f32 || D.fixed(),
+                "vitrine: Dims say how weights are stored where all sizes are fixed: load others with "
+                "LoadOptions::weights, or call store_weights");
+  static_assert(D.weights == Storage::f32 || std::is_same_v<S, float>,
+                "vitrine: only weights of float layers are stored in another way: use float, not double");
 }
 
 // A fixed size, or the run-time one; both may be given if they agree.

@@ -39,6 +39,15 @@ constexpr bool parse_storage(const char* text, Storage& storage) noexcept {
   return false;
 }
 
+// Four bytes of a weight that is stored as int8, bf16 or f16, as its panels have them (kernels/int8.hpp, half.hpp):
+// what a header of weights for flash is made of. A constant's address may be that of its float, whose bits it has.
+union StoredWord {
+  std::uint32_t bits;
+  float value;
+
+  constexpr StoredWord(std::uint32_t word) : bits(word) {}
+};
+
 }  // namespace vitrine::inline VITRINE_ABI
 
 #include <vitrine/core/macros_pop.hpp>

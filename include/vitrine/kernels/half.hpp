@@ -33,13 +33,16 @@ namespace vitrine::inline VITRINE_ABI::kernels {
 // Are rows rounded to bf16 and multiplied in pairs by this build? Else bf16 is widened, as f16 always is.
 inline constexpr bool bf16_pairs = VITRINE_BF16_PAIRS != 0;
 
+// Has f16 the even column of all rows of a panel and then the odd one in this build? Else pairs, as bf16.
+inline constexpr bool f16_by_columns = VITRINE_F16_VECTORS != 0;
+
 // Floats' room that a row of so many columns takes in its panel.
 constexpr Index half_columns(Index depth) { return (depth + 1) / 2; }
 
 // Do values widen in less time than the products of a tile take? bf16 by a shift; f16 by an instruction that is slow
-// for 512 bits (13 % of a tile on Zen 4), and by a dozen without it.
+// for 512 bits (13 % of a tile on Zen 4), and by a dozen without it. Without vectors room is scarcer than time.
 template <Storage F>
-inline constexpr bool half_widens_freely = F == Storage::bf16 ||
+inline constexpr bool half_widens_freely = F == Storage::bf16 || VITRINE_VECTOR_BYTES == 0 ||
                                            (VITRINE_F16_VECTORS != 0 && VITRINE_VECTOR_BYTES < 64);
 
 namespace detail {
@@ -142,6 +145,7 @@ namespace detail {
 // How the sums of a tile get further columns. Values are widened: columns one by one.
 template <Storage F>
 struct HalfWidened {
+  static constexpr Storage storage = F;
   static constexpr Index columns = 1;  // of A in a value of its rows
 
   template <int Rows, int Vectors>
@@ -240,6 +244,28 @@ VITRINE_NOINLINE void half_tile(const TileProduct<float>& given) {
 
 namespace detail {
 
+#if VITRINE_VECTOR_BYTES == 0
+// Without vectors the tiles of kernels/matmul.hpp do, by some columns at a time that are widened before: that takes a
+// fifth of the code.
+template <class Multiply>
+void half_rows(Index rows, Index panels, const TileProduct<float>& whole) {
+  constexpr Index width = panel_width<float>, block = 16;
+  float widened[block * width];
+  for (Index p = 0; p < panels; ++p) {
+    Index k = 0;
+    do {
+      TileProduct<float> tile = one_panel(whole, p);
+      tile.depth = whole.depth - k < block ? whole.depth - k : block;
+      half_widen<Multiply::storage>(tile.b + k / 2 * width, tile.depth, widened);
+      tile.a += k, tile.b = widened, tile.b_step = width, tile.ahead = {};
+      tile.add_to_c = whole.add_to_c || k > 0;
+      k += block;
+      if (k < whole.depth) tile.end = {};
+      multiply_rows(rows, 1, tile);
+    } while (k < whole.depth);
+  }
+}
+#else
 // Tiles of some numbers of rows; others are two of them, or three, so that there are half as many to compile.
 template <class Multiply, int Panels, int Rows>
 void half_rows(Index rows, TileProduct<float> tile) {
@@ -261,6 +287,7 @@ VITRINE_INLINE void half_rows(Index rows, Index panels, const TileProduct<float>
   else
     half_rows<Multiply, 1, tile_rows>(rows, tile);
 }
+#endif
 
 // Values, or pairs of them, by panels of halves.
 template <class Multiply>

@@ -196,6 +196,23 @@ VITRINE_NOINLINE void int8_tile(const TileProduct<float>& tile, const Int8Rows& 
 
 namespace detail {
 
+#if VITRINE_VECTOR_BYTES == 0
+// Without vectors there are few registers: tiles of two rows or one, by one panel, and the code of these two.
+inline void int8_small_tiles(Index rows, Index panels, const TileProduct<float>& whole, const Int8Rows& all) {
+  for (Index p = 0; p < panels; ++p)
+    for (Index r = 0; r < rows; r += 2) {
+      const Int8Rows own{all.codes + r * all.stride, all.stride, all.scales + r, all.offsets + r};
+      TileProduct<float> tile = one_panel(whole, p);
+      tile.c += r * tile.c_stride;
+      if (tile.end.residual != nullptr) tile.end.residual += r * tile.end.residual_stride;
+      if (rows - r >= 2)
+        int8_tile<2, 1>(tile, own, {});
+      else
+        int8_tile<1, 1>(tile, own, {});
+    }
+}
+#endif
+
 // Codes of rows by panels of codes, the whole depth at once.
 struct Int8Operands {
   static constexpr Index step_columns = 4, block = int8_deepest;
@@ -207,7 +224,11 @@ struct Int8Operands {
   void multiply(const TileProduct<float>& tile, Index row, Index, Index rows, Index panels,
                 const Int8Done& done = {}) const {
     const Int8Rows own{all.codes + row * all.stride, all.stride, all.scales + row, all.offsets + row};
+#if VITRINE_VECTOR_BYTES == 0
+    int8_small_tiles(rows, panels, tile, own);
+#else
     with_tile(rows, panels, [&]<int Rows, int Panels>() { int8_tile<Rows, Panels>(tile, own, done); });
+#endif
   }
 };
 

@@ -3,6 +3,10 @@
 #pragma once
 #include <vitrine/core/simd.hpp>
 
+#if VITRINE_VECTOR_BYTES == 0 && defined(__ARM_FEATURE_SIMD32)
+#include <arm_acle.h>
+#endif
+
 #include <vitrine/core/macros_push.hpp>
 
 namespace vitrine::inline VITRINE_ABI::kernels::detail {
@@ -28,6 +32,22 @@ typedef std::int32_t Int8Sum __attribute__((may_alias));
 
 using Int8Vector = simd<float>;
 using Int8Sums = Int8Vector::ivec;
+
+}  // namespace vitrine::inline VITRINE_ABI::kernels::detail
+
+namespace vitrine::inline VITRINE_ABI::kernels {
+
+// How a row's bytes of four columns stand in a panel of int8: columns 0, 2, 1 and 3, 128 added to each code; in their
+// order; in their order and without the 128.
+enum class Int8Layout : std::uint8_t { pairs, bytes, signed_bytes };
+// That of this build, by its instruction set.
+inline constexpr Int8Layout int8_layout = VITRINE_VNNI != 0   ? Int8Layout::bytes
+                                          : VITRINE_NEON != 0 ? Int8Layout::signed_bytes
+                                                              : Int8Layout::pairs;
+
+}  // namespace vitrine::inline VITRINE_ABI::kernels
+
+namespace vitrine::inline VITRINE_ABI::kernels::detail {
 
 // Do products read rows and panels as VNNI does?
 inline constexpr bool int8_vnni = VITRINE_VNNI != 0;
@@ -115,7 +135,13 @@ VITRINE_INLINE void int8_step(Int8Sums (&sums)[Rows][Vectors], const Int8Code* a
     for (int r = 0; r < Rows; ++r) {
       const Int8Sums two = Int8Vector::iset1(int8_word(a + r * a_stride + Index{2} * half));
 #pragma GCC unroll 8
-      for (int v = 0; v < Vectors; ++v) sums[r][v] = sums[r][v] + int8_pairs(bytes[v], two);
+      for (int v = 0; v < Vectors; ++v) {
+#if VITRINE_VECTOR_BYTES == 0 && defined(__ARM_FEATURE_SIMD32)
+        for (int i = 0; i < Int8Vector::lanes; ++i) sums[r][v].v[i] = __smlad(bytes[v].v[i], two.v[i], sums[r][v].v[i]);
+#else
+        sums[r][v] = sums[r][v] + int8_pairs(bytes[v], two);
+#endif
+      }
     }
   }
 #endif

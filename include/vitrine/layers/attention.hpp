@@ -9,6 +9,7 @@
 #include <vitrine/run/attention_call.hpp>
 #include <vitrine/run/parameter.hpp>
 #include <vitrine/run/runner.hpp>
+#include <vitrine/run/stored_weight.hpp>
 
 #include <vitrine/core/macros_push.hpp>
 
@@ -70,7 +71,7 @@ struct FixedAttention {
 
 // Configuration and parameters of one attention, by the names of nn.MultiheadAttention. All steps are those of a block
 // of rows but for append_extra, which the whole team takes.
-template <class S, bool Options = true>
+template <class S, bool Options = true, Storage Weights = Storage::f32>
 struct AttentionCore {
   std::conditional_t<Options, AttentionConfig, FixedAttention> config = {};
   Index embed = 0, heads = 0, kv_heads = 0, width = 0, kdim = 0, vdim = 0;
@@ -90,16 +91,16 @@ struct AttentionCore {
         vdim(c.vdim == Dynamic ? embed : c.vdim),
         extras(c.options, heads, width) {
     if (kdim == embed && vdim == embed && queries_width() == embed && kv_heads == heads) {
-      in_proj = matrix_parameter<S>(sizes::product(3, embed), embed, 3);
+      in_proj = matrix_parameter<S>(sizes::product(3, embed), embed, 3, Weights);
     } else {
-      q_proj = matrix_parameter<S>(queries_width(), embed);
-      k_proj = matrix_parameter<S>(keys_width(), kdim);
-      v_proj = matrix_parameter<S>(keys_width(), vdim);
+      q_proj = matrix_parameter<S>(queries_width(), embed, 1, Weights);
+      k_proj = matrix_parameter<S>(keys_width(), kdim, 1, Weights);
+      v_proj = matrix_parameter<S>(keys_width(), vdim, 1, Weights);
     }
     if (c.bias && (!Options || c.options.qkv_bias))
       in_bias = vector_parameter<S>(sizes::sum(queries_width(), sizes::product(2, keys_width())));
     if (c.bias && (!Options || c.options.out_bias)) out_bias = vector_parameter<S>(embed);
-    out_proj = matrix_parameter<S>(embed, queries_width());
+    out_proj = matrix_parameter<S>(embed, queries_width(), 1, Weights);
     if (c.add_bias_kv) {
       bias_k = vector_parameter<S>(embed), bias_v = vector_parameter<S>(embed);
       bias_k.leading_ones = bias_v.leading_ones = 2;
@@ -173,7 +174,7 @@ struct AttentionCore {
   void project_out(const Runner<S, Trace>& block, const AttentionCall<S>& call, const Rows<S>& y,
                    const Rows<const S>& residual = {}) const {
     Operand<S> context(block.rows_of(call.context));
-    block.linear("out_proj", context, {out_proj, out_bias}, y, {.residual = residual});
+    block.linear("out_proj", context, Affine<S, Weights>(out_proj, out_bias), y, {.residual = residual});
     block.wait();
   }
 
@@ -240,8 +241,8 @@ struct AttentionCore {
             .depth = deepest > queries ? deepest : queries};
   }
   constexpr bool in_place() const {
-    return (in_proj.exists() ? in_proj.in_place() : q_proj.in_place() && k_proj.in_place() && v_proj.in_place()) &&
-           out_proj.in_place();
+    const auto one = [](const Parameter<S>& p) { return multiplied_in_place<Weights>(p); };
+    return (in_proj.exists() ? one(in_proj) : one(q_proj) && one(k_proj) && one(v_proj)) && one(out_proj);
   }
   // Its three projections, block by block; out_proj is multiplied with what follows it.
   void add_to(PrefetchOrder<S>& order) const {
@@ -294,9 +295,9 @@ struct AttentionCore {
     return extras.rotary.check(width);
   }
   // Projection g: 0 q, 1 k, 2 v.
-  Affine<S> affine(int g) const {
+  Affine<S, Weights> affine(int g) const {
     const Parameter<S>& weight = in_proj.exists() ? in_proj : g == 0 ? q_proj : g == 1 ? k_proj : v_proj;
-    Affine<S> a(weight);
+    Affine<S, Weights> a(weight);
     a.group = in_proj.exists() ? g : 0;
     if (in_bias.exists()) a.bias = in_bias.vector() + (g == 0 ? 0 : queries_width() + (g - 1) * keys_width());
     return a;

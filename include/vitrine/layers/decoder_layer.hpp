@@ -24,11 +24,11 @@ namespace vitrine::inline VITRINE_ABI {
 
 namespace detail {
 
-template <class S, bool Options = true>
+template <class S, bool Options = true, Storage Weights = Storage::f32>
 struct DecoderLayerCore {
   using Norm = NormCore<S, Options>;
-  AttentionCore<S, Options> self_attn, cross_attn;
-  FeedForwardCore<S, Options> feed_forward;
+  AttentionCore<S, Options, Weights> self_attn, cross_attn;
+  FeedForwardCore<S, Options, Weights> feed_forward;
   Norm norm1, norm2, norm3;
   bool norm_first = false, has_encoder_options = false;
 
@@ -90,7 +90,7 @@ struct DecoderLayerCore {
   static constexpr void parameters(Self& self, NamePath& path, F& visit) {
     visit_part(self.self_attn, "self_attn.", path, visit);
     visit_part(self.cross_attn, "multihead_attn.", path, visit);
-    FeedForwardCore<S, Options>::parameters(self.feed_forward, path, visit);
+    FeedForwardCore<S, Options, Weights>::parameters(self.feed_forward, path, visit);
     visit_part(self.norm1, "norm1.", path, visit);
     visit_part(self.norm2, "norm2.", path, visit);
     visit_part(self.norm3, "norm3.", path, visit);
@@ -112,7 +112,7 @@ struct DecoderLayerCore {
 // nn.TransformerDecoderLayer; see the top of this header. Its calls are DecoderForward's.
 template <class S, Dims D = Dims{}>
 class DecoderLayer : public detail::DecoderForward<DecoderLayer<S, D>, S, D> {
-  using Core = detail::DecoderLayerCore<S, !D.fixed()>;
+  using Core = detail::DecoderLayerCore<S, !D.fixed(), D.weights>;
 
  public:
   constexpr DecoderLayer() noexcept requires(D.fixed()) : DecoderLayer(LayerConfig{}) {}
@@ -122,6 +122,7 @@ class DecoderLayer : public detail::DecoderForward<DecoderLayer<S, D>, S, D> {
                                   const Memory* memory = detail::default_memory<D>()) noexcept
       : detail::DecoderForward<DecoderLayer, S, D>(memory), config_(detail::sized<D>(config)), core_(config_) {
     detail::check_dims<D>();
+    detail::check_storage<S, D>();
     if constexpr (!D.fixed()) core_.self_attn.compute_frequencies(memory);
   }
   // The configuration, fixed sizes filled in.

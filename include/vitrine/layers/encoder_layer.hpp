@@ -23,11 +23,11 @@ namespace vitrine::inline VITRINE_ABI {
 
 namespace detail {
 
-template <class S, bool Options = true>
+template <class S, bool Options = true, Storage Weights = Storage::f32>
 struct EncoderLayerCore {
   using Norm = NormCore<S, Options>;
-  AttentionCore<S, Options> self_attn;
-  FeedForwardCore<S, Options> feed_forward;
+  AttentionCore<S, Options, Weights> self_attn;
+  FeedForwardCore<S, Options, Weights> feed_forward;
   Norm norm1, norm2;
   bool norm_first = false, same_input = false;
   [[no_unique_address]] BranchNorms<std::conditional_t<Options, Norm, NoNorm>> branch = {};
@@ -72,7 +72,7 @@ struct EncoderLayerCore {
   template <class Self, class F>
   static constexpr void parameters(Self& self, NamePath& path, F& visit) {
     visit_part(self.self_attn, "self_attn.", path, visit);
-    FeedForwardCore<S, Options>::parameters(self.feed_forward, path, visit);
+    FeedForwardCore<S, Options, Weights>::parameters(self.feed_forward, path, visit);
     visit_part(self.norm1, "norm1.", path, visit);
     visit_part(self.norm2, "norm2.", path, visit);
     if constexpr (Options) {
@@ -90,7 +90,7 @@ struct EncoderLayerCore {
 // nn.TransformerEncoderLayer; see the top of this header. Its calls are EncoderForward's.
 template <class S, Dims D = Dims{}>
 class EncoderLayer : public detail::EncoderForward<EncoderLayer<S, D>, S, D> {
-  using Core = detail::EncoderLayerCore<S, !D.fixed()>;
+  using Core = detail::EncoderLayerCore<S, !D.fixed(), D.weights>;
 
  public:
   constexpr EncoderLayer() noexcept requires(D.fixed()) : EncoderLayer(LayerConfig{}) {}
@@ -100,6 +100,7 @@ class EncoderLayer : public detail::EncoderForward<EncoderLayer<S, D>, S, D> {
                                   const Memory* memory = detail::default_memory<D>()) noexcept
       : detail::EncoderForward<EncoderLayer, S, D>(memory), config_(detail::sized<D>(config)), core_(config_) {
     detail::check_dims<D>();
+    detail::check_storage<S, D>();
     if constexpr (!D.fixed()) core_.self_attn.compute_frequencies(memory);
   }
   // The configuration, fixed sizes filled in.

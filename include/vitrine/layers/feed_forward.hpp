@@ -11,18 +11,19 @@ namespace vitrine::inline VITRINE_ABI {
 
 namespace detail {
 
-template <class S, bool Options = true>
+template <class S, bool Options = true, Storage Weights = Storage::f32>
 struct FeedForwardCore {
+  using Linear = Affine<S, Weights>;
   Parameter<S> weight1, bias1, weight2, bias2;  // gated: weight1 and bias1 are the gate's rows, then linear1's
   Activation activation = Activation::relu;
   bool gated = false;
 
   constexpr FeedForwardCore() = default;
   constexpr FeedForwardCore(Index d_model, Index hidden, Activation act, bool bias, bool with_gate = false)
-      : weight2(matrix_parameter<S>(d_model, hidden)), activation(act), gated(Options && with_gate) {
+      : weight2(matrix_parameter<S>(d_model, hidden, 1, Weights)), activation(act), gated(Options && with_gate) {
     const Index groups = gated ? 2 : 1;
     const Index rows = sizes::product(groups, hidden);
-    weight1 = matrix_parameter<S>(rows, d_model, groups);
+    weight1 = matrix_parameter<S>(rows, d_model, groups, Weights);
     if (bias) bias1 = vector_parameter<S>(rows), bias2 = vector_parameter<S>(d_model);
   }
   constexpr Index d_model() const { return weight2.rows; }
@@ -39,7 +40,9 @@ struct FeedForwardCore {
     else
       order.cycle(before.panels(), weight1.panels(), weight2.panels());
   }
-  constexpr bool in_place() const { return weight1.in_place() && weight2.in_place(); }
+  constexpr bool in_place() const {
+    return multiplied_in_place<Weights>(weight1) && multiplied_in_place<Weights>(weight2);
+  }
   double work(double rows) const { return (gated ? 3 : 2) * rows * double(dim_feedforward()) * double(d_model()); }
   Status check() const {
     if (d_model() <= 0) return {Status::bad_config, "d_model must be positive", d_model()};
@@ -60,12 +63,12 @@ struct FeedForwardCore {
     const Rows<S> whole = block.inner(gated ? 2 * dim_feedforward() : dim_feedforward()),
                   inner = whole.columns(0, dim_feedforward());
     Operand<S> from(x), activated(inner);
-    block.linear(gated ? "gate" : "linear1", from, {weight1, bias1}, inner, {.activation = activation});
+    block.linear(gated ? "gate" : "linear1", from, Linear(weight1, bias1), inner, {.activation = activation});
     if constexpr (Options)
       if (gated) multiply_gate(block, from, inner, whole.columns(dim_feedforward(), dim_feedforward()));
     block.wait();
     block.show("activation", inner);
-    block.linear("linear2", activated, {weight2, bias2}, y, {.residual = residual});
+    block.linear("linear2", activated, Linear(weight2, bias2), y, {.residual = residual});
     block.wait();
   }
 
@@ -74,7 +77,7 @@ struct FeedForwardCore {
   template <class Trace>
   void multiply_gate(const Runner<S, Trace>& block, Operand<S>& x, const Rows<S>& gate, const Rows<S>& up) const {
     using V = simd<S>;
-    block.linear("linear1", x, {weight1, bias1, 1}, up);
+    block.linear("linear1", x, Linear(weight1, bias1, 1), up);
     block.wait();
     block.split([&](Index first, Index last) {
       for (Index r = first; r < last; ++r) {

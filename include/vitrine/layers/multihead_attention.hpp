@@ -28,7 +28,7 @@ using CrossResult = Result<S, NoSuch<0>, typename K::template map<S, 1>>;
 
 template <class S, Dims D = Dims{}>
 class MultiheadAttention : public SizedModule<MultiheadAttention<S, D>, S, D> {
-  using Core = detail::AttentionCore<S, !D.fixed()>;
+  using Core = detail::AttentionCore<S, !D.fixed(), D.weights>;
 
  public:
   // The last argument but one of a call.
@@ -41,6 +41,7 @@ class MultiheadAttention : public SizedModule<MultiheadAttention<S, D>, S, D> {
                                         const Memory* memory = detail::default_memory<D>()) noexcept
       : SizedModule<MultiheadAttention, S, D>(memory), config_(sized(config)), core_(config_) {
     detail::check_dims<D>();
+    detail::check_storage<S, D>();
     if constexpr (!D.fixed()) core_.compute_frequencies(memory);
   }
 

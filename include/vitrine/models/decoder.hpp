@@ -34,7 +34,7 @@ class Decoder : public detail::DecoderForward<Decoder<S, D>, S, D> {
   template <class, Dims>
   friend class DecodingSteps;
   friend detail::StackForward<Decoder, detail::DecoderPlan<S>, S, D>;
-  using Core = detail::Stack<S, detail::DecoderLayerCore<S, !D.fixed()>, D>;
+  using Core = detail::Stack<S, detail::DecoderLayerCore<S, !D.fixed(), D.weights>, D>;
   constexpr auto layers() const noexcept { return stack_.view(); }
 
   Core stack_;

@@ -38,7 +38,7 @@ class Encoder : public detail::EncoderForward<Encoder<S, D>, S, D> {
   template <class>
   friend class TextEncoder;
   friend detail::StackForward<Encoder, detail::EncoderPlan<S>, S, D>;
-  using Core = detail::Stack<S, detail::EncoderLayerCore<S, !D.fixed()>, D>;
+  using Core = detail::Stack<S, detail::EncoderLayerCore<S, !D.fixed(), D.weights>, D>;
   constexpr auto layers() const noexcept { return stack_.view(); }
 
   Core stack_;

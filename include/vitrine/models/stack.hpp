@@ -81,6 +81,7 @@ struct Stack {
   constexpr Stack(const StackConfig& c, const Memory* memory) noexcept
       : config(c), layers(memory, agree(D.num_layers, c.num_layers), sized<D>(c.layer)) {
     check_dims<D>();
+    check_storage<S, D>();
     config.layer = sized<D>(c.layer);
     config.num_layers = agree(D.num_layers, c.num_layers);
     if (c.final_norm)

@@ -10,8 +10,9 @@
 
 namespace vitrine::inline VITRINE_ABI::detail {
 
-// W and b: a weight, or one group of it (q, k or v of in_proj_weight), and the bias of its rows.
-template <class S>
+// W and b: a weight, or one group of it (q, k or v of in_proj_weight), and the bias of its rows. Weights: what its
+// layer's Dims say of its storage; f32: the weight itself knows.
+template <class S, Storage Weights = Storage::f32>
 struct Affine {
   const Parameter<S>* weight = nullptr;
   const S* bias = nullptr;  // null: none
@@ -57,7 +58,8 @@ struct LinearCall {
   Index packed_room = 0;  // values at packed_panel
 #endif
 
-  LinearCall(const Rows<const S>& x, const Rows<S>& y, const Affine<S>& affine, const Epilogue<S>& epilogue)
+  template <Storage Weights>
+  LinearCall(const Rows<const S>& x, const Rows<S>& y, const Affine<S, Weights>& affine, const Epilogue<S>& epilogue)
       : rows(x.count), in_panels(affine.weight->panel != 0), stored_as(affine.weight->stored_as) {
     product.a = x.data, product.a_stride = x.stride;
     product.b = affine.weight->group(affine.group);
@@ -66,6 +68,14 @@ struct LinearCall {
     product.bias = affine.bias;
     product.activation = epilogue.activation;
     product.residual = epilogue.residual.data, product.residual_stride = epilogue.residual.stride;
+  }
+  // Values at packed_panel: a panel's at least.
+  constexpr Index room() const {
+#if VITRINE_EXCEPTIONS
+    return packed_room;
+#else
+    return kernels::panel_width<S> * product.depth;
+#endif
   }
 };
 
@@ -107,6 +117,15 @@ void linear(Team& team, const LinearCall<S>& call) {
     else
       multiply_plain(call, first, last);
   });
+}
+
+// The same by weights whose storage Dims say: this build has the code of that one.
+template <Storage Weights, class S>
+void multiply_stored(const LinearCall<S>& call, Index first_panel, Index last_panel);  // run/stored_weight.hpp
+template <Storage Weights, class S>
+void linear_stored(Team& team, const LinearCall<S>& call) {
+  team.split(kernels::panel_count<S>(call.product.columns),
+             [&](Index first, Index last) { multiply_stored<Weights>(call, first, last); });
 }
 
 // What a product's epilogue does after the bias, on rows that are already there. The team is in step afterwards.

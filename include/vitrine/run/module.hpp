@@ -2,6 +2,7 @@
 //
 //   layer.parameters(visit)          visit(name, const Parameter<S>&) for each, PyTorch's names in PyTorch's order
 //   layer.bind(name, values, panel)  gives one parameter its values: the caller's bytes (flash), plain or in panels
+//   layer.bind(name, words, panel)   the same of a weight that Dims{.weights} say is stored (int8, bf16, f16)
 //   layer.init(seed)                 PyTorch's initialisation by our own generator: the same numbers on every platform
 //   layer.loaded(), layer.parameter_count(), layer.packed_bytes()
 //   layer.store_weights(vt::Storage::int8)    a byte a value instead of four (bf16, f16: two), and its numbers
@@ -54,7 +55,7 @@ class Module {
   constexpr std::size_t packed_bytes() const {
     std::size_t bytes = 0;
     parameters([&](const char*, const Parameter<S>& p) {
-      const Index stored = p.stored_as.get() == nullptr ? p.stored(p.panel) : p.values.size();
+      const Index stored = p.values.empty() ? p.stored(p.panel) : p.values.size();
       bytes = sizes::sum_of_bytes(bytes, sizes::bytes_of<S>(stored));
     });
     return bytes;
@@ -67,15 +68,7 @@ class Module {
     return bind(name, SharedValues<S>(values), panel);
   }
   constexpr Status bind(const char* name, const SharedValues<S>& values, Index panel = 0) noexcept {
-    Status status{Status::not_supported, "no parameter of that name"};
-    mutable_parameters([&](const char* own, Parameter<S>& p) {
-      for (Index i = 0; own[i] == name[i]; ++i)
-        if (own[i] == 0) {
-          status = set(p, values, panel);
-          return;
-        }
-    });
-    return status;
+    return with_parameter(name, [&](Parameter<S>& p) { return set(p, values, panel); });
   }
 
   // Xavier uniform for projections (Glorot and Bengio 2010), as PyTorch's modules do it; norms 1 and 0, biases 0 or
@@ -88,6 +81,10 @@ class Module {
       if (status != Status::ok) return;
       if (p.packable && p.cols <= 0) {
         status = {Status::bad_config, "every size of a layer must be positive", p.cols};
+        return;
+      }
+      if (!VITRINE_EXCEPTIONS && p.declared != Storage::f32) {
+        status = {Status::not_supported, "init makes values, and this layer's weights are stored otherwise: bind them"};
         return;
       }
       S* values = nullptr;
@@ -112,7 +109,10 @@ class Module {
   // otherwise already; out_of_memory. Then some weights are stored and others not.
   Status store_weights(Storage storage) noexcept {
     if (storage == Storage::f32) return {};
-    Status status = check_loaded();
+    Status status;
+    parameters([&](const char*, const Parameter<S>& p) {
+      if (p.exists() && p.values.empty()) status = no_values();
+    });
     mutable_parameters([&](const char*, Parameter<S>& p) {
       if (status == Status::ok && p.packable) status = detail::store_weight(memory(), p, storage);
     });
@@ -141,7 +141,22 @@ class Module {
     return result;
   }
 #endif
+  // f(parameter) of that name, or not_supported.
+  template <class F>
+  constexpr Status with_parameter(const char* name, F&& f) noexcept {
+    Status status{Status::not_supported, "no parameter of that name"};
+    mutable_parameters([&](const char* own, Parameter<S>& p) {
+      for (Index i = 0; own[i] == name[i]; ++i)
+        if (own[i] == 0) {
+          status = f(p);
+          return;
+        }
+    });
+    return status;
+  }
   static constexpr Status set(Parameter<S>& p, const SharedValues<S>& values, Index panel) noexcept {
+    if (p.declared != Storage::f32)
+      return {Status::not_supported, "this weight is stored as its layer's Dims say: bind the words of its panels"};
     if (panel != 0 && (panel != kernels::panel_width<S> || !p.packable))
       return {Status::not_supported, "panels of this width are not those of this build", panel,
               kernels::panel_width<S>};
@@ -153,10 +168,20 @@ class Module {
   }
   constexpr Status check_loaded() const noexcept {
     if (loaded()) return {};
-    return {Status::not_loaded, "a parameter has no values yet: call load, bind or init first"};
+    if constexpr (VITRINE_EXCEPTIONS) {
+      bool other = false;
+      parameters([&](const char*, const Parameter<S>& p) { other = other || (!p.values.empty() && !p.as_declared()); });
+      if (other)
+        return {Status::not_loaded, "a weight is not stored yet as the layer's Dims say: call store_weights first"};
+    }
+    return no_values();
   }
 
  private:
+  static constexpr Status no_values() noexcept {
+    return {Status::not_loaded, "a parameter has no values yet: call load, bind or init first"};
+  }
+
   const Memory* memory_;
 };
 

@@ -33,9 +33,12 @@ struct StoredWeight {
 
   constexpr bool holds(S x) const { return (x < 0 ? -x : x) < below; }
 };
+// That of a storage; null: values of S. run/stored_weight.hpp.
+template <class S>
+constexpr const StoredWeight<S>* stored_weight_of(Storage storage);
 
-// Which StoredWeight a parameter's values are; null: they are values of S. Only loaders choose another, so builds
-// without exceptions, which have none, carry nothing of it.
+// Which StoredWeight a parameter's values are; null: they are values of S. Only loaders choose another at run time, so
+// builds without exceptions, which have none, carry nothing of it: there a weight is what its layer's Dims say.
 template <class S>
 class StoredAs {
  public:
@@ -59,8 +62,9 @@ struct Parameter {
   Index rows = 0, cols = 0;  // cols 0: a vector of `rows` values; rows 0: this layer has no such parameter
   // Equal groups of rows that are multiplied apart (q, k and v of in_proj_weight): each begins a panel.
   Index groups = 1;
-  Index leading_ones = 0;  // extents of 1 before the others, as in bias_k's (1, 1, E)
-  bool packable = false;   // right operand of a product: kept in panels by the loader
+  Index leading_ones = 0;           // extents of 1 before the others, as in bias_k's (1, 1, E)
+  bool packable = false;            // right operand of a product: kept in panels by the loader
+  Storage declared = Storage::f32;  // what its layer's Dims say of its panels
   SharedValues<S> values = {};
   Index panel = 0;  // 0: plain, row after row, as PyTorch has it; else kernels::panel_width<S>
   [[no_unique_address]] detail::StoredAs<S> stored_as = {};  // panels of something else than values of S
@@ -70,7 +74,18 @@ struct Parameter {
   // One value for each row.
   constexpr bool is_vector() const { return cols == 0; }
   // It has its values, or does not exist.
-  constexpr bool loaded() const { return !exists() || !values.empty(); }
+  constexpr bool loaded() const { return !exists() || (!values.empty() && as_declared()); }
+  // Its values are stored as its layer's Dims say; without exceptions they cannot be otherwise.
+  constexpr bool as_declared() const {
+    if constexpr (!VITRINE_EXCEPTIONS) return true;
+    const detail::StoredWeight<S>* const now = stored_as.get();
+    return declared == Storage::f32 || (now != nullptr && now->storage == declared);
+  }
+  // How its values are stored; null: they are values of S.
+  constexpr const detail::StoredWeight<S>* stored_weight() const {
+    if constexpr (VITRINE_EXCEPTIONS) return stored_as.get();
+    return detail::stored_weight_of<S>(declared);
+  }
   // It is multiplied as it stands: panels of values of S.
   constexpr bool in_place() const { return panel != 0 && stored_as.get() == nullptr; }
   // rows x cols, or rows.
@@ -94,7 +109,7 @@ struct Parameter {
   }
   // One value, wherever it stands and however it is stored.
   S value(Index row, Index col = 0) const {
-    if (const detail::StoredWeight<S>* const stored = stored_as.get()) {
+    if (const detail::StoredWeight<S>* const stored = stored_weight()) {
       S value = S(0);
       stored->read(*this, row, col, 1, &value);
       return value;
@@ -112,9 +127,9 @@ struct Parameter {
 namespace detail {
 
 template <class S>
-constexpr Parameter<S> matrix_parameter(Index rows, Index cols, Index groups = 1) {
+constexpr Parameter<S> matrix_parameter(Index rows, Index cols, Index groups = 1, Storage declared = Storage::f32) {
   Parameter<S> p;
-  p.rows = rows, p.cols = cols, p.groups = groups, p.packable = true;
+  p.rows = rows, p.cols = cols, p.groups = groups, p.packable = true, p.declared = declared;
   return p;
 }
 template <class S>

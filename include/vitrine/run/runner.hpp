@@ -97,7 +97,8 @@ class Runner {
     show(name, to);
   }
   // y = act(x W^T + b) + residual; a trace is shown x W^T + b under `name` (null: not). Does not wait.
-  void linear([[maybe_unused]] const char* name, Operand<S>& x, const Affine<S>& affine, const Rows<S>& y,
+  template <Storage Weights = Storage::f32>
+  void linear([[maybe_unused]] const char* name, Operand<S>& x, const Affine<S, Weights>& affine, const Rows<S>& y,
               const Epilogue<S>& epilogue = {}) const {
     LinearCall<S> call(x.rows, y, affine, Trace::on ? Epilogue<S>{} : epilogue);
     call.packed_panel = scratch_->packed_panel.of_thread(*team_);
@@ -108,7 +109,10 @@ class Runner {
 #endif
     if (order_ != nullptr) call.product.next_weight = order_->after(affine.panels());
     x.copied = true, x.copied_as = call.stored_as;
-    detail::linear(*team_, call);
+    if constexpr (Weights == Storage::f32)
+      detail::linear(*team_, call);
+    else
+      linear_stored<Weights>(*team_, call);
     if constexpr (Trace::on) {
       if (name == nullptr) return;
       show(name, y);

@@ -62,6 +62,17 @@ constexpr std::size_t map_bytes(const K& keep, const Shape& shape, const MapExte
 template <class Derived, class S, Dims D>
 class SizedModule : public Module<Derived, S> {
  public:
+  using Module<Derived, S>::bind;
+  // A weight that Dims{.weights} say is stored: the words of its panels, each group of rows for itself, as
+  // weights_to_header writes them; panel: kernels::panel_width<S>. The bytes stay the caller's. not_supported: no such
+  // weight, or a panel of another width. bad_shape: another number of words.
+  constexpr Status bind(const char* name, std::span<const StoredWord> words, Index panel) noexcept {
+    static_assert(D.weights != Storage::f32,
+                  "vitrine: this layer's weights are values of its scalar: words are of layers whose Dims say how "
+                  "weights are stored, as Dims{.weights = vt::Storage::int8}");
+    return this->with_parameter(name, [&](Parameter<S>& p) { return detail::hold_words(p, words, panel); });
+  }
+
   // Bytes of scratch of a call on contiguous, equally long sequences. Less is needed when all weights are in panels,
   // which only the first form can know. With `keep`, exactly that of calls with this policy: with fixed dimensions,
   // kept weights of all heads hold the scores meanwhile.
