@@ -1,7 +1,8 @@
 // What a serial port said, as a page, against another log, or as this machine would say it.
 //   map_log page LOG OUT.html            the page: one file, no network
-//   map_log compare LOG OTHER            the largest difference of all numbers
-//   map_log reference g2p FOLDER WORD    the text form from this machine's dynamic model; or: d64_nothing, d64_weights
+//   map_log compare LOG OTHER [MOST]     the largest difference of all numbers
+//   map_log reference g2p FOLDER WORD    the text form from this machine's dynamic model; or: d64_nothing, d64_weights;
+//                                        behind them --weights int8, f16 or bf16
 #include <vitrine/vitrine.hpp>
 
 #include <vitrine/inspect/html_page.hpp>
@@ -20,10 +21,10 @@ namespace {
 using vt::Index;
 
 constexpr const char* usage =
-    "usage: map_log page LOG OUT.html | compare LOG OTHER\n"
-    "               | reference g2p FOLDER WORD | reference d64_nothing | reference d64_weights\n"
+    "usage: map_log page LOG OUT.html | compare LOG OTHER [MOST]\n"
+    "               | reference {g2p FOLDER WORD | d64_nothing | d64_weights} [--weights f32|int8|bf16|f16]\n"
     "page       writes the attention maps of a log as one HTML file that needs no network\n"
-    "compare    prints the largest difference between the numbers of two logs; exit 1 above 1e-5\n"
+    "compare    prints the largest difference between the numbers of two logs; exit 1 above MOST, 1e-5\n"
     "reference  prints what the firmware should: examples/embedded/g2p_encoder.cpp, or d64.cpp without or with maps\n"
     "Exit: 0; 1 when logs differ; 2 for bad usage, a log that is damaged, or logs of other results or other maps.\n";
 
@@ -46,8 +47,8 @@ void print(const std::vector<std::string>& tokens, const R& result, Index layer,
   text.end_line();
 }
 
-int reference_g2p(const std::string& folder, const std::string& word) {
-  const auto model = vt::load_model<vt::Marian<float>>(folder);
+int reference_g2p(const std::string& folder, const std::string& word, vt::Storage weights) {
+  const auto model = vt::load_model<vt::Marian<float>>(folder, {.weights = weights});
   std::vector<Index> ids;
   std::vector<std::string> tokens;
   for (const char c : word) {
@@ -64,9 +65,10 @@ int reference_g2p(const std::string& folder, const std::string& word) {
   return 0;
 }
 
-int reference_d64(Index heads) {
+int reference_d64(Index heads, vt::Storage weights) {
   vt::Encoder<float> model({.layer = {.d_model = 64, .nhead = 4, .dim_feedforward = 128}, .num_layers = 2});
   vt::throw_if_failed(model.init(7));
+  vt::throw_if_failed(model.store_weights(weights));
   std::vector<float> x(32 * 64);
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = d64_input(std::ptrdiff_t(i));
   print({}, model(vt::Sequences<float>(x.data(), 1, 32, 64)), 1, heads);
@@ -85,7 +87,7 @@ double difference(const map_log::Matrix& a, const map_log::Matrix& b) {
   return most;
 }
 // Of all results, which must have the same maps in the same order.
-int compare(const std::string& path, const std::string& other_path) {
+int compare(const std::string& path, const std::string& other_path, double most) {
   const auto all = map_log::read(path), others = map_log::read(other_path);
   if (all.size() != others.size()) throw std::runtime_error("the logs have different numbers of results");
   double output = 0, maps = 0;
@@ -107,7 +109,7 @@ int compare(const std::string& path, const std::string& other_path) {
   }
   std::printf("{\"output_difference\": %.3g, \"map_difference\": %.3g, \"maps_compared\": %zu}\n", output, maps,
               compared);
-  return output <= 1e-5 && maps <= 1e-5 ? 0 : 1;
+  return output <= most && maps <= most ? 0 : 1;
 }
 
 int page(const std::string& log, const std::string& out) {
@@ -155,13 +157,20 @@ int page(const std::string& log, const std::string& out) {
 }  // namespace
 
 int main(int count, char** arguments) {
-  const std::vector<std::string> words(arguments + 1, arguments + count);
+  std::vector<std::string> words(arguments + 1, arguments + count);
+  vt::Storage weights = vt::Storage::f32;
+  const std::size_t before = words.size() < 2 ? 0 : words.size() - 2;
+  if (before > 0 && words[0] == "reference" && words[before] == "--weights" &&
+      vt::parse_storage(words.back().c_str(), weights))
+    words.resize(before);
   try {
     if (words.size() == 3 && words[0] == "page") return page(words[1], words[2]);
-    if (words.size() == 3 && words[0] == "compare") return compare(words[1], words[2]);
-    if (words.size() == 4 && words[0] == "reference" && words[1] == "g2p") return reference_g2p(words[2], words[3]);
-    if (words == std::vector<std::string>{"reference", "d64_nothing"}) return reference_d64(0);
-    if (words == std::vector<std::string>{"reference", "d64_weights"}) return reference_d64(4);
+    if (words.size() == 3 && words[0] == "compare") return compare(words[1], words[2], 1e-5);
+    if (words.size() == 4 && words[0] == "compare") return compare(words[1], words[2], std::stod(words[3]));
+    if (words.size() == 4 && words[0] == "reference" && words[1] == "g2p")
+      return reference_g2p(words[2], words[3], weights);
+    if (words == std::vector<std::string>{"reference", "d64_nothing"}) return reference_d64(0, weights);
+    if (words == std::vector<std::string>{"reference", "d64_weights"}) return reference_d64(4, weights);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "map_log: %s\n", vt::detail::escaped(error.what(), vt::detail::is_control_byte).c_str());
     return 2;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the firmware of this folder for a Cortex-M4F and for aarch64, and d64 with maps for a Cortex-M3 and a Cortex-M0,
-# which have no floating-point unit; runs it under qemu, and compares every number with this machine's dynamic model (at
-# most 1e-5 apart).
+# which have no floating-point unit, with weights in f32, and some of it in int8 and f16; runs it under qemu, and compares
+# every number with this machine's dynamic model in the same storage (at most 1e-5 apart; int8 1e-3).
 #   bash examples/embedded/run.sh [--yes] [--no-install] [WORD]          WORD: what the g2p encoder reads; radium
 # Names the Debian packages that are missing and installs them (asking first on a terminal, unless --yes; never with
 # --no-install). What it makes stands in build/embedded/: weights as headers, *.elf with *.map and *.su, logs, pages.
@@ -41,15 +41,19 @@ cmake --build build --target weights_to_header map_log --parallel "$(nproc)" >$o
 tools=build/examples/embedded
 
 say "Writing the weights as headers"
-weights() {  # PANEL
-  mkdir -p $out/panel$1
-  $tools/weights_to_header examples/models/g2p $out/panel$1/g2p_weights.hpp --d_model 128 --nhead 4 --dim_feedforward 512 \
-    --num_layers 3 --max_length 16 --activation silu --names marian --prefix model.encoder. --name g2p --panel "$1" 2>>$out/tools.log
-  $tools/weights_to_header init:7 $out/panel$1/d64_weights.hpp --d_model 64 --nhead 4 --dim_feedforward 128 --num_layers 2 \
-    --max_length 32 --name d64 --panel "$1" 2>>$out/tools.log
+weights() {  # PANEL STORAGE
+  local folder=$out/panel$1_$2
+  mkdir -p $folder
+  $tools/weights_to_header examples/models/g2p $folder/g2p_weights.hpp --d_model 128 --nhead 4 --dim_feedforward 512 \
+    --num_layers 3 --max_length 16 --activation silu --names marian --prefix model.encoder. --name g2p \
+    --panel "$1" --weights "$2" 2>>$out/tools.log
+  $tools/weights_to_header init:7 $folder/d64_weights.hpp --d_model 64 --nhead 4 --dim_feedforward 128 --num_layers 2 \
+    --max_length 32 --name d64 --panel "$1" --weights "$2" 2>>$out/tools.log
 }
-weights 4
-weights 8
+for storage in f32 int8 f16; do
+  weights 4 $storage
+  weights 8 $storage
+done
 
 common=(-std=c++20 -DNDEBUG -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-math-errno -ffunction-sections
   -fdata-sections -fstack-usage -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -Iinclude -isystem /usr/include/eigen3 -Wl,--gc-sections)
@@ -57,15 +61,17 @@ common=(-std=c++20 -DNDEBUG -fno-exceptions -fno-rtti -fno-threadsafe-statics -f
 soft=-Wl,--defsym=sqrtf=__ieee754_sqrtf
 declare -A core=([cortex-m4f]="-mcpu=cortex-m4 -mfloat-abi=hard -mfpu=fpv4-sp-d16" [cortex-m3]="-mcpu=cortex-m3 $soft" [cortex-m0]="-mcpu=cortex-m0 $soft")
 declare -A machine=([cortex-m4f]=mps2-an386 [cortex-m3]=mps2-an385 [cortex-m0]=mps2-an385)  # a Cortex-M3 runs what a Cortex-M0 does
+storage_of() { case $1 in *_int8) echo int8 ;; *_f16) echo f16 ;; *) echo f32 ;; esac; }
 build() {  # TARGET NAME SOURCE [OPTION...]
   local target=$1 name=$2 source=$3
-  local elf=$out/$target/$name.elf options
+  local elf=$out/$target/$name.elf options storage
+  storage=$(storage_of $name)
   shift 3
   if [ "$target" = aarch64 ]; then
-    aarch64-linux-gnu-g++ "${common[@]}" -O2 -static -I$out/panel8 "$@" $here/$source $here/linux.cpp -Wl,-Map=$out/$target/$name.map -o $elf
+    aarch64-linux-gnu-g++ "${common[@]}" -O2 -static -I$out/panel8_$storage "$@" $here/$source $here/linux.cpp -Wl,-Map=$out/$target/$name.map -o $elf
   else
     read -ra options <<<"${core[$target]}"
-    arm-none-eabi-g++ "${common[@]}" "${options[@]}" -mthumb -Os -I$out/panel4 "$@" \
+    arm-none-eabi-g++ "${common[@]}" "${options[@]}" -mthumb -Os -I$out/panel4_$storage "$@" \
       $here/$source $here/mps2_an386.cpp -nostdlib -nostartfiles -T $here/mps2_an386.ld -Wl,-Map=$out/$target/$name.map \
       -Wl,--defsym=stack_size=3072 -o $elf -lm -lc -lgcc
   fi
@@ -84,15 +90,19 @@ passed=0 failed=0
 check() {  # TARGET NAME [WORD]
   local log=$out/$1/$2.log difference code=0
   run "$1" "$2" "${3:-}" >$log || code=$?
-  difference=$($tools/map_log compare $log $out/$2.reference 2>&1) || code=1
+  # One code more or less of a row is a hundredth of its largest value by a weight.
+  difference=$($tools/map_log compare $log $out/$2.reference $([ "$(storage_of $2)" = int8 ] && echo 1e-3 || echo 1e-5) 2>&1) || code=1
   [ $code -eq 0 ] && passed=$((passed + 1)) || failed=$((failed + 1))
-  printf '%-6s %-10s %-12s %s\n' "$([ $code -eq 0 ] && echo ok || echo FAILED)" "$1" "$2" "$difference"
+  printf '%-6s %-10s %-16s %s\n' "$([ $code -eq 0 ] && echo ok || echo FAILED)" "$1" "$2" "$difference"
 }
 
 say "Building the firmware"
 $tools/map_log reference d64_nothing >$out/d64_nothing.reference
-$tools/map_log reference d64_weights >$out/d64_weights.reference
-$tools/map_log reference g2p examples/models/g2p "$word" >$out/g2p.reference
+for storage in f32 int8 f16; do
+  suffix=${storage/f32/}
+  $tools/map_log reference d64_weights --weights $storage >$out/d64_weights${suffix:+_$suffix}.reference
+  $tools/map_log reference g2p examples/models/g2p "$word" --weights $storage >$out/g2p${suffix:+_$suffix}.reference
+done
 build_both() {  # TARGET OTHER-TARGET NAME SOURCE [OPTION...]: side by side
   local one=$1 other=$2
   shift 2
@@ -103,15 +113,28 @@ build_both() {  # TARGET OTHER-TARGET NAME SOURCE [OPTION...]: side by side
 build_both cortex-m4f aarch64 d64_nothing d64.cpp
 build_both cortex-m4f aarch64 d64_weights d64.cpp -DKEEP_MAPS
 build_both cortex-m4f aarch64 g2p g2p_encoder.cpp
+build_both cortex-m4f aarch64 d64_weights_int8 d64.cpp -DKEEP_MAPS
+build_both cortex-m4f aarch64 d64_weights_f16 d64.cpp -DKEEP_MAPS
+build cortex-m4f g2p_int8 g2p_encoder.cpp &
+build cortex-m4f g2p_f16 g2p_encoder.cpp
+wait $!
 build_both cortex-m3 cortex-m0 d64_weights d64.cpp -DKEEP_MAPS
+build_both cortex-m3 cortex-m0 d64_weights_int8 d64.cpp -DKEEP_MAPS
 say "Running it under qemu"
 for target in cortex-m4f aarch64; do
   check $target d64_nothing
   check $target d64_weights
   check $target g2p "$word"
+  check $target d64_weights_int8
+  check $target d64_weights_f16
   $tools/map_log page $out/$target/g2p.log $out/$target/g2p.html 2>>$out/tools.log
 done
-for target in cortex-m3 cortex-m0; do check $target d64_weights; done
+check cortex-m4f g2p_int8 "$word"
+check cortex-m4f g2p_f16 "$word"
+for target in cortex-m3 cortex-m0; do
+  check $target d64_weights
+  check $target d64_weights_int8
+done
 say "The attention of \"$word\", computed on the Cortex-M4F: $out/cortex-m4f/g2p.html"
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]

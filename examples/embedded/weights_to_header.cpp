@@ -229,7 +229,7 @@ std::vector<float> panel_values(const vt::Parameter<float>& p, Index width) {
 // itself. Rows and columns that are missing are zero.
 class StoredPanels {
  public:
-  StoredPanels(const vt::Parameter<float>& p, const Options& o) : p_(p), o_(o) {
+  StoredPanels(const vt::Parameter<float>& p, const Options& o) : o_(o) {
     const vt::detail::StoredWeight<float>& how = *vt::detail::stored_weight(o.weights);
     for (Index group = 0; group < p.groups; ++group)
       for (Index first = 0; first < p.group_rows(); first += o.panel) {
@@ -286,10 +286,21 @@ class StoredPanels {
     for (int i = 0; i < bytes; ++i) to[i] = static_cast<unsigned char>(bits >> 8 * i);
   }
 
-  const vt::Parameter<float>& p_;
   const Options& o_;
   std::vector<unsigned char> bytes_;
 };
+
+// A row of a table, which stands as floats, becomes what a model in this storage looks up.
+void round_as_stored(vt::Storage storage, float* row, Index count) {
+  std::vector<std::int8_t> codes(std::size_t(count), std::int8_t{0});
+  const float scale = storage == vt::Storage::int8 ? vt::kernels::int8_row_scale(row, 1, count) : 1.0f;
+  if (storage == vt::Storage::int8) vt::kernels::int8_row_codes(row, 1, count, scale, codes.data());
+  for (Index i = 0; i < count; ++i) {
+    if (storage == vt::Storage::int8) row[i] = float(codes[std::size_t(i)]) * scale;
+    if (storage == vt::Storage::f16) row[i] = vt::half_to_float(vt::float_to_half(row[i]));
+    if (storage == vt::Storage::bf16) row[i] = vt::bfloat16_to_float(vt::float_to_bfloat16(row[i]));
+  }
+}
 
 std::string array_name(std::string name) {
   for (char& c : name)
@@ -350,7 +361,9 @@ void add_tables(Header& header, const Options& o) {
   const Index width = o.config.layer.d_model;
   if (table->shape.size() != 2 || table->shape[1] != width)
     refuse(std::string(table->name) + " is not of width d_model");
-  header.array("embedding", table->to_vector<float>(), std::string(table->name) + ", (tokens, d_model)");
+  std::vector<float> rows = table->to_vector<float>();
+  for (Index row = 0; row < table->shape[0]; ++row) round_as_stored(o.weights, rows.data() + row * width, width);
+  header.array("embedding", rows, std::string(table->name) + ", (tokens, d_model)");
   std::vector<float> positions;
   for (Index t = 0; t < o.max_length; ++t)
     for (Index i = 0; i < width; ++i)

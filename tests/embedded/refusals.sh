@@ -32,6 +32,8 @@ refused 'missing are' "$header" "$folder/alone.safetensors" "${g2p[@]:1}" --num_
 refused 'd_model must be divisible by nhead' "$header" "${init[@]}" --d_model 10 --nhead 3
 refused '--max_length must be positive' "$header" "${init[@]}" --max_length 0
 refused '--panel must be 0 or a power of two' "$header" "${init[@]}" --panel 6
+refused '--weights must be f32, int8, bf16 or f16, not "int4"' "$header" "${init[@]}" --weights int4
+refused '--panel 0 writes plain rows, which int8 weights do not have' "$header" "${init[@]}" --panel 0 --weights int8
 refused 'no memory' "$header" "${init[@]}" --max_memory_length 4
 refused '--max_memory_length must be positive' "$header" "${init[@]}" --module decoder --max_memory_length 0
 refused 'init:SEED has no tensors' "$header" "${init[@]}" --names marian

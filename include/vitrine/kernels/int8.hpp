@@ -222,7 +222,7 @@ struct Int8Operands {
 
   void begin(Index, Index, Index) const {}
   void multiply(const TileProduct<float>& tile, Index row, Index, Index rows, Index panels,
-                const Int8Done& done = {}) const {
+                [[maybe_unused]] const Int8Done& done = {}) const {
     const Int8Rows own{all.codes + row * all.stride, all.stride, all.scales + row, all.offsets + row};
 #if VITRINE_VECTOR_BYTES == 0
     int8_small_tiles(rows, panels, tile, own);
