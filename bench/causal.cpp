@@ -9,6 +9,7 @@
 
 #include <iostream>
 #include <optional>
+#include <string_view>
 
 namespace {
 
@@ -37,7 +38,7 @@ constexpr const char* about =
     "usage: causal [flags]";
 
 struct Options {
-  std::vector<std::string> config{"llama"}, keep{"weights"}, map_storage{"f32"}, scalar{"float"};
+  std::vector<std::string> config{"llama"}, keep{"weights"}, map_storage{"f32"}, scalar{"float"}, weights{"f32"};
   Index d_model = 576, nhead = 9, kv_heads = 3, dim_feedforward = 1536, num_layers = 30, vocab = 49152;
   Index prompt = 512, steps = 32, batch = 1;
   Index threads = vt::default_threads(), repetitions = 5, seed = 1;
@@ -183,6 +184,15 @@ double layer_values(const vt::Causal<S>& model) {
   model.encoder().parameters([&](const char*, const auto& p) { values += double(p.rows) * double(p.cols); });
   return values;
 }
+// Bytes of the weights that a step reads: all matrices but learned positions.
+template <class S>
+std::size_t step_bytes(const vt::Causal<S>& model) {
+  Index values = 0;
+  model.parameters([&](const char* name, const vt::Parameter<S>& p) {
+    if (!p.is_vector() && std::string_view(name) != "wpe.weight") values += p.values.size();
+  });
+  return std::size_t(values) * sizeof(S);
+}
 
 template <class S>
 int time(const Work<S>& work, std::size_t packed_bytes) {
@@ -209,7 +219,7 @@ int time(const Work<S>& work, std::size_t packed_bytes) {
   const double per_pair = 4 * double(o.num_layers) * double(o.d_model);  // scores and context of every head
   const double prefill = batch * (2 * own * prompt + per_pair * prompt * (prompt + 1) / 2);
   const double stepping = batch * steps * (2 * (own + output) + per_pair * (prompt + (steps + 1) / 2));
-  const std::size_t bytes = std::size_t(own + output) * sizeof(S);
+  const std::size_t bytes = step_bytes(work.model);
   const double peak_read = peak_read_gbps(threads, bytes);
   Json results = Json::array();
   for (const auto& one : cases) {
@@ -225,6 +235,7 @@ int time(const Work<S>& work, std::size_t packed_bytes) {
     json["step_bytes"] = bytes;
     json["checksum"] = checksum(std::span<const Index>(one->ids()));
     json["kept_bytes"] = one->kept();
+    json["weights"] = o.weights[0];
     json["packed_bytes"] = packed_bytes;
     finish_entry(json, *one, rss, threads);
     results.push_back(json);
@@ -236,6 +247,7 @@ int time(const Work<S>& work, std::size_t packed_bytes) {
 template <class S, class M>
 int run(M model, const Options& o) {
   if (const vt::Status s = model.init(std::uint64_t(o.seed)); s != vt::Status::ok) return refused(s);
+  if (const vt::Status s = model.store_weights(storage_of(o.weights[0])); s != vt::Status::ok) return refused(s);
   Work<S> work{model, o};
   for (const double x : random_values<double>(o.batch * (o.prompt + 1), std::uint64_t(o.seed) + 1))
     work.prompt.push_back(std::min(Index((x + 1.75) / 3.5 * double(o.vocab)), o.vocab - 1));
@@ -281,6 +293,7 @@ int main(int argc, char** argv) {
   flags.number("batch", options.batch, "prompts");
   flags.choice("keep", options.keep, policies(), "what is kept of the attention", true);
   flags.choice("map_storage", options.map_storage, storages_of_maps(), "how kept weights are stored", true);
+  flags.choice("weights", options.weights, storages(), "how the weights are stored");
   flags.number("threads", options.threads, "threads of the workspace");
   flags.number("repetitions", options.repetitions, "timed calls");
   flags.choice("scalar", options.scalar, {"float", "double"}, "type of all numbers");

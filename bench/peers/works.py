@@ -24,7 +24,7 @@ PEERS_OF = {
     ("causal", "int8"): ("llama_cpp",),
 }
 # The works whose programs of ours take --weights.
-STORED = ("encoder", "decode")
+STORED = ("encoder", "decode", "causal")
 PROGRAM_OF = {"encoder": "encoder_forward", "attention": "attention", "decode": "decode", "causal": "causal"}
 
 

@@ -82,14 +82,29 @@ inline std::vector<Index> indices_of(nb::handle object) {
   return {first, first + array.size()};
 }
 
+// NumPy's type of an array: it has no bfloat16, whose codes are uint16.
+inline nb::dlpack::dtype type_of(Array::Type type) {
+  const auto floating = std::uint8_t(nb::dlpack::dtype_code::Float);
+  switch (type) {
+    case Array::f32:
+      break;
+    case Array::f64:
+      return nb::dtype<double>();
+    case Array::f16:
+      return {floating, 16, 1};
+    case Array::bf16:
+      return nb::dtype<std::uint16_t>();
+    case Array::u8:
+      return nb::dtype<std::uint8_t>();
+  }
+  return nb::dtype<float>();
+}
 // An array of Python that views an entry and keeps `owner` alive.
 inline nb::object to_python(const Array& array, nb::handle owner) {
   std::vector<std::size_t> shape(array.shape.begin(), array.shape.end());
   const std::vector<std::int64_t> strides(array.strides.begin(), array.strides.end());
   void* const data = const_cast<void*>(array.data);
-  if (array.type == Array::f64)
-    return nb::cast(nb::ndarray<nb::numpy, double>(data, shape.size(), shape.data(), owner, strides.data()));
-  return nb::cast(nb::ndarray<nb::numpy, float>(data, shape.size(), shape.data(), owner, strides.data()));
+  return nb::cast(nb::ndarray<nb::numpy>(data, shape.size(), shape.data(), owner, strides.data(), type_of(array.type)));
 }
 // [(member, field, layer, array), ...]
 inline nb::list to_python(const std::vector<Entry>& entries, nb::handle owner) {

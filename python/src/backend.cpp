@@ -36,6 +36,9 @@ class GuardedLayer : public Layer {
   void init(std::uint64_t seed) override {
     guarded([&] { layer_->init(seed); });
   }
+  void store_weights(const std::string& storage) override {
+    guarded([&] { layer_->store_weights(storage); });
+  }
   std::string config() const override { return layer_->config(); }
   std::vector<Tensor> parameters() const override { return layer_->parameters(); }
   void values(std::size_t parameter, void* to) const override { layer_->values(parameter, to); }
@@ -95,8 +98,8 @@ class OwnBackend : public Backend {
                                                       : make_layer<float>(kind, config));
     });
   }
-  std::shared_ptr<Model> load(const std::string& folder) const override {
-    return guarded([&] { return std::make_shared<GuardedModel>(vitrine_python::load(folder)); });
+  std::shared_ptr<Model> load(const std::string& folder, const std::string& weights) const override {
+    return guarded([&] { return std::make_shared<GuardedModel>(vitrine_python::load(folder, storage_of(weights))); });
   }
   std::string model_types() const override { return vitrine_python::model_types(); }
   std::shared_ptr<Result> attention(const SdpaCall& call, bool is_double) const override {

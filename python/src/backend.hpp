@@ -18,17 +18,17 @@ namespace vitrine_python {
 using Index = std::ptrdiff_t;
 using Lists = std::vector<std::vector<Index>>;
 
-// A view of numbers: shape and strides in elements.
+// A view of numbers: shape and strides in elements. bf16 and u8 are codes: _results.py says what they are worth.
 struct Array {
-  enum Type : std::uint8_t { f32, f64 };
+  enum Type : std::uint8_t { f32, f64, f16, bf16, u8 };
   const void* data = nullptr;
   Type type = f32;
   std::vector<Index> shape = {}, strides = {};
 };
 
 // An array of a result: which member it is ("output", "self_attn", "encoder.self_attn"), of which layer of a stack
-// (-1: of none), and which of several that a policy keeps ("weights", "scores", "entropy", ...). A member whose name ends
-// in ".of" has an array for each sequence, in their order.
+// (-1: of none), and which of several that a policy keeps ("weights", "scores", "entropy", ...). A member whose name
+// ends in ".of" has an array for each sequence, in their order.
 struct Entry {
   const char* member;
   const char* field;
@@ -59,7 +59,9 @@ using MaskParts = std::vector<MaskPart>;
 // What a call keeps of its attention.
 struct Keep {
   enum Policy : std::uint8_t { nothing, weights, scores, head_mean, statistics, top8, rollout };
+  enum MapStorage : std::uint8_t { f32, f16, bf16, u8 };  // as vitrine's
   Policy policy = weights;
+  MapStorage map_storage = f32;
   int which = 7;
   bool all_layers = true, all_heads = true;
   std::vector<Index> layers = {}, heads = {};
@@ -98,6 +100,8 @@ class Layer {
   virtual void load(const std::string& path, const std::string& prefix) = 0;
   virtual void save(const std::string& path) const = 0;
   virtual void init(std::uint64_t seed) = 0;
+  // "f32", "bf16", "f16" or "int8".
+  virtual void store_weights(const std::string& storage) = 0;
   // The options by PyTorch's names, JSON.
   virtual std::string config() const = 0;
   // Names and shapes; values(i, to) writes parameter i, unpacked.
@@ -191,7 +195,8 @@ class Backend {
   virtual int default_threads() const = 0;
   // kind: MultiheadAttention, EncoderLayer, ...; config: JSON.
   virtual std::shared_ptr<Layer> layer(const std::string& kind, const std::string& config, bool is_double) const = 0;
-  virtual std::shared_ptr<Model> load(const std::string& folder) const = 0;
+  // weights: as Layer::store_weights.
+  virtual std::shared_ptr<Model> load(const std::string& folder, const std::string& weights) const = 0;
   virtual std::string model_types() const = 0;  // ", " between them
   virtual std::shared_ptr<Result> attention(const SdpaCall& call, bool is_double) const = 0;
 };

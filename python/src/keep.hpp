@@ -4,7 +4,9 @@
 // the word asks for.
 #pragma once
 #include <stdexcept>
+#include <type_traits>
 #include <variant>
+#include <vitrine/core/compact_maps.hpp>
 #include <vitrine/core/statistics.hpp>
 #include <vitrine/vitrine.hpp>
 
@@ -12,18 +14,31 @@
 
 namespace vitrine_python {
 
-// The policy of the call that this thread makes; results are made inside of calls.
-inline thread_local Keep::Policy chosen_policy = Keep::weights;
-class ChosenPolicy {
+// What the call that this thread makes keeps; results are made inside of calls.
+struct ChosenPolicy {
+  Keep::Policy policy = Keep::weights;
+  Keep::MapStorage map_storage = Keep::f32;
+};
+inline thread_local ChosenPolicy chosen_policy;
+class ChoosePolicy {
  public:
-  explicit ChosenPolicy(Keep::Policy policy) : before_(chosen_policy) { chosen_policy = policy; }
-  ~ChosenPolicy() { chosen_policy = before_; }
-  ChosenPolicy(const ChosenPolicy&) = delete;
-  ChosenPolicy& operator=(const ChosenPolicy&) = delete;
+  explicit ChoosePolicy(const Keep& keep) : before_(chosen_policy) { chosen_policy = {keep.policy, keep.map_storage}; }
+  ~ChoosePolicy() { chosen_policy = before_; }
+  ChoosePolicy(const ChoosePolicy&) = delete;
+  ChoosePolicy& operator=(const ChoosePolicy&) = delete;
 
  private:
-  Keep::Policy before_;
+  ChosenPolicy before_;
 };
+
+template <class S, class... More>
+using MapsBesides = std::variant<vt::Maps<S>, vt::ScoredMaps<S>, vt::MeanMaps<S>, vt::Statistics<S>,
+                                 vt::TopWeights<S, 8>, vt::Rollout<S>, More...>;
+using Bytes = vt::CompactMaps<float, vt::MapStorage::u8>;
+using Halves = vt::CompactMaps<float, vt::MapStorage::f16>;  // of bf16, too: only what writes the codes is another
+// Every class of maps that there is of a scalar.
+template <class S>
+using MapsOf = std::conditional_t<std::is_same_v<S, float>, MapsBesides<S, Bytes, Halves>, MapsBesides<S>>;
 
 // The maps, or the figures, of a layer or stack by the policy that was chosen when it was made. What layers and
 // searches ask of maps, see vt::Maps.
@@ -31,9 +46,11 @@ template <class S, int Place>
 class AnyMaps {
  public:
   AnyMaps() {
-    switch (chosen_policy) {
+    switch (chosen_policy.policy) {
       case Keep::nothing:
+        break;
       case Keep::weights:
+        store_as(chosen_policy.map_storage);
         break;
       case Keep::scores:
         maps_.template emplace<vt::ScoredMaps<S>>();
@@ -73,17 +90,43 @@ class AnyMaps {
     std::visit([&](auto& maps) { maps.use(memory); }, maps_);
   }
   vt::Status prepare(const vt::MapShape& shape, vt::Selection selection, vt::Which kind) noexcept {
+    if (refused_)
+      return {vt::Status::not_supported,
+              "maps of float64 layers are stored as float64: map_storage is of float32 layers"};
     if (nothing_) selection = {vt::Which::none};
     return std::visit([&](auto& maps) { return maps.prepare(shape, selection, kind); }, maps_);
   }
   vt::detail::AttentionSink<S> sink(Index layer) noexcept {
-    return std::visit([&](auto& maps) { return vt::detail::sink_of<S>(maps, layer); }, maps_);
+    auto sink = std::visit([&](auto& maps) { return vt::detail::sink_of<S>(maps, layer); }, maps_);
+    if constexpr (std::is_same_v<S, float>)
+      if (is_bf16_ && sink.any()) sink.compute_figures = vt::detail::attend_compact<S, vt::MapStorage::bf16>;
+    return sink;
+  }
+  // Halves are those of bfloat16.
+  bool is_bf16() const { return is_bf16_; }
+  // As CompactMaps::code_bytes; 0 of maps that are no codes.
+  Index code_bytes() const {
+    return visit([](const auto& maps) {
+      if constexpr (requires { maps.code_bytes(); })
+        return maps.code_bytes();
+      else
+        return Index{0};
+    });
   }
 
  private:
-  std::variant<vt::Maps<S>, vt::ScoredMaps<S>, vt::MeanMaps<S>, vt::Statistics<S>, vt::TopWeights<S, 8>, vt::Rollout<S>>
-      maps_;
-  bool nothing_ = false;
+  void store_as(Keep::MapStorage storage) {
+    if constexpr (std::is_same_v<S, float>) {
+      if (storage == Keep::u8) maps_.template emplace<Bytes>();
+      if (storage == Keep::f16 || storage == Keep::bf16) maps_.template emplace<Halves>();
+      is_bf16_ = storage == Keep::bf16;
+    } else {
+      refused_ = storage != Keep::f32;
+    }
+  }
+
+  MapsOf<S> maps_;
+  bool nothing_ = false, refused_ = false, is_bf16_ = false;
 };
 
 struct AnyKeep {
@@ -123,7 +166,7 @@ inline vt::Selection selection(const Keep& keep) {
 // A call with the policy that Python chose: f(policy).
 template <class F>
 auto with_keep(const Keep& keep, F&& f) {
-  const ChosenPolicy chosen(keep.policy);
+  const ChoosePolicy chosen(keep);
   AnyKeep policy{selection(keep)};
   if (keep.policy == Keep::nothing) policy.selection.which = vt::Which::none;
   return f(policy);
@@ -140,7 +183,9 @@ auto with_maps(const Keep& keep, F&& f) {
 
 template <class S>
 Array view(const S* data, std::vector<Index> shape, std::vector<Index> strides = {}) {
-  Array array{data, sizeof(S) == 4 ? Array::f32 : Array::f64, std::move(shape), std::move(strides)};
+  constexpr Array::Type types[] = {Array::u8, Array::f16, Array::f32, Array::f64};
+  constexpr Array::Type type = types[sizeof(S) == 8 ? 3 : sizeof(S) / 2];
+  Array array{data, type, std::move(shape), std::move(strides)};
   if (array.strides.empty()) {
     array.strides.assign(array.shape.size(), 1);
     for (std::size_t i = array.shape.size(); i-- > 1;) array.strides[i - 1] = array.strides[i] * array.shape[i];
@@ -176,11 +221,12 @@ KeptHeads kept_heads(const M& maps, Index layer) {
 
 template <class S, class M>
 void add_layer(std::vector<Entry>& to, const char* member, const M& maps, Index layer, Index shown, Index sequence) {
-  const auto [head, count] = kept_heads(maps, layer);
+  const KeptHeads kept = kept_heads(maps, layer);
+  const Index head = kept.first, count = kept.count;
   if (count == 0 || maps.batch() == 0) return;
   const Index b = sequence == whole ? 0 : sequence, rows = maps.length(b), columns = maps.memory_length(b);
   // Heads of one sequence, `one` values apart, each of this shape and these strides.
-  const auto add = [&](const char* field, const S* first, Index one, std::vector<Index> shape,
+  const auto add = [&](const char* field, const auto* first, Index one, std::vector<Index> shape,
                        std::vector<Index> strides) {
     shape.insert(shape.begin(), count), strides.insert(strides.begin(), one);
     if (sequence == whole) shape.insert(shape.begin(), maps.batch()), strides.insert(strides.begin(), count * one);
@@ -203,6 +249,8 @@ void add_layer(std::vector<Entry>& to, const char* member, const M& maps, Index 
     std::vector<Index> shape{rows, columns};
     if (sequence == whole) shape.insert(shape.begin(), maps.batch());
     to.push_back({member, "weights", shown, view(maps[layer].matrix(b).data(), std::move(shape))});
+  } else if constexpr (requires { maps.code_bytes(); }) {
+    add("weights", maps[layer].matrix(b, head).codes(), rows * columns, {rows, columns}, {columns, 1});
   } else {
     add("weights", maps[layer].matrix(b, head).data(), rows * columns, {rows, columns}, {columns, 1});
     if constexpr (std::is_same_v<M, vt::ScoredMaps<S>>)
@@ -226,8 +274,11 @@ void add_all(std::vector<Entry>& to, const char* member, const M& maps, bool sta
 }
 template <class S, class M>
 void add_maps(std::vector<Entry>& to, const char* member, const M& maps, bool stack, Index sequence = whole) {
-  if constexpr (requires { maps.batch(); })
+  if constexpr (requires { maps.batch(); }) {
+    const std::size_t before = to.size();
     maps.visit([&](const auto& chosen) { add_all<S>(to, member, chosen, stack, sequence); });
+    for (std::size_t i = before; i < to.size() && maps.is_bf16(); ++i) to[i].array.type = Array::bf16;
+  }
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // nn.MultiheadAttention, nn.Transformer and its parts: made from PyTorch's options, loaded from tensors in memory or a
 // file, called.
 #pragma once
+#include <algorithm>
 #include <cstring>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -83,6 +84,13 @@ class LayerResult : public Result {
   }
 };
 
+inline vt::Storage storage_of(const std::string& name) {
+  vt::Storage storage{};
+  if (!vt::parse_storage(name.c_str(), storage))
+    throw std::invalid_argument("vitrine: there is no storage of weights " + name);
+  return storage;
+}
+
 // Tensors as one container in memory, which vt::load checks as it checks files.
 inline std::string container(const std::vector<Tensor>& tensors) {
   nlohmann::json header = nlohmann::json::object();
@@ -131,6 +139,12 @@ class LayerOf : public Layer {
   }
   void save(const std::string& path) const override { vt::save(module_, path); }
   void init(std::uint64_t seed) override { vt::throw_if_failed(module_.init(seed)); }
+  void store_weights(const std::string& storage) override {
+    if constexpr (std::is_same_v<S, float>)
+      vt::throw_if_failed(module_.store_weights(storage_of(storage)));
+    else if (storage_of(storage) != vt::Storage::f32)
+      throw std::invalid_argument("vitrine: weights of float64 layers are stored as float64: use float32");
+  }
   std::string config() const override { return vt::write_config(module_.config()); }
   std::vector<Tensor> parameters() const override {
     std::vector<Tensor> all;
@@ -145,10 +159,11 @@ class LayerOf : public Layer {
     std::size_t i = 0;
     module_.parameters([&](const char*, const vt::Parameter<S>& p) {
       if (i++ != parameter) return;
-      const Index columns = p.is_vector() ? 1 : p.cols, step = p.panel == 0 ? 1 : p.panel;
-      for (Index r = 0; r < p.rows; ++r)
-        for (Index c = 0; c < columns; ++c)
-          static_cast<S*>(to)[r * columns + c] = p.values.data()[p.at(r, 0, p.panel) + c * step];
+      S* const out = static_cast<S*>(to);
+      if (p.is_vector())
+        std::copy_n(p.vector(), p.rows, out);
+      else
+        for (Index r = 0; r < p.rows; ++r) vt::detail::embed_row(p, r, S(1), out + r * p.cols);
     });
   }
   std::shared_ptr<Result> call(const LayerCall& call) const override {

@@ -379,8 +379,8 @@ class CausalModel : public GeneratingModel<vt::Causal<float>> {
 
 // The folder's model, whose class is M.
 template <class M>
-std::shared_ptr<Model> open_as(const std::string& folder) {
-  const auto model = std::make_shared<const M>(vt::load_model<M>(folder));
+std::shared_ptr<Model> open_as(const std::string& folder, vt::Storage weights) {
+  const auto model = std::make_shared<const M>(vt::load_model<M>(folder, {.weights = weights}));
   if constexpr (std::is_base_of_v<vt::Seq2Seq<float>, M>)
     return std::make_shared<Seq2SeqModel>(model, M::model_type, folder);
   else if constexpr (std::is_base_of_v<vt::Causal<float>, M>)
@@ -394,9 +394,9 @@ std::shared_ptr<Model> open_as(const std::string& folder) {
 }
 
 // The model of the class that the folder's config.json names.
-inline std::shared_ptr<Model> load(const std::string& folder) {
+inline std::shared_ptr<Model> load(const std::string& folder, vt::Storage weights) {
   std::shared_ptr<Model> found;
-  vt::find_model<float>(folder, [&]<class M>(std::type_identity<M>) { found = open_as<M>(folder); });
+  vt::find_model<float>(folder, [&]<class M>(std::type_identity<M>) { found = open_as<M>(folder, weights); });
   return found;
 }
 // All model_types that are opened, ", " between them.

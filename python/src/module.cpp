@@ -104,10 +104,11 @@ PythonMasks masks_of(nb::handle object, bool is_double) {
   return all;
 }
 
-Keep make_keep(int policy, int which, nb::handle layers, nb::handle heads) {
+Keep make_keep(int policy, int map_storage, int which, nb::handle layers, nb::handle heads) {
   require(policy >= 0 && policy <= Keep::rollout, "vitrine: no such policy");
+  require(map_storage >= 0 && map_storage <= Keep::u8, "vitrine: no such storage of maps");
   Keep keep;
-  keep.policy = Keep::Policy(policy), keep.which = which;
+  keep.policy = Keep::Policy(policy), keep.map_storage = Keep::MapStorage(map_storage), keep.which = which;
   if (!layers.is_none()) keep.all_layers = false, keep.layers = indices_of(layers);
   if (!heads.is_none()) keep.all_heads = false, keep.heads = indices_of(heads);
   return keep;
@@ -219,7 +220,8 @@ struct PythonLayer {
     for (std::size_t i = steps.size(); i-- > 1;) steps[i - 1] = steps[i] * t.shape[i];
     return steps;
   }
-  // inputs: a tuple of arrays, or of (packed rows, lengths); masks: a tuple of tuples of parts, or None; scales: a tuple of arrays or None.
+  // inputs: a tuple of arrays, or of (packed rows, lengths); masks: a tuple of tuples of parts, or None; scales: a
+  // tuple of arrays or None.
   PythonResult call(nb::tuple inputs, nb::handle masks, nb::handle scales, const Keep& keep, int threads) const {
     LayerCall call;
     std::vector<In> alive;
@@ -308,7 +310,7 @@ PythonResult attention(nb::tuple operands, nb::handle mask, double scale, double
 
 void define_classes(nb::module_& module) {
   nb::class_<Keep>(module, "Keep")
-      .def(nb::new_(&make_keep), nb::arg("policy"), nb::arg("which"), nb::arg("layers").none(),
+      .def(nb::new_(&make_keep), nb::arg("policy"), nb::arg("map_storage"), nb::arg("which"), nb::arg("layers").none(),
            nb::arg("heads").none());
   nb::class_<PythonResult>(module, "Result").def("entries", [](nb::handle self) {
     return to_python(nb::cast<PythonResult&>(self).result->entries(), self);
@@ -341,6 +343,8 @@ void define_classes(nb::module_& module) {
                            const std::string& prefix) { unlocked([&] { l.layer->load(path, prefix); }); })
       .def("save", [](const PythonLayer& l, const std::string& path) { unlocked([&] { l.layer->save(path); }); })
       .def("init", [](PythonLayer& l, std::uint64_t seed) { unlocked([&] { l.layer->init(seed); }); })
+      .def("store_weights",
+           [](PythonLayer& l, const std::string& storage) { unlocked([&] { l.layer->store_weights(storage); }); })
       .def("config", [](const PythonLayer& l) { return l.layer->config(); })
       .def("parameters", &PythonLayer::parameters)
       .def("call", &PythonLayer::call, nb::arg("inputs"), nb::arg("masks").none(), nb::arg("scales").none(),
@@ -389,7 +393,8 @@ void define_looking(nb::module_& m);  // looking.cpp
 
 NB_MODULE(_core, m) {
   using namespace vitrine_python;
-  nb::set_leak_warnings(false);  // _keep.py has some of our objects until the process ends, and users need not hear of it
+  nb::set_leak_warnings(
+      false);  // _keep.py has some of our objects until the process ends, and users need not hear of it
   const Isa& isa = chosen_isa();
   backend = isa.backend();
 
@@ -416,9 +421,9 @@ NB_MODULE(_core, m) {
   m.def("make_layer", [](const std::string& kind, const std::string& config, bool is_double) {
     return PythonLayer{backend->layer(kind, config, is_double), is_double};
   });
-  m.def("load", [](const std::string& folder) {
+  m.def("load", [](const std::string& folder, const std::string& weights) {
     return unlocked([&] {
-      PythonModel opened{backend->load(folder), {}, {}};
+      PythonModel opened{backend->load(folder, weights), {}, {}};
       opened.text = open_text(folder, opened.why_no_text);
       return opened;
     });

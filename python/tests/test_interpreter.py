@@ -252,6 +252,9 @@ class Fuzz:
         if self.random.random() < 0.7:
             keeps = ("weights", "scores", "head_mean", "statistics", "top8", "rollout", None)
             options["keep"] = self.pick(*keeps, odd=("all", 3, []))
+        if self.random.random() < 0.2:
+            options["keep"] = self.pick("weights", "weights", "weights", odd=("scores", None))
+            options["map_storage"] = self.pick("f32", "f16", "bf16", "u8", odd=("int8", self.value()))
         if self.random.random() < 0.3:
             options["layers"] = self.pick([0], [0], [], odd=([1], [7], [-1], self.value(), [10**30], ["a"]))
         if self.random.random() < 0.3:
@@ -284,7 +287,7 @@ class Fuzz:
 
     def attention(self):
         operands = [self.pick(self.fitting(2, 2, 3, 4), odd=(self.array(),)) for _ in range(3)]
-        options = {key: value for key, value in self.selection().items() if key in ("keep", "heads", "threads")}
+        options = {key: value for key, value in self.selection().items() if key in ("keep", "heads", "map_storage", "threads")}
         if self.random.random() < 0.3:
             past = self.fitting(2, 2, 2, 4)
             options.update(past_key=self.pick(past, odd=(self.array(),)), past_value=self.pick(past, odd=(None,)))
@@ -313,6 +316,7 @@ class Fuzz:
             del options["other"]
         if options.get("keep") in ("statistics", "top8", "rollout") and self.random.random() < 0.9:
             del options["keep"]
+            options.pop("map_storage", None)
         if not isinstance(options.get("num_beams"), int) or options["num_beams"] > 5:
             options.pop("num_beams", None)
         options.setdefault("max_new_tokens", 4)
@@ -334,7 +338,8 @@ class Fuzz:
         options = dict(d_model=8, nhead=2, dim_feedforward=8, num_layers=2)
         for name in self.random.sample(sorted(options), 2):
             options[name] = self.number()
-        return vitrine.Encoder(**options, activation=self.pick("relu", "gelu", "x", 3)).init(self.pick(1, self.number()))
+        made = vitrine.Encoder(**options, activation=self.pick("relu", "gelu", "x", 3)).init(self.pick(1, self.number()))
+        return made.store_weights(self.pick("f32", "int8", "bf16", odd=("u8", self.value())))
 
     def load(self):
         return self.pick(*self.layers[1:3]).load_state_dict({self.pick("a", "norm1.weight", 3): self.value()})

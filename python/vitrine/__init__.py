@@ -37,7 +37,7 @@ from ._masks import (
     window,
 )
 from ._models import Model, Steps, load
-from ._results import Hypothesis, Result, Statistics, Top
+from ._results import Hypothesis, Result, Statistics, Top, as_floats
 
 __all__ = [
     "Decoder",
@@ -55,6 +55,7 @@ __all__ = [
     "Top",
     "Transformer",
     "additive_bias",
+    "as_floats",
     "build_info",
     "causal",
     "corpus",

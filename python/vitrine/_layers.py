@@ -11,7 +11,7 @@ import numpy as np
 
 from . import _arrays, _core, _masks
 from ._core import Error
-from ._keep import Policy, keep_of
+from ._keep import MapStorage, Policy, WeightStorage, keep_of, weights_name
 from ._masks import Mask
 from ._results import Layout, Result
 
@@ -52,6 +52,16 @@ class Layer:
             self._core.init(seed)
         except TypeError:
             raise Error(f"seed is {seed!r} and must be a whole number from 0 to 2^64 - 1") from None
+        return self
+
+    def store_weights(self, storage: WeightStorage) -> "Any":
+        """Stores the weights of products as "bf16" or "f16" (half the memory) or "int8" (a quarter, a scale a row), and
+        computes with what is stored from then on: until `load`, `load_state_dict` or `init`. "f32" changes nothing.
+
+        Of float32 layers, once: what is stored otherwise already must be loaded again. Not while another thread calls
+        the layer. `save` writes what is stored, `state_dict` gives it as float32. Returns self.
+        """
+        self._core.store_weights(weights_name(storage, "storage"))
         return self
 
     def load(self, path: Any, prefix: str = "") -> "Any":
@@ -175,6 +185,7 @@ class MultiheadAttention(Layer):
         layers: Any = None,
         heads: Any = None,
         which: Any = None,
+        map_storage: MapStorage = "f32",
         threads: int = 0,
     ) -> Result:
         """query (B, T, E) alone: self-attention, `self_attn` (B, H, T, T). With key (B, S, kdim) and value
@@ -185,7 +196,7 @@ class MultiheadAttention(Layer):
         masks = None
         if attn_mask is not None or key_padding_mask is not None or is_causal:
             masks = _one(("attn_mask", attn_mask, key_padding_mask, is_causal))
-        chosen = keep_of(keep, layers, heads, which)
+        chosen = keep_of(keep, layers, heads, which, map_storage)
         scales = None if head_scale is None else (head_scale,)
         if key is None and value is None:
             return self._run((query,), ("query",), masks, scales, chosen, threads, Layout())
@@ -208,6 +219,7 @@ class _EncoderCall(Layer):
         layers: Any = None,
         heads: Any = None,
         which: Any = None,
+        map_storage: MapStorage = "f32",
         threads: int = 0,
     ) -> Result:
         """src (B, T, E) to `output` (B, T, E) and `self_attn` (B, H, T, T), of a stack one for each layer.
@@ -220,7 +232,7 @@ class _EncoderCall(Layer):
             masks = _one(("src_mask", src_mask, src_key_padding_mask, is_causal))
         scales = None if head_scale is None else (head_scale,)
         return self._run(
-            (src,), ("src",), masks, scales, keep_of(keep, layers, heads, which), threads, self._layout
+            (src,), ("src",), masks, scales, keep_of(keep, layers, heads, which, map_storage), threads, self._layout
         )
 
     _layout = Layout()
@@ -244,6 +256,7 @@ class _DecoderCall(Layer):
         layers: Any = None,
         heads: Any = None,
         which: Any = None,
+        map_storage: MapStorage = "f32",
         threads: int = 0,
     ) -> Result:
         """tgt (B, T, E) and memory (B, S, E) to `output` (B, T, E), `self_attn` (B, H, T, T) and `cross_attn`
@@ -254,7 +267,7 @@ class _DecoderCall(Layer):
             ("memory_mask", memory_mask, memory_key_padding_mask, memory_is_causal),
         )
         scales = None if head_scale is None and memory_head_scale is None else (head_scale, memory_head_scale)
-        chosen = keep_of(keep, layers, heads, which)
+        chosen = keep_of(keep, layers, heads, which, map_storage)
         return self._run((tgt, memory), ("tgt", "memory"), masks, scales, chosen, threads, Layout())
 
 
@@ -386,6 +399,7 @@ class Transformer(Layer):
         layers: Any = None,
         heads: Any = None,
         which: Any = None,
+        map_storage: MapStorage = "f32",
         threads: int = 0,
     ) -> Result:
         """src (B, S, E) and tgt (B, T, E) to the decoder's `output` (B, T, E), `self_attn`, `cross_attn`, and
@@ -396,7 +410,7 @@ class Transformer(Layer):
             ("tgt_mask", tgt_mask, tgt_key_padding_mask, tgt_is_causal),
             ("memory_mask", memory_mask, memory_key_padding_mask, memory_is_causal),
         )
-        chosen = keep_of(keep, layers, heads, which)
+        chosen = keep_of(keep, layers, heads, which, map_storage)
         return self._run((src, tgt), ("src", "tgt"), masks, None, chosen, threads, self._layout)
 
 
@@ -505,6 +519,7 @@ def scaled_dot_product_attention(
     past_value: Any = None,
     keep: Policy = "weights",
     heads: Any = None,
+    map_storage: MapStorage = "f32",
     threads: int = 0,
 ) -> Result:
     """softmax(scale Q K^T + mask) V for (B, H, T, D) operands; K heads of key and value may divide H (enable_gqa).
@@ -529,7 +544,7 @@ def scaled_dot_product_attention(
     mask = _one(("attn_mask", attn_mask, None, is_causal))[0]
     parts = None if mask is None else (_masks.prepared(mask.parts, dtype),)
     numbers = [_number(scale, "scale") if scale is not None else 0.0, _number(softcap, "softcap")]
-    core = _core.attention(tuple(operands), parts, numbers[0], numbers[1], keep_of(keep, None, heads), team(threads))
+    core = _core.attention(tuple(operands), parts, numbers[0], numbers[1], keep_of(keep, None, heads, None, map_storage), team(threads))
     return _AttentionResult(core, Layout(), operands[0].shape[1])
 
 

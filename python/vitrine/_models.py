@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _arrays, _core, _masks
 from ._core import Error
-from ._keep import Policy, keep_of
+from ._keep import MapStorage, Policy, WeightStorage, keep_of, weights_name
 from ._layers import path_text, team
 from ._results import Hypothesis, Layout, Result
 
@@ -27,23 +27,29 @@ _OPTIONS = frozenset(
 Texts = Union[str, Sequence[str], Sequence[int], Sequence[Sequence[int]], Any]
 
 
-def load(folder: Any, tokenizer: Any = None) -> "Model":
+def load(folder: Any, tokenizer: Any = None, *, weights: WeightStorage = "f32") -> "Model":
     """A Hugging Face folder (config.json, model.safetensors, the tokenizer's files), by its model_type.
 
     tokenizer: one to use instead of the folder's own, e.g. transformers.AutoTokenizer.from_pretrained(folder).
+    weights: what the weights of products are stored as and multiplied as: "f32", "bf16" or "f16" (half the memory), "int8"
+    (a quarter, a scale for each row).
     `vitrine.model_types()` lists what is opened. Raises Error, naming file and key, for what is not, and for options
     that would change a result and are not honoured.
     """
     place = path_text(folder)
-    return Model(_core.load(place), tokenizer, place)
+    return Model(_core.load(place, weights_name(weights, "weights")), tokenizer, place, weights)
 
 
 class Model:
     """An opened folder. Many threads may call one; calls release the interpreter lock."""
 
-    def __init__(self, core: _core.Model, tokenizer: Any = None, folder: str = "") -> None:
+    def __init__(
+        self, core: _core.Model, tokenizer: Any = None, folder: str = "", weights: WeightStorage = "f32"
+    ) -> None:
         self._core = core
         self.folder: str = folder
+        self.weights: WeightStorage = weights
+        """What its weights are stored as."""
         self._tokenizer = tokenizer
         info: Dict[str, Any] = core.info()
         self.model_type: str = info["model_type"]
@@ -143,6 +149,7 @@ class Model:
         layers: Any = None,
         heads: Any = None,
         which: Any = None,
+        map_storage: MapStorage = "f32",
         threads: int = 0,
     ) -> Result:
         """One forward pass: `output` is the last hidden states (B, T, E) of an encoder, else logits (B, T, V).
@@ -152,7 +159,7 @@ class Model:
         text gets it here). attention_mask: (B, T), 1: attended, or a Mask over keys. token_type_ids: (B, T).
         pixel_values: instead, of a model of images, (B, C, H, W) or (C, H, W), as Transformers' image processor makes them.
         """
-        chosen = keep_of(keep, layers, heads, which)
+        chosen = keep_of(keep, layers, heads, which, map_storage)
         if (self.kind == "image") != (pixel_values is not None):
             takes = "pixel_values" if self.kind == "image" else "input_ids"
             raise Error(f"{self.model_type} takes {takes}")
@@ -216,6 +223,7 @@ class Model:
         layers: Any = None,
         heads: Any = None,
         which: Any = None,
+        map_storage: MapStorage = "f32",
         threads: int = 0,
         **options: Any,
     ) -> List[List[Hypothesis]]:
@@ -234,7 +242,7 @@ class Model:
             text = json.dumps({name: _plain(value) for name, value in options.items() if value is not None})
         except (TypeError, ValueError) as error:
             raise Error(f"an option of generate() is no number, list, word or truth value: {error}") from None
-        chosen = keep_of(keep, layers, heads, which)
+        chosen = keep_of(keep, layers, heads, which, map_storage)
         return self._hypotheses(self._core.generate(tuple(sources), text, chosen, team(threads)), sources)
 
     def score(
@@ -246,6 +254,7 @@ class Model:
         layers: Any = None,
         heads: Any = None,
         which: Any = None,
+        map_storage: MapStorage = "f32",
         threads: int = 0,
     ) -> List[Hypothesis]:
         """Teacher forcing: for each pair the log-probability of each id of the target, and the maps.
@@ -254,7 +263,8 @@ class Model:
         """
         given, _ = self._sequences(sources, "sources")
         wanted, _ = self._sequences(targets, "targets", True)
-        core = self._core.score(tuple(given), tuple(wanted), keep_of(keep, layers, heads, which), team(threads))
+        chosen = keep_of(keep, layers, heads, which, map_storage)
+        core = self._core.score(tuple(given), tuple(wanted), chosen, team(threads))
         return [one[0] for one in self._hypotheses(core, given, wanted)]
 
     def _hypotheses(
@@ -294,12 +304,19 @@ class Steps:
         return found
 
     def step(
-        self, ids: Any, *, keep: Policy = "weights", layers: Any = None, heads: Any = None, which: Any = None
+        self,
+        ids: Any,
+        *,
+        keep: Policy = "weights",
+        layers: Any = None,
+        heads: Any = None,
+        which: Any = None,
+        map_storage: MapStorage = "f32",
     ) -> Result:
         """ids: one for each hypothesis. `output` (rows, 1, V), `self_attn` (rows, H, 1, t + 1), `cross_attn`
         (rows, H, 1, S)."""
         given = _arrays.indices(ids, "ids").reshape(-1)
-        return Result(self._core.step(given, keep_of(keep, layers, heads, which)), self._layout)
+        return Result(self._core.step(given, keep_of(keep, layers, heads, which, map_storage)), self._layout)
 
     def reorder(self, parents: Any) -> None:
         """Hypothesis i goes on from what parents[i] was."""

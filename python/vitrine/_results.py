@@ -34,6 +34,40 @@ class Top(NamedTuple):
     """Keys of the weights, -1 where there is none; a copy, int64."""
 
 
+def as_floats(maps: Any) -> Any:
+    """Maps that were kept with map_storage=, as float32: of one array, or of all in a tuple or list. Others as they are.
+
+    By the type that an array has, since each storage has its own:
+
+    =======  =======  ==================  =====================================
+    storage  dtype    a weight p is       largest error
+    =======  =======  ==================  =====================================
+    f16      float16  p                   2^-12 (relative 2^-11)
+    bf16     uint16   the bits of p       2^-9 (relative 2^-9)
+    u8       uint8    p * 255, rounded    1/510
+    =======  =======  ==================  =====================================
+
+    NumPy has no bfloat16: `array.view(ml_dtypes.bfloat16)` and `torch.from_numpy(array).view(torch.bfloat16)` read the
+    bits without a copy.
+
+    >>> as_floats(np.array([0, 51, 255], np.uint8)).tolist()
+    [0.0, 0.20000000298023224, 1.0]
+    >>> as_floats(np.array([0x3F80, 0x3E80], np.uint16)).tolist()
+    [1.0, 0.25]
+    """
+    if isinstance(maps, (tuple, list)):
+        of_each = [as_floats(one) for one in maps]
+        if isinstance(maps, list):
+            return of_each
+        return tuple(of_each) if type(maps) is tuple else maps  # figures are floats already
+    if not isinstance(maps, np.ndarray) or maps.dtype not in (np.uint8, np.uint16, np.float16):
+        return maps
+    if maps.dtype == np.uint16:
+        return (maps.astype(np.uint32) << 16).view(np.float32)
+    floats = maps.astype(np.float32)
+    return floats / np.float32(255) if maps.dtype == np.uint8 else floats
+
+
 LayerMaps = Union[Array, Statistics, Top, None]
 Maps = Union[LayerMaps, Tuple[LayerMaps, ...]]
 Fields = Dict[str, Any]
@@ -117,6 +151,7 @@ class Result:
                     were not chosen. By keep="statistics" and "top8" a named tuple instead of an array, by
                     "head_mean" (B, T, T), by "rollout" one array (B, T, T) through all layers, by None nothing
     ``cross_attn``  (B, H, T, S), the same
+                    By map_storage= maps are what is stored of a weight, float16, uint8 or uint16: see `as_floats`
     ``self_attn_scores``, ``cross_attn_scores``   by keep="scores": before the softmax, -inf where a key is masked
     ``encoder``     of models with an encoder and a decoder: the encoder's own result
 

@@ -52,7 +52,8 @@ def score(model: Any, lines: Lines, *, output: Any = None, **options: Any) -> Un
 
     A row is {column: number}, "entropy.l0.h3" for layer 0, head 3; None where a line is blank or cannot be used.
     Options are those of `vitrine score --help` with _ for -: target ("greedy", "source", or the targets as `lines`),
-    score (of "coverage", "confidence", "entropy", "distraction"), mean, with_text, per_token, max_new_tokens, threads;
+    score (of "coverage", "confidence", "entropy", "distraction"), mean, with_text, per_token, max_new_tokens, weights,
+    threads;
     with output: shard, checkpoint_every, overwrite.
     """
     chosen = _target(options, ("greedy", "source"))
@@ -70,8 +71,8 @@ def translate(model: Any, lines: Lines, *, output: Any = None, **options: Any) -
     """The translation of each line, as `translate` prints it: "" for a blank line; of ids, a JSON object.
 
     Options are those of `vitrine translate --help`: beams, n_best, max_new_tokens, length_penalty, word_scores,
-    alignments ("hard", "soft", "pharaoh"), merge_words, layer, head, threads; with output: shard, checkpoint_every,
-    overwrite.
+    alignments ("hard", "soft", "pharaoh"), merge_words, layer, head, weights, threads; with output: shard,
+    checkpoint_every, overwrite.
     """
     run = _Run("translate", model, lines, options, None)
     return run.rows(_texts) if output is None else run.part(output, run.suffix)
@@ -122,6 +123,10 @@ class _Run:
         if isinstance(model, Model):
             if model._tokenizer is not None:
                 raise Error("a corpus is read by the folder's own tokenizer: load the folder without tokenizer=")
+            if model.weights != "f32":
+                if program == "align":
+                    raise Error(f"align computes in f32, and the model's weights are {model.weights}: name its folder")
+                options = {"weights": model.weights, **options}
             model = model.folder
         self._arguments = command(program) + ["--model", path_text(model), "--quiet"]
         self._shard = str(options.get("shard", "0/1"))

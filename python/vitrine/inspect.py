@@ -1,6 +1,6 @@
 """Scores, word alignments, rollout and pictures of attention maps, by the C++ functions of vitrine/inspect.
 
-A map is (T, S): row t is what target token t looks at. Numbers of tokens (targets, sources) leave end marks out.
+A map is (T, S): row t is what target token t looks at; one of map_storage= is read as what it stands for. Numbers of tokens (targets, sources) leave end marks out.
 """
 
 from __future__ import annotations
@@ -35,8 +35,13 @@ __all__ = [
 ]
 
 
+def _floats(value: Any) -> np.ndarray:
+    """float32, of what map_storage= stores as well."""
+    return _arrays.floats(_results.as_floats(value), "a map", np.dtype(np.float32))
+
+
 def _map(value: Any) -> np.ndarray:
-    array = _arrays.contiguous(_arrays.floats(value, "a map", np.dtype(np.float32)))
+    array = _arrays.contiguous(_floats(value))
     if array.ndim != 2:
         raise Error(f"a map is (T, S), and this is {array.shape}")
     return array
@@ -167,7 +172,7 @@ def rollout(maps: Iterable[Any], residual: float = 0.5) -> np.ndarray:
     """Attention rollout (Abnar and Zuidema 2020): (T, T) of self-attention maps (H, T, T), or means (T, T), by layer."""
     means = []
     for layer in maps:
-        array = _arrays.floats(layer, "a map", np.dtype(np.float32))
+        array = _floats(layer)
         means.append(_map(array.mean(0) if array.ndim == 3 else array))
     if not means:
         raise Error("rollout needs the maps of one layer at least")
@@ -229,7 +234,7 @@ class Picture:
 
 
 def _three_axes(layer: Any) -> np.ndarray:
-    array = _arrays.contiguous(_arrays.floats(layer, "a map", np.dtype(np.float32)))
+    array = _arrays.contiguous(_floats(layer))
     if array.ndim == 2:
         array = array[None]
     if array.ndim != 3:

@@ -84,6 +84,8 @@ class CompactMaps : public detail::MapStore<detail::map_code<M>> {
   using Store::Store;
   // How they are stored.
   static constexpr MapStorage storage = M;
+  // Bytes of a code.
+  static constexpr Index code_bytes() { return Index(sizeof(detail::map_code<M>)); }
   // One layer's maps. A view: it lives as long as this object.
   CompactMapView<M> operator[](Index layer) const& { return {this->values_.data(), &this->layout_, layer}; }
   // Of a layer's own result: as MapView::matrix.

@@ -103,10 +103,13 @@ void gather(M& out, const Memory* memory, const MapShape& shape, const Selection
           copy(at(from, from.weights, place.sequence), at(to, to.weights, 0), place, t, S(0));
           copy(at(from, from.scores, place.sequence), at(to, to.scores, 0), place, t, minus_infinity<S>());
           copy(at(from, from.mean, place.sequence), at(to, to.mean, 0), place, t, S(0));
-          if constexpr (storage_of<M> != MapStorage::f32) {
-            using Code = map_code<storage_of<M>>;
-            copy(from.template figures_at<Code>(place.sequence, h), to.template figures_at<Code>(0, h), place, t,
-                 Code{0});
+          if constexpr (requires { out.code_bytes(); }) {
+            const auto copy_codes = [&]<class Code>(Code masked) {
+              copy(from.template figures_at<Code>(place.sequence, h), to.template figures_at<Code>(0, h), place, t,
+                   masked);
+            };
+            if (out.code_bytes() == 1) copy_codes(std::uint8_t{0});
+            if (out.code_bytes() == 2) copy_codes(std::uint16_t{0});
           }
         }
       }
