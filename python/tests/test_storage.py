@@ -45,11 +45,14 @@ def test_folders_are_what_the_command_line_makes_of_them(storage):
     assert [one.text for one in found] == done.stdout.splitlines()
     rows = list(corpus.score(model, WORDS[:6], score="entropy"))
     full = list(corpus.score(G2P, WORDS[:6], score="entropy"))
-    assert rows == list(corpus.score(G2P, WORDS[:6], score="entropy", weights=storage)) and rows != full
+    assert rows == list(corpus.score(G2P, WORDS[:6], score="entropy", weights=storage))
+    assert (rows == full) == (storage == "f16")  # which is what its file holds
+    # The programs are of AVX2: where an activation's last bit is another, so may its int8 be.
+    off = 1e-2 if storage == "int8" else 2e-4
     for word, row in zip(WORDS, rows):
         one = model.score([word], [model.generate(word)[0][0].ids])[0]
-        assert row["negative_log_probability"] == pytest.approx(-np.mean(one.log_probs), rel=2e-4)
-        assert row["entropy.l1.h0"] == pytest.approx(inspect.entropy(one.cross_attn[1][0]), rel=2e-4)
+        assert row["negative_log_probability"] == pytest.approx(-np.mean(one.log_probs), rel=off)
+        assert row["entropy.l1.h0"] == pytest.approx(inspect.entropy(one.cross_attn[1][0]), rel=off)
     with pytest.raises(vitrine.Error, match=f"align computes in f32, and the model's weights are {storage}"):
         corpus.align(model, WORDS[:1], ["AE"])
 
