@@ -843,7 +843,7 @@ def test_pages():
         "README.md": 2,
         "examples/from_pytorch.md": 3,
         "examples/from_hugging_face.md": 1,
-        "examples/python.md": 6,
+        "examples/python.md": 7,
         "examples/inspecting.md": 1,
     }, "a page has gained or lost a block: run it here"
 
@@ -858,6 +858,7 @@ def test_pages():
         ragged = names["ragged"]
         assert [one.shape for one in ragged.output] == [(7, 64), (4, 64)] and ragged.self_attn[1][1].shape == (4, 4, 4)
         assert names["result"].self_attn[1].shape == (3, 4, 7, 7) and os.path.getsize("maps.npz") > 1000
+        assert names["codes"].dtype == np.uint8 and names["codes"].shape == names["best"].cross_attn[1].shape
         assert names["phonemes"][0] == "AE N HH AY D R AY D" and len(names["links"]) == 3 and len(names["table"]) == 4
     encoder, x, mask = scrambled(nn.TransformerEncoder(encoder_layer(), 2)), randn(2, 5, 32), causal(5)
     output, maps = hook_recipe.attention_maps(encoder, x, mask=mask)
