@@ -42,13 +42,19 @@ template <class S>
 inline constexpr Index glance = 8 * simd<S>::lanes;
 }  // namespace detail
 
-// Of n > 0 values; touches nothing outside them. log_sum is NaN if one of them is NaN or +inf, or all are -inf.
+// Of n > 0 values; touches nothing outside them. log_sum is NaN if one of them is NaN or +inf, or all are -inf. The
+// largest of each whole `detail::glance` go to `maxima`, unless that is null, for TopK::offer_all.
 template <class S>
-LogNorm<S> log_norm(const S* x, Index n) {
+LogNorm<S> log_norm(const S* x, Index n, S* maxima = nullptr) {
   using V = simd<S>;
-  const Index whole = n / V::lanes * V::lanes;
-  S max = whole > 0 ? detail::largest(x, whole) : x[0];
-  for (Index j = whole; j < n; ++j) max = x[j] > max ? x[j] : max;
+  S max = x[0];
+  Index from = 0;
+  for (; from + detail::glance<S> <= n; from += detail::glance<S>) {
+    const S most = detail::largest(x + from, detail::glance<S>);
+    if (maxima != nullptr) maxima[from / detail::glance<S>] = most;
+    max = most > max ? most : max;
+  }
+  for (Index j = from; j < n; ++j) max = x[j] > max ? x[j] : max;
   const auto top = V::set1(max);
   auto sum = V::zero();
   for (Index j = 0; j < n; j += V::lanes) {
@@ -165,15 +171,24 @@ class TopK {
     std::push_heap(heap_.begin(), heap_.end());  // the worst in front
   }
   // Considers the scores score(x[i]) of n values, at place first + i. A larger value may not have a smaller score.
+  // maxima: as log_norm leaves them, or null.
   template <class F>
-  void offer_all(const S* x, Index n, F&& score, Index first) {
-    for (Index j = 0; j < n; j += detail::glance<S>) {
-      const Index end = j + detail::glance<S> < n ? j + detail::glance<S> : n;
-      // Later places lose ties, so only what is larger counts.
-      if (end - j == detail::glance<S> && heap_.size() == count_ && first + j > heap_.front().at &&
-          !(score(detail::largest(x + j, detail::glance<S>)) > heap_.front().score))
+  void offer_all(const S* x, Index n, F&& score, Index first, const S* maxima = nullptr) {
+    using V = simd<S>;
+    constexpr Index glance = detail::glance<S>;
+    // Later places lose ties, so only what is larger counts.
+    const auto beaten = [&](Index at, S largest) {
+      return heap_.size() == count_ && first + at > heap_.front().at && !(score(largest) > heap_.front().score);
+    };
+    for (Index j = 0; j < n; j += glance) {
+      const Index end = j + glance < n ? j + glance : n;
+      if (end - j == glance && beaten(j, maxima != nullptr ? maxima[j / glance] : detail::largest(x + j, glance)))
         continue;
-      for (Index i = j; i < end; ++i) offer(score(x[i]), first + i);
+      for (Index i = j; i < end; i += V::lanes) {
+        const Index next = i + V::lanes < end ? i + V::lanes : end;
+        if (next - i == V::lanes && beaten(i, reduce_max<S>(V::load(x + i)))) continue;
+        for (Index k = i; k < next; ++k) offer(score(x[k]), first + k);
+      }
     }
   }
   // Best first. Nothing may be offered afterwards but after clear().

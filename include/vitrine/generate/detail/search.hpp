@@ -239,11 +239,12 @@ Found<S> found_of(const typename Beams<S>::One& one, Index prompt, const std::ve
   return found;
 }
 
-// What a row of a step's logits gives: its own best candidates.
+// What a row of a step's logits gives: its own best candidates, found by the largest of each few logits.
 template <class S>
 struct BeamRow {
   LogNorm<S> norm;
   TopK<S> best;
+  std::vector<S> maxima;
 };
 // The best of all rows of one source.
 template <class S>
@@ -274,7 +275,8 @@ std::vector<std::vector<Found<S>>> beam_search(Steps& steps, const SearchTask& t
   TopK<S> best(candidates);
 
   std::vector<BeamRow<S>> row_of;
-  for (std::size_t i = 0; i < ids.size(); ++i) row_of.push_back({{}, TopK<S>(candidates)});
+  const std::vector<S> no_maxima(std::size_t(vocab / glance<S>));
+  for (std::size_t i = 0; i < ids.size(); ++i) row_of.push_back({{}, TopK<S>(candidates), no_maxima});
   std::vector<Link<S>> links;
   LogitsRows<S> rows(task);
   R step;
@@ -283,10 +285,9 @@ std::vector<std::vector<Found<S>>> beam_search(Steps& steps, const SearchTask& t
     const auto& beam = group.running[std::size_t(row % beams)];
     const S* const logits = step.output.data() + row * vocab;
     const Index first = row % beams * vocab;
-    LogNorm<S>& norm = row_of[std::size_t(row)].norm;
-    TopK<S>& own = row_of[std::size_t(row)].best;
+    auto& [norm, own, maxima] = row_of[std::size_t(row)];
     own.clear();
-    norm = log_norm(logits, vocab);
+    norm = log_norm(logits, vocab, maxima.data());
     if (!norm.finite()) return;
     if (has_rules(config, Index(beam.ids.size()), group.prompt)) {
       scores.resize(std::size_t(vocab));
@@ -296,7 +297,7 @@ std::vector<std::vector<Found<S>>> beam_search(Steps& steps, const SearchTask& t
           scores.data(), vocab, [&](S score) { return score + beam.score; }, first);
     } else {
       own.offer_all(
-          logits, vocab, [&](S x) { return norm(x) + beam.score; }, first);
+          logits, vocab, [&](S x) { return norm(x) + beam.score; }, first, maxima.data());
     }
   };
   while (!groups.empty()) {
