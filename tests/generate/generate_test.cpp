@@ -129,14 +129,22 @@ TEST_CASE("many values at a glance: the same as one by one, ties included") {
       for (float& value : values) seed = seed * 1664525u + 1013904223u, value = float((seed >> 8) % kinds);
       values.back() = forbidden;
       CHECK(vt::argmax(values.data(), n) == std::max_element(values.begin(), values.end()) - values.begin());
-      vt::TopK<float> one(7), all(7);
+      vt::TopK<float> one(7), all(7), found(7);
+      std::vector<float> maxima(values.size());
+      CHECK(vt::log_norm(values.data(), n, maxima.data()).log_sum == vt::log_norm(values.data(), n).log_sum);
       for (Index beam = 0; beam < 3; ++beam) {
         for (Index i = 0; i < n; ++i) one.offer(values[std::size_t(i)] + float(beam), beam * n + i);
         all.offer_all(
             values.data(), n, [&](float x) { return x + float(beam); }, beam * n);
+        found.offer_all(
+            values.data(), n, [&](float x) { return x + float(beam); }, beam * n, maxima.data());
       }
       REQUIRE(one.sorted().size() == all.sorted().size());
-      for (std::size_t i = 0; i < one.sorted().size(); ++i) CHECK(one.sorted()[i].at == all.sorted()[i].at);
+      REQUIRE(one.sorted().size() == found.sorted().size());
+      for (std::size_t i = 0; i < one.sorted().size(); ++i) {
+        CHECK(one.sorted()[i].at == all.sorted()[i].at);
+        CHECK(one.sorted()[i].at == found.sorted()[i].at);
+      }
     }
   }
 }

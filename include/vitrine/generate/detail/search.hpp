@@ -285,9 +285,11 @@ std::vector<std::vector<Found<S>>> beam_search(Steps& steps, const SearchTask& t
     const auto& beam = group.running[std::size_t(row % beams)];
     const S* const logits = step.output.data() + row * vocab;
     const Index first = row % beams * vocab;
-    auto& [norm, own, maxima] = row_of[std::size_t(row)];
+    BeamRow<S>& its = row_of[std::size_t(row)];
+    LogNorm<S>& norm = its.norm;
+    TopK<S>& own = its.best;
     own.clear();
-    norm = log_norm(logits, vocab, maxima.data());
+    norm = log_norm(logits, vocab, its.maxima.data());
     if (!norm.finite()) return;
     if (has_rules(config, Index(beam.ids.size()), group.prompt)) {
       scores.resize(std::size_t(vocab));
@@ -297,7 +299,7 @@ std::vector<std::vector<Found<S>>> beam_search(Steps& steps, const SearchTask& t
           scores.data(), vocab, [&](S score) { return score + beam.score; }, first);
     } else {
       own.offer_all(
-          logits, vocab, [&](S x) { return norm(x) + beam.score; }, first, maxima.data());
+          logits, vocab, [&](S x) { return norm(x) + beam.score; }, first, its.maxima.data());
     }
   };
   while (!groups.empty()) {
