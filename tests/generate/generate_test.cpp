@@ -131,7 +131,7 @@ TEST_CASE("many values at a glance: the same as one by one, ties included") {
       CHECK(vt::argmax(values.data(), n) == std::max_element(values.begin(), values.end()) - values.begin());
       vt::TopK<float> one(7), all(7), found(7);
       std::vector<float> maxima(values.size());
-      CHECK(vt::log_norm(values.data(), n, maxima.data()).log_sum == vt::log_norm(values.data(), n).log_sum);
+      CHECK(vt::log_norm(values.data(), n, maxima.data()).max == *std::max_element(values.begin(), values.end()));
       for (Index beam = 0; beam < 3; ++beam) {
         for (Index i = 0; i < n; ++i) one.offer(values[std::size_t(i)] + float(beam), beam * n + i);
         all.offer_all(
