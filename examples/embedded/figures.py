@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Figures of the firmware in this folder as JSON, from the link maps, the symbols and the runs under qemu.
 Runs run.sh first (its lines go to stderr). Exits with 1 when a budget is exceeded, a forbidden symbol is linked or a
-number differs from the host's by more than 1e-5; with 2 for an unknown option, or when run.sh cannot start."""
+number differs from the host's by more than 1e-5 (weights in int8: 1e-3); with 2 for an unknown option, or when run.sh cannot start."""
 import argparse
 import json
 import os
@@ -18,7 +18,7 @@ tool = os.path.join(root, "build", "examples", "embedded", "map_log")
 forbidden = re.compile(
     r"^_*(malloc|free|calloc|realloc|aligned_alloc|posix_memalign|memalign|sbrk|sbrk_r|malloc_r|free_r|printf|vfprintf|puts|"
     r"setlocale|assert_func|exit|raise)$|^_Z(nw|na|dl|da)|^__cxa_|^_ZT[ISV]|^_Unwind|^__aeabi_(d|[a-z0-9]*2d)|^__gxx_|personality")
-# Of d64 h4 ff128, two layers, 32 rows, with the maps of one layer.
+# Of d64 h4 ff128, two layers, 32 rows, with the maps of one layer, in f32.
 budgets = {
     "cortex-m4f": {"code_bytes": 38 * 1024, "stack_used_bytes": 2360, "ram_bytes": 64 * 1024},
     "cortex-m3": {"code_bytes": 50 * 1024, "stack_used_bytes": 2500, "ram_bytes": 64 * 1024},
@@ -74,14 +74,22 @@ def last(log, word):
     return None
 
 
-def largest_difference(name, log):
-    """From the host's results; ends the script where that is more than 1e-5, not a number, or of other maps."""
-    done = subprocess.run([tool, "compare", log, os.path.join(build, name + ".reference")],
+def largest_difference(log, reference, most="1e-5"):
+    """Of output and maps from the host's results; ends the script where that is more, not a number, or of other maps."""
+    done = subprocess.run([tool, "compare", log, os.path.join(build, reference + ".reference"), most],
                           capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"{log} differs from the host: {done.stdout.strip()} {done.stderr.strip()}")
     found = json.loads(done.stdout)
     return max(found["output_difference"], found["map_difference"])
+
+
+def differences(log, name):
+    """From the host's results in this storage, and in f32."""
+    stored = re.fullmatch(r"(.*)_(int8|f16)", name)
+    most = "1e-3" if stored and stored[2] == "int8" else "1e-5"
+    return {"largest_difference": largest_difference(log, name, most)} | (
+        {"largest_difference_from_f32": largest_difference(log, stored[1], "1")} if stored else {})
 
 
 def firmware(target, name):
@@ -112,13 +120,13 @@ def firmware(target, name):
         "frames_of_unknown_size": dynamic,
         "ram_bytes": static + parts[".stack"],
         "instructions": last(log, "instructions"),
-        "largest_difference": largest_difference(name, log),
+        **differences(log, name),
         "forbidden_symbols": found,
     }
 
 
 def aarch64(name):
-    return {"largest_difference": largest_difference(name, os.path.join(build, "aarch64", name + ".log"))}
+    return differences(os.path.join(build, "aarch64", name + ".log"), name)
 
 
 def main():
@@ -132,11 +140,12 @@ def main():
         done = subprocess.run(["bash", os.path.join(here, "run.sh"), *options], stdout=sys.stderr)
         if done.returncode != 0:
             return done.returncode
-    names = ["d64_nothing", "d64_weights", "g2p"]
+    names = ["d64_nothing", "d64_weights", "g2p", "d64_weights_int8", "d64_weights_f16"]
+    soft = ["d64_weights", "d64_weights_int8"]
     measured = {
-        "cortex-m4f": {name: firmware("cortex-m4f", name) for name in names},
-        "cortex-m3": {"d64_weights": firmware("cortex-m3", "d64_weights")},
-        "cortex-m0": {"d64_weights": firmware("cortex-m0", "d64_weights")},
+        "cortex-m4f": {name: firmware("cortex-m4f", name) for name in [*names, "g2p_int8", "g2p_f16"]},
+        "cortex-m3": {name: firmware("cortex-m3", name) for name in soft},
+        "cortex-m0": {name: firmware("cortex-m0", name) for name in soft},
     }
     figures = {
         "compiler": run("arm-none-eabi-g++", "--version").splitlines()[0],

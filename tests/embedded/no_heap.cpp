@@ -31,10 +31,29 @@ alignas(64) std::byte scratch[vt::Decoder<float, dims>::workspace_bytes()],
     traced_scratch[vt::Decoder<float, dims>::traced_workspace_bytes()];
 int calls = 0, wrong = 0;
 
+constexpr vt::Index width = vt::kernels::panel_width<float>;
+constexpr vt::Dims stored_as(vt::Storage storage) {
+  vt::Dims stored = dims;
+  stored.weights = storage;
+  return stored;
+}
+template <class Layer>
+constexpr bool stored = false;
+template <class S, vt::Dims D, template <class, vt::Dims> class Layer>
+constexpr bool stored<Layer<S, D>> = D.weights != vt::Storage::f32;
+
 template <class Layer>
 Layer bound(Layer layer) {
   const float* next = weights;
   layer.parameters([&](const char* name, const vt::Parameter<float>& p) {
+    if constexpr (stored<Layer>)
+      if (p.declared != vt::Storage::f32) {  // any words are codes or halves
+        const auto* const words = reinterpret_cast<const vt::StoredWord*>(next);
+        const vt::Index size = vt::detail::stored_size(p, *vt::detail::stored_weight(p.declared));
+        next += size;
+        if (layer.bind(name, std::span(words, std::size_t(size)), width) != vt::Status::ok) ++wrong;
+        return;
+      }
     const auto values = std::span<const float>(next, std::size_t(p.elements()));
     next += p.elements();
     if (layer.bind(name, values) != vt::Status::ok) ++wrong;
@@ -91,6 +110,20 @@ void all(const K& keep) {
   expect(bound(vt::Encoder<float, dims>()).forward_into(self, workspace, in, {}, keep), vt::Status::result_too_small);
 }
 
+template <vt::Storage storage>
+void stored_layers() {
+  constexpr vt::Dims as = stored_as(storage);
+  vt::Workspace workspace(scratch);
+  auto self = self_result(vt::keep::weights);
+  auto both = both_result(vt::keep::weights);
+  expect(bound(vt::Encoder<float, as>()).forward_into(self, workspace, in));
+  expect(bound(vt::MultiheadAttention<float, as>()).forward_into(self, workspace, in));
+  expect(bound(vt::Decoder<float, as>()).forward_into(both, workspace, in, of));
+  vt::Encoder<float, as> model;
+  expect(model.forward_into(self, workspace, in), vt::Status::not_loaded);
+  expect(model.bind("layers.0.linear1.weight", std::span<const float>(weights, 40 * 24)), vt::Status::not_supported);
+}
+
 }  // namespace
 
 int main() {
@@ -104,6 +137,8 @@ int main() {
   all(vt::keep::head_mean);
   all(vt::keep::nothing);
   all(vt::keep::weights.only({.layers = {0}, .heads = {2}}));
+  stored_layers<vt::Storage::int8>();
+  stored_layers<vt::Storage::f16>();
   vt::Workspace traced(traced_scratch);
   auto both = both_result(vt::keep::nothing);
   int shown = 0;

@@ -266,9 +266,11 @@ void copy_tile(const S* from, Index from_stride, Index rows, Index columns, S* t
 // The loop of every product: panel by panel, tile by tile, the depth in blocks. `operands` knows what A and the panels
 // hold: panel_columns(depth) steps of panel_width values' room are a panel, of which each but the first ones has
 // step_columns columns; `block` columns are multiplied before the next panel, begin(k, count, rows) coming before them,
-// and multiply(tile, row, k, rows, panels) sets a tile's rows of A and calls its micro-kernel.
+// and multiply(tile, row, k, rows, panels) sets a tile's rows of A and calls its micro-kernel. Inline: one frame on a
+// small machine's stack.
 template <class S, class Operands>
-void multiply_panels(const Product<S>& product, Operands&& operands, Index rows, Index first_panel, Index last_panel) {
+VITRINE_INLINE void multiply_panels(const Product<S>& product, Operands&& operands, Index rows, Index first_panel,
+                                    Index last_panel) {
   using Kind = std::remove_reference_t<Operands>;
   constexpr Index width = panel_width<S>;
   const Index depth = product.depth, panel = width * Kind::panel_columns(depth);
