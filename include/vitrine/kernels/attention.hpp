@@ -13,8 +13,9 @@
 // The same code serves every policy: a null pointer means not kept. Vaswani et al. 2017, equation 1.
 #pragma once
 #include <vitrine/core/config.hpp>
-#include <vitrine/core/row_mask.hpp>
 #include <vitrine/core/simd.hpp>
+#include <vitrine/kernels/attention_head.hpp>
+#include <vitrine/kernels/attention_products.hpp>
 #include <vitrine/kernels/map_codes.hpp>
 #include <vitrine/kernels/matmul.hpp>
 #include <vitrine/kernels/panel.hpp>
@@ -27,54 +28,7 @@
 
 namespace vitrine::inline VITRINE_ABI::kernels {
 
-// Where along scale -> soft cap -> mask -> softmax the scores are taken (ONNX Attention's qk_matmul_output_mode).
-enum class ScoresAt : std::uint8_t { scaled, capped, masked, softmax };
-
-// One head of one sequence. Keys in panels of (keys, width); values in rows of round_up(value_width, panel_width)
-// readable columns.
-template <class S>
-struct AttentionHead {
-  const S* query = nullptr;  // (T, width)
-  Index query_stride = 0;
-  const S* key_panels = nullptr;
-  const S* value = nullptr;  // (keys, value_width)
-  Index value_stride = 0;
-  S* context = nullptr;  // (T, value_width)
-  Index context_stride = 0;
-
-  Index keys = 0, width = 0, value_width = 0;
-  Index extra_keys = 0;  // the last ones, which no mask covers: bias_k and the zero key
-  Index ring = 0;  // key k stands in place k mod ring, a multiple of panel_width: the mask leaves no key whose place
-                   // another has. 0: in place k
-  S scale = S(1), softcap = S(0), head_scale = S(1);  // softcap 0: none
-  RowMask<S> mask = {};
-
-  S* weights = nullptr;  // (T, keys)
-  S* scores = nullptr;   // (T, keys)
-  ScoresAt scores_at = ScoresAt::masked;
-  bool stream = false;             // large maps go past the caches
-  bool scores_in_weights = false;  // the weights' rows hold the scores meanwhile, not scratch. Without mean
-  S* mean = nullptr;               // (T, keys): the sum over heads so far; the last head multiplies by mean_factor
-  Index mean_from = 0;             // the query row whose place in it is the first
-  bool mean_first = false, mean_last = false;
-  S mean_factor = S(1);
-  RowFigures<S> figures = {};  // attend_head<S, true> only
-
-  // The first of the keys that no mask covers.
-  Index masked_keys() const { return keys - extra_keys; }
-  // Where a key stands.
-  Index place(Index key) const { return ring > 0 ? key % ring : key; }
-  // Up to which key they stand one after another from this one on, `last` at most.
-  Index run_end(Index key, Index last) const {
-    return ring > 0 && last - key > ring - key % ring ? key + ring - key % ring : last;
-  }
-  // Scores of all keys are kept, masked ones too.
-  bool keeps_all_scores() const { return scores != nullptr && scores_at < ScoresAt::masked; }
-  // The scale waits for the exponential: rounding keeps order, so scale * max is the largest of the scaled scores.
-  bool scales_late() const { return !mask.has_matrix() && scores == nullptr && softcap == S(0) && scale > S(0); }
-};
-
-// Scratch values of one thread, for heads of at most these sizes.
+// Scratch values of one thread, for heads of at most these sizes; with in_pairs PairProducts::room more.
 template <class S>
 constexpr Index attention_scratch(Index keys, Index value_width, bool scores_in_weights = false) {
   const Index scores = scores_in_weights ? 0 : score_room<S>(attention_rows, keys);
@@ -147,9 +101,10 @@ VITRINE_INLINE void begin_tile(const AttentionHead<S>& head, Index first, Index 
 }
 
 // (rows, width) x (keys, width)^T, a panel of keys for all rows of the tile. `sums` holds a tile of one panel.
-template <class S>
-VITRINE_INLINE void scores(const AttentionHead<S>& head, const ScoreTile<S>& tile, S* sums) {
+template <class S, class P>
+VITRINE_INLINE void scores(const AttentionHead<S>& head, const ScoreTile<S>& tile, P& products, S* sums) {
   constexpr Index width = panel_width<S>;
+  products.begin_tile(tile);
   for (Index p = tile.from / width; p * width < tile.to;) {
     const Index end = panel_count<S>(head.run_end(p * width, tile.to));
     Index together = panels_at_once(tile.rows);
@@ -160,12 +115,9 @@ VITRINE_INLINE void scores(const AttentionHead<S>& head, const ScoreTile<S>& til
     for (Index r = 0; r < tile.rows; r += tile_rows) {
       const Index count = tile.rows - r < tile_rows ? tile.rows - r : tile_rows;
       S* const to = tile.row(r) + p * width;
-      TileProduct<S> product;
-      product.a = head.query + (tile.first + r) * head.query_stride, product.a_stride = head.query_stride;
-      product.b = head.key_panels + head.place(p * width) * head.width, product.b_panel = width * head.width;
-      product.b_step = width, product.depth = head.width;
+      TileProduct<S> product = products.scores(tile, r, p * width);
       product.c = beyond ? sums : to, product.c_stride = beyond ? width : tile.stride;
-      multiply_rows(count, count == tile.rows ? together : 1, product);
+      P::multiply(count, count == tile.rows ? together : 1, product);
       if (beyond)
         for (Index i = 0; i < count; ++i) copy(sums + i * width, head.keys - p * width, to + i * tile.stride);
     }
@@ -262,7 +214,7 @@ VITRINE_INLINE void keep_row(const AttentionHead<S>& head, const ScoreTile<S>& t
 struct CommonKeys {
   Index all_lo, all_hi, any_lo, any_hi;
 };
-template <class S>
+template <class S, Index Step>  // the first ones begin and end at multiples of Step
 VITRINE_INLINE CommonKeys common_keys(const ScoreTile<S>& tile, Index r, Index count, Index keys) {
   CommonKeys k{0, keys, keys, 0};
   for (Index i = r; i < r + count; ++i) {
@@ -270,26 +222,27 @@ VITRINE_INLINE CommonKeys common_keys(const ScoreTile<S>& tile, Index r, Index c
     k.all_lo = lo > k.all_lo ? lo : k.all_lo, k.all_hi = hi < k.all_hi ? hi : k.all_hi;
     if (lo < hi) k.any_lo = lo < k.any_lo ? lo : k.any_lo, k.any_hi = hi > k.any_hi ? hi : k.any_hi;
   }
+  k.all_lo = (k.all_lo + Step - 1) / Step * Step, k.all_hi = k.all_hi / Step * Step;
   if (k.all_hi < k.all_lo) k.all_lo = k.all_hi = k.any_hi;  // no key is common: all are edges
   return k;
 }
 
 // Rows [r, r + count) of the context: sums (count, value_width) = e V, each row over its own interval and the extra
 // keys only, keys ascending; then times 1 / sum and the head's factor.
-template <class S>
+template <class S, class P>
 VITRINE_INLINE void context_rows(const AttentionHead<S>& head, const ScoreTile<S>& tile, Index r, Index count,
-                                 S* sums) {
+                                 P& products, S* sums) {
   using V = simd<S>;
   constexpr Index width = panel_width<S>;
   const Index value_panels = panel_count<S>(head.value_width), stride = value_panels * width;
-  const CommonKeys keys = common_keys(tile, r, count, head.keys);
+  const CommonKeys keys = common_keys<S, P::keys_a_step>(tile, r, count, head.keys);
   for (Index i = 0; i < count * stride; i += V::lanes) V::store(sums + i, V::zero());
   const auto value_of = [&](Index k) { return head.value + head.place(k) * head.value_stride; };
   const auto add = [&](Index i, Index at, const S* value) {  // the e that stands at `at` times a key's value
-    const auto e = V::set1(tile.row(r + i)[at]);
+    const auto e = P::weight(tile.row(r + i)[at]);
     for (Index n = 0; n < stride; n += V::lanes) {
       S* const sum = sums + i * stride + n;
-      V::store(sum, V::fma(e, V::load(value + n), V::load(sum)));
+      V::store(sum, P::add(e, V::load(value + n), V::load(sum)));
     }
   };
   const auto edge = [&](Index k0, Index k1) {
@@ -301,16 +254,14 @@ VITRINE_INLINE void context_rows(const AttentionHead<S>& head, const ScoreTile<S
   };
   edge(keys.any_lo, keys.all_lo < keys.any_hi ? keys.all_lo : keys.any_hi);
   for (Index k = keys.all_lo, end; k < keys.all_hi; k = end) {
-    end = head.run_end(k, keys.all_hi);
+    TileProduct<S> product = products.context(tile, r, count, k, keys.all_hi);
+    end = k + product.depth;
+    product.c = sums, product.c_stride = stride, product.add_to_c = true;
     for (Index p = 0; p < value_panels;) {
       Index together = panels_at_once(count);
       while (p + together > value_panels) together /= 2;
-      TileProduct<S> product;
-      product.a = tile.row(r) + k, product.a_stride = tile.stride;
-      product.b = value_of(k) + p * width, product.b_panel = width;
-      product.b_step = head.value_stride, product.depth = end - k;
-      product.c = sums + p * width, product.c_stride = stride, product.add_to_c = true;
-      multiply_rows(count, together, product);
+      P::multiply(count, together, product);
+      product.b += together * product.b_panel, product.c += together * width;
       p += together;
     }
   }
@@ -322,22 +273,23 @@ VITRINE_INLINE void context_rows(const AttentionHead<S>& head, const ScoreTile<S
     S* const out = head.context + (tile.first + r + i) * head.context_stride;
     const auto factor = V::set1(tile.inverse[r + i]), gain = V::set1(head.head_scale);
     for (Index n = 0; n < head.value_width; n += V::lanes) {
-      auto x = V::mul(V::load(sums + i * stride + n), factor);
+      auto x = V::mul(P::end(V::load(sums + i * stride + n)), factor);
       if (head.head_scale != S(1)) x = V::mul(x, gain);
       store_first(out + n, x, head.value_width - n);
     }
   }
 }
 
-template <class S, bool Figures, class C>
+template <class S, class P, bool Figures, class C>
 VITRINE_INLINE void attend_rows(const AttentionHead<S>& head, Index first, Index last, S* scratch, const C& codes) {
   using F = std::conditional_t<Figures, TileFigures<S>, NoFigures>;
   S* const sums = head.scores_in_weights ? scratch : scratch + attention_rows * score_stride<S>(head.keys);
+  P products(head, sums + tile_rows * round_up(head.value_width, panel_width<S>));
   for (Index row = first; row < last; row += attention_rows) {
     ScoreTile<S> tile;
     [[maybe_unused]] F figures;
     begin_tile(head, row, last, scratch, tile);
-    scores(head, tile, sums);
+    scores(head, tile, products, sums);
     for (Index r = 0, end; r < tile.rows; r = end) {
       end = rows_together<F>(head, tile, r);
       for (Index i = r; i < end; ++i) {
@@ -353,7 +305,7 @@ VITRINE_INLINE void attend_rows(const AttentionHead<S>& head, Index first, Index
       if (head.figures.columns != nullptr) write_columns(head.figures, tile, {head.extra_keys, head.masked_keys()});
     }
     for (Index r = 0; r < tile.rows; r += tile_rows)
-      context_rows(head, tile, r, tile.rows - r < tile_rows ? tile.rows - r : tile_rows, sums);
+      context_rows(head, tile, r, tile.rows - r < tile_rows ? tile.rows - r : tile_rows, products, sums);
     if (head.scores_in_weights)
       for (Index r = 0; r < tile.rows; ++r) keep_weights(head, tile.softmax(r), row + r);
   }
@@ -362,6 +314,13 @@ VITRINE_INLINE void attend_rows(const AttentionHead<S>& head, Index first, Index
   } else if (head.stream && head.weights != nullptr) {
     stream_fence();
   }
+}
+
+template <class S, bool Figures, class C>
+VITRINE_INLINE void attend_rows(const AttentionHead<S>& head, Index first, Index last, S* scratch, const C& codes) {
+  if constexpr (may_be_in_pairs<S>)
+    if (head.in_pairs) return attend_rows<S, PairProducts<S>, Figures>(head, first, last, scratch, codes);
+  attend_rows<S, PlainProducts<S>, Figures>(head, first, last, scratch, codes);
 }
 
 }  // namespace detail

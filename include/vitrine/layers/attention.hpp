@@ -167,6 +167,7 @@ struct AttentionCore {
   // What a call of this layer takes from its configuration; before attend_heads.
   void configure(AttentionCall<S>& call) const {
     call.scale = scale(), call.extra = extra();
+    if constexpr (kernels::may_be_in_pairs<S>) call.in_pairs = in_pairs();
     if constexpr (Options) call.softcap = S(config.options.softcap), call.window = config.options.window;
   }
   // y = W_o context + b_o + residual. Ends with the block's threads in step.
@@ -234,11 +235,14 @@ struct AttentionCore {
   constexpr typename Scratch<S>::Sizes sizes(Index keys) const {
     const Index deepest = embed > kdim ? (embed > vdim ? embed : vdim) : (kdim > vdim ? kdim : vdim);
     const Index queries = queries_width();
-    return {.hidden = embed,
-            .inner = sizes::product(2, keys_width()),
-            .keys = sizes::sum(keys, extra()),
-            .value_width = width,
-            .depth = deepest > queries ? deepest : queries};
+    typename Scratch<S>::Sizes all{.hidden = embed,
+                                   .inner = sizes::product(2, keys_width()),
+                                   .keys = sizes::sum(keys, extra()),
+                                   .value_width = width,
+                                   .depth = deepest > queries ? deepest : queries};
+    if constexpr (kernels::may_be_in_pairs<S>)
+      if (!loaded() || in_pairs()) all.pair_width = width;
+    return all;
   }
   constexpr bool in_place() const {
     const auto one = [](const Parameter<S>& p) { return multiplied_in_place<Weights>(p); };
@@ -271,6 +275,13 @@ struct AttentionCore {
   }
 
  private:
+  constexpr const Parameter<S>& query_weight() const { return in_proj.exists() ? in_proj : q_proj; }
+  constexpr bool loaded() const { return query_weight().loaded(); }
+  // Products of bf16 weights are of pairs, and so are those of the heads.
+  constexpr bool in_pairs() const {
+    const StoredWeight<S>* const stored = query_weight().stored_as.get();
+    return kernels::may_be_in_pairs<S> && stored != nullptr && stored->storage == Storage::bf16;
+  }
   Status check_width() const {
     if constexpr (Options) {
       if (config.options.head_dim != Dynamic) {

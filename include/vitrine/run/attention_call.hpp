@@ -46,6 +46,7 @@ struct AttentionCall {
   const S* rotary = nullptr;       // what turns rows at `past` and on: a row for each position; with pasts for each row
   AttentionSink<S> sink = {};
   kernels::ScoresAt scores_at = kernels::ScoresAt::masked;
+  [[no_unique_address]] kernels::InPairs<S> in_pairs = {};  // the products are of values that are rounded to bf16
 
   Index past_of(Index b) const { return pasts != nullptr ? pasts[b] : past; }
   // A map that does not stay in the caches is written past them.
@@ -90,7 +91,7 @@ kernels::AttentionHead<S> head_of(const AttentionCall<S>& call, Index b, Index h
     head.mask.bias = &call.position_bias, head.mask.bias_at = h * call.position_bias.stride[1];
   head.weights = call.sink.place(call.sink.weights, b, h);
   head.scores = call.sink.place(call.sink.scores, b, h);
-  head.scores_at = call.scores_at;
+  head.scores_at = call.scores_at, head.in_pairs = call.in_pairs;
   constexpr std::uintptr_t line = VITRINE_VECTOR_BYTES > 0 ? VITRINE_VECTOR_BYTES : 1;
   head.stream = call.large() && call.extra == 0 && std::uintptr_t(head.keys) * sizeof(S) % line == 0 &&
                 reinterpret_cast<std::uintptr_t>(head.weights) % line == 0;

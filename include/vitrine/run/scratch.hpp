@@ -62,15 +62,18 @@ struct Scratch {
     Index depth = 0;                 // of the deepest weight; 0 when all are in panels
     Index figures = 0;               // rows of scores that what is kept needs: figure_columns
     bool scores_in_weights = false;  // kept weights hold the scores meanwhile
+    [[no_unique_address]] kernels::PairWidth<S> pair_width = {};  // of a head whose products are of pairs of bf16
     constexpr Sizes max(const Sizes& o) const {
       const auto larger = [](Index a, Index b) { return a > b ? a : b; };
-      return {larger(hidden, o.hidden),
-              larger(inner, o.inner),
-              larger(keys, o.keys),
-              larger(value_width, o.value_width),
-              larger(depth, o.depth),
-              larger(figures, o.figures),
-              scores_in_weights && o.scores_in_weights};
+      Sizes most{larger(hidden, o.hidden),
+                 larger(inner, o.inner),
+                 larger(keys, o.keys),
+                 larger(value_width, o.value_width),
+                 larger(depth, o.depth),
+                 larger(figures, o.figures),
+                 scores_in_weights && o.scores_in_weights};
+      if constexpr (kernels::may_be_in_pairs<S>) most.pair_width = larger(pair_width, o.pair_width);
+      return most;
     }
   };
   // `rows`: all rows of the call; fewer than a block need less. `whole`: the team takes them all together.
@@ -87,7 +90,10 @@ struct Scratch {
     s.hidden = pieces(whole ? 1 : threads, sizes::product(block, sizes.hidden));
     s.packed_panel = piece(sizes::product(sizes.depth, kernels::panel_width<S>));
     const Index inner = sizes::product(block, most_stride<S>(sizes.inner));
-    const Index tile = kernels::attention_scratch<S>(sizes.keys, sizes.value_width, sizes.scores_in_weights);
+    Index tile = kernels::attention_scratch<S>(sizes.keys, sizes.value_width, sizes.scores_in_weights);
+    if constexpr (kernels::may_be_in_pairs<S>)
+      if (sizes.pair_width > 0)
+        tile = sizes::sum(tile, kernels::PairProducts<S>::room(sizes.keys, sizes.pair_width, sizes.value_width));
     s.scores_in_weights = sizes.scores_in_weights;
     if (sizes.figures > 0) s.figures = piece(kernels::score_room<S>(sizes.figures, sizes.keys));
     if (whole) {

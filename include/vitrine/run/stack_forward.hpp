@@ -47,7 +47,13 @@ struct StackView {
   }
   // Scratch of every layer, whose attentions see at most so many keys.
   constexpr typename Scratch<S>::Sizes sizes(Index keys) const {
-    return core[0].self_attn.sizes(keys).max(core[0].feed_forward.sizes());
+    auto all = core[0].self_attn.sizes(keys).max(core[0].feed_forward.sizes());
+    if constexpr (kernels::may_be_in_pairs<S>)  // each attention for itself
+      for (Index i = 0; i < count; ++i) {
+        all = all.max(core[i].self_attn.sizes(keys));
+        if constexpr (has_cross) all = all.max(core[i].cross_attn.sizes(keys));
+      }
+    return all;
   }
   // The same of a call that multiplies with nothing else: weights that stay where they stand need no room.
   constexpr typename Scratch<S>::Sizes own_sizes(Index keys) const {
