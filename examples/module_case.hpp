@@ -103,6 +103,7 @@ struct Case {
   std::map<std::string, Input<S>> inputs;
   std::vector<MaskInput<S>> masks;
   std::vector<Index> batches;  // the case's own sequences among those of the inputs
+  vt::Storage weights = vt::Storage::f32;
 
   explicit Case(const vt::SafeTensors& from) : file(from) {
     const auto text = [&](const char* key) {
@@ -297,6 +298,13 @@ void call(const Layer& layer, const Masks& masks, const K& keep, F& trace, const
   show(result);
 }
 
+// A layer's parameters from the case's file, in its storage.
+template <class S, class Layer>
+void load_parameters(Layer& layer, const Case<S>& c, const char* prefix = "param.") {
+  vt::load(layer, c.file, prefix);
+  vt::throw_if_failed(layer.store_weights(c.weights));
+}
+
 // The result of the case's call, by the names of its expect tensors.
 template <class S, class K = vt::DefaultKeep, class F = vt::NoTrace>
 std::vector<Named<S>> run(const Case<S>& c, const K& keep = {}, const CallOptions& options = {}, bool means = false,
@@ -307,7 +315,7 @@ std::vector<Named<S>> run(const Case<S>& c, const K& keep = {}, const CallOption
   const auto input = [&](const char* name) { return c.inputs.at(name).view(); };
   if (kind == "MultiheadAttention") {
     vt::MultiheadAttention<S> layer(vt::read_config<vt::AttentionConfig>(c.config, file));
-    vt::load(layer, c.file, "param.");
+    load_parameters(layer, c);
     const vt::AttentionMasks<S> masks{c.masks[0].mask(c.heads), {}};
     if (c.self_attention)
       call<vt::SelfResult<K, S>>(
@@ -325,7 +333,7 @@ std::vector<Named<S>> run(const Case<S>& c, const K& keep = {}, const CallOption
           input("query"), input("key"), input("value"));
   } else if (kind == "EncoderLayer" || kind == "Encoder") {
     const auto encode = [&](auto&& layer, Index layers) {
-      vt::load(layer, c.file, "param.");
+      load_parameters(layer, c);
       call<vt::EncoderResult<K, S>>(
           layer, vt::EncoderMasks<S>{c.masks[0].mask(c.heads), {}}, keep, trace, options,
           [&](const auto& r) {
@@ -341,7 +349,7 @@ std::vector<Named<S>> run(const Case<S>& c, const K& keep = {}, const CallOption
     }
   } else if (kind == "DecoderLayer" || kind == "Decoder") {
     const auto decode = [&](auto&& layer, Index layers) {
-      vt::load(layer, c.file, "param.");
+      load_parameters(layer, c);
       call<vt::DecoderResult<K, S>>(
           layer, vt::DecoderMasks<S>{c.masks[0].mask(c.heads), c.masks[1].mask(c.heads), {}, {}}, keep, trace, options,
           [&](const auto& r) {
@@ -360,7 +368,7 @@ std::vector<Named<S>> run(const Case<S>& c, const K& keep = {}, const CallOption
   } else {
     const auto config = vt::read_config<vt::TransformerConfig>(c.config, file);
     vt::Transformer<S> model(config);
-    vt::load(model, c.file, "param.");
+    load_parameters(model, c);
     const vt::TransformerMasks<S> masks{c.masks[0].mask(c.heads), c.masks[1].mask(c.heads), c.masks[2].mask(c.heads)};
     call<vt::TransformerResult<K, S>>(
         model, masks, keep, trace, options,

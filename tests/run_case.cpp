@@ -1,15 +1,16 @@
 // run_case CASE [--threads N] [--keep weights|scores|head_mean|nothing] [--pad LEFT,RIGHT] [--neighbours N]
 //               [--call fresh|into] [--path full|cached|ragged|static] [--scalar float|double] [--out FILE.npz]
-//               [--trace no|yes]
+//               [--trace no|yes] [--weights f32|bf16|f16|int8]
 // Runs one module case and prints for every tensor of the result its name, shape and a hash of the bytes of its real
 // rows: those before the padding that a sequence ends with, the case's own or that of --pad. A name has the same line
 // under all flags (which names there are depends on --keep; NAME.mean is what head_mean keeps). --path cached: decoders
 // that look at no later key, token by token; static: compile-time sizes, for a few cases. Where a path does not exist
 // for a case the plain one is taken, and stderr says so. --trace yes: with a callable that reads everything, for the
-// full and the ragged path with --keep scores. Exit 0; 2: bad usage or file.
+// full and the ragged path with --keep scores. --weights: how they are stored. Exit 0; 2: bad usage or file.
 //
-// run_case --all PATH...   runs the cases in files and folders under many combinations of flags, in float and double,
-// and prints what differs; the last line is "N passed, M failed". Exit 0; 1: something differs; 2: bad usage or file.
+// run_case --all PATH...   runs the cases in files and folders under many combinations of flags, in float, in float
+// with weights in bf16 and in double, and prints what differs; the last line is "N passed, M failed". Exit 0; 1:
+// something differs; 2: bad usage or file.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -34,7 +35,8 @@ using vt::Index;
 namespace {
 
 struct Options {
-  std::string file, keep = "weights", call = "fresh", path = "full", scalar = "float", trace = "no", out;
+  std::string file, keep = "weights", call = "fresh", path = "full", scalar = "float", trace = "no", weights = "f32",
+                    out;
   int threads = 0;
   module_case::Placement placement;
 };
@@ -42,7 +44,7 @@ struct Options {
 constexpr const char* usage =
     "usage: run_case CASE [--threads N] [--keep weights|scores|head_mean|nothing] [--pad LEFT,RIGHT] [--neighbours N]\n"
     "       [--call fresh|into] [--path full|cached|ragged|static] [--scalar float|double] [--out FILE.npz]\n"
-    "       [--trace no|yes]\n"
+    "       [--trace no|yes] [--weights f32|bf16|f16|int8]\n"
     "       run_case --all PATH...\n"
     "Runs a module case and prints for every tensor of the result its name, shape and a hash of its bytes: the same\n"
     "under all flags. --all runs the cases of files and folders under many of them and prints what differs.\n"
@@ -81,7 +83,8 @@ bool parse(int count, char** arguments, Options& o) {
   if (!one_of("--keep", o.keep, {"weights", "scores", "head_mean", "nothing"}) ||
       !one_of("--call", o.call, {"fresh", "into"}) ||
       !one_of("--path", o.path, {"full", "cached", "ragged", "static"}) || !one_of("--trace", o.trace, {"no", "yes"}) ||
-      !one_of("--scalar", o.scalar, {"float", "double"}) || !one_of("--out", o.out, {}) ||
+      !one_of("--scalar", o.scalar, {"float", "double"}) ||
+      !one_of("--weights", o.weights, {"f32", "bf16", "f16", "int8"}) || !one_of("--out", o.out, {}) ||
       !one_of("--threads", threads, {}) || !one_of("--pad", pad, {}) || !one_of("--neighbours", neighbours, {}))
     return false;
   const auto comma = pad.find(',');
@@ -111,6 +114,7 @@ template <class S, class K>
 std::vector<module_case::Named<S>> results(const vt::SafeTensors& file, const Options& o, const K& keep,
                                            std::string& note) {
   module_case::Case<S> c = module_case::place(module_case::Case<S>(file), o.placement);
+  vt::parse_storage(o.weights.c_str(), c.weights);
   for (auto& mask : c.masks) mask.use_causal = o.path != "cached";
   if (o.path == "cached") {
     if (module_case::is_causal(c)) return module_case::run_cached(c, keep, o.threads > 0 ? o.threads : 1, true);
@@ -200,9 +204,9 @@ struct Count {
 };
 
 template <class S>
-void compare_all(const vt::SafeTensors& file, Count& count) {
+void compare_all(const vt::SafeTensors& file, const std::string& weights, Count& count) {
   Options plain;
-  plain.keep = "scores";
+  plain.keep = "scores", plain.weights = weights;
   std::string note;
   std::map<std::string, Line> wanted;
   for (const Line& line : lines(results<S>(file, plain, note))) wanted[line.name] = line;
@@ -214,6 +218,7 @@ void compare_all(const vt::SafeTensors& file, Count& count) {
     for (std::string& word : words) arguments.push_back(word.data());
     Options o;
     if (!parse(int(arguments.size()), arguments.data(), o)) throw std::logic_error(flags);
+    o.weights = weights;
     note.clear();
     std::string differing;
     const std::vector<Line> got = lines(results<S>(file, o, note));
@@ -223,7 +228,8 @@ void compare_all(const vt::SafeTensors& file, Count& count) {
     if (got.empty()) differing = " nothing came out";
     ++(differing.empty() ? count.passed : count.failed);
     if (!differing.empty())
-      std::printf("%s %s %s:%s\n", file.file().c_str(), sizeof(S) == 4 ? "float" : "double", flags, differing.c_str());
+      std::printf("%s %s %s %s:%s\n", file.file().c_str(), sizeof(S) == 4 ? "float" : "double", weights.c_str(), flags,
+                  differing.c_str());
   }
 }
 
@@ -241,8 +247,9 @@ int compare_all(int count, char** paths) {
   Count total;
   for (const auto& path : files) {
     const vt::SafeTensors file(path);
-    compare_all<float>(file, total);
-    compare_all<double>(file, total);
+    compare_all<float>(file, "f32", total);
+    if (vt::kernels::bf16_pairs) compare_all<float>(file, "bf16", total);
+    compare_all<double>(file, "f32", total);
   }
   std::printf("%d full, %d cached, %d ragged, %d static runs\n", total.taken[0], total.taken[1], total.taken[2],
               total.taken[3]);

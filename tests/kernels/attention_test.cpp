@@ -1,6 +1,10 @@
 // The attention kernel through scaled_dot_product_attention, which gives it any lengths and widths.
+#include <vitrine/core/half.hpp>
 #include <vitrine/kernels/attention.hpp>
+#include <vitrine/kernels/attention_head.hpp>
+#include <vitrine/kernels/attention_products.hpp>
 #include <vitrine/kernels/weight_rows.hpp>
+#include <vitrine/run/key_values.hpp>
 
 #include "../support/support.hpp"
 
@@ -279,3 +283,135 @@ TEST_CASE("an operand that the result holds already is refused, also when the re
   CHECK(scaled_dot_product_attention_into(r, workspace, longer.query(), own, own) == vt::Status::overlap);
   CHECK(support::same(r.output.span(), std::span<const float>(before)));
 }
+
+#if VITRINE_BF16_PAIRS
+
+namespace {
+
+float bf16(float x) { return vt::bfloat16_to_float(vt::float_to_bfloat16(x)); }
+// Of two rows of bf16, two columns a step.
+float paired_score(const float* q, const float* k, Index width) {
+  float sum = 0;
+  for (Index d = 0; d < width; d += 2) {
+    if (d + 1 < width) sum = vt::fma(bf16(q[d + 1]), bf16(k[d + 1]), sum);
+    sum = vt::fma(bf16(q[d]), bf16(k[d]), sum);
+  }
+  return sum;
+}
+
+// One head whose products are of pairs, in which the keys that no row sees are NaN.
+struct Paired {
+  Index rows, keys, width, value_width, extra;
+  int kind;  // 0: all keys, 1: causal, 2: a window, 3: flags with holes, padding on both sides
+  std::vector<float> q = support::random_values<float>(rows * width, 1, 2);
+  std::vector<float> k = support::random_values<float>(keys * width, 2, 2);
+  std::vector<float> v = support::random_values<float>(keys * value_width, 3, 2);
+  std::vector<std::uint8_t> flags = {};
+  vt::Mask<float> mask = {};
+
+  void prepare() {
+    const Index masked = keys - extra;
+    if (kind == 1) mask = vt::causal(masked - rows);
+    if (kind == 2) mask = vt::window(5, 2);
+    for (Index j = 0; j < masked; ++j) flags.push_back(j >= masked / 3 && j < masked - masked / 5 && j % 4 != 1);
+    if (kind == 3) mask = vt::key_flags(flags.data(), 1, masked);
+    const auto sees = [&](Index i, Index j) { return kind == 1 ? j <= i + masked - rows : j >= i - 5 && j <= i + 2; };
+    for (Index j = 0; j < masked; ++j) {
+      bool seen = kind == 0;
+      for (Index i = 0; i < rows && kind > 0 && kind < 3; ++i) seen = seen || sees(i, j);
+      if (kind == 3) seen = j >= masked / 3 && j < masked - masked / 5;
+      if (seen) continue;
+      std::fill_n(&k[std::size_t(j * width)], width, std::numeric_limits<float>::quiet_NaN());
+      std::fill_n(&v[std::size_t(j * value_width)], value_width, std::numeric_limits<float>::infinity());
+    }
+  }
+  // Query rows [first, last): weights and context.
+  void attend(Index first, Index last, std::vector<float>& weights, std::vector<float>& context) const {
+    vt::detail::KeyValues<float> kv;
+    kv.heads = 1, kv.width = width, kv.value_width = value_width, kv.capacity = keys;
+    std::vector<float> panels(std::size_t(kv.key_stride())), rows_of_values(std::size_t(kv.value_stride()));
+    kv.keys = panels.data(), kv.values = rows_of_values.data();
+    kv.store_keys(0, 0, 0, keys, k.data(), width), kv.store_values(0, 0, 0, keys, v.data(), value_width);
+    vt::kernels::AttentionHead<float> head;
+    head.query = q.data(), head.query_stride = width, head.key_panels = panels.data();
+    head.value = rows_of_values.data(), head.value_stride = kv.value_row();
+    head.context = context.data(), head.context_stride = value_width, head.weights = weights.data();
+    head.keys = keys, head.width = width, head.value_width = value_width, head.extra_keys = extra;
+    head.scale = 0.25f, head.in_pairs = true, head.mask = vt::row_mask(mask, 0, 0, keys - extra);
+    std::vector<float> scratch(std::size_t(vt::kernels::attention_scratch<float>(keys, value_width) +
+                                           vt::kernels::PairProducts<float>::room(keys, width, value_width)));
+    vt::kernels::attend_head(head, first, last, scratch.data());
+  }
+  // The same of one row, in plain loops around the softmax.
+  void naive_row(Index i, float* weights, float* context) const {
+    const Index masked = keys - extra;
+    const vt::RowMask<float> of_row = vt::row_mask(mask, 0, 0, masked);
+    std::vector<float> s(std::size_t(keys + 32));
+    for (Index j = 0; j < keys; ++j)
+      s[std::size_t(j)] = vt::mul(paired_score(&q[std::size_t(i * width)], &k[std::size_t(j * width)], width), 0.25f);
+    Index lo = 0, hi = 0;
+    of_row.key_range(i, lo, hi);
+    if (of_row.has_matrix()) of_row.apply(i, s.data(), lo, hi);
+    if (lo >= hi) lo = hi = 0;
+    std::vector<Index> places;
+    for (Index j = lo; j < hi; ++j) places.push_back(j);
+    for (Index j = masked; j < keys; ++j) places.push_back(j);
+    std::vector<float> e(places.size() + 32), sums(std::size_t(value_width), 0.0f);
+    for (std::size_t n = 0; n < places.size(); ++n) e[n] = s[std::size_t(places[n])];
+    float inverse = 0;
+    if (!places.empty())
+      inverse = vt::kernels::softmax_row<float>(e.data(), Index(places.size()), {.masked = true}).inverse;
+    for (std::size_t n = 0; n < places.size(); ++n) {
+      weights[places[n]] = vt::mul(e[n], inverse);
+      for (Index d = 0; d < value_width; ++d) {
+        float& sum = sums[std::size_t(d)];
+        sum = vt::fma(bf16(e[n]), bf16(v[std::size_t(places[n] * value_width + d)]), sum);
+      }
+    }
+    for (Index d = 0; d < value_width; ++d) context[d] = vt::mul(sums[std::size_t(d)], inverse);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("products of pairs of bf16 are their naive twin bit for bit, whichever rows are asked for together") {
+  int i = 0;
+  for (const Index rows : {1, 2, 12, 13, 31})
+    for (const Index keys : {2, 3, 8, 31, 32, 33, 65, 131})
+      for (const int kind : {0, 1, 2, 3})
+        for (const Index extra : {0, 2}) {
+          CAPTURE(rows);
+          CAPTURE(keys);
+          CAPTURE(kind);
+          CAPTURE(extra);
+          Paired in{rows, keys, head_widths[i % 5], head_widths[i / 5 % 5], extra, kind};
+          ++i;
+          in.prepare();
+          std::vector<float> weights(std::size_t(rows * keys)), context(std::size_t(rows * in.value_width));
+          std::vector<float> expected_weights = weights, expected = context;
+          for (Index r = 0; r < rows; ++r)
+            in.naive_row(r, &expected_weights[std::size_t(r * keys)], &expected[std::size_t(r * in.value_width)]);
+          in.attend(0, rows, weights, context);
+          CHECK(support::same<float>(weights, expected_weights));
+          CHECK(support::same<float>(context, expected));
+          const Index from = rows / 3, to = rows - rows / 4;
+          std::vector<float> part = context;
+          std::fill_n(part.begin() + from * in.value_width, (to - from) * in.value_width, 0.0f);
+          in.attend(from, to, weights, part);
+          CHECK(support::same<float>(part, expected));
+        }
+}
+
+TEST_CASE("products of pairs over more keys than are read at once") {
+  for (const int kind : {0, 1, 3}) {
+    Paired in{3, 1301, 64, 64, 0, kind};
+    in.prepare();
+    std::vector<float> weights(3 * 1301), context(3 * 64), expected_weights = weights, expected = context;
+    for (Index r = 0; r < 3; ++r)
+      in.naive_row(r, &expected_weights[std::size_t(r * 1301)], &expected[std::size_t(r * 64)]);
+    in.attend(0, 3, weights, context);
+    CHECK(support::same<float>(context, expected));
+  }
+}
+
+#endif

@@ -27,13 +27,28 @@ void append(std::vector<S>& all, const Guarded<S>& part, Index count) {
   all.insert(all.end(), part.data(), part.data() + count);
 }
 template <class S>
+constexpr std::initializer_list<int> products_of = {0};  // kinds
+#if VITRINE_BF16_PAIRS
+template <>
+constexpr std::initializer_list<int> products_of<float> = {0, 256};
+#endif
+template <class S>
 constexpr Index whole_vectors(Index count) {
   return (count + vt::simd<S>::lanes - 1) / vt::simd<S>::lanes * vt::simd<S>::lanes;
 }
 
+// Values of scratch that products of pairs take.
+template <class S>
+Index pairs_room([[maybe_unused]] int kind, [[maybe_unused]] Index keys, [[maybe_unused]] Index width,
+                 [[maybe_unused]] Index value_width) {
+  if constexpr (kernels::may_be_in_pairs<S>)
+    if (kind & 256) return kernels::PairProducts<S>::room(keys, width, value_width);
+  return 0;
+}
+
 // What attend_head writes for `rows` query rows: context, weights, scores and mean; scores_in_weights: without scratch
 // for scores. Kinds: 1: a window, 2: a matrix and flags, 4: scores, 8: weights and mean, 16: statistics, 32: the
-// largest weights, 64, 128: the weights as codes of u8, of f16 (of float).
+// largest weights, 64, 128: the weights as codes of u8, of f16 (of float), 256: products of pairs of bf16.
 template <class S>
 std::vector<S> attend(bool at_end, Index rows, Index keys, Index width, Index value_width, Index extra, int kind,
                       bool scores_in_weights = false) {
@@ -43,7 +58,9 @@ std::vector<S> attend(bool at_end, Index rows, Index keys, Index width, Index va
       value(values<S>(keys * value_stride, 3), at_end), context(zeros<S>(rows * value_width), at_end),
       weights(zeros<S>(rows * keys), at_end), scores(zeros<S>(rows * keys), at_end),
       mean(values<S>(rows * keys, 4), at_end), bias(values<S>(rows * (keys - extra), 5), at_end),
-      scratch(zeros<S>(kernels::attention_scratch<S>(keys, value_width, scores_in_weights)), at_end);
+      scratch(zeros<S>(kernels::attention_scratch<S>(keys, value_width, scores_in_weights) +
+                       pairs_room<S>(kind, keys, width, value_width)),
+              at_end);
   std::vector<std::uint8_t> kept(static_cast<std::size_t>(keys - extra), 1);
   for (std::size_t j = 0; j < kept.size(); j += 3) kept[j] = 0;
   const Guarded<std::uint8_t> flags(kept, at_end);
@@ -57,6 +74,7 @@ std::vector<S> attend(bool at_end, Index rows, Index keys, Index width, Index va
   head.context = context.data(), head.context_stride = value_width;
   head.keys = keys, head.width = width, head.value_width = value_width, head.extra_keys = extra;
   head.scale = S(0.3), head.mask = vt::row_mask(mask, Index{0}, Index{0}, keys - extra);
+  if constexpr (kernels::may_be_in_pairs<S>) head.in_pairs = (kind & 256) != 0;
   if (kind & 4) {
     head.softcap = S(3), head.head_scale = S(0.5);
     head.scores = scores.data(), head.scores_at = kind & 1 ? kernels::ScoresAt::scaled : kernels::ScoresAt::masked;
@@ -152,7 +170,8 @@ TEST_CASE_TEMPLATE("attend touches no byte outside its operands and its scratch"
     for (const Index keys : {Index{3}, 2 * lanes, 2 * lanes + 1, 4 * lanes, 6 * lanes - 1})
       for (const Index width : {1, 20})
         for (const Index extra : {0, 2})
-          for (int kind = 0; kind < 16; ++kind) {
+          for (int at = 0; at < 16 * int(products_of<S>.size()); ++at) {
+            const int kind = at % 16 + at / 16 * 256;
             const Index value_width = width == 1 ? 2 * lanes + 1 : width;
             const auto before = attend<S>(false, rows, keys, width, value_width, extra, kind);
             const auto after = attend<S>(true, rows, keys, width, value_width, extra, kind);

@@ -140,10 +140,10 @@ std::vector<Named<S>> run_cached(const Case<S>& c, const K& keep = {}, int threa
   vt::EncoderResult<K, S> encoder_result;
   if (whole) {
     vt::Encoder<S> encoder({config, vt::read_config<vt::TransformerConfig>(c.config, file).num_encoder_layers, true});
-    vt::load(encoder, c.file, "param.encoder.");
+    load_parameters(encoder, c, "param.encoder.");
     encoder_result = encoder(c.inputs.at("src").view(), {c.masks[0].mask(c.heads), {}}, keep);
   }
-  vt::load(decoder, c.file, whole ? "param.decoder." : "param.");
+  load_parameters(decoder, c, whole ? "param.decoder." : "param.");
 
   const Input<S>& tgt = c.inputs.at("tgt");
   const char* const memory_name = whole ? "src" : "memory";

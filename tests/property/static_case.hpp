@@ -35,13 +35,13 @@ Index layer_width(const Layer& layer) {
 }
 
 // Binds a static layer to the values of a loaded one and calls it; `collect` gets the result.
-template <class R, class Layer, class Loaded, class Masks, class K, class Show, class... Inputs>
-void call_static(Layer& layer, const Loaded& loaded, const Masks& masks, const K& keep, const vt::MapShape& self,
-                 const vt::MapShape& cross, Show&& show, const Inputs&... inputs) {
-  using S = typename Layer::Scalar;
+template <class R, class S, class Layer, class Loaded, class Masks, class K, class Show, class... Inputs>
+void call_static(const Case<S>& c, Layer& layer, const Loaded& loaded, const Masks& masks, const K& keep,
+                 const vt::MapShape& self, const vt::MapShape& cross, Show&& show, const Inputs&... inputs) {
   loaded.parameters([&](const char* name, const vt::Parameter<S>& p) {
     vt::throw_if_failed(layer.bind(name, p.values.span(), p.panel));
   });
+  vt::throw_if_failed(layer.store_weights(c.weights));
   std::vector<std::byte> workspace_bytes(Layer::workspace_bytes() + vt::alignment);
   vt::Workspace workspace(std::span<std::byte>(workspace_bytes), 1);
   const auto size_of = [&](const vt::MapShape& s) {
@@ -70,6 +70,7 @@ template <class S, class K = vt::DefaultKeep>
 std::optional<std::vector<Named<S>>> run_static(const Case<S>& c, const K& keep = {}, bool means = false) {
   const std::string kind = c.kind->name, &file = c.file.file();
   Collector<S> collect(c, means);
+  const vt::Memory* const memory = c.weights == vt::Storage::f32 ? nullptr : vt::heap();  // of stored weights
   const auto input = [&](const char* name) { return c.inputs.at(name).view(); };
   const auto fits = [&](const vt::Dims& d) {
     for (const auto& [name, one] : c.inputs)
@@ -88,9 +89,9 @@ std::optional<std::vector<Named<S>>> run_static(const Case<S>& c, const K& keep 
       return {};
     vt::MultiheadAttention<S> loaded(config);
     vt::load(loaded, c.file, "param.");
-    vt::MultiheadAttention<S, D> layer(config);
+    vt::MultiheadAttention<S, D> layer(config, memory);
     call_static<vt::CrossResult<K, S>>(
-        layer, loaded, vt::AttentionMasks<S>{c.masks[0].mask(c.heads), {}}, keep, {}, shape(1, "query", "key"),
+        c, layer, loaded, vt::AttentionMasks<S>{c.masks[0].mask(c.heads), {}}, keep, {}, shape(1, "query", "key"),
         [&](const auto& r) {
           collect.output(r.output, "query"), collect.maps("weights", r.cross_attn, "query", "key");
         },
@@ -100,7 +101,7 @@ std::optional<std::vector<Named<S>>> run_static(const Case<S>& c, const K& keep 
   const auto encode = [&](auto&& layer, auto&& loaded, Index layers) {
     vt::load(loaded, c.file, "param.");
     call_static<vt::EncoderResult<K, S>>(
-        layer, loaded, vt::EncoderMasks<S>{c.masks[0].mask(c.heads), {}}, keep,
+        c, layer, loaded, vt::EncoderMasks<S>{c.masks[0].mask(c.heads), {}}, keep,
         shape(layers < 0 ? 1 : layers, "src", "src"), {},
         [&](const auto& r) {
           collect.output(r.output, "src"), collect.maps("self_attn", r.self_attn, "src", "src", layers);
@@ -111,7 +112,7 @@ std::optional<std::vector<Named<S>>> run_static(const Case<S>& c, const K& keep 
     vt::load(loaded, c.file, "param.");
     const Index count = layers < 0 ? 1 : layers;
     call_static<vt::DecoderResult<K, S>>(
-        layer, loaded, vt::DecoderMasks<S>{c.masks[0].mask(c.heads), c.masks[1].mask(c.heads), {}, {}}, keep,
+        c, layer, loaded, vt::DecoderMasks<S>{c.masks[0].mask(c.heads), c.masks[1].mask(c.heads), {}, {}}, keep,
         shape(count, "tgt", "tgt"), shape(count, "tgt", "memory"),
         [&](const auto& r) {
           collect.output(r.output, "tgt");
@@ -124,21 +125,21 @@ std::optional<std::vector<Named<S>>> run_static(const Case<S>& c, const K& keep 
   if (kind == "EncoderLayer") {
     const auto config = same_sizes<S, encoder_dims>(vt::read_config<vt::LayerConfig>(c.config, file), same);
     if (!same || !fits(encoder_dims)) return {};
-    encode(vt::EncoderLayer<S, encoder_dims>(config), vt::EncoderLayer<S>(config), -1);
+    encode(vt::EncoderLayer<S, encoder_dims>(config, memory), vt::EncoderLayer<S>(config), -1);
   } else if (kind == "DecoderLayer") {
     const auto config = same_sizes<S, decoder_dims>(vt::read_config<vt::LayerConfig>(c.config, file), same);
     if (!same || !fits(decoder_dims)) return {};
-    decode(vt::DecoderLayer<S, decoder_dims>(config), vt::DecoderLayer<S>(config), -1);
+    decode(vt::DecoderLayer<S, decoder_dims>(config, memory), vt::DecoderLayer<S>(config), -1);
   } else if (kind == "Encoder") {
     const auto config = vt::read_config<vt::StackConfig>(c.config, file);
     same_sizes<S, encoder_dims>(config.layer, same);
     if (!same || config.num_layers != encoder_dims.num_layers || !fits(encoder_dims)) return {};
-    encode(vt::Encoder<S, encoder_dims>(config), vt::Encoder<S>(config), config.num_layers);
+    encode(vt::Encoder<S, encoder_dims>(config, memory), vt::Encoder<S>(config), config.num_layers);
   } else if (kind == "Decoder") {
     const auto config = vt::read_config<vt::StackConfig>(c.config, file);
     same_sizes<S, stack_dims>(config.layer, same);
     if (!same || config.num_layers != stack_dims.num_layers || !fits(stack_dims)) return {};
-    decode(vt::Decoder<S, stack_dims>(config), vt::Decoder<S>(config), config.num_layers);
+    decode(vt::Decoder<S, stack_dims>(config, memory), vt::Decoder<S>(config), config.num_layers);
   } else {
     return {};
   }
