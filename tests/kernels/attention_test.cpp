@@ -339,7 +339,7 @@ struct Paired {
     head.keys = keys, head.width = width, head.value_width = value_width, head.extra_keys = extra;
     head.scale = 0.25f, head.in_pairs = true, head.mask = vt::row_mask(mask, 0, 0, keys - extra);
     std::vector<float> scratch(std::size_t(vt::kernels::attention_scratch<float>(keys, value_width) +
-                                           vt::kernels::PairProducts<float>::room(keys, width, value_width)));
+                                           vt::kernels::pairs_scratch<float>(keys, width, value_width)));
     vt::kernels::attend_head(head, first, last, scratch.data());
   }
   // The same of one row, in plain loops around the softmax.

@@ -42,7 +42,7 @@ template <class S>
 Index pairs_room([[maybe_unused]] int kind, [[maybe_unused]] Index keys, [[maybe_unused]] Index width,
                  [[maybe_unused]] Index value_width) {
   if constexpr (kernels::may_be_in_pairs<S>)
-    if (kind & 256) return kernels::PairProducts<S>::room(keys, width, value_width);
+    if (kind & 256) return kernels::pairs_scratch<S>(keys, width, value_width);
   return 0;
 }
 

@@ -28,16 +28,21 @@
 
 namespace vitrine::inline VITRINE_ABI::kernels {
 
-// Scratch values of one thread, for heads of at most these sizes; with in_pairs PairProducts::room more.
+// Scratch values of one thread, for heads of at most these sizes.
 template <class S>
 constexpr Index attention_scratch(Index keys, Index value_width, bool scores_in_weights = false) {
   const Index scores = scores_in_weights ? 0 : score_room<S>(attention_rows, keys);
   return sizes::sum(scores, sizes::product(tile_rows, sizes::round_up(value_width, panel_width<S>)));
 }
+// Those behind them of heads whose products are of pairs.
+template <class S>
+constexpr Index pairs_scratch(Index keys, Index width, Index value_width) {
+  return detail::PairProducts<S>::room(keys, width, value_width);
+}
 
 // Query rows [first, last) of a head: context (T, value_width), and what else has a place. `scratch` holds
-// attention_scratch values and belongs to this thread. Allocates nothing, touches no other byte. Without Figures,
-// head.figures is not looked at: who keeps none has none of their code.
+// attention_scratch values, with in_pairs pairs_scratch more, and belongs to this thread. Allocates nothing, touches no
+// other byte. Without Figures, head.figures is not looked at: who keeps none has none of their code.
 template <class S, bool Figures = false>
 void attend_head(const AttentionHead<S>& head, Index first, Index last, S* scratch);
 // The same, with the weights as codes; head.weights is null.

@@ -1,4 +1,4 @@
-// What attention is told of one head of one sequence.
+// What attention is told of one head of one sequence (Vaswani et al. 2017, section 3.2.1).
 #pragma once
 #include <vitrine/core/config.hpp>
 #include <vitrine/core/row_mask.hpp>
@@ -14,6 +14,7 @@ namespace vitrine::inline VITRINE_ABI::kernels {
 // Whether the products of attention are of pairs of bf16: a choice only where the machine has them.
 template <class S>
 inline constexpr bool may_be_in_pairs = bf16_pairs&& std::is_same_v<S, float>;
+// The choice itself, which takes no place elsewhere.
 template <class S>
 using InPairs = std::conditional_t<may_be_in_pairs<S>, bool, std::false_type>;
 // The width of the heads that are, 0 where none is.

@@ -5,7 +5,7 @@
 //                    the odd one first. Context: two keys a step, the earlier one first, which is the chain over
 //                    ascending keys wherever a pair begins, so nothing depends on padding or on where a cache stands
 //
-// Pairs are made of the keys and values that rows see, once in each attend_head().
+// Pairs are made of the keys and values that rows see, once in each attend_head(). Internal to it.
 #pragma once
 #include <vitrine/core/config.hpp>
 #include <vitrine/core/simd.hpp>
@@ -18,7 +18,7 @@
 
 #include <vitrine/core/macros_push.hpp>
 
-namespace vitrine::inline VITRINE_ABI::kernels {
+namespace vitrine::inline VITRINE_ABI::kernels::detail {
 
 // The products of one head, with values of S. Nothing is in `room`.
 template <class S>
@@ -64,8 +64,6 @@ struct PairProducts;
 
 #if VITRINE_BF16_PAIRS
 
-namespace detail {
-
 // Words of two values that are rounded to bf16, `odd` in the upper half.
 VITRINE_INLINE HalfVector::vec bf16_words(HalfVector::vec even, HalfVector::vec odd) {
   typedef short Halves __attribute__((vector_size(64)));
@@ -87,8 +85,6 @@ inline void bf16_read_weights(const float* e, Index n, float* to) {
     V::store(to + k / 2, reinterpret_cast<V::vec>(both << 16 | both >> 16));
   }
 }
-
-}  // namespace detail
 
 template <class S>
 struct PairProducts {
@@ -134,20 +130,20 @@ struct PairProducts {
     product.depth = head.run_end(begin, end) - begin;
     if (product.depth > block) product.depth = block;
     for (Index i = 0; i < count; ++i)
-      detail::bf16_read_weights(tile.row(r + i) + begin, product.depth, weights + i * weights_stride);
+      bf16_read_weights(tile.row(r + i) + begin, product.depth, weights + i * weights_stride);
     product.a = weights, product.a_stride = weights_stride;
     product.b = values + head.place(begin) / 2 * width, product.b_panel = pair_panels() * width * (width / 2);
     return product;
   }
   static VITRINE_INLINE void multiply(Index rows, Index panels, const TileProduct<S>& product) {
-    detail::half_rows<detail::Bf16Pairs>(rows, panels, product);
+    half_rows<Bf16Pairs>(rows, panels, product);
   }
   // A key alone: beside it in its pair is zero times zero.
-  static VITRINE_INLINE typename V::vec weight(S e) { return detail::bf16_words(V::zero(), V::set1(e)); }
+  static VITRINE_INLINE typename V::vec weight(S e) { return bf16_words(V::zero(), V::set1(e)); }
   static VITRINE_INLINE typename V::vec add(typename V::vec e, typename V::vec v, typename V::vec sum) {
-    return reinterpret_cast<typename V::vec>(
-        _mm512_dpbf16_ps(reinterpret_cast<__m512>(sum), reinterpret_cast<__m512bh>(e),
-                         reinterpret_cast<__m512bh>(detail::bf16_words(V::zero(), v))));
+    return reinterpret_cast<typename V::vec>(_mm512_dpbf16_ps(reinterpret_cast<__m512>(sum),
+                                                              reinterpret_cast<__m512bh>(e),
+                                                              reinterpret_cast<__m512bh>(bf16_words(V::zero(), v))));
   }
   // A sum that came to -0 is +0 after a key alone and not after a pair: +0 for both.
   static VITRINE_INLINE typename V::vec end(typename V::vec sum) { return sum + V::zero(); }
@@ -163,21 +159,20 @@ struct PairProducts {
     S* to = keys + place * steps;
     for (Index k = 0; k < head.width; k += 2, from += 2 * width, to += width)
       for (Index i = 0; i < width; i += V::lanes)
-        V::store(to + i,
-                 detail::bf16_words(V::load(from + i), k + 1 < head.width ? V::load(from + width + i) : V::zero()));
+        V::store(to + i, bf16_words(V::load(from + i), k + 1 < head.width ? V::load(from + width + i) : V::zero()));
     const Index pairs = (head.keys - p * width < width ? head.keys - p * width : width) / 2;
     const Index panel = pair_panels() * width * (width / 2), columns = round_up(head.value_width, width);
     for (Index i = 0; i < pairs; ++i) {
       const S* const earlier = head.value + (place + 2 * i) * head.value_stride;
       for (Index n = 0; n < columns; n += V::lanes)
         V::store(values + n / width * panel + (place / 2 + i) * width + n % width,
-                 detail::bf16_words(V::load(earlier + head.value_stride + n), V::load(earlier + n)));
+                 bf16_words(V::load(earlier + head.value_stride + n), V::load(earlier + n)));
     }
   }
 };
 
 #endif
 
-}  // namespace vitrine::inline VITRINE_ABI::kernels
+}  // namespace vitrine::inline VITRINE_ABI::kernels::detail
 
 #include <vitrine/core/macros_pop.hpp>

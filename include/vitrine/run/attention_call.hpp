@@ -101,11 +101,18 @@ kernels::AttentionHead<S> head_of(const AttentionCall<S>& call, Index b, Index h
   return head;
 }
 
+// Pairs of keys and values are made for each item: of long sequences it has twice as many rows.
+template <class S>
+Index rows_of_item(const AttentionCall<S>& call) {
+  return call.in_pairs && call.query_rows.length > 8 * chunk_rows ? 2 * chunk_rows : chunk_rows;
+}
+
 // Chunks of query rows of one head, or of all heads, in order, where their mean is kept.
 template <class S>
 void deal_out_heads(const Runner<S>& runner, const AttentionCall<S>& call) {
   if (call.sink.compute_figures != nullptr) return call.sink.compute_figures(runner, call);
-  const Index chunks = (call.query_rows.length + chunk_rows - 1) / chunk_rows, heads = call.heads;
+  const Index rows = rows_of_item(call);
+  const Index chunks = (call.query_rows.length + rows - 1) / rows, heads = call.heads;
   const bool mean = call.sink.mean != nullptr;
   const Scratch<S>& scratch = runner.scratch();
   const auto one = [&](Index b, Index h, Index first, Index last) {
@@ -126,9 +133,9 @@ void deal_out_heads(const Runner<S>& runner, const AttentionCall<S>& call) {
   }
   const Index items = call.query_rows.batch * (mean ? 1 : heads) * chunks;
   runner.team().for_each(items, [&](Index item) {
-    const Index first = item % chunks * chunk_rows, outer = item / chunks;
+    const Index first = item % chunks * rows, outer = item / chunks;
     const Index b = mean ? outer : outer / heads;
-    const Index end = first + chunk_rows, length = call.query_rows.length_of(b);
+    const Index end = first + rows, length = call.query_rows.length_of(b);
     const Index last = end < length ? end : length;
     if (first >= last) return;
     if (!mean) return one(b, outer % heads, first, last);

@@ -93,7 +93,7 @@ struct Scratch {
     Index tile = kernels::attention_scratch<S>(sizes.keys, sizes.value_width, sizes.scores_in_weights);
     if constexpr (kernels::may_be_in_pairs<S>)
       if (sizes.pair_width > 0)
-        tile = sizes::sum(tile, kernels::PairProducts<S>::room(sizes.keys, sizes.pair_width, sizes.value_width));
+        tile = sizes::sum(tile, kernels::pairs_scratch<S>(sizes.keys, sizes.pair_width, sizes.value_width));
     s.scores_in_weights = sizes.scores_in_weights;
     if (sizes.figures > 0) s.figures = piece(kernels::score_room<S>(sizes.figures, sizes.keys));
     if (whole) {
