@@ -167,7 +167,7 @@ struct AttentionCore {
   // What a call of this layer takes from its configuration; before attend_heads.
   void configure(AttentionCall<S>& call) const {
     call.scale = scale(), call.extra = extra();
-    if constexpr (kernels::may_be_in_pairs<S>) call.in_pairs = in_pairs();
+    call.in_pairs = in_pairs();
     if constexpr (Options) call.softcap = S(config.options.softcap), call.window = config.options.window;
   }
   // y = W_o context + b_o + residual. Ends with the block's threads in step.
@@ -235,14 +235,12 @@ struct AttentionCore {
   constexpr typename Scratch<S>::Sizes sizes(Index keys) const {
     const Index deepest = embed > kdim ? (embed > vdim ? embed : vdim) : (kdim > vdim ? kdim : vdim);
     const Index queries = queries_width();
-    typename Scratch<S>::Sizes all{.hidden = embed,
-                                   .inner = sizes::product(2, keys_width()),
-                                   .keys = sizes::sum(keys, extra()),
-                                   .value_width = width,
-                                   .depth = deepest > queries ? deepest : queries};
-    if constexpr (kernels::may_be_in_pairs<S>)
-      if (!loaded() || in_pairs()) all.pair_width = width;
-    return all;
+    return {.hidden = embed,
+            .inner = sizes::product(2, keys_width()),
+            .keys = sizes::sum(keys, extra()),
+            .value_width = width,
+            .depth = deepest > queries ? deepest : queries,
+            .pair_width = may_be_in_pairs() ? width : 0};
   }
   constexpr bool in_place() const {
     const auto one = [](const Parameter<S>& p) { return multiplied_in_place<Weights>(p); };
@@ -276,11 +274,16 @@ struct AttentionCore {
 
  private:
   constexpr const Parameter<S>& query_weight() const { return in_proj.exists() ? in_proj : q_proj; }
-  constexpr bool loaded() const { return query_weight().loaded(); }
   // Products of bf16 weights are of pairs, and so are those of the heads.
   constexpr bool in_pairs() const {
+    if constexpr (!kernels::may_be_in_pairs<S>) return false;
     const StoredWeight<S>* const stored = query_weight().stored_as.get();
-    return kernels::may_be_in_pairs<S> && stored != nullptr && stored->storage == Storage::bf16;
+    return stored != nullptr && stored->storage == Storage::bf16;
+  }
+  // Or will be, once it is loaded.
+  constexpr bool may_be_in_pairs() const {
+    if constexpr (!kernels::may_be_in_pairs<S>) return false;
+    return in_pairs() || !query_weight().loaded();
   }
   Status check_width() const {
     if constexpr (Options) {

@@ -65,15 +65,14 @@ struct Scratch {
     [[no_unique_address]] kernels::PairWidth<S> pair_width = {};  // of a head whose products are of pairs of bf16
     constexpr Sizes max(const Sizes& o) const {
       const auto larger = [](Index a, Index b) { return a > b ? a : b; };
-      Sizes most{larger(hidden, o.hidden),
-                 larger(inner, o.inner),
-                 larger(keys, o.keys),
-                 larger(value_width, o.value_width),
-                 larger(depth, o.depth),
-                 larger(figures, o.figures),
-                 scores_in_weights && o.scores_in_weights};
-      if constexpr (kernels::may_be_in_pairs<S>) most.pair_width = larger(pair_width, o.pair_width);
-      return most;
+      return {larger(hidden, o.hidden),
+              larger(inner, o.inner),
+              larger(keys, o.keys),
+              larger(value_width, o.value_width),
+              larger(depth, o.depth),
+              larger(figures, o.figures),
+              scores_in_weights && o.scores_in_weights,
+              larger(pair_width, o.pair_width)};
     }
   };
   // `rows`: all rows of the call; fewer than a block need less. `whole`: the team takes them all together.
