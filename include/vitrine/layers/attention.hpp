@@ -277,6 +277,7 @@ struct AttentionCore {
   // Products of bf16 weights are of pairs, and so are those of the heads.
   constexpr bool in_pairs() const {
     if constexpr (!kernels::may_be_in_pairs<S>) return false;
+    if constexpr (Weights == Storage::bf16) return true;
     const StoredWeight<S>* const stored = query_weight().stored_as.get();
     return stored != nullptr && stored->storage == Storage::bf16;
   }
