@@ -20,9 +20,10 @@ struct Never {
   constexpr Never(T = {}) {}
   constexpr operator T() const { return {}; }
 };
-// The choice itself; and the width of the heads that are in pairs, 0 where none is.
+// The choice itself.
 template <class S>
 using InPairs = std::conditional_t<may_be_in_pairs<S>, bool, Never<bool>>;
+// The width of the heads that are in pairs, 0 where none is.
 template <class S>
 using PairWidth = std::conditional_t<may_be_in_pairs<S>, Index, Never<Index>>;
 
