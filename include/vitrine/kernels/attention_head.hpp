@@ -11,21 +11,26 @@
 
 namespace vitrine::inline VITRINE_ABI::kernels {
 
-// Whether the products of attention are of pairs of bf16: a choice only where the machine has them.
-template <class S>
-inline constexpr bool may_be_in_pairs = bf16_pairs&& std::is_same_v<S, float>;
+namespace detail {
+
 // What takes no place and is always T().
 template <class T>
 struct Never {
   constexpr Never(T = {}) {}
   constexpr operator T() const { return {}; }
 };
+
+}  // namespace detail
+
+// Whether the products of attention are of pairs of bf16: a choice only where the machine has them.
+template <class S>
+inline constexpr bool may_be_in_pairs = bf16_pairs&& std::is_same_v<S, float>;
 // The choice itself.
 template <class S>
-using InPairs = std::conditional_t<may_be_in_pairs<S>, bool, Never<bool>>;
+using InPairs = std::conditional_t<may_be_in_pairs<S>, bool, detail::Never<bool>>;
 // The width of the heads that are in pairs, 0 where none is.
 template <class S>
-using PairWidth = std::conditional_t<may_be_in_pairs<S>, Index, Never<Index>>;
+using PairWidth = std::conditional_t<may_be_in_pairs<S>, Index, detail::Never<Index>>;
 
 // Where along scale -> soft cap -> mask -> softmax the scores are taken (ONNX Attention's qk_matmul_output_mode).
 enum class ScoresAt : std::uint8_t { scaled, capped, masked, softmax };
