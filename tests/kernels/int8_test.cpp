@@ -98,10 +98,12 @@ TEST_CASE("codes are the nearest integers, ties to even, of a weight's value and
   const float x[] = {127, 0.5f, 1.5f, 2.5f, -0.5f, -1.5f, -126.5f, -127, 0.4f, -3.6f};
   const int codes[] = {127, 0, 2, 2, 0, -2, -126, -127, 0, -4};
   float room[64];
-  const auto read = kernels::Int8Rows::in(room, 1, 10);
-  kernels::int8_read(x, 10, read, 0);
+  volatile Index ten = 10;  // g++ 12 warns of a loop that it could not enter, were it a constant
+  const Index count = ten;
+  const auto read = kernels::Int8Rows::in(room, 1, count);
+  kernels::int8_read(x, count, read, 0);
   CHECK(read.scales[0] == 1.0f);
-  for (int k = 0; k < 10; ++k) {
+  for (Index k = 0; k < count; ++k) {
     CHECK(read.codes[k] == codes[k]);
     CHECK(kernels::detail::int8_code(x[k], 1.0f) == codes[k]);
   }
