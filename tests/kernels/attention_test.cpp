@@ -414,4 +414,12 @@ TEST_CASE("products of pairs over more keys than are read at once") {
   }
 }
 
+TEST_CASE("the room of pairs of a head that no memory holds is the largest size") {
+  constexpr Index largest = vt::sizes::largest;
+  static_assert(vt::kernels::pairs_scratch<float>(1, largest, 1) == largest);  // an overflow would not compile
+  static_assert(vt::kernels::pairs_scratch<float>(largest, 64, 64) == largest);
+  static_assert(vt::kernels::pairs_scratch<float>(largest, largest, largest) == largest);
+  CHECK(vt::kernels::pairs_scratch<float>(32, 64, 64) < 1 << 16);
+}
+
 #endif

@@ -102,7 +102,7 @@ struct PairProducts {
   static constexpr Index room(Index key_count, Index depth, Index value_width) {
     const Index places = sizes::round_up(key_count, width);
     const Index a_key = sizes::sum(half_columns(depth), sizes::round_up(value_width, width) / 2);
-    return sizes::sum(queries_room(depth) + tile_rows * weights_stride, sizes::product(places, a_key));
+    return sizes::sum(sizes::sum(queries_room(depth), tile_rows * weights_stride), sizes::product(places, a_key));
   }
   PairProducts(const AttentionHead<S>& of, S* room) : head(of), queries(Bf16Rows::in(room, attention_rows, of.width)) {
     weights = room + queries_room(head.width), keys = weights + tile_rows * weights_stride;
@@ -149,7 +149,9 @@ struct PairProducts {
   static VITRINE_INLINE typename V::vec end(typename V::vec sum) { return sum + V::zero(); }
 
  private:
-  static constexpr Index queries_room(Index depth) { return attention_rows * Bf16Rows::row_pairs(depth); }
+  static constexpr Index queries_room(Index depth) {
+    return sizes::product(attention_rows, Bf16Rows::row_pairs(depth));
+  }
   // Panels of keys that have places.
   Index pair_panels() const { return panel_count<S>(head.ring > 0 ? head.ring : head.keys); }
   // A panel of keys, and the values of its keys that have another beside them.

@@ -37,7 +37,7 @@ inline constexpr bool bf16_pairs = VITRINE_BF16_PAIRS != 0;
 inline constexpr bool f16_by_columns = VITRINE_F16_VECTORS != 0;
 
 // Floats' room that a row of so many columns takes in its panel.
-constexpr Index half_columns(Index depth) { return (depth + 1) / 2; }
+constexpr Index half_columns(Index depth) { return depth / 2 + depth % 2; }
 
 // Do values widen in less time than the products of a tile take? bf16 by a shift; f16 by an instruction that is slow
 // for 512 bits (13 % of a tile on Zen 4), and by a dozen without it. Without vectors room is scarcer than time.
