@@ -393,8 +393,8 @@ void define_looking(nb::module_& m);  // looking.cpp
 
 NB_MODULE(_core, m) {
   using namespace vitrine_python;
-  nb::set_leak_warnings(
-      false);  // _keep.py has some of our objects until the process ends, and users need not hear of it
+  // _keep.py has some of our objects until the process ends, and users need not hear of it.
+  nb::set_leak_warnings(false);
   const Isa& isa = chosen_isa();
   backend = isa.backend();
 

@@ -14,6 +14,8 @@
 #include <cstring>
 #include <vector>
 
+#include "stored_dims.hpp"
+
 namespace vt = vitrine;
 using vt::Index;
 
@@ -235,22 +237,12 @@ namespace {
 
 constexpr vt::Dims sizes{
     .d_model = 24, .nhead = 3, .dim_feedforward = 40, .num_layers = 2, .max_length = 9, .max_memory_length = 7};
-constexpr vt::Dims sizes_in(vt::Storage weights) {
-  vt::Dims all = sizes;
-  all.weights = weights;
-  return all;
-}
-
-template <class Layer>
-constexpr bool stored = false;
-template <class S, vt::Dims D, template <class, vt::Dims> class Layer>
-constexpr bool stored<Layer<S, D>> = D.weights != vt::Storage::f32;
 
 // The dynamic layer's values, shared.
 template <class Fixed, class Dynamic>
 void share(Fixed& fixed, const Dynamic& dynamic) {
   dynamic.parameters([&](const char* name, const vt::Parameter<float>& p) {
-    if constexpr (stored<Fixed>)
+    if constexpr (is_stored<Fixed>)
       if (p.packable) {
         const auto* const words = reinterpret_cast<const vt::StoredWord*>(p.values.data());
         CHECK(fixed.bind(name, std::span(words, std::size_t(p.values.size())), p.panel) == vt::Status::ok);
@@ -296,9 +288,9 @@ TEST_CASE("decoders of fixed sizes give the dynamic ones' numbers, bit for bit")
   REQUIRE(decoder.init(4) == vt::Status::ok);
   same_decoder<vt::Decoder<float, sizes>>(decoder, 2);
   REQUIRE(layer.store_weights(vt::Storage::f16) == vt::Status::ok);
-  same_decoder<vt::DecoderLayer<float, sizes_in(vt::Storage::f16)>>(layer, 1);
+  same_decoder<vt::DecoderLayer<float, stored_as(sizes, vt::Storage::f16)>>(layer, 1);
   REQUIRE(decoder.store_weights(vt::Storage::int8) == vt::Status::ok);
-  same_decoder<vt::Decoder<float, sizes_in(vt::Storage::int8)>>(decoder, 2);
+  same_decoder<vt::Decoder<float, stored_as(sizes, vt::Storage::int8)>>(decoder, 2);
 }
 
 namespace {
@@ -308,7 +300,7 @@ void same_attention() {
   vt::MultiheadAttention<float> dynamic({.embed_dim = 24, .num_heads = 3});
   REQUIRE(dynamic.init(5) == vt::Status::ok);
   REQUIRE(dynamic.store_weights(weights) == vt::Status::ok);
-  using Fixed = vt::MultiheadAttention<float, sizes_in(weights)>;
+  using Fixed = vt::MultiheadAttention<float, stored_as(sizes, weights)>;
   Fixed fixed;
   share(fixed, dynamic);
   const auto x = input();

@@ -7,6 +7,8 @@
 
 #include <cstdio>
 
+#include "stored_dims.hpp"
+
 static long allocations = 0;
 extern "C" {
 void* __libc_malloc(std::size_t);
@@ -32,21 +34,12 @@ alignas(64) std::byte scratch[vt::Decoder<float, dims>::workspace_bytes()],
 int calls = 0, wrong = 0;
 
 constexpr vt::Index width = vt::kernels::panel_width<float>;
-constexpr vt::Dims stored_as(vt::Storage storage) {
-  vt::Dims stored = dims;
-  stored.weights = storage;
-  return stored;
-}
-template <class Layer>
-constexpr bool stored = false;
-template <class S, vt::Dims D, template <class, vt::Dims> class Layer>
-constexpr bool stored<Layer<S, D>> = D.weights != vt::Storage::f32;
 
 template <class Layer>
 Layer bound(Layer layer) {
   const float* next = weights;
   layer.parameters([&](const char* name, const vt::Parameter<float>& p) {
-    if constexpr (stored<Layer>)
+    if constexpr (is_stored<Layer>)
       if (p.declared != vt::Storage::f32) {  // any words are codes or halves
         const auto* const words = reinterpret_cast<const vt::StoredWord*>(next);
         const vt::Index size = vt::detail::stored_size(p, *vt::detail::stored_weight(p.declared));
@@ -112,7 +105,7 @@ void all(const K& keep) {
 
 template <vt::Storage storage>
 void stored_layers() {
-  constexpr vt::Dims as = stored_as(storage);
+  constexpr vt::Dims as = stored_as(dims, storage);
   vt::Workspace workspace(scratch);
   auto self = self_result(vt::keep::weights);
   auto both = both_result(vt::keep::weights);

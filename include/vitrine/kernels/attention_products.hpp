@@ -73,18 +73,6 @@ VITRINE_INLINE HalfVector::vec bf16_words(HalfVector::vec even, HalfVector::vec 
                                                                    22, 7, 23, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13,
                                                                    29, 14, 30, 15, 31));
 }
-// n values of a row of e in words of two neighbours, the first in the upper half.
-inline void bf16_read_weights(const float* e, Index n, float* to) {
-  using V = HalfVector;
-  typedef std::uint32_t Words __attribute__((vector_size(64)));
-  for (Index k = 0; k < n; k += 2 * half_lanes) {
-    const auto low = load_first(e + k, n - k);
-    const auto high = n - k > half_lanes ? load_first(e + k + half_lanes, n - k - half_lanes) : V::zero();
-    const auto both =
-        reinterpret_cast<Words>(_mm512_cvtne2ps_pbh(reinterpret_cast<__m512>(high), reinterpret_cast<__m512>(low)));
-    V::store(to + k / 2, reinterpret_cast<V::vec>(both << 16 | both >> 16));
-  }
-}
 
 template <class S>
 struct PairProducts {
@@ -130,7 +118,7 @@ struct PairProducts {
     product.depth = head.run_end(begin, end) - begin;
     if (product.depth > block) product.depth = block;
     for (Index i = 0; i < count; ++i)
-      bf16_read_weights(tile.row(r + i) + begin, product.depth, weights + i * weights_stride);
+      bf16_pair_up<true>(tile.row(r + i) + begin, product.depth, weights + i * weights_stride);
     product.a = weights, product.a_stride = weights_stride;
     product.b = values + head.place(begin) / 2 * width, product.b_panel = pair_panels() * width * (width / 2);
     return product;

@@ -335,18 +335,30 @@ struct Bf16Rows {
   static Bf16Rows in(float* room, Index, Index depth) { return {room, row_pairs(depth)}; }
 };
 
-// Row r of `rows` becomes the values of x (depth of them), each rounded to nearest, ties to even; subnormal numbers
-// become zero. Reads nothing behind x.
-inline void bf16_read(const float* x, Index depth, const Bf16Rows& rows, Index r) {
+namespace detail {
+
+// n values of x in words of two neighbours, each rounded to nearest, ties to even; subnormal numbers become zero. The
+// earlier one is in the lower half, or with EarlierFirst in the upper one, which a product takes first. Reads nothing
+// behind x.
+template <bool EarlierFirst>
+void bf16_pair_up(const float* x, Index n, float* to) {
   using V = simd<float>;
-  constexpr Index lanes = V::lanes;
-  float* const to = rows.pairs + r * rows.stride;
-  for (Index k = 0; k < depth; k += 2 * lanes) {
-    const auto low = load_first(x + k, depth - k);
-    const auto high = depth - k > lanes ? load_first(x + k + lanes, depth - k - lanes) : V::zero();
-    const auto both = _mm512_cvtne2ps_pbh(reinterpret_cast<__m512>(high), reinterpret_cast<__m512>(low));
+  typedef std::uint32_t Words __attribute__((vector_size(64)));
+  for (Index k = 0; k < n; k += 2 * V::lanes) {
+    const auto low = load_first(x + k, n - k);
+    const auto high = n - k > V::lanes ? load_first(x + k + V::lanes, n - k - V::lanes) : V::zero();
+    auto both =
+        reinterpret_cast<Words>(_mm512_cvtne2ps_pbh(reinterpret_cast<__m512>(high), reinterpret_cast<__m512>(low)));
+    if constexpr (EarlierFirst) both = both << 16 | both >> 16;
     V::store(to + k / 2, reinterpret_cast<V::vec>(both));
   }
+}
+
+}  // namespace detail
+
+// Row r of `rows` becomes the values of x (depth of them), rounded. Reads nothing behind x.
+inline void bf16_read(const float* x, Index depth, const Bf16Rows& rows, Index r) {
+  detail::bf16_pair_up<false>(x, depth, rows.pairs + r * rows.stride);
 }
 
 // Rows [0, rows) of the product by panels [first_panel, last_panel): product.a is not looked at, the pairs of its rows
