@@ -67,14 +67,25 @@ TEST_CASE("a large piece that was released is the next one of about its size, un
   vt::trim_heap();
 }
 
-TEST_CASE("pieces that wait are at most 128 MiB and 32, and belong to one thread each") {
+TEST_CASE("pieces that wait are at most 256 MiB and 256, the last that were released, and belong to one thread each") {
   vt::trim_heap();
   std::vector<void*> pieces;
+  const auto release = [&](std::size_t bytes) {
+    for (void* const piece : pieces) vt::heap()->release(piece, bytes);
+    pieces.clear();
+  };
   for (int i = 0; i < 40; ++i) pieces.push_back(vt::heap()->allocate(std::size_t{8} << 20));
-  for (void* const piece : pieces) vt::heap()->release(piece, std::size_t{8} << 20);
-  pieces.clear();
-  for (int i = 0; i < 40; ++i) pieces.push_back(vt::heap()->allocate(std::size_t{1} << 18));
-  for (void* const piece : pieces) vt::heap()->release(piece, std::size_t{1} << 18);
+  release(std::size_t{8} << 20);
+  constexpr std::size_t large = std::size_t{100} << 20;
+  void* const behind = vt::heap()->allocate(large);
+  vt::heap()->release(behind, large);
+  void* const again = vt::heap()->allocate(large);
+#if VITRINE_WAITING_PIECES
+  CHECK(again == behind);
+#endif
+  vt::heap()->release(again, large);
+  for (int i = 0; i < 300; ++i) pieces.push_back(vt::heap()->allocate(std::size_t{1} << 18));
+  release(std::size_t{1} << 18);
   std::vector<std::thread> threads;
   std::atomic<int> shared{0};
   for (unsigned char id = 1; id <= 4; ++id)

@@ -1,7 +1,7 @@
 // The heap as a Memory. Layers with fixed sizes never name it.
 //
 // Large pieces that are released on Linux wait for the next one of their size: a fresh page costs a fault at its first
-// use, and faults, not stores, are what makes fresh attention maps slow (bench/README.md). At most 128 MiB wait.
+// use, and faults, not stores, are what makes fresh attention maps slow (bench/README.md). At most 256 MiB wait.
 #pragma once
 #include <vitrine/core/memory.hpp>
 
@@ -36,7 +36,7 @@ namespace vitrine::inline VITRINE_ABI {
 // where allocate answers null.
 const Memory* heap() noexcept;
 
-// Gives back to the C library what waits to be used again, at most 128 MiB. Any thread.
+// Gives back to the C library what waits to be used again, at most 256 MiB. Any thread.
 void trim_heap() noexcept;
 
 // ---- implementation
@@ -84,36 +84,35 @@ inline void* fresh_piece(std::size_t bytes) noexcept {
 // address out of the place.
 class WaitingPieces {
  public:
-  static constexpr std::size_t most = std::size_t{1} << 27;
+  static constexpr std::size_t most = std::size_t{1} << 28;  // a search of 32 sources with 4 beams has 180 MB
 
   // A piece of so many bytes, or null.
   void* take(std::size_t bytes) noexcept {
     if (bytes < large_piece) return nullptr;
     for (Place& place : places_) {
       if (place.bytes.load(std::memory_order_relaxed) != bytes) continue;
-      if (void* const found = take(place, bytes)) return found;
+      void* const piece = exchange(place, nullptr);
+      if (piece == nullptr) continue;
+      if (bytes_of(piece) == bytes) return piece;
+      put(piece, bytes_of(piece));
     }
     return nullptr;
   }
-  // False where it may not wait.
+  // False where it may not wait. What has waited longest makes room.
   bool put(void* pointer, std::size_t bytes) noexcept {
     if (bytes < large_piece || bytes > most) return false;
-    if (waiting_.fetch_add(bytes, std::memory_order_relaxed) + bytes <= most) {
-      *static_cast<std::size_t*>(pointer) = bytes;
-      for (Place& place : places_) {
-        void* none = nullptr;
-        if (!place.piece.compare_exchange_strong(none, pointer, std::memory_order_release, std::memory_order_relaxed))
-          continue;
-        place.bytes.store(bytes, std::memory_order_relaxed);
-        return true;
-      }
-    }
-    waiting_.fetch_sub(bytes, std::memory_order_relaxed);
-    return false;
+    bytes_of(pointer) = bytes;
+    waiting_.fetch_add(bytes, std::memory_order_relaxed);
+    const std::size_t at = next_.fetch_add(1, std::memory_order_relaxed);
+    Place& place = places_[at % places_.size()];
+    free_aligned(exchange(place, pointer));
+    place.bytes.store(bytes, std::memory_order_relaxed);
+    for (std::size_t i = 1; i < places_.size() && waiting_.load(std::memory_order_relaxed) > most; ++i)
+      free_aligned(exchange(places_[(at + i) % places_.size()], nullptr));
+    return true;
   }
   void trim() noexcept {
-    for (Place& place : places_)
-      if (void* const piece = take(place, 0)) free_aligned(piece);
+    for (Place& place : places_) free_aligned(exchange(place, nullptr));
   }
 
  private:
@@ -122,19 +121,16 @@ class WaitingPieces {
     std::atomic<void*> piece{nullptr};
     std::atomic<std::size_t> bytes{0};
   };
-  // The piece of a place if it has so many bytes, or any; else it is put back.
-  void* take(Place& place, std::size_t bytes) noexcept {
-    void* const piece = place.piece.exchange(nullptr, std::memory_order_acquire);
-    if (piece == nullptr) return nullptr;
-    const std::size_t found = *static_cast<std::size_t*>(piece);
-    waiting_.fetch_sub(found, std::memory_order_relaxed);
-    if (bytes == 0 || found == bytes) return piece;
-    if (!put(piece, found)) free_aligned(piece);
-    return nullptr;
+  static std::size_t& bytes_of(void* piece) noexcept { return *static_cast<std::size_t*>(piece); }
+  // What waited in a place, which is counted no more.
+  void* exchange(Place& place, void* piece) noexcept {
+    void* const old = place.piece.exchange(piece, std::memory_order_acq_rel);
+    if (old != nullptr) waiting_.fetch_sub(bytes_of(old), std::memory_order_relaxed);
+    return old;
   }
 
-  std::array<Place, 32> places_;
-  std::atomic<std::size_t> waiting_{0};
+  std::array<Place, 256> places_;  // each step of a search has two pieces: its maps
+  std::atomic<std::size_t> waiting_{0}, next_{0};
 };
 inline WaitingPieces waiting_pieces;
 #endif

@@ -67,7 +67,7 @@ void cap_row(S* s, Index n, S cap, Index room) {
 // A row of the kept weights, the extra keys' last first: they may stand where e does.
 template <class S>
 VITRINE_INLINE void keep_weights(const AttentionHead<S>& head, const SoftmaxRow<S>& row, Index query) {
-  S* const out = head.weights + query * head.keys;
+  S* const out = head.map_row(head.weights, query);
   const Index masked_keys = head.masked_keys();
   for (Index x = head.extra_keys; x-- > 0;) out[masked_keys + x] = mul(row.e[row.hi + x], row.inverse);
   write_weights(row, masked_keys, out, head.stream);
@@ -90,7 +90,7 @@ VITRINE_INLINE void keep_mean(const AttentionHead<S>& head, const SoftmaxRow<S>&
 template <class S>
 VITRINE_INLINE void begin_tile(const AttentionHead<S>& head, Index first, Index last, S* scratch, ScoreTile<S>& tile) {
   tile.first = first, tile.rows = last - first < attention_rows ? last - first : attention_rows;
-  tile.scores = head.scores_in_weights ? head.weights + first * head.keys : scratch;
+  tile.scores = head.scores_in_weights ? head.map_row(head.weights, first) : scratch;
   tile.stride = head.scores_in_weights ? head.keys : score_stride<S>(head.keys);
   Index from = head.keys, to = 0;
   for (Index r = 0; r < tile.rows; ++r) {
@@ -140,7 +140,7 @@ VITRINE_INLINE void scale_row(const AttentionHead<S>& head, const ScoreTile<S>& 
   if (head.extra_keys > 0) begin = begin < end ? begin : head.masked_keys(), end = head.keys;
   if (head.keeps_all_scores()) begin = 0, end = head.keys;
   const Index aligned = begin / V::lanes * V::lanes, stride = tile.stride;
-  S* const kept = head.keeps_all_scores() ? head.scores + (tile.first + r) * head.keys : nullptr;
+  S* const kept = head.keeps_all_scores() ? head.map_row(head.scores, tile.first + r) : nullptr;
   if (!head.scales_late())
     for (Index j = aligned; j < end; j += V::lanes)
       store_first(s + j, V::mul(load_first(s + j, stride - j), V::set1(head.scale)), stride - j);
@@ -161,7 +161,7 @@ VITRINE_INLINE void mask_row(const AttentionHead<S>& head, ScoreTile<S>& tile, I
   if (lo >= hi) lo = hi = head.extra_keys > 0 ? masked_keys : 0;
   for (Index e = 0; e < head.extra_keys; ++e) s[hi + e] = s[masked_keys + e];
   if (head.scores == nullptr || head.scores_at != ScoresAt::masked) return;
-  S* const out = head.scores + query * head.keys;
+  S* const out = head.map_row(head.scores, query);
   for (Index j = 0; j < masked_keys; ++j) out[j] = j >= lo && j < hi ? s[j] : vitrine::detail::minus_infinity<S>();
   copy(s + hi, head.extra_keys, out + masked_keys);
 }

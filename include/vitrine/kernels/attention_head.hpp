@@ -54,8 +54,9 @@ struct AttentionHead {
   S scale = S(1), softcap = S(0), head_scale = S(1);  // softcap 0: none
   RowMask<S> mask = {};
 
-  S* weights = nullptr;  // (T, keys)
-  S* scores = nullptr;   // (T, keys)
+  S* weights = nullptr;  // (T, keys), rows map_stride apart
+  S* scores = nullptr;   // (T, keys), as the weights
+  Index map_stride = 0;  // 0: keys
   ScoresAt scores_at = ScoresAt::masked;
   bool stream = false;             // large maps go past the caches
   bool scores_in_weights = false;  // the weights' rows hold the scores meanwhile, not scratch. Without mean
@@ -74,6 +75,8 @@ struct AttentionHead {
   Index run_end(Index key, Index last) const {
     return ring > 0 && last - key > ring - key % ring ? key + ring - key % ring : last;
   }
+  // Where query row q of kept weights or scores begins.
+  S* map_row(S* map, Index q) const { return map + q * (map_stride > 0 ? map_stride : keys); }
   // Scores of all keys are kept, masked ones too.
   bool keeps_all_scores() const { return scores != nullptr && scores_at < ScoresAt::masked; }
   // The scale waits for the exponential: rounding keeps order, so scale * max is the largest of the scaled scores.

@@ -49,6 +49,10 @@ struct AttentionCall {
   [[no_unique_address]] kernels::InPairs<S> in_pairs = {};  // the products are of values that are rounded to bf16
 
   Index past_of(Index b) const { return pasts != nullptr ? pasts[b] : past; }
+  // Of consecutive sequences of one query each, how many are rows of one: those that share their keys and see the same.
+  Index rows_of_one() const {
+    return mask == nullptr && position_bias.data == nullptr && pasts == nullptr && window == 0 ? sharing : 1;
+  }
   // A map that does not stay in the caches is written past them.
   bool large(Index value_bytes = sizeof(S)) const {
     return sink.any() && sink.layout->per_layer * value_bytes > (Index{4} << 20);
@@ -115,19 +119,23 @@ void deal_out_heads(const Runner<S>& runner, const AttentionCall<S>& call) {
   const Index chunks = (call.query_rows.length + rows - 1) / rows, heads = call.heads;
   const bool mean = call.sink.mean != nullptr;
   const Scratch<S>& scratch = runner.scratch();
-  const auto one = [&](Index b, Index h, Index first, Index last) {
+  const auto one = [&](Index b, Index h, Index first, Index last, Index map_stride = 0) {
     auto head = head_of(call, b, h);
+    head.map_stride = map_stride;
     head.scores_in_weights = scratch.scores_in_weights;  // weights may be null where there are no keys
     head.stream = head.stream && !head.scores_in_weights;
     kernels::attend_head(head, first, last, scratch.attention.of_thread(runner.team()));
   };
   // Single rows: a thread takes the heads whose queries it has computed, of all sequences, and its keys and values come
-  // in longer runs.
+  // in longer runs. Beams over one source are rows of one tile, which reads its keys and values once for all.
   if (VITRINE_OPENMP != 0 && call.query_rows.length == 1 && call.query_rows.starts == nullptr && !mean &&
       heads % runner.team().threads() == 0) {
+    const Index together = call.rows_of_one();
     runner.team().split(heads, [&](Index from, Index to) {
-      for (Index b = 0; b < call.query_rows.batch; ++b)
-        for (Index h = from; h < to; ++h) one(b, h, 0, 1);
+      for (Index b = 0; b < call.query_rows.batch; b += together) {
+        const Index map_stride = together > 1 && call.sink.any() ? call.sink.layout->distance(b) : 0;
+        for (Index h = from; h < to; ++h) one(b, h, 0, together, map_stride);
+      }
     });
     return runner.wait();
   }

@@ -52,6 +52,8 @@ struct MapLayout {
     return per_row + per_column == 0 ? height * width : per_row * height + per_column * width;
   }
   Index heads_kept() const { return mean ? 1 : heads.count_below(shape.heads); }
+  // From a head's map of sequence b to that of the next.
+  Index distance(Index b) const { return size(b) * heads_kept(); }
   bool has(Index layer, Index h) const { return kept && layers.contains(layer) && (mean || heads.contains(h)); }
   Index at(Index layer, Index b, Index h) const {
     const Index one = size(b), before = offsets != nullptr ? offsets[b] : b * size(shape.length, shape.memory_length);
