@@ -226,8 +226,6 @@ VITRINE_NOINLINE void half_tile(const TileProduct<float>& given) {
 #pragma GCC unroll 8
     for (int v = 0; v < vectors; ++v)
       sums[r][v] = tile.add_to_c ? V::load(tile.c + r * tile.c_stride + v * detail::half_lanes) : V::zero();
-  if (!tile.add_to_c && tile.depth >= detail::ask_for_c_from)
-    detail::ask_for_rows<Rows, vectors>(tile.c, tile.c_stride);
   for (Index steps = tile.depth / 2; steps > 0; --steps, a += 2 / Multiply::columns, b += width) {
     __builtin_prefetch(ahead, 0, 2);
     ahead += tile.ahead.step;

@@ -158,11 +158,7 @@ VITRINE_NOINLINE void int8_tile(const TileProduct<float>& tile, const Int8Rows& 
 #pragma GCC unroll 16
   for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 8
-    for (int v = 0; v < vectors; ++v) {
-      sums[r][v] = V::iset1(rows.offsets[r]);
-      // A product of bytes ends so soon that its stores would wait for C's lines: 10 % of a step's logits.
-      __builtin_prefetch(tile.c + r * tile.c_stride + v * lanes, 1);
-    }
+    for (int v = 0; v < vectors; ++v) sums[r][v] = V::iset1(rows.offsets[r]);
   if (detail::int8_vnni && done.columns > 0) {
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r)
@@ -184,7 +180,7 @@ VITRINE_NOINLINE void int8_tile(const TileProduct<float>& tile, const Int8Rows& 
       four[v] = detail::int8_load(from);
       __builtin_prefetch(from + fetched, 0, 2);
     }
-    detail::int8_step(sums, a, a_stride, four);
+    detail::int8_step(sums, a, detail::unknown(a_stride), four);
   }
   typename V::vec scaled[Rows][vectors];
 #pragma GCC unroll 8

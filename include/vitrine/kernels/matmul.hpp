@@ -88,15 +88,14 @@ struct TileProduct {
 
 namespace detail {
 
-// The depth from which a tile asks for C's lines when it begins. At its end its stores would wait for those that come
-// from memory: 5 % of a step's logits. Less depth has less of C, which is in a cache.
-inline constexpr Index ask_for_c_from = 256;
-template <int Rows, int Vectors, class S>
-VITRINE_INLINE void ask_for_rows(S* c, Index stride) {
-#pragma GCC unroll 16
-  for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 8
-    for (int v = 0; v < Vectors; ++v) __builtin_prefetch(c + r * stride + v * simd<S>::lanes, 1);
+// x, which the compiler takes for another value each time. A tile of twelve rows then finds them by one pointer and the
+// stride: as twelve pointers they outnumber the registers, and GCC keeps some in vector registers, whose moves take the
+// turns of multiply-adds (4 % of int8's tile).
+VITRINE_INLINE Index unknown(Index x) {
+#if defined(__x86_64__)
+  asm volatile("" : "+r"(x));
+#endif
+  return x;
 }
 
 // The part of a tile that is its panel p.
@@ -142,7 +141,7 @@ template <class S, int Rows, int Panels>
 VITRINE_NOINLINE void multiply_tile(const TileProduct<S>& tile) {
   using V = simd<S>;
   constexpr int vectors = 2 * Panels;
-  const S *const a = tile.a, *b = tile.b;
+  const S *a = tile.a, *b = tile.b;
   S* const c = tile.c;
   const Index a_stride = tile.a_stride, b_panel = tile.b_panel, b_step = tile.b_step, c_stride = tile.c_stride;
   Ahead<S> ahead = tile.ahead;
@@ -158,9 +157,8 @@ VITRINE_NOINLINE void multiply_tile(const TileProduct<S>& tile) {
     for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 8
       for (int v = 0; v < vectors; ++v) acc[r][v] = V::zero();
-    if (tile.depth >= detail::ask_for_c_from) detail::ask_for_rows<Rows, vectors>(c, c_stride);
   }
-  for (Index k = 0, depth = tile.depth; k < depth; ++k, b += b_step) {
+  for (const S* const end = a + tile.depth; a < end; ++a, b += b_step) {
     __builtin_prefetch(ahead.from, 0, 2);
     ahead.from += ahead.step;
     typename V::vec column[vectors];
@@ -169,9 +167,10 @@ VITRINE_NOINLINE void multiply_tile(const TileProduct<S>& tile) {
       column[v] = V::load(b + v / 2 * b_panel + v % 2 * V::lanes);
       __builtin_prefetch(b + v / 2 * b_panel + v % 2 * V::lanes + 8 * panel_width<S>);
     }
+    const Index stride = detail::unknown(a_stride);
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r) {
-      const auto value = V::set1(a[r * a_stride + k]);
+      const auto value = V::set1(a[r * stride]);
 #pragma GCC unroll 8
       for (int v = 0; v < vectors; ++v) acc[r][v] = V::fma(value, column[v], acc[r][v]);
     }
@@ -275,6 +274,15 @@ void copy_tile(const S* from, Index from_stride, Index rows, Index columns, S* t
     for (Index j = 0; j < columns; ++j) to[r * to_stride + j] = from[r * from_stride + j];
 }
 
+// A tile's lines of C, to be written: when it ends its stores would wait for those that come from memory, which is 5 to
+// 10 % of a step's logits. What has fewer steps has less of C, and that is in a cache.
+inline constexpr Index ask_from = 128;
+template <class S>
+VITRINE_INLINE void ask_for_tile(S* c, Index stride, Index rows, Index columns) {
+  for (Index r = 0; r < rows; ++r)
+    for (Index n = 0; n < columns; n += simd<S>::lanes) __builtin_prefetch(c + r * stride + n, 1);
+}
+
 // The loop of every product: panel by panel, tile by tile, the depth in blocks. `operands` knows what A and the panels
 // hold: panel_columns(depth) steps of panel_width values' room are a panel, of which each but the first ones has
 // step_columns columns; `block` columns are multiplied before the next panel, begin(k, count, rows) coming before them,
@@ -320,6 +328,7 @@ VITRINE_INLINE void multiply_panels(const Product<S>& product, Operands&& operan
         tile.ahead.from = next == nullptr ? nullptr : next + r / tile_rows * tile.ahead.step * steps;
         if (ends) tile.end = {end.bias, end.residual, end.residual_stride, end.activation == Activation::relu};
         if (!whole && k > 0) copy_tile(target, product.c_stride, count, left, edge, width);
+        if (k == 0 && steps >= ask_from) ask_for_tile(tile.c, tile.c_stride, count, together * width);
         operands.multiply(tile, r, k, count, together);
         if (!whole) copy_tile(edge, width, count, left, target, product.c_stride);
         if (last && !ends) finish(end, count, whole ? together * width : left, target, product.c_stride);
