@@ -77,11 +77,15 @@ TEST_CASE("pieces that wait are at most 256 MiB and 256, the last that were rele
   for (int i = 0; i < 40; ++i) pieces.push_back(vt::heap()->allocate(std::size_t{8} << 20));
   release(std::size_t{8} << 20);
   constexpr std::size_t large = std::size_t{100} << 20;
-  void* const behind = vt::heap()->allocate(large);
+  auto* const behind = static_cast<unsigned char*>(vt::heap()->allocate(large));
+  REQUIRE(behind != nullptr);
+  behind[large / 2] = 7;
   vt::heap()->release(behind, large);
-  void* const again = vt::heap()->allocate(large);
+  auto* const again = static_cast<unsigned char*>(vt::heap()->allocate(large));
+  REQUIRE(again != nullptr);
 #if VITRINE_WAITING_PIECES
   CHECK(again == behind);
+  CHECK(again[large / 2] == 7);  // its page has not gone back to the system, which would have cleared it
 #endif
   vt::heap()->release(again, large);
   for (int i = 0; i < 300; ++i) pieces.push_back(vt::heap()->allocate(std::size_t{1} << 18));

@@ -1,7 +1,8 @@
 // The heap as a Memory. Layers with fixed sizes never name it.
 //
 // Large pieces that are released on Linux wait for the next one of their size: a fresh page costs a fault at its first
-// use, and faults, not stores, are what makes fresh attention maps slow (bench/README.md). At most 256 MiB wait.
+// use, and faults, not stores, are what makes fresh attention maps slow (bench/README.md). At most 256 MiB wait, in at
+// most 256 pieces.
 #pragma once
 #include <vitrine/core/memory.hpp>
 
@@ -98,13 +99,13 @@ class WaitingPieces {
     }
     return nullptr;
   }
-  // False where it may not wait. What has waited longest makes room.
+  // False where it may not wait. What has waited longest makes room, if there is none.
   bool put(void* pointer, std::size_t bytes) noexcept {
     if (bytes < large_piece || bytes > most) return false;
     bytes_of(pointer) = bytes;
     waiting_.fetch_add(bytes, std::memory_order_relaxed);
     const std::size_t at = next_.fetch_add(1, std::memory_order_relaxed);
-    Place& place = places_[at % places_.size()];
+    Place& place = empty_place(at);
     free_aligned(exchange(place, pointer));
     place.bytes.store(bytes, std::memory_order_relaxed);
     for (std::size_t i = 1; i < places_.size() && waiting_.load(std::memory_order_relaxed) > most; ++i)
@@ -122,6 +123,13 @@ class WaitingPieces {
     std::atomic<std::size_t> bytes{0};
   };
   static std::size_t& bytes_of(void* piece) noexcept { return *static_cast<std::size_t*>(piece); }
+  // The first that is empty from a place on, as it seems; else that place.
+  Place& empty_place(std::size_t at) noexcept {
+    for (std::size_t i = 0; i < places_.size(); ++i)
+      if (Place& place = places_[(at + i) % places_.size()]; place.piece.load(std::memory_order_relaxed) == nullptr)
+        return place;
+    return places_[at % places_.size()];
+  }
   // What waited in a place, which is counted no more.
   void* exchange(Place& place, void* piece) noexcept {
     void* const old = place.piece.exchange(piece, std::memory_order_acq_rel);

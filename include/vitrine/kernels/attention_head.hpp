@@ -60,6 +60,7 @@ struct AttentionHead {
   ScoresAt scores_at = ScoresAt::masked;
   bool stream = false;             // large maps go past the caches
   bool scores_in_weights = false;  // the weights' rows hold the scores meanwhile, not scratch. Without mean
+                                   // and map_stride
   S* mean = nullptr;               // (T, keys): the sum over heads so far; the last head multiplies by mean_factor
   Index mean_from = 0;             // the query row whose place in it is the first
   bool mean_first = false, mean_last = false;

@@ -90,7 +90,7 @@ namespace detail {
 
 // x, which the compiler takes for another value each time. A tile of twelve rows then finds them by one pointer and the
 // stride: as twelve pointers they outnumber the registers, and GCC keeps some in vector registers, whose moves take the
-// turns of multiply-adds (4 % of int8's tile).
+// turns of multiply-adds (3 to 8 % of a product).
 VITRINE_INLINE Index unknown(Index x) {
 #if defined(__x86_64__)
   asm volatile("" : "+r"(x));
@@ -274,13 +274,16 @@ void copy_tile(const S* from, Index from_stride, Index rows, Index columns, S* t
     for (Index j = 0; j < columns; ++j) to[r * to_stride + j] = from[r * from_stride + j];
 }
 
-// A tile's lines of C, to be written: when it ends its stores would wait for those that come from memory, which is 5 to
-// 10 % of a step's logits. What has fewer steps has less of C, and that is in a cache.
-inline constexpr Index ask_from = 128;
+// A tile's lines of C, to be written: when it ends its stores would wait for those that come from memory, which is 4 to
+// 7 % of a step's logits in f32 and 10 % in int8. Narrow models' C is in a cache.
+inline constexpr Index ask_from = 320;  // columns of A
 template <class S>
-VITRINE_INLINE void ask_for_tile(S* c, Index stride, Index rows, Index columns) {
+VITRINE_INLINE void ask_for_tile([[maybe_unused]] S* c, [[maybe_unused]] Index stride, [[maybe_unused]] Index rows,
+                                 [[maybe_unused]] Index columns) {
+#if VITRINE_VECTOR_BYTES != 0
   for (Index r = 0; r < rows; ++r)
     for (Index n = 0; n < columns; n += simd<S>::lanes) __builtin_prefetch(c + r * stride + n, 1);
+#endif
 }
 
 // The loop of every product: panel by panel, tile by tile, the depth in blocks. `operands` knows what A and the panels
@@ -328,7 +331,7 @@ VITRINE_INLINE void multiply_panels(const Product<S>& product, Operands&& operan
         tile.ahead.from = next == nullptr ? nullptr : next + r / tile_rows * tile.ahead.step * steps;
         if (ends) tile.end = {end.bias, end.residual, end.residual_stride, end.activation == Activation::relu};
         if (!whole && k > 0) copy_tile(target, product.c_stride, count, left, edge, width);
-        if (k == 0 && steps >= ask_from) ask_for_tile(tile.c, tile.c_stride, count, together * width);
+        if (k == 0 && block >= ask_from) ask_for_tile(tile.c, tile.c_stride, count, together * width);
         operands.multiply(tile, r, k, count, together);
         if (!whole) copy_tile(edge, width, count, left, target, product.c_stride);
         if (last && !ends) finish(end, count, whole ? together * width : left, target, product.c_stride);

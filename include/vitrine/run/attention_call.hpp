@@ -130,7 +130,7 @@ void deal_out_heads(const Runner<S>& runner, const AttentionCall<S>& call) {
   // in longer runs. Beams over one source are rows of one tile, which reads its keys and values once for all.
   if (VITRINE_OPENMP != 0 && call.query_rows.length == 1 && call.query_rows.starts == nullptr && !mean &&
       heads % runner.team().threads() == 0) {
-    const Index together = call.rows_of_one();
+    const Index together = scratch.scores_in_weights ? 1 : call.rows_of_one();
     runner.team().split(heads, [&](Index from, Index to) {
       for (Index b = 0; b < call.query_rows.batch; b += together) {
         const Index map_stride = together > 1 && call.sink.any() ? call.sink.layout->distance(b) : 0;

@@ -52,7 +52,7 @@ struct MapLayout {
     return per_row + per_column == 0 ? height * width : per_row * height + per_column * width;
   }
   Index heads_kept() const { return mean ? 1 : heads.count_below(shape.heads); }
-  // From a head's map of sequence b to that of the next.
+  // From a head's map of sequence b to that of the next, which is as long.
   Index distance(Index b) const { return size(b) * heads_kept(); }
   bool has(Index layer, Index h) const { return kept && layers.contains(layer) && (mean || heads.contains(h)); }
   Index at(Index layer, Index b, Index h) const {
