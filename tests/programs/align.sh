@@ -3,8 +3,8 @@
 set -uo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/check.sh"
 translate=$(dirname "$under_test")/translate
-cut -f1 $model/words.tsv | head -50 >"$scratch/sources"
-cut -f2 $model/words.tsv | head -50 >"$scratch/targets"
+head -50 $model/words.tsv | cut -f1 >"$scratch/sources"
+head -50 $model/words.tsv | cut -f2 >"$scratch/targets"
 program --model $model --target "$scratch/targets" <"$scratch/sources" >"$scratch/links"
 check "the links that translate --score has" cmp -s "$scratch/links" \
   <("$translate" --quiet --model $model --score "$scratch/targets" --alignments pharaoh <"$scratch/sources" | sed 's/.* ||| //')

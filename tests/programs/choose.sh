@@ -3,7 +3,7 @@
 set -uo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/check.sh"
 score_heads=$(dirname "$under_test")/score_heads
-cut -f1 $model/words.tsv | head -300 >"$scratch/words"
+head -300 $model/words.tsv | cut -f1 >"$scratch/words"
 "$score_heads" --quiet --model $model --with-text --mean <"$scratch/words" >"$scratch/scores"
 check "line and text come first" [ "$(head -1 "$scratch/scores" | cut -d, -f1,2)" = "line,text" ]
 check "lines count from 0, with their texts" [ "$(sed -n 2p "$scratch/scores" | cut -d, -f1,2)" = "0,$(head -1 "$scratch/words")" ]

@@ -3,8 +3,8 @@
 set -uo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/check.sh"
 
-cut -f1 $model/words.tsv | head -120 >"$scratch/words"
-cut -f2 $model/words.tsv | head -120 >"$scratch/references"
+head -120 $model/words.tsv | cut -f1 >"$scratch/words"
+head -120 $model/words.tsv | cut -f2 >"$scratch/references"
 run() { program --model $model "$@"; }
 
 run <"$scratch/words" >"$scratch/all"

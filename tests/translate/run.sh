@@ -158,13 +158,13 @@ lines 'radium\nax\n' --maps "$scratch/alone.npz" --batch-tokens 1 --threads 1 >/
 cmp -s "$scratch/maps.npz" "$scratch/alone.npz" || fail "maps differ with the batch"
 lines 'radium\n\nax\n' --maps "$scratch/gaps.html" >/dev/null
 grep -qF '"numbers":[0,2]' "$scratch/gaps.html" || fail "the page does not number its examples by lines"
-cut -f1 $model/words.tsv | head -100 >"$scratch/words"
+head -100 $model/words.tsv | cut -f1 >"$scratch/words"
 one=$("$program" --model $model --beams 2 --word-scores <"$scratch/words" 2>/dev/null | md5sum)
 two=$("$program" --model $model --beams 2 --word-scores --batch-tokens 40 --threads 1 <"$scratch/words" 2>/dev/null | md5sum)
 [ "$one" = "$two" ] || fail "lines differ with the batch"
 
 # a page of many short examples: at most 1.4 bytes for each of its weights (12 maps of each kind) and 1 MB, in fact less
-cut -f1 $model/words.tsv | head -400 >"$scratch/in"
+head -400 $model/words.tsv | cut -f1 >"$scratch/in"
 "$program" --model $model --maps "$scratch/many.html" <"$scratch/in" >"$scratch/out" 2>/dev/null
 paste -d'|' "$scratch/in" "$scratch/out" | awk -F'|' -v bytes="$(wc -c <"$scratch/many.html")" '
   {s = length($1) + 1; t = split($2, sounds, " ") + 1; weights += 12 * (s * s + t * t + t * s)}
