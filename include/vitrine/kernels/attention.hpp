@@ -90,7 +90,7 @@ VITRINE_INLINE void keep_mean(const AttentionHead<S>& head, const SoftmaxRow<S>&
 template <class S>
 VITRINE_INLINE void begin_tile(const AttentionHead<S>& head, Index first, Index last, S* scratch, ScoreTile<S>& tile) {
   tile.first = first, tile.rows = last - first < attention_rows ? last - first : attention_rows;
-  tile.scores = head.scores_in_weights ? head.map_row(head.weights, first) : scratch;
+  tile.scores = head.scores_in_weights ? head.weights + first * head.keys : scratch;
   tile.stride = head.scores_in_weights ? head.keys : score_stride<S>(head.keys);
   Index from = head.keys, to = 0;
   for (Index r = 0; r < tile.rows; ++r) {
