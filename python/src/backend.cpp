@@ -92,6 +92,7 @@ class OwnBackend : public Backend {
  public:
   std::string build_info() const override { return vt::build_info().data(); }
   int default_threads() const override { return vt::default_threads(); }
+  void trim_heap() const override { vt::trim_heap(); }
   std::shared_ptr<Layer> layer(const std::string& kind, const std::string& config, bool is_double) const override {
     return guarded([&] {
       return std::make_shared<GuardedLayer>(is_double ? make_layer<double>(kind, config)

@@ -193,6 +193,7 @@ class Backend {
   virtual ~Backend() = default;
   virtual std::string build_info() const = 0;
   virtual int default_threads() const = 0;
+  virtual void trim_heap() const = 0;
   // kind: MultiheadAttention, EncoderLayer, ...; config: JSON.
   virtual std::shared_ptr<Layer> layer(const std::string& kind, const std::string& config, bool is_double) const = 0;
   // weights: as Layer::store_weights.

@@ -417,6 +417,7 @@ NB_MODULE(_core, m) {
   m.attr("isas") = nb::tuple(names);
   m.def("build_info", [] { return backend->build_info(); });
   m.def("default_threads", [] { return backend->default_threads(); });
+  m.def("trim_heap", [] { unlocked([] { backend->trim_heap(); }); });
   m.def("model_types", [] { return backend->model_types(); });
   m.def("make_layer", [](const std::string& kind, const std::string& config, bool is_double) {
     return PythonLayer{backend->layer(kind, config, is_double), is_double};

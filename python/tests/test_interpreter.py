@@ -70,6 +70,7 @@ while True:
         model.generate([[1, 2, 3]], num_beams=8, max_new_tokens=1000, min_new_tokens=1000, keep="weights")
     except KeyboardInterrupt:
         gc.collect()
+        vitrine.trim_heap()
         with open("/proc/self/statm", encoding="ascii") as file:
             print(int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE"), flush=True)
     if sys.stdin.readline() != "again\\n":

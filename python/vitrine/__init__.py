@@ -69,6 +69,7 @@ __all__ = [
     "load",
     "model_types",
     "scaled_dot_product_attention",
+    "trim_heap",
     "window",
 ]
 
@@ -81,3 +82,8 @@ def build_info() -> str:
 def model_types() -> List[str]:
     """The values of config.json's model_type that `load` opens."""
     return _core.model_types().split(", ")
+
+
+def trim_heap() -> None:
+    """Gives back to the system the memory, at most 256 MiB, that released results and searches left for the next ones."""
+    _core.trim_heap()
