@@ -36,6 +36,9 @@ look() {
 look skylake-avx512 zmm 24 vfn?madd
 look sapphirerapids zmm 24 vfn?madd
 look x86-64-v4 zmm 24 vfn?madd
+look sapphirerapids zmm 12 vfn?madd -DVITRINE_TILE_VECTORS=1
+look sapphirerapids zmm 24 vdpbf16ps -DVITRINE_TILE_BF16=1
+look cooperlake zmm 12 vdpbf16ps -DVITRINE_TILE_BF16=1 -DVITRINE_TILE_VECTORS=1
 look haswell ymm 12 vfn?madd
 look icelake-server zmm 24 vpdpbusd -DVITRINE_TILE_INT8=1
 look znver3 zmm 24 vpdpbusd -DVITRINE_TILE_INT8=1 -mavx512{f,bw,vl,dq,vnni}

@@ -232,6 +232,21 @@ VITRINE_INLINE CommonKeys common_keys(const ScoreTile<S>& tile, Index r, Index c
   return k;
 }
 
+// The product of some rows of e by a run of keys' values, to be added to their sums: panel by panel.
+template <class S, class P>
+VITRINE_INLINE void multiply_values(Index rows, Index value_width, TileProduct<S> product) {
+  constexpr Index width = panel_width<S>;
+  for (Index left = value_width; left > 0;) {
+    if constexpr (half_panels)
+      if (left <= simd<S>::lanes) return P::multiply_half(rows, product);
+    Index together = panels_at_once(rows);
+    while (together > panel_count<S>(left)) together /= 2;
+    P::multiply(rows, together, product);
+    product.b += together * product.b_panel, product.c += together * width;
+    left -= together * width;
+  }
+}
+
 // Rows [r, r + count) of the context: sums (count, value_width) = e V, each row over its own interval and the extra
 // keys only, keys ascending; then times 1 / sum and the head's factor.
 template <class S, class P>
@@ -262,13 +277,7 @@ VITRINE_INLINE void context_rows(const AttentionHead<S>& head, const ScoreTile<S
     TileProduct<S> product = products.context(tile, r, count, k, keys.all_hi);
     end = k + product.depth;
     product.c = sums, product.c_stride = stride, product.add_to_c = true;
-    for (Index p = 0; p < value_panels;) {
-      Index together = panels_at_once(count);
-      while (p + together > value_panels) together /= 2;
-      P::multiply(count, together, product);
-      product.b += together * product.b_panel, product.c += together * width;
-      p += together;
-    }
+    multiply_values<S, P>(count, head.value_width, product);
   }
   edge(keys.all_hi > keys.any_lo ? keys.all_hi : keys.any_lo, keys.any_hi);
   for (Index k = 0; k < head.extra_keys; ++k)

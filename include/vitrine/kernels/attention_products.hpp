@@ -49,6 +49,10 @@ struct PlainProducts {
   static VITRINE_INLINE void multiply(Index rows, Index panels, const TileProduct<S>& product) {
     multiply_rows(rows, panels, product);
   }
+  // By the first half of a panel.
+  static VITRINE_INLINE void multiply_half(Index rows, const TileProduct<S>& product) {
+    kernels::multiply_half(rows, product);
+  }
   // sum + e v of a single key: weight(e), and a vector of its value.
   static VITRINE_INLINE typename V::vec weight(S e) { return V::set1(e); }
   static VITRINE_INLINE typename V::vec add(typename V::vec e, typename V::vec v, typename V::vec sum) {
@@ -125,6 +129,9 @@ struct PairProducts {
   }
   static VITRINE_INLINE void multiply(Index rows, Index panels, const TileProduct<S>& product) {
     half_rows<Bf16Pairs>(rows, panels, product);
+  }
+  static VITRINE_INLINE void multiply_half(Index rows, const TileProduct<S>& product) {
+    half_rows<Bf16Pairs, 1, tile_rows, 1>(rows, product);
   }
   // A key alone: beside it in its pair is zero times zero.
   static VITRINE_INLINE typename V::vec weight(S e) { return bf16_words(V::zero(), V::set1(e)); }

@@ -188,10 +188,11 @@ struct Bf16Pairs {
     V::vec pairs[Vectors];
 #pragma GCC unroll 8
     for (int v = 0; v < Vectors; ++v) pairs[v] = V::load(b + v / 2 * tile.b_panel + v % 2 * half_lanes);
+    const Index stride = unknown(tile.a_stride);
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r) {
       std::int32_t word;
-      __builtin_memcpy(&word, a + r * tile.a_stride, sizeof word);
+      __builtin_memcpy(&word, a + r * stride, sizeof word);
       const __m512i two = _mm512_set1_epi32(word);
 #pragma GCC unroll 8
       for (int v = 0; v < Vectors; ++v)
@@ -211,20 +212,20 @@ struct Bf16Pairs {
 }  // namespace detail
 
 // The micro-kernel: Rows x Panels sums stay in registers over the whole depth. a, a_stride: values of A (pairs of
-// bf16); depth: columns; b_step is not looked at. Allocates nothing (Goto and van de Geijn 2008).
-template <class Multiply, int Rows, int Panels>
+// bf16); depth: columns; b_step is not looked at. Fewer `Vectors`: as of multiply_tile. Allocates nothing (Goto and van
+// de Geijn 2008).
+template <class Multiply, int Rows, int Panels, int Vectors = 2 * Panels>
 VITRINE_NOINLINE void half_tile(const TileProduct<float>& given) {
   using V = simd<float>;
-  constexpr int vectors = 2 * Panels;
   constexpr Index width = panel_width<float>;
   const TileProduct<float> tile = given;  // what a store to c may not change
   const float *a = tile.a, *b = tile.b;
   const float* ahead = tile.ahead.from != nullptr ? tile.ahead.from : b;
-  typename V::vec sums[Rows][vectors];
+  typename V::vec sums[Rows][Vectors];
 #pragma GCC unroll 16
   for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 8
-    for (int v = 0; v < vectors; ++v)
+    for (int v = 0; v < Vectors; ++v)
       sums[r][v] = tile.add_to_c ? V::load(tile.c + r * tile.c_stride + v * detail::half_lanes) : V::zero();
   for (Index steps = tile.depth / 2; steps > 0; --steps, a += 2 / Multiply::columns, b += width) {
     __builtin_prefetch(ahead, 0, 2);
@@ -233,7 +234,7 @@ VITRINE_NOINLINE void half_tile(const TileProduct<float>& given) {
     // 19 % faster.
     const float* const fetched = b + 8 * width + (steps > 8 ? 0 : (Panels - 1) * tile.b_panel);
 #pragma GCC unroll 8
-    for (int v = 0; v < vectors; ++v)
+    for (int v = 0; v < Vectors; ++v)
       __builtin_prefetch(fetched + v / 2 * tile.b_panel + v % 2 * detail::half_lanes, 0, Panels > 1 ? 2 : 3);
     Multiply::step(sums, tile, a, b);
   }
@@ -242,7 +243,7 @@ VITRINE_NOINLINE void half_tile(const TileProduct<float>& given) {
 #pragma GCC unroll 16
   for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 8
-    for (int v = 0; v < vectors; ++v) V::store(tile.c + r * tile.c_stride + v * detail::half_lanes, sums[r][v]);
+    for (int v = 0; v < Vectors; ++v) V::store(tile.c + r * tile.c_stride + v * detail::half_lanes, sums[r][v]);
 }
 
 namespace detail {
@@ -270,16 +271,19 @@ void half_rows(Index rows, Index panels, const TileProduct<float>& whole) {
 }
 #else
 // Tiles of some numbers of rows; others are two of them, or three, so that there are half as many to compile.
-template <class Multiply, int Panels, int Rows>
-void half_rows(Index rows, TileProduct<float> tile) {
-  if (rows >= Rows) {
-    half_tile<Multiply, Rows, Panels>(tile);
-    rows -= Rows;
-    tile.a += Rows * tile.a_stride, tile.c += Rows * tile.c_stride;
-    if (tile.end.residual != nullptr) tile.end.residual += Rows * tile.end.residual_stride;
-  }
+template <class Multiply, int Panels, int Rows, int Vectors = 2 * Panels>
+void half_rows(Index rows, const TileProduct<float>& tile) {
+  constexpr int fewer = Rows > 8 ? 8 : Rows > 6 ? 6 : Rows > 4 ? 4 : Rows - 1;
   if constexpr (Rows > 1)
-    if (rows > 0) half_rows<Multiply, Panels, (Rows > 8 ? 8 : Rows > 6 ? 6 : Rows > 4 ? 4 : Rows - 1)>(rows, tile);
+    if (rows < Rows) return half_rows<Multiply, Panels, fewer, Vectors>(rows, tile);
+  half_tile<Multiply, Rows, Panels, Vectors>(tile);
+  if constexpr (Rows > 1) {
+    if (rows == Rows) return;
+    TileProduct<float> rest = tile;
+    rest.a += Rows * tile.a_stride, rest.c += Rows * tile.c_stride;
+    if (tile.end.residual != nullptr) rest.end.residual += Rows * tile.end.residual_stride;
+    half_rows<Multiply, Panels, fewer, Vectors>(rows - Rows, rest);
+  }
 }
 template <class Multiply>
 VITRINE_INLINE void half_rows(Index rows, Index panels, const TileProduct<float>& tile) {

@@ -135,35 +135,34 @@ VITRINE_INLINE void end_tile(typename simd<S>::vec (&sums)[Rows][Vectors], const
 
 }  // namespace detail
 
-// The micro-kernel: Rows x Panels accumulators stay in registers over the whole depth. Allocates nothing (Goto and van
-// de Geijn 2008).
-template <class S, int Rows, int Panels>
+// The micro-kernel: Rows x Panels accumulators stay in registers over the whole depth. With fewer `Vectors` the others
+// of the last panel are left alone. Allocates nothing (Goto and van de Geijn 2008).
+template <class S, int Rows, int Panels, int Vectors = 2 * Panels>
 VITRINE_NOINLINE void multiply_tile(const TileProduct<S>& tile) {
   using V = simd<S>;
-  constexpr int vectors = 2 * Panels;
   const S *a = tile.a, *b = tile.b;
   S* const c = tile.c;
   const Index a_stride = tile.a_stride, b_panel = tile.b_panel, b_step = tile.b_step, c_stride = tile.c_stride;
   Ahead<S> ahead = tile.ahead;
   if (ahead.from == nullptr) ahead.from = b;  // a line that is there anyway
-  typename V::vec acc[Rows][vectors];
+  typename V::vec acc[Rows][Vectors];
   if (tile.add_to_c) {
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 8
-      for (int v = 0; v < vectors; ++v) acc[r][v] = V::load(c + r * c_stride + v * V::lanes);
+      for (int v = 0; v < Vectors; ++v) acc[r][v] = V::load(c + r * c_stride + v * V::lanes);
   } else {
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 8
-      for (int v = 0; v < vectors; ++v) acc[r][v] = V::zero();
+      for (int v = 0; v < Vectors; ++v) acc[r][v] = V::zero();
   }
   for (const S* const end = a + tile.depth; a < end; ++a, b += b_step) {
     __builtin_prefetch(ahead.from, 0, 2);
     ahead.from += ahead.step;
-    typename V::vec column[vectors];
+    typename V::vec column[Vectors];
 #pragma GCC unroll 8
-    for (int v = 0; v < vectors; ++v) {
+    for (int v = 0; v < Vectors; ++v) {
       column[v] = V::load(b + v / 2 * b_panel + v % 2 * V::lanes);
       __builtin_prefetch(b + v / 2 * b_panel + v % 2 * V::lanes + 8 * panel_width<S>);
     }
@@ -172,14 +171,14 @@ VITRINE_NOINLINE void multiply_tile(const TileProduct<S>& tile) {
     for (int r = 0; r < Rows; ++r) {
       const auto value = V::set1(a[r * stride]);
 #pragma GCC unroll 8
-      for (int v = 0; v < vectors; ++v) acc[r][v] = V::fma(value, column[v], acc[r][v]);
+      for (int v = 0; v < Vectors; ++v) acc[r][v] = V::fma(value, column[v], acc[r][v]);
     }
   }
   detail::end_tile(acc, tile.end);
 #pragma GCC unroll 16
   for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 8
-    for (int v = 0; v < vectors; ++v) V::store(c + r * c_stride + v * V::lanes, acc[r][v]);
+    for (int v = 0; v < Vectors; ++v) V::store(c + r * c_stride + v * V::lanes, acc[r][v]);
 }
 
 // Panels that are multiplied together, so that few rows still make eight chains.
@@ -210,6 +209,14 @@ VITRINE_INLINE void with_tile(Index rows, Index panels, const Call& call) {
 template <class S>
 VITRINE_INLINE void multiply_rows(Index rows, Index panels, const TileProduct<S>& tile) {
   with_tile(rows, panels, [&]<int Rows, int Panels>() { multiply_tile<S, Rows, Panels>(tile); });
+}
+
+// Whether half a panel has a micro-kernel: only the panels of the widest vectors are wider than small heads.
+inline constexpr bool half_panels = VITRINE_VECTOR_BYTES == 64;
+// That of so many rows, by the first half of a panel.
+template <class S>
+VITRINE_INLINE void multiply_half(Index rows, const TileProduct<S>& tile) {
+  detail::with_rows<tile_rows, 1>(rows, [&]<int Rows, int Panels>() { multiply_tile<S, Rows, Panels, 1>(tile); });
 }
 
 namespace detail {
