@@ -337,15 +337,19 @@ struct AttentionCore {
     if constexpr (Options) prepare(block, keys, extras.k_norm, call.key_rows, call);
     block.show_heads("k", keys, call.key_rows, kv_heads);
     block.show_heads("v", values, call.key_rows, kv_heads);
-    block.split([&](Index from, Index to) {
-      call.key_rows.runs(block.first() + from, block.first() + to, [&](Index b, Index t, Index row, Index count) {
+    const auto store = [&](Index first, Index last, Index first_head, Index last_head) {
+      call.key_rows.runs(block.first() + first, block.first() + last, [&](Index b, Index t, Index row, Index count) {
         const S* const k = keys.data + (row - block.first()) * keys.stride;
-        for (Index h = 0; h < kv_heads; ++h) {
+        for (Index h = first_head; h < last_head; ++h) {
           call.key_values.store_keys(b, h, call.past_of(b) + t, count, k + h * width, keys.stride);
           call.key_values.store_values(b, h, call.past_of(b) + t, count, k + values_from + h * width, keys.stride);
         }
       });
-    });
+    };
+    if (divides_heads(block.team(), call.key_rows, kv_heads))
+      block.team().split(kv_heads, [&](Index from, Index to) { store(0, block.count(), from, to); });
+    else
+      block.split([&](Index from, Index to) { store(from, to, 0, kv_heads); });
     block.wait();
   }
   // Norms and positions of a block's queries or keys, which the threads divide.
