@@ -109,6 +109,40 @@ TEST_CASE("pieces that wait are at most 256 MiB and 256, the last that were rele
   vt::trim_heap();
 }
 
+#if VITRINE_WAITING_PIECES
+TEST_CASE("of more than may wait the last that were put wait, and nothing beyond") {
+  vt::detail::WaitingPieces waiting;
+  const auto put = [&](int count, std::size_t bytes) {
+    for (int i = 0; i < count; ++i) {
+      void* const piece = vt::detail::aligned_bytes(vt::alignment, bytes);
+      REQUIRE(piece != nullptr);
+      CHECK(waiting.put(piece, bytes));
+    }
+  };
+  const auto taken = [&](std::size_t bytes) {
+    int count = 0;
+    for (void* piece; (piece = waiting.take(bytes)) != nullptr; ++count) vt::detail::free_aligned(piece);
+    return count;
+  };
+  constexpr std::size_t small = vt::detail::large_piece, large = std::size_t{100} << 20;
+  put(300, small);
+  CHECK(taken(small) == 256);
+  put(5, small);
+  put(3, large);
+  CHECK(taken(large) == 2);
+  CHECK(taken(small) == 0);  // they had waited longer
+  put(2, waiting.most / 2);
+  CHECK(taken(waiting.most / 2) == 2);
+  void* const larger = vt::detail::aligned_bytes(vt::alignment, 2 * waiting.most);
+  CHECK(!waiting.put(larger, 2 * waiting.most));
+  CHECK(!waiting.put(larger, small - vt::alignment));
+  vt::detail::free_aligned(larger);
+  put(2, small);
+  waiting.trim();
+  CHECK(taken(small) == 0);
+}
+#endif
+
 TEST_CASE("a Buffer grows through its memory, keeps its capacity, and stays as it was when there is none") {
   Counting::reset();
   {
