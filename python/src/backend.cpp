@@ -3,6 +3,9 @@
 
 #include <new>
 #include <vitrine/core/build_info.hpp>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 #include "models.hpp"
 
@@ -92,7 +95,12 @@ class OwnBackend : public Backend {
  public:
   std::string build_info() const override { return vt::build_info().data(); }
   int default_threads() const override { return vt::default_threads(); }
-  void trim_heap() const override { vt::trim_heap(); }
+  void trim_heap() const override {
+    vt::trim_heap();
+#if defined(__GLIBC__)
+    malloc_trim(0);  // the C library keeps pieces, too
+#endif
+  }
   std::shared_ptr<Layer> layer(const std::string& kind, const std::string& config, bool is_double) const override {
     return guarded([&] {
       return std::make_shared<GuardedLayer>(is_double ? make_layer<double>(kind, config)

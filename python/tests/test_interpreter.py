@@ -1,5 +1,6 @@
 """The interpreter: its lock, threads, Ctrl-C, and a fuzz that nothing may crash."""
 
+import gc
 import os
 import random
 import signal
@@ -60,7 +61,7 @@ def test_two_threads_share_one_model(pair):
     assert not failures
 
 
-# Searches for as long as it takes to be stopped, time after time, and says how much memory it has then.
+# Searches for as long as it takes to be stopped, time after time, and says how much memory it has then, trimmed.
 SEARCH = """
 import gc, os, sys, vitrine
 model = vitrine.load(sys.argv[1])
@@ -109,6 +110,21 @@ def test_ctrl_c_ends_a_long_generate(tmp_path):
     assert "KeyboardInterrupt" in said and child.returncode in (-signal.SIGINT, 130, 1), said
     assert sorted(took)[4] < 1.0  # a step takes some milliseconds; the whole search takes minutes
     assert memory[7] - memory[2] < 16e6, memory  # what a search holds is given back
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="nothing waits")
+def test_trim_heap_gives_memory_back():
+    def resident():
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    encoder = vitrine.Encoder(d_model=8, nhead=2, num_layers=2, dim_feedforward=8).init(1)
+    result = encoder(np.ones((1, 2000, 8), np.float32))  # maps of 64 MB
+    del result
+    gc.collect()
+    before = resident()
+    vitrine.trim_heap()
+    assert before - resident() > 40e6
 
 
 def test_no_memory_is_memory_error():

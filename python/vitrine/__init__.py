@@ -85,5 +85,6 @@ def model_types() -> List[str]:
 
 
 def trim_heap() -> None:
-    """Gives back to the system the memory, at most 256 MiB, that released results and searches left for the next ones."""
+    """Gives back to the system what released results, searches and models left for the next ones: on Linux at most
+    256 MiB."""
     _core.trim_heap()

@@ -109,6 +109,7 @@ TEST_CASE("steps on several threads, with products large enough for a team") {
   vt::Marian<float> model(c);
   REQUIRE(model.init(5) == vt::Status::ok);
   check_steps(model, 3, 3);
+  check_steps(model, 2, 3);  // threads that divide the heads
 }
 
 TEST_CASE("hypotheses leave the batch, and the others do not notice") {

@@ -232,7 +232,8 @@ VITRINE_INLINE CommonKeys common_keys(const ScoreTile<S>& tile, Index r, Index c
   return k;
 }
 
-// The product of some rows of e by a run of keys' values, to be added to their sums: panel by panel.
+// The product of some rows of e by a run of keys' values, to be added to their sums: some panels together, and half of
+// one where the rest fits it.
 template <class S, class P>
 VITRINE_INLINE void multiply_values(Index rows, Index value_width, TileProduct<S> product) {
   constexpr Index width = panel_width<S>;
@@ -254,7 +255,7 @@ VITRINE_INLINE void context_rows(const AttentionHead<S>& head, const ScoreTile<S
                                  P& products, S* sums) {
   using V = simd<S>;
   constexpr Index width = panel_width<S>;
-  const Index value_panels = panel_count<S>(head.value_width), stride = value_panels * width;
+  const Index stride = round_up(head.value_width, width);
   const CommonKeys keys = common_keys<S, P::keys_a_step>(tile, r, count, head.keys);
   for (Index i = 0; i < count * stride; i += V::lanes) V::store(sums + i, V::zero());
   const auto value_of = [&](Index k) { return head.value + head.place(k) * head.value_stride; };

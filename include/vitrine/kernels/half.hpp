@@ -212,7 +212,7 @@ struct Bf16Pairs {
 }  // namespace detail
 
 // The micro-kernel: Rows x Panels sums stay in registers over the whole depth. a, a_stride: values of A (pairs of
-// bf16); depth: columns; b_step is not looked at. Fewer `Vectors`: as of multiply_tile. Allocates nothing (Goto and van
+// bf16); depth: columns; b_step is not looked at. Fewer `Vectors`: as in multiply_tile. Allocates nothing (Goto and van
 // de Geijn 2008).
 template <class Multiply, int Rows, int Panels, int Vectors = 2 * Panels>
 VITRINE_NOINLINE void half_tile(const TileProduct<float>& given) {
@@ -270,7 +270,7 @@ void half_rows(Index rows, Index panels, const TileProduct<float>& whole) {
   }
 }
 #else
-// Tiles of some numbers of rows; others are two of them, or three, so that there are half as many to compile.
+// rows > 0. Tiles of some numbers of rows; others are two of them, so that there are half as many to compile.
 template <class Multiply, int Panels, int Rows, int Vectors = 2 * Panels>
 void half_rows(Index rows, const TileProduct<float>& tile) {
   constexpr int fewer = Rows > 8 ? 8 : Rows > 6 ? 6 : Rows > 4 ? 4 : Rows - 1;

@@ -105,8 +105,8 @@ kernels::AttentionHead<S> head_of(const AttentionCall<S>& call, Index b, Index h
   return head;
 }
 
-// Whether the threads divide the heads: of single rows a thread takes those that its columns of the projections are,
-// and their keys and values stay in its own cache.
+// Whether the threads divide the heads: of single rows each takes those whose columns it has projected, so that their
+// keys and values stay in its cache.
 inline bool divides_heads(const Team& team, const RowMap& rows, Index heads) {
   return VITRINE_OPENMP != 0 && rows.length == 1 && rows.starts == nullptr && heads % team.threads() == 0;
 }
@@ -132,7 +132,8 @@ void deal_out_heads(const Runner<S>& runner, const AttentionCall<S>& call) {
     head.stream = head.stream && !head.scores_in_weights;
     kernels::attend_head(head, first, last, scratch.attention.of_thread(runner.team()));
   };
-  // Keys and values come in longer runs so. Beams over one source are rows of one tile, which reads them once for all.
+  // In this order keys and values come in longer runs. Beams over one source are rows of one tile, which reads them
+  // once for all.
   if (!mean && divides_heads(runner.team(), call.query_rows, heads)) {
     const Index together = scratch.scores_in_weights ? 1 : call.rows_of_one();
     runner.team().split(heads, [&](Index from, Index to) {
