@@ -8,7 +8,7 @@
 #endif
 namespace vitrine::inline VITRINE_ABI::kernels {
 #if VITRINE_TILE_INT8
-template void int8_tile<tile_rows, 1>(const TileProduct<float>&, const Int8Rows&, const Int8Done&);
+template void int8_tile<tile_rows>(const TileProduct<float>&, const Int8Rows&, const Int8Done&);
 #elif VITRINE_TILE_BF16
 template void half_tile<detail::Bf16Pairs, tile_rows, 1, VITRINE_TILE_VECTORS>(const TileProduct<float>&);
 #else

@@ -19,10 +19,10 @@ namespace {
 // Counts, and fails from a given allocation on.
 struct Counting {
   static inline int allocations = 0, releases = 0, left = -1;
-  static inline std::size_t bytes = 0;
+  static inline std::size_t bytes = 0, most = ~std::size_t{0};
   static const vt::Memory* memory() {
     static constexpr vt::Memory m{[](std::size_t n) noexcept -> void* {
-                                    if (left == 0) return nullptr;
+                                    if (left == 0 || n > most) return nullptr;
                                     --left, ++allocations, bytes += n;
                                     return vt::heap()->allocate(n);
                                   },
@@ -32,7 +32,7 @@ struct Counting {
                                   }};
     return &m;
   }
-  static void reset(int limit = -1) { allocations = releases = 0, left = limit, bytes = 0; }
+  static void reset(int limit = -1) { allocations = releases = 0, left = limit, bytes = 0, most = ~std::size_t{0}; }
 };
 
 bool aligned(const void* p) { return reinterpret_cast<std::uintptr_t>(p) % vt::alignment == 0; }
@@ -199,6 +199,65 @@ TEST_CASE("a part of SharedValues keeps the bytes of all") {
   CHECK(part.size() == 3);
   CHECK(part.owns());
   CHECK((part.data()[0] == 2 && part.data()[2] == 4));
+}
+
+TEST_CASE("SharedPieces stand side by side, aligned, in pieces that live as long as one of them") {
+  const Index megabyte = Index{1} << 18;  // in floats
+  const Index sizes[] = {3, megabyte, 5 * megabyte + 1, 0, 8 * megabyte, 3 * megabyte, 7};
+  std::vector<vt::SharedValues<float>> made;
+  Counting::reset();
+  {
+    vt::SharedPieces<float> pieces(Counting::memory());
+    for (const Index size : sizes) pieces.expect(size);
+    for (const Index size : sizes) {
+      float* writable = nullptr;
+      made.push_back(pieces.make(size, writable));
+      REQUIRE(writable != nullptr);
+      CHECK(aligned(writable));
+      CHECK(made.back().data() == writable);
+      CHECK(made.back().size() == size);
+      std::fill_n(writable, size, float(made.size()));
+    }
+  }
+  for (std::size_t i = 0; i < made.size(); ++i)
+    for (const float x : made[i].span()) REQUIRE(x == float(i + 1));
+  CHECK(made[1].data() - made[0].data() == Index(vt::alignment / sizeof(float)));
+  // 16 MB, of which 14 are taken; the empty one; 3 MB and the last, with no room behind them.
+  CHECK(Counting::allocations == 3);
+  CHECK(Counting::bytes < (std::size_t{19} << 20) + 4096);
+  const auto kept = made[2];
+  made.clear();
+  CHECK(Counting::releases == 2);
+  CHECK(kept.data()[0] == 3);
+}
+
+TEST_CASE("SharedPieces: what is larger than a piece or more than was said stands alone; none is made without memory") {
+  float* writable = nullptr;
+  Counting::reset();
+  {
+    vt::SharedPieces<float> pieces(Counting::memory());
+    pieces.expect(100);
+    const auto large = pieces.make(Index{5} << 20, writable), more = pieces.make(50, writable);
+    CHECK(large.size() == Index{5} << 20);
+    CHECK(Counting::allocations == 2);
+    CHECK(pieces.make(-1, writable).empty());
+    CHECK(pieces.make(vt::sizes::largest, writable).empty());
+    CHECK(writable == nullptr);
+  }
+  CHECK(Counting::bytes == 0);
+  Counting::reset(0);
+  for (const vt::Memory* memory : {Counting::memory(), static_cast<const vt::Memory*>(nullptr)}) {
+    vt::SharedPieces<float> pieces(memory);
+    pieces.expect(5), pieces.expect(100);
+    CHECK(pieces.make(5, writable).empty());
+    CHECK(writable == nullptr);
+  }
+  // A piece is more than there is, one weight is not.
+  Counting::reset();
+  Counting::most = 1000;
+  vt::SharedPieces<float> pieces(Counting::memory());
+  pieces.expect(50), pieces.expect(950);
+  CHECK(pieces.make(50, writable).size() == 50);
 }
 
 TEST_CASE("copies of SharedValues share their bytes, on any thread; the last one releases them") {

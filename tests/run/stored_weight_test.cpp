@@ -45,6 +45,12 @@ float add_pair([[maybe_unused]] const float (&a)[2], [[maybe_unused]] const floa
 
 constexpr Storage stored[] = {Storage::int8, Storage::bf16, Storage::f16};
 
+template <class S>
+Status store(const vitrine::Memory* memory, Parameter<S>& weight, Storage storage) {
+  vitrine::SharedPieces<S> pieces(memory);
+  return detail::store_weight(pieces, weight, storage);
+}
+
 // A weight of random values in a storage, and what it was made of.
 struct Stored {
   std::vector<float> plain;
@@ -62,7 +68,7 @@ struct Stored {
     for (Index n = 0; n < rows; ++n)
       for (Index k = 0; k < cols; ++k) values[parameter.at(n, k, panel)] = plain[std::size_t(n * cols + k)];
     parameter.hold(block, panel);
-    REQUIRE(detail::store_weight(vitrine::heap(), parameter, storage) == Status::ok);
+    REQUIRE(store(vitrine::heap(), parameter, storage) == Status::ok);
   }
   // Row r of x times row n: in int8 integers and then three roundings, else a chain of the rounded values.
   float product(const float* x, Index n) const {
@@ -212,7 +218,7 @@ TEST_CASE("what a stored weight is read as is near, and stored to the same bytes
       CHECK(largest <= 0.5001);
       auto again = detail::matrix_parameter<float>(rows, depth);
       again.hold(vitrine::SharedValues<float>(std::span<const float>(read)), 0);
-      REQUIRE(detail::store_weight(vitrine::heap(), again, storage) == Status::ok);
+      REQUIRE(store(vitrine::heap(), again, storage) == Status::ok);
       CHECK(again.values.size() == weight.parameter.values.size());
       CHECK(std::memcmp(again.values.data(), weight.parameter.values.data(),
                         std::size_t(again.values.size()) * sizeof(float)) == 0);
@@ -251,7 +257,7 @@ TEST_CASE("what a storage has no number for is refused, and the weight is as it 
   weight.hold(vitrine::SharedValues<float>(std::span<const float>(values)), 0);
   const auto refused = [&](Storage storage, float value) {
     values[4] = value;
-    return detail::store_weight(nullptr, weight, storage) == Status::not_supported && weight.panel == 0;
+    return store(nullptr, weight, storage) == Status::not_supported && weight.panel == 0;
   };
   for (const Storage storage : stored) {
     CHECK(refused(storage, std::numeric_limits<float>::infinity()));
@@ -266,19 +272,19 @@ TEST_CASE("what a storage has no number for is refused, and the weight is as it 
   for (const Storage storage : stored) {
     values[4] = 1;
     auto other = weight;
-    CHECK(detail::store_weight(nullptr, other, storage) == Status::out_of_memory);
+    CHECK(store(nullptr, other, storage) == Status::out_of_memory);
     CHECK(other.values.data() == values.data());
-    CHECK(detail::store_weight(vitrine::heap(), other, storage) == Status::ok);
-    CHECK(detail::store_weight(vitrine::heap(), other, storage) == Status::ok);
-    CHECK(detail::store_weight(vitrine::heap(), other, storage == Storage::f16 ? Storage::bf16 : Storage::f16) ==
+    CHECK(store(vitrine::heap(), other, storage) == Status::ok);
+    CHECK(store(vitrine::heap(), other, storage) == Status::ok);
+    CHECK(store(vitrine::heap(), other, storage == Storage::f16 ? Storage::bf16 : Storage::f16) ==
           Status::not_supported);
 
     const auto doubles = support::random_values<double>(6, 8);
     auto wide = detail::matrix_parameter<double>(2, 3);
     wide.hold(vitrine::SharedValues<double>(std::span<const double>(doubles)), 0);
-    CHECK(detail::store_weight(vitrine::heap(), wide, storage) == Status::not_supported);
+    CHECK(store(vitrine::heap(), wide, storage) == Status::not_supported);
   }
-  CHECK(detail::store_weight(vitrine::heap(), weight, Storage(9)) == Status::bad_config);
+  CHECK(store(vitrine::heap(), weight, Storage(9)) == Status::bad_config);
 }
 
 TEST_CASE("storages have names that are understood") {

@@ -2,6 +2,7 @@
 //
 //   Memory            two function pointers; null instead of one means "the caller's bytes": nothing refers to a heap
 //   SharedValues<S>   immutable values that copies share (reference count in their bytes), or a view of caller bytes
+//   SharedPieces<S>   makes SharedValues of many sizes, side by side
 //   Buffer<S>         move-only values that grow through their Memory, or stay within the caller's span
 //   Arena             hands out pieces of one range, 64-byte aligned; over nothing it counts what would be needed
 #pragma once
@@ -106,6 +107,41 @@ class SharedValues {
   const S* data_ = nullptr;
   Index size_ = 0;
   Header* header_ = nullptr;
+};
+
+// Makes SharedValues of many sizes in pieces of at most 16 MB, which get huge pages (heap.hpp) where one of them is too
+// small: with pages of 4 KB a product waits for their addresses, and a row by weights in int8 takes a third longer. A
+// piece lives as long as one of its values.
+template <class S>
+class SharedPieces {
+ public:
+  // Over `memory`; null: make() finds none.
+  explicit SharedPieces(const Memory* memory) noexcept : memory_(memory) {}
+  // make(size) will be called: what was expected shares pieces, other values stand alone.
+  void expect(Index size) noexcept { left_ = sizes::sum(left_, piece_of(size)); }
+  // `size` values to be filled, as SharedValues::make gives them.
+  SharedValues<S> make(Index size, S*& writable) noexcept {
+    const Index taken = piece_of(size), most = left_ < most_ ? left_ : most_;
+    left_ -= taken < left_ ? taken : left_;
+    if (size <= 0 || taken > piece_.size() - used_) {
+      if (size <= 0 || taken >= most) return SharedValues<S>::make(memory_, size, writable);
+      piece_ = SharedValues<S>::make(memory_, most, first_), used_ = 0;
+      if (first_ == nullptr) return SharedValues<S>::make(memory_, size, writable);
+    }
+    writable = first_ + used_;
+    used_ += taken;
+    return piece_.part(used_ - taken, size);
+  }
+
+ private:
+  static constexpr Index most_ = ((Index{16} << 20) - 4096) / Index(sizeof(S));
+  // What so many values take of a piece.
+  static constexpr Index piece_of(Index size) noexcept { return sizes::round_up(size, Index(alignment / sizeof(S))); }
+
+  const Memory* memory_;
+  Index left_ = 0, used_ = 0;  // expected and not made; made of this piece
+  SharedValues<S> piece_;
+  S* first_ = nullptr;
 };
 
 // n values of one owner. Growing does not keep the contents; a smaller size keeps the capacity.

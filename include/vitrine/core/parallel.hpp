@@ -6,6 +6,7 @@
 //   team.split(count, f)        f(first, last) with an equal share of [0, count) for each thread; no waiting
 //   team.row_blocks(count, block, tile, f)    f(team, first, last): many rows are dealt out as blocks, each to one
 //                               thread (a team of one); few go whole to the team, which divides products by columns
+//                               and is left in step
 //   team.in_turn(groups, turns, f)    f(group, turn, wait) for every turn of every group, like for_each; wait()
 //                               returns when the group's earlier turns have ended
 //   team.barrier()              all wait for all
@@ -37,8 +38,7 @@ namespace detail {
 // What the threads of one team share.
 struct TeamState {
   alignas(64) std::atomic<Index> next[2] = {0, 0};  // the next item of this phase and of the following one
-  alignas(64) std::atomic<int> waiting{0};
-  alignas(64) std::atomic<int> generation{0};
+  alignas(64) std::atomic<Index> arrived{0};        // at all barriers so far
   static constexpr Index groups = 64;
   alignas(
       64) std::atomic<Index> ended[2][groups] = {};  // turns that have ended, of this phase and of the following one
@@ -90,16 +90,13 @@ class Team {
   // A team of one: nothing to wait for.
   bool alone() const noexcept { return threads_ == 1; }
 
-  // Waits until all threads of the team are here. Spins, then yields.
+  // Waits until all threads of the team are here. Spins, then yields. One line of memory goes to the last thread and
+  // back to the others.
   void barrier() noexcept {
     if (!others || state_ == nullptr) return;
-    const int generation = state_->generation.load(std::memory_order_acquire);
-    if (state_->waiting.fetch_add(1, std::memory_order_acq_rel) + 1 == threads_) {
-      state_->waiting.store(0, std::memory_order_relaxed);
-      state_->generation.store(generation + 1, std::memory_order_release);
-      return;
-    }
-    wait_until([&] { return state_->generation.load(std::memory_order_acquire) != generation; });
+    all_arrived_ += threads_;
+    if (state_->arrived.fetch_add(1, std::memory_order_acq_rel) + 1 == all_arrived_) return;
+    wait_until([&] { return state_->arrived.load(std::memory_order_acquire) >= all_arrived_; });
   }
 
   // f(item) for each of 0 ... items - 1, on whichever thread comes first; then all wait.
@@ -149,11 +146,11 @@ class Team {
     if (first < last) f(first, last);
   }
 
-  // `block` rows at most to a thread alone, in multiples of `tile`. Ends with a barrier. With few rows f is called once
-  // on every thread with the whole team.
+  // `block` rows at most to a thread alone, in multiples of `tile`. With few rows f is called once on every thread with
+  // the whole team, which it leaves in step. The team is in step afterwards.
   template <class F>
   void row_blocks(Index count, Index block, Index tile, F&& f) {
-    if (count <= 0) return barrier();
+    if (count <= 0) return;
     if (alone() || count >= block * threads_) {
       const Index tiles = (count + tile - 1) / tile;
       Index blocks = (count + block - 1) / block;
@@ -173,7 +170,6 @@ class Team {
       });
     } else {
       f(*this, Index{0}, count);
-      barrier();
     }
   }
 
@@ -193,6 +189,7 @@ class Team {
   detail::TeamState* state_ = nullptr;  // null: a team of one
   int thread_ = 0, threads_ = 1, slot_ = 0;
   int phase_ = 0, turn_phase_ = 0;
+  Index all_arrived_ = 0;  // at this thread's last barrier
 };
 
 namespace detail {

@@ -197,34 +197,20 @@ void add_part(std::vector<LoadPart<S>>& parts, const LoadOptions& options, const
   if (source.tensors.empty()) source.tensors = {name};
   parts.push_back({&p, name, std::move(source)});
 }
-/// Room for each parameter's values. Weights of products stand together in pieces of some megabytes, which get huge
-/// pages where a weight alone is too small for one: with pages of 4 KB a product waits for their addresses.
+/// Room for each parameter's values.
 template <class S>
 std::vector<SharedValues<S>> make_rooms(const std::vector<LoadPart<S>>& parts, const std::vector<Index>& panels,
                                         const Memory* memory, std::vector<S*>& writable, const SafeTensors& file) {
-  constexpr Index piece = ((Index{16} << 20) - 4096) / Index(sizeof(S)), unit = Index(alignment / sizeof(S));
   const auto size = [&](std::size_t i) { return parts[i].parameter->stored(panels[i]); };
-  const auto joins = [&](std::size_t i) { return panels[i] > 0 && size(i) < piece; };
+  ParameterPieces<S> pieces(memory);
+  for (std::size_t i = 0; i < parts.size(); ++i) pieces.of(*parts[i].parameter).expect(size(i));
   std::vector<SharedValues<S>> rooms(parts.size());
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    if (!rooms[i].empty()) continue;
-    std::vector<std::size_t> members{i};
-    Index together = size(i);
-    for (std::size_t j = i + 1; joins(i) && j < parts.size(); ++j) {
-      if (!joins(j) || !rooms[j].empty()) continue;
-      if (round_up(together, unit) + size(j) > piece) break;
-      together = round_up(together, unit) + size(j), members.push_back(j);
-    }
-    S* first = nullptr;
-    const auto all = SharedValues<S>::make(memory, together, first);
-    if (first == nullptr)
+    rooms[i] = pieces.of(*parts[i].parameter).make(size(i), writable[i]);
+    if (writable[i] == nullptr)
       throw Error(LoadError::out_of_memory, file.file(),
                   concat("memory for the ", size(i), " values of ", in_quotes(parts[i].name),
                          " ran out; the layer is as it was"));
-    for (Index at = 0; const std::size_t j : members) {
-      rooms[j] = all.part(at, size(j)), writable[j] = first + at;
-      at = round_up(at + size(j), unit);
-    }
   }
   return rooms;
 }

@@ -301,6 +301,7 @@ template <class Multiply>
 struct HalfOperands {
   static constexpr Index step_columns = 2, block = depth_block;
   static constexpr Index panel_columns(Index depth) { return half_columns(depth); }
+  static constexpr Index together(Index rows) { return panels_at_once(rows); }
 
   const float* a = nullptr;
   Index stride = 0;

@@ -143,76 +143,97 @@ struct Int8Done {
   Index columns = 0;
 };
 
-// The micro-kernel: Rows x Panels sums stay in registers over the whole depth. `tile` has no rows of A and no sums of
-// before, its b begins with the scales. Allocates nothing (Goto and van de Geijn 2008).
-template <int Rows, int Panels>
+namespace detail {
+
+// sums[r] += four columns of A by those of a panel. What is read eight steps later comes into the second-level cache,
+// which has room for more lines on their way than the first.
+template <int Rows>
+VITRINE_INLINE void int8_columns_step(Int8Sums (&sums)[Rows][2], const Int8Code* a, Index a_stride,
+                                      const unsigned char* b) {
+  constexpr Index width = panel_width<float>;
+  Int8Sums four[2];
+#pragma GCC unroll 2
+  for (int v = 0; v < 2; ++v) {
+    four[v] = int8_load(b + v * (2 * width));
+    __builtin_prefetch(b + v * (2 * width) + 32 * width, 0, 2);
+  }
+  int8_step(sums, a, a_stride, four);
+}
+
+}  // namespace detail
+
+// The micro-kernel: Rows rows by a panel, sums in registers over the whole depth. `tile` has no rows of A and no sums
+// of before, its b begins with the scales. Sums are exact in any order, so that few rows take turns with several sets
+// of them and read panel after panel as one stream, 6 to 15 % faster than four panels at once. Allocates nothing (Goto
+// and van de Geijn 2008).
+template <int Rows>
 VITRINE_NOINLINE void int8_tile(const TileProduct<float>& tile, const Int8Rows& rows, const Int8Done& done = {}) {
   using V = simd<float>;
-  constexpr int vectors = 2 * Panels;
   constexpr Index width = panel_width<float>, lanes = V::lanes;
+  constexpr int turns = VITRINE_VECTOR_BYTES == 0 || Rows > 2 ? 1 : 4 / Rows;
   const auto* b = reinterpret_cast<const unsigned char*>(tile.b + width);
   const detail::Int8Code* a = rows.codes;
-  const Index a_stride = rows.stride, b_panel = tile.b_panel * 4;
   const float* ahead = tile.ahead.from != nullptr ? tile.ahead.from : tile.b;
-  typename V::ivec sums[Rows][vectors];
+  typename V::ivec sums[turns][Rows][2];
+#pragma GCC unroll 4
+  for (int t = 0; t < turns; ++t)
 #pragma GCC unroll 16
-  for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 8
-    for (int v = 0; v < vectors; ++v) sums[r][v] = V::iset1(rows.offsets[r]);
+    for (int r = 0; r < Rows; ++r) sums[t][r][0] = sums[t][r][1] = V::iset1(t == 0 ? rows.offsets[r] : 0);
   if (detail::int8_vnni && done.columns > 0) {
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 8
-      for (int v = 0; v < vectors; ++v) sums[r][v] = sums[r][v] + detail::int8_load(done.sums + r * width + v * lanes);
+#pragma GCC unroll 2
+      for (int v = 0; v < 2; ++v) sums[0][r][v] = sums[0][r][v] + detail::int8_load(done.sums + r * width + v * lanes);
     a += done.columns, b += done.columns * width;
   }
-  for (Index k = done.columns, depth = tile.depth, ahead_step = tile.ahead.step; k < depth;
-       k += 4, a += 4, b += 4 * width) {
+  Index k = done.columns;
+  const Index depth = tile.depth, a_stride = rows.stride;
+  for (; turns > 1 && k + 4 * turns <= depth; k += 4 * turns) {
+    __builtin_prefetch(ahead, 0, 2);
+    ahead += turns * tile.ahead.step;
+#pragma GCC unroll 4
+    for (int t = 0; t < turns; ++t, a += 4, b += 4 * width)
+      detail::int8_columns_step(sums[t], a, detail::unknown(a_stride), b);
+  }
+  for (const Index ahead_step = tile.ahead.step; k < depth; k += 4, a += 4, b += 4 * width) {
     __builtin_prefetch(ahead, 0, 2);
     ahead += ahead_step;
-    // Into the second-level cache, which has room for more lines on their way: a single row then reads 14 % faster.
-    // Behind a panel come the first lines of the one that is read there next.
-    const Index fetched = 32 * width + (k + 32 < depth ? 0 : (Panels - 1) * b_panel);
-    typename V::ivec four[vectors];
-#pragma GCC unroll 8
-    for (int v = 0; v < vectors; ++v) {
-      const unsigned char* const from = b + v / 2 * b_panel + v % 2 * (4 * lanes);
-      four[v] = detail::int8_load(from);
-      __builtin_prefetch(from + fetched, 0, 2);
-    }
-    detail::int8_step(sums, a, detail::unknown(a_stride), four);
+    detail::int8_columns_step(sums[0], a, detail::unknown(a_stride), b);
   }
-  typename V::vec scaled[Rows][vectors];
-#pragma GCC unroll 8
-  for (int v = 0; v < vectors; ++v) {
-    const auto scale = V::load(tile.b + v / 2 * tile.b_panel + v % 2 * lanes);
+#pragma GCC unroll 4
+  for (int t = 1; t < turns; ++t)
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r)
-      scaled[r][v] = V::mul(V::mul(detail::int8_floats(sums[r][v]), V::set1(rows.scales[r])), scale);
+      sums[0][r][0] = sums[0][r][0] + sums[t][r][0], sums[0][r][1] = sums[0][r][1] + sums[t][r][1];
+  typename V::vec scaled[Rows][2];
+#pragma GCC unroll 2
+  for (int v = 0; v < 2; ++v) {
+    const auto scale = V::load(tile.b + v * lanes);
+#pragma GCC unroll 16
+    for (int r = 0; r < Rows; ++r)
+      scaled[r][v] = V::mul(V::mul(detail::int8_floats(sums[0][r][v]), V::set1(rows.scales[r])), scale);
   }
   detail::end_tile(scaled, tile.end);
 #pragma GCC unroll 16
   for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 8
-    for (int v = 0; v < vectors; ++v) V::store(tile.c + r * tile.c_stride + v * lanes, scaled[r][v]);
+#pragma GCC unroll 2
+    for (int v = 0; v < 2; ++v) V::store(tile.c + r * tile.c_stride + v * lanes, scaled[r][v]);
 }
 
 namespace detail {
 
 #if VITRINE_VECTOR_BYTES == 0
-// Without vectors there are few registers: tiles of two rows or one, by one panel, and the code of these two.
-inline void int8_small_tiles(Index rows, Index panels, const TileProduct<float>& whole, const Int8Rows& all) {
-  for (Index p = 0; p < panels; ++p)
-    for (Index r = 0; r < rows; r += 2) {
-      const Int8Rows own{all.codes + r * all.stride, all.stride, all.scales + r, all.offsets + r};
-      TileProduct<float> tile = one_panel(whole, p);
-      tile.c += r * tile.c_stride;
-      if (tile.end.residual != nullptr) tile.end.residual += r * tile.end.residual_stride;
-      if (rows - r >= 2)
-        int8_tile<2, 1>(tile, own, {});
-      else
-        int8_tile<1, 1>(tile, own, {});
-    }
+// Without vectors there are few registers: tiles of two rows or one, and the code of these two.
+inline void int8_small_tiles(Index rows, const TileProduct<float>& whole, const Int8Rows& all) {
+  TileProduct<float> tile = whole;
+  for (Index r = 0; r < rows; r += 2, tile.c += 2 * tile.c_stride) {
+    const Int8Rows own{all.codes + r * all.stride, all.stride, all.scales + r, all.offsets + r};
+    if (whole.end.residual != nullptr) tile.end.residual = whole.end.residual + r * whole.end.residual_stride;
+    if (rows - r >= 2)
+      int8_tile<2>(tile, own, {});
+    else
+      int8_tile<1>(tile, own, {});
+  }
 }
 #endif
 
@@ -220,17 +241,18 @@ inline void int8_small_tiles(Index rows, Index panels, const TileProduct<float>&
 struct Int8Operands {
   static constexpr Index step_columns = 4, block = int8_deepest;
   static constexpr Index panel_columns(Index depth) { return int8_columns(depth); }
+  static constexpr Index together(Index) { return 1; }
 
   Int8Rows all;
 
   void begin(Index, Index, Index) const {}
-  void multiply(const TileProduct<float>& tile, Index row, Index, Index rows, Index panels,
+  void multiply(const TileProduct<float>& tile, Index row, Index, Index rows, Index,
                 [[maybe_unused]] const Int8Done& done = {}) const {
     const Int8Rows own{all.codes + row * all.stride, all.stride, all.scales + row, all.offsets + row};
 #if VITRINE_VECTOR_BYTES == 0
-    int8_small_tiles(rows, panels, tile, own);
+    int8_small_tiles(rows, tile, own);
 #else
-    with_tile(rows, panels, [&]<int Rows, int Panels>() { int8_tile<Rows, Panels>(tile, own, done); });
+    with_rows<tile_rows, 1>(rows, [&]<int Rows, int>() { int8_tile<Rows>(tile, own, done); });
 #endif
   }
 };

@@ -295,9 +295,9 @@ VITRINE_INLINE void ask_for_tile([[maybe_unused]] S* c, [[maybe_unused]] Index s
 
 // The loop of every product: panel by panel, tile by tile, the depth in blocks. `operands` knows what A and the panels
 // hold: panel_columns(depth) steps of panel_width values' room are a panel, of which each but the first ones has
-// step_columns columns; `block` columns are multiplied before the next panel, begin(k, count, rows) coming before them,
-// and multiply(tile, row, k, rows, panels) sets a tile's rows of A and calls its micro-kernel. Inline: one frame on a
-// small machine's stack.
+// step_columns columns; together(rows) panels are multiplied at once, `block` columns before the next panel, begin(k,
+// count, rows) coming before them, and multiply(tile, row, k, rows, panels) sets a tile's rows of A and calls its
+// micro-kernel. Inline: one frame on a small machine's stack.
 template <class S, class Operands>
 VITRINE_INLINE void multiply_panels(const Product<S>& product, Operands&& operands, Index rows, Index first_panel,
                                     Index last_panel) {
@@ -314,7 +314,7 @@ VITRINE_INLINE void multiply_panels(const Product<S>& product, Operands&& operan
     const bool last = k + block >= depth;
     operands.begin(k, block, rows);
     for (Index p = first_panel, together = 1; p < last_panel; p += together) {
-      together = panels_at_once(rows);
+      together = Kind::together(rows);
       while (p + together > last_panel || (together > 1 && (p + together) * width > product.columns)) together /= 2;
       const Index n = p * width, left = product.columns - n;
       const bool whole = left >= together * width, ends = last && whole && in_registers;
@@ -353,6 +353,7 @@ template <class S>
 struct Values {
   static constexpr Index step_columns = 1, block = depth_block;
   static constexpr Index panel_columns(Index depth) { return depth; }
+  static constexpr Index together(Index rows) { return panels_at_once(rows); }
 
   const S* a = nullptr;
   Index stride = 0;

@@ -137,10 +137,12 @@ struct AttentionCore {
     queries(block, from, call);
     keys_values(block, from, from, call);
   }
+  // Ends with the block's threads in step, as project_keys_values does.
   template <class Trace>
   void project_queries(const Runner<S, Trace>& block, const Rows<const S>& x, const AttentionCall<S>& call) const {
     Operand<S> from(x);
     queries(block, from, call);
+    block.wait();
   }
   // `key` and `value` may be the same rows.
   template <class Trace>

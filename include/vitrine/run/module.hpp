@@ -72,11 +72,14 @@ class Module {
   }
 
   // Xavier uniform for projections (Glorot and Bengio 2010), as PyTorch's modules do it; norms 1 and 0, biases 0 or
-  // uniform by PyTorch's rule. Allocates each parameter from memory(). bad_config, out_of_memory: then some have new
-  // values and others not.
+  // uniform by PyTorch's rule. Allocates from memory(), many parameters at once. bad_config, out_of_memory: then some
+  // have new values and others not.
   Status init(std::uint64_t seed) noexcept {
     detail::Random random(seed);
     Status status = static_cast<const Derived*>(this)->check_config();
+    const auto panel_of = [](const Parameter<S>& p) { return p.packable ? kernels::panel_width<S> : 0; };
+    detail::ParameterPieces<S> pieces(memory());
+    parameters([&](const char*, const Parameter<S>& p) { pieces.of(p).expect(p.stored(panel_of(p))); });
     mutable_parameters([&](const char* name, Parameter<S>& p) {
       if (status != Status::ok) return;
       if (p.packable && p.cols <= 0) {
@@ -88,8 +91,8 @@ class Module {
         return;
       }
       S* values = nullptr;
-      const Index panel = p.packable ? kernels::panel_width<S> : 0;
-      SharedValues<S> shared = SharedValues<S>::make(memory(), p.stored(panel), values);
+      const Index panel = panel_of(p);
+      const SharedValues<S> shared = pieces.of(p).make(p.stored(panel), values);
       if (values == nullptr) {
         status = {Status::out_of_memory, "memory for the parameters ran out (values)", Status::unset, p.stored(panel),
                   Status::at_least};
@@ -104,17 +107,21 @@ class Module {
 #if VITRINE_EXCEPTIONS
   // Stores the weights of products in int8, bf16 or f16, panel by panel; f32 changes nothing. The numbers of the layer
   // are then those of that storage, and stay so until it is loaded again. Float layers only. Allocates from memory()
-  // what is stored, one weight after another, each in place of what it was. not_supported: values that are not finite
-  // or not so in that storage, for int8 a weight of more than 65536 columns, a layer of double, weights that are stored
-  // otherwise already; out_of_memory. Then some weights are stored and others not.
+  // what is stored, some megabytes of weights at once, each weight in place of what it was. not_supported: values that
+  // are not finite or not so in that storage, for int8 a weight of more than 65536 columns, a layer of double, weights
+  // that are stored otherwise already; out_of_memory. Then some weights are stored and others not.
   Status store_weights(Storage storage) noexcept {
     if (storage == Storage::f32) return {};
     Status status;
     parameters([&](const char*, const Parameter<S>& p) {
       if (p.exists() && p.values.empty()) status = no_values();
     });
+    SharedPieces<S> pieces(memory());
+    parameters([&](const char*, const Parameter<S>& p) {
+      if (p.packable) pieces.expect(detail::stored_size(p, storage));
+    });
     mutable_parameters([&](const char*, Parameter<S>& p) {
-      if (status == Status::ok && p.packable) status = detail::store_weight(memory(), p, storage);
+      if (status == Status::ok && p.packable) status = detail::store_weight(pieces, p, storage);
     });
     mutable_parameters([](const char*, Parameter<S>&) {});  // what stands at several places shares them now
     return status;

@@ -139,6 +139,16 @@ constexpr Parameter<S> vector_parameter(Index rows) {
   return p;
 }
 
+// Where the values of a layer's parameters are made. Weights of products have pieces of their own: those go when the
+// weights become something else (store_weights), and vectors do not.
+template <class S>
+struct ParameterPieces {
+  SharedPieces<S> weights, others;
+
+  explicit ParameterPieces(const Memory* memory) : weights(memory), others(memory) {}
+  SharedPieces<S>& of(const Parameter<S>& p) { return p.packable ? weights : others; }
+};
+
 // A dotted name that grows and shrinks while a visitor walks through layers. Truncated past 127 characters.
 class NamePath {
  public:

@@ -46,13 +46,13 @@ class Runner {
   const Scratch<S>& scratch() const { return *scratch_; }
   const Trace& trace() const { return trace_; }
 
-  // f(block) for blocks of the rows; the team is in step afterwards. A traced team takes all rows as one block, so that
+  // f(block) for blocks of the rows, which leaves the block's threads in step unless nothing follows in the region; the
+  // team is in step afterwards. A traced team takes all rows as one block, so that
   // every intermediate is whole at some time.
   template <class F>
   void blocks(F&& f) const {
     if constexpr (Trace::on) {
       if (count_ > 0) f(*this);
-      wait();
     } else {
       team_->row_blocks(count_, block_rows, Index{kernels::tile_rows}, [&](Team& team, Index first, Index last) {
         Runner block = *this;

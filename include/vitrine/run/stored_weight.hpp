@@ -160,9 +160,16 @@ constexpr Status hold_words(Parameter<S>& p, std::span<const StoredWord> words, 
 
 #if VITRINE_EXCEPTIONS
 
+// The same of a storage by its name; f32 and none: 0.
+template <class S>
+constexpr Index stored_size(const Parameter<S>& p, Storage storage) {
+  const StoredWeight<S>* const how = stored_weight_of<S>(storage);
+  return how == nullptr ? 0 : stored_size(p, *how);
+}
+
 // The weight's values into another storage. On an error the weight is as it was.
 template <class S>
-Status store_weight(const Memory* memory, Parameter<S>& p, Storage storage) noexcept {
+Status store_weight(SharedPieces<S>& pieces, Parameter<S>& p, Storage storage) noexcept {
   if constexpr (!std::is_same_v<S, float>) {
     return {Status::not_supported, "only weights of float layers are stored in another way: use float, not double"};
   } else {
@@ -179,7 +186,7 @@ Status store_weight(const Memory* memory, Parameter<S>& p, Storage storage) noex
       if (!how->holds(p.values.data()[i])) return {Status::not_supported, how->refusal};
     const Index size = stored_size(p, *how), group_size = size / p.groups;
     S* values = nullptr;
-    const SharedValues<S> shared = SharedValues<S>::make(memory, size, values);
+    const SharedValues<S> shared = pieces.make(size, values);
     if (values == nullptr)
       return {Status::out_of_memory, "memory for the stored weights ran out (values)", Status::unset, size,
               Status::at_least};
