@@ -170,13 +170,13 @@ template <int Rows>
 VITRINE_NOINLINE void int8_tile(const TileProduct<float>& tile, const Int8Rows& rows, const Int8Done& done = {}) {
   using V = simd<float>;
   constexpr Index width = panel_width<float>, lanes = V::lanes;
-  constexpr int turns = VITRINE_VECTOR_BYTES == 0 || Rows > 2 ? 1 : 4 / Rows;
+  constexpr Index turns = VITRINE_VECTOR_BYTES == 0 || Rows > 2 ? 1 : 4 / Rows;
   const auto* b = reinterpret_cast<const unsigned char*>(tile.b + width);
   const detail::Int8Code* a = rows.codes;
   const float* ahead = tile.ahead.from != nullptr ? tile.ahead.from : tile.b;
   typename V::ivec sums[turns][Rows][2];
 #pragma GCC unroll 4
-  for (int t = 0; t < turns; ++t)
+  for (Index t = 0; t < turns; ++t)
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r) sums[t][r][0] = sums[t][r][1] = V::iset1(t == 0 ? rows.offsets[r] : 0);
   if (detail::int8_vnni && done.columns > 0) {
@@ -192,7 +192,7 @@ VITRINE_NOINLINE void int8_tile(const TileProduct<float>& tile, const Int8Rows& 
     __builtin_prefetch(ahead, 0, 2);
     ahead += turns * tile.ahead.step;
 #pragma GCC unroll 4
-    for (int t = 0; t < turns; ++t, a += 4, b += 4 * width)
+    for (Index t = 0; t < turns; ++t, a += 4, b += 4 * width)
       detail::int8_columns_step(sums[t], a, detail::unknown(a_stride), b);
   }
   for (const Index ahead_step = tile.ahead.step; k < depth; k += 4, a += 4, b += 4 * width) {
@@ -201,7 +201,7 @@ VITRINE_NOINLINE void int8_tile(const TileProduct<float>& tile, const Int8Rows& 
     detail::int8_columns_step(sums[0], a, detail::unknown(a_stride), b);
   }
 #pragma GCC unroll 4
-  for (int t = 1; t < turns; ++t)
+  for (Index t = 1; t < turns; ++t)
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r)
       sums[0][r][0] = sums[0][r][0] + sums[t][r][0], sums[0][r][1] = sums[0][r][1] + sums[t][r][1];
