@@ -59,7 +59,7 @@ int wrong(Multiply multiply, const Shape& s, const std::vector<float>& x, const 
 }
 
 void check_shapes(Multiply multiply) {
-  for (const Index depth : {1, 2, 3, 7, 16, 64, 67, 130})
+  for (const Index depth : {1, 2, 3, 7, 16, 28, 64, 67, 92, 130})
     for (const Index columns : {1, 33, 70, 140})
       for (const Index rows : {1, 2, 3, 4, 13, 37, 65}) {
         const Shape shape{rows, columns, depth};

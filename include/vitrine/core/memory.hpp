@@ -109,39 +109,59 @@ class SharedValues {
   Header* header_ = nullptr;
 };
 
-// Makes SharedValues of many sizes in pieces of at most 16 MB, which get huge pages (heap.hpp) where one of them is too
-// small: with pages of 4 KB a product waits for their addresses, and a row by weights in int8 takes a third longer. A
-// piece lives as long as one of its values.
+// Makes SharedValues of many sizes, side by side in pieces of at most 32 MB, which get huge pages (heap.hpp) where one
+// of them is too small: with pages of 4 KB a product waits for their addresses, and a row by weights in int8 takes a
+// third longer. A piece is as large as what was expected to share it, and lives as long as one of its values.
 template <class S>
 class SharedPieces {
  public:
   // Over `memory`; null: make() finds none.
   explicit SharedPieces(const Memory* memory) noexcept : memory_(memory) {}
-  // make(size) will be called: what was expected shares pieces, other values stand alone.
-  void expect(Index size) noexcept { left_ = sizes::sum(left_, piece_of(size)); }
+  SharedPieces(const SharedPieces&) = delete;
+  SharedPieces& operator=(const SharedPieces&) = delete;
+
+  // make() will be called for these sizes, in this order. What is not expected, and what would fill a piece, stands
+  // alone.
+  void expect(Index size) noexcept {
+    const Index taken = piece_of(size);
+    if (taken >= most) return;
+    if (planned_ == 0 || pieces_[planned_ - 1] + taken > most) {
+      if (planned_ == most_pieces) return;
+      pieces_[planned_++] = 0;
+    }
+    pieces_[planned_ - 1] += taken;
+  }
   // `size` values to be filled, as SharedValues::make gives them.
   SharedValues<S> make(Index size, S*& writable) noexcept {
-    const Index taken = piece_of(size), most = left_ < most_ ? left_ : most_;
-    left_ -= taken < left_ ? taken : left_;
-    if (size <= 0 || taken > piece_.size() - used_) {
-      if (size <= 0 || taken >= most) return SharedValues<S>::make(memory_, size, writable);
-      piece_ = SharedValues<S>::make(memory_, most, first_), used_ = 0;
-      if (first_ == nullptr) return SharedValues<S>::make(memory_, size, writable);
-    }
+    const Index taken = piece_of(size);
+    const bool next = taken > piece_.size() - used_;
+    if (size <= 0 || taken >= most || (next && !begin_piece(taken)))
+      return SharedValues<S>::make(memory_, size, writable);
     writable = first_ + used_;
     used_ += taken;
     return piece_.part(used_ - taken, size);
   }
 
  private:
-  static constexpr Index most_ = ((Index{16} << 20) - 4096) / Index(sizeof(S));
+  static constexpr Index most = ((Index{32} << 20) - 4096) / Index(sizeof(S)), most_pieces = 256;
   // What so many values take of a piece.
   static constexpr Index piece_of(Index size) noexcept { return sizes::round_up(size, Index(alignment / sizeof(S))); }
 
+  // The next piece, if it has room for so many values.
+  bool begin_piece(Index values) noexcept {
+    if (made_ == planned_ || pieces_[made_] < values) return false;
+    SharedValues<S> piece = SharedValues<S>::make(memory_, pieces_[made_], first_);
+    ++made_, used_ = 0;
+    piece_ = static_cast<SharedValues<S>&&>(piece);
+    return first_ != nullptr;
+  }
+
   const Memory* memory_;
-  Index left_ = 0, used_ = 0;  // expected and not made; made of this piece
-  SharedValues<S> piece_;
+  Index pieces_[most_pieces];  // their sizes
+  Index planned_ = 0, made_ = 0;
+  SharedValues<S> piece_;  // the one that is being filled
   S* first_ = nullptr;
+  Index used_ = 0;
 };
 
 // n values of one owner. Growing does not keep the contents; a smaller size keeps the capacity.

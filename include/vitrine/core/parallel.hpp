@@ -5,8 +5,8 @@
 //   team.for_each(items, f)     f(item) for every item, each on one thread, first come first served; then all wait
 //   team.split(count, f)        f(first, last) with an equal share of [0, count) for each thread; no waiting
 //   team.row_blocks(count, block, tile, f)    f(team, first, last): many rows are dealt out as blocks, each to one
-//                               thread (a team of one); few go whole to the team, which divides products by columns
-//                               and is left in step
+//                               thread (a team of one); few go whole to the team: f divides products by columns and
+//                               ends with a barrier, unless nothing follows in the region
 //   team.in_turn(groups, turns, f)    f(group, turn, wait) for every turn of every group, like for_each; wait()
 //                               returns when the group's earlier turns have ended
 //   team.barrier()              all wait for all
@@ -78,6 +78,8 @@ inline void set_float_mode([[maybe_unused]] std::uint64_t mode) noexcept {
 class Team {
  public:
   constexpr Team() noexcept = default;
+  Team(const Team&) = delete;  // each counts its barriers
+  Team& operator=(const Team&) = delete;
   Team(detail::TeamState* state, int thread, int threads) noexcept
       : state_(threads > 1 ? state : nullptr), thread_(thread), threads_(threads), slot_(thread) {}
 
@@ -147,7 +149,7 @@ class Team {
   }
 
   // `block` rows at most to a thread alone, in multiples of `tile`. With few rows f is called once on every thread with
-  // the whole team, which it leaves in step. The team is in step afterwards.
+  // the whole team, and ends with a barrier, unless nothing follows in the region. The team is then in step.
   template <class F>
   void row_blocks(Index count, Index block, Index tile, F&& f) {
     if (count <= 0) return;

@@ -130,7 +130,7 @@ struct AttentionCore {
   constexpr Index queries_width() const { return sizes::product(heads, width); }
   constexpr Index keys_width() const { return sizes::product(kv_heads, width); }
 
-  // Queries, keys and values of a block's rows x.
+  // Queries, keys and values of a block's rows x. Ends with the block's threads in step.
   template <class Trace>
   void project(const Runner<S, Trace>& block, const Rows<const S>& x, const AttentionCall<S>& call) const {
     Operand<S> from(x);

@@ -107,7 +107,7 @@ class Module {
 #if VITRINE_EXCEPTIONS
   // Stores the weights of products in int8, bf16 or f16, panel by panel; f32 changes nothing. The numbers of the layer
   // are then those of that storage, and stay so until it is loaded again. Float layers only. Allocates from memory()
-  // what is stored, some megabytes of weights at once, each weight in place of what it was. not_supported: values that
+  // what is stored, some megabytes of weights at once, and releases what they were alike. not_supported: values that
   // are not finite or not so in that storage, for int8 a weight of more than 65536 columns, a layer of double, weights
   // that are stored otherwise already; out_of_memory. Then some weights are stored and others not.
   Status store_weights(Storage storage) noexcept {
@@ -118,7 +118,7 @@ class Module {
     });
     SharedPieces<S> pieces(memory());
     parameters([&](const char*, const Parameter<S>& p) {
-      if (p.packable) pieces.expect(detail::stored_size(p, storage));
+      if (p.packable && p.stored_as.get() == nullptr) pieces.expect(detail::stored_size(p, storage));
     });
     mutable_parameters([&](const char*, Parameter<S>& p) {
       if (status == Status::ok && p.packable) status = detail::store_weight(pieces, p, storage);

@@ -46,8 +46,8 @@ class Runner {
   const Scratch<S>& scratch() const { return *scratch_; }
   const Trace& trace() const { return trace_; }
 
-  // f(block) for blocks of the rows, which leaves the block's threads in step unless nothing follows in the region; the
-  // team is in step afterwards. A traced team takes all rows as one block, so that
+  // f(block) for blocks of the rows. f leaves the block's threads in step, or is the last of its region; so then is the
+  // team. A traced team takes all rows as one block, so that
   // every intermediate is whole at some time.
   template <class F>
   void blocks(F&& f) const {

@@ -160,7 +160,7 @@ constexpr Status hold_words(Parameter<S>& p, std::span<const StoredWord> words, 
 
 #if VITRINE_EXCEPTIONS
 
-// The same of a storage by its name; f32 and none: 0.
+// Values of S that the panels take in this storage; f32 and what is none: 0.
 template <class S>
 constexpr Index stored_size(const Parameter<S>& p, Storage storage) {
   const StoredWeight<S>* const how = stored_weight_of<S>(storage);
