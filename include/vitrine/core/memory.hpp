@@ -150,9 +150,7 @@ class SharedPieces {
   // The next piece, if it has room for so many values.
   bool begin_piece(Index values) noexcept {
     if (made_ == planned_ || pieces_[made_] < values) return false;
-    SharedValues<S> piece = SharedValues<S>::make(memory_, pieces_[made_], first_);
-    ++made_, used_ = 0;
-    piece_ = static_cast<SharedValues<S>&&>(piece);
+    piece_ = SharedValues<S>::make(memory_, pieces_[made_++], first_), used_ = 0;
     return first_ != nullptr;
   }
 

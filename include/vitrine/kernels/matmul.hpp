@@ -195,20 +195,16 @@ VITRINE_INLINE void with_rows(Index rows, const Call& call) {
 
 }  // namespace detail
 
-// call<Rows, Panels>() for 1 ... tile_rows rows, and for 4 panels (of one row), 2 (of at most three) or 1.
-template <class Call>
-VITRINE_INLINE void with_tile(Index rows, Index panels, const Call& call) {
-  if (panels == 4)
-    detail::with_rows<1, 4>(rows, call);
-  else if (panels == 2)
-    detail::with_rows<3, 2>(rows, call);
-  else
-    detail::with_rows<tile_rows, 1>(rows, call);
-}
-// The micro-kernel of so many rows and panels.
+// The micro-kernel of 1 ... tile_rows rows by one panel, at most three by 2, or one by 4.
 template <class S>
 VITRINE_INLINE void multiply_rows(Index rows, Index panels, const TileProduct<S>& tile) {
-  with_tile(rows, panels, [&]<int Rows, int Panels>() { multiply_tile<S, Rows, Panels>(tile); });
+  const auto run = [&]<int Rows, int Panels>() { multiply_tile<S, Rows, Panels>(tile); };
+  if (panels == 4)
+    detail::with_rows<1, 4>(rows, run);
+  else if (panels == 2)
+    detail::with_rows<3, 2>(rows, run);
+  else
+    detail::with_rows<tile_rows, 1>(rows, run);
 }
 
 // Whether half a panel has a micro-kernel: only the panels of the widest vectors are wider than small heads.

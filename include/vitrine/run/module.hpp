@@ -113,11 +113,9 @@ class Module {
   Status store_weights(Storage storage) noexcept {
     if (storage == Storage::f32) return {};
     Status status;
-    parameters([&](const char*, const Parameter<S>& p) {
-      if (p.exists() && p.values.empty()) status = no_values();
-    });
     SharedPieces<S> pieces(memory());
     parameters([&](const char*, const Parameter<S>& p) {
+      if (p.exists() && p.values.empty()) status = no_values();
       if (p.packable && p.stored_as.get() == nullptr) pieces.expect(detail::stored_size(p, storage));
     });
     mutable_parameters([&](const char*, Parameter<S>& p) {

@@ -140,8 +140,7 @@ constexpr Parameter<S> vector_parameter(Index rows) {
 }
 
 // Where the values of a layer's parameters are made. Weights of products have pieces of their own: those go when the
-// weights become something else (store_weights), and vectors and tables
-// do not.
+// weights become something else (store_weights), and vectors and tables do not.
 template <class S>
 struct ParameterPieces {
   SharedPieces<S> weights, others;

@@ -47,8 +47,7 @@ class Runner {
   const Trace& trace() const { return trace_; }
 
   // f(block) for blocks of the rows. f leaves the block's threads in step, or is the last of its region; so then is the
-  // team. A traced team takes all rows as one block, so that
-  // every intermediate is whole at some time.
+  // team. A traced team takes all rows as one block, so that every intermediate is whole at some time.
   template <class F>
   void blocks(F&& f) const {
     if constexpr (Trace::on) {
