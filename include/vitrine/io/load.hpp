@@ -141,10 +141,11 @@ struct LoadPart {
   }
 };
 
-/// One parameter's values from its tensors into storage of the given layout.
+/// One parameter's values from its tensors into its storage.
 template <class S>
-void pack_parameter(const LoadPart<S>& part, Index panel, const SafeTensors& file, S* out) {
+void pack_parameter(const LoadPart<S>& part, const SafeTensors& file, S* out) {
   const Parameter<S>& p = *part.parameter;
+  const Index panel = p.own_panel();
   const bool transposed = part.source.transposed && !p.is_vector();
   const Index cols = p.is_vector() ? 1 : p.cols;
   const Index chunk = panel > 0 ? panel : 1 + Index{65536} / (cols > 0 ? cols : 1);
@@ -199,9 +200,9 @@ void add_part(std::vector<LoadPart<S>>& parts, const LoadOptions& options, const
 }
 /// Room for each parameter's values.
 template <class S>
-std::vector<SharedValues<S>> make_rooms(const std::vector<LoadPart<S>>& parts, const std::vector<Index>& panels,
-                                        const Memory* memory, std::vector<S*>& writable, const SafeTensors& file) {
-  const auto size = [&](std::size_t i) { return parts[i].parameter->stored(panels[i]); };
+std::vector<SharedValues<S>> make_rooms(const std::vector<LoadPart<S>>& parts, const Memory* memory,
+                                        std::vector<S*>& writable, const SafeTensors& file) {
+  const auto size = [&](std::size_t i) { return parts[i].parameter->stored(parts[i].parameter->own_panel()); };
   ParameterPieces<S> pieces(memory);
   for (std::size_t i = 0; i < parts.size(); ++i) pieces.of(*parts[i].parameter).expect(size(i));
   std::vector<SharedValues<S>> rooms(parts.size());
@@ -217,12 +218,10 @@ std::vector<SharedValues<S>> make_rooms(const std::vector<LoadPart<S>>& parts, c
 /// Gives all parameters their values, or none: out_of_memory leaves the layer as it was.
 template <class S>
 void read_parts(std::vector<LoadPart<S>>& parts, const Memory* memory, const SafeTensors& file) {
-  std::vector<Index> panels(parts.size());
-  for (std::size_t i = 0; i < parts.size(); ++i) panels[i] = parts[i].parameter->packable ? kernels::panel_width<S> : 0;
   std::vector<S*> writable(parts.size());
-  const auto rooms = make_rooms(parts, panels, memory, writable, file);
-  for (std::size_t i = 0; i < parts.size(); ++i) pack_parameter(parts[i], panels[i], file, writable[i]);
-  for (std::size_t i = 0; i < parts.size(); ++i) parts[i].parameter->hold(rooms[i], panels[i]);
+  const auto rooms = make_rooms(parts, memory, writable, file);
+  for (std::size_t i = 0; i < parts.size(); ++i) pack_parameter(parts[i], file, writable[i]);
+  for (std::size_t i = 0; i < parts.size(); ++i) parts[i].parameter->hold(rooms[i], parts[i].parameter->own_panel());
 }
 
 /// What load does that knows no layer: `differences` is what the file's configuration says otherwise.

@@ -249,6 +249,14 @@ VITRINE_NOINLINE void half_tile(const TileProduct<float>& given) {
 namespace detail {
 
 #if VITRINE_VECTOR_BYTES == 0
+// The part of a tile that is its panel p.
+inline TileProduct<float> one_panel(TileProduct<float> tile, Index p) {
+  constexpr Index width = panel_width<float>;
+  tile.b += p * tile.b_panel, tile.c += p * width;
+  if (tile.end.bias != nullptr) tile.end.bias += p * width;
+  if (tile.end.residual != nullptr) tile.end.residual += p * width;
+  return tile;
+}
 // Without vectors the tiles of kernels/matmul.hpp do, by some columns at a time that are widened before: that takes a
 // fifth of the code.
 template <class Multiply>

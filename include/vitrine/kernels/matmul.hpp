@@ -98,15 +98,6 @@ VITRINE_INLINE Index unknown(Index x) {
   return x;
 }
 
-// The part of a tile that is its panel p.
-template <class S>
-TileProduct<S> one_panel(TileProduct<S> tile, Index p) {
-  tile.b += p * tile.b_panel, tile.c += p * panel_width<S>;
-  if (tile.end.bias != nullptr) tile.end.bias += p * panel_width<S>;
-  if (tile.end.residual != nullptr) tile.end.residual += p * panel_width<S>;
-  return tile;
-}
-
 template <class S, int Rows, int Vectors>
 VITRINE_INLINE void end_tile(typename simd<S>::vec (&sums)[Rows][Vectors], const TileEnd<S>& end) {
   using V = simd<S>;

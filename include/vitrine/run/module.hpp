@@ -77,9 +77,8 @@ class Module {
   Status init(std::uint64_t seed) noexcept {
     detail::Random random(seed);
     Status status = static_cast<const Derived*>(this)->check_config();
-    const auto panel_of = [](const Parameter<S>& p) { return p.packable ? kernels::panel_width<S> : 0; };
     detail::ParameterPieces<S> pieces(memory());
-    parameters([&](const char*, const Parameter<S>& p) { pieces.of(p).expect(p.stored(panel_of(p))); });
+    parameters([&](const char*, const Parameter<S>& p) { pieces.of(p).expect(p.stored(p.own_panel())); });
     mutable_parameters([&](const char* name, Parameter<S>& p) {
       if (status != Status::ok) return;
       if (p.packable && p.cols <= 0) {
@@ -91,7 +90,7 @@ class Module {
         return;
       }
       S* values = nullptr;
-      const Index panel = panel_of(p);
+      const Index panel = p.own_panel();
       const SharedValues<S> shared = pieces.of(p).make(p.stored(panel), values);
       if (values == nullptr) {
         status = {Status::out_of_memory, "memory for the parameters ran out (values)", Status::unset, p.stored(panel),

@@ -90,6 +90,8 @@ struct Parameter {
   constexpr bool in_place() const { return panel != 0 && stored_as.get() == nullptr; }
   // rows x cols, or rows.
   constexpr Index elements() const { return sizes::product(rows, cols > 0 ? cols : 1); }
+  // The layout that it gets with its values, by load and init: plain or in panels.
+  constexpr Index own_panel() const { return packable ? kernels::panel_width<S> : 0; }
   // Rows of one group.
   constexpr Index group_rows() const { return rows / groups; }
   // Values in storage of the given layout.
