@@ -13,8 +13,8 @@ class CausalFolder {
   using Index = vitrine::Index;
   using Model = vitrine::Causal<float>;
 
-  CausalFolder(const std::filesystem::path& folder, bool json, Index threads)
-      : model_(load(folder)),
+  CausalFolder(const std::filesystem::path& folder, bool json, Index threads, vitrine::Storage weights)
+      : model_(load(folder, weights)),
         config_(vitrine::read_generation_config(folder)),
         reader_(folder, {.json = json,
                          .longest = model_->most_ids(),
@@ -29,11 +29,11 @@ class CausalFolder {
   vitrine::Workspace& workspace() { return workspace_; }
 
  private:
-  static std::shared_ptr<Model> load(const std::filesystem::path& folder) {
+  static std::shared_ptr<Model> load(const std::filesystem::path& folder, vitrine::Storage weights) {
     std::shared_ptr<Model> model;
     vitrine::find_model<float>(folder, [&]<class M>(std::type_identity<M>) {
       if constexpr (std::is_base_of_v<Model, M>)
-        model = std::make_shared<M>(vitrine::load_model<M>(folder));
+        model = std::make_shared<M>(vitrine::load_model<M>(folder, {.weights = weights}));
       else
         throw vitrine::Error(vitrine::LoadError::config_unsupported, folder.string(),
                              std::string("is of the family ") + M::model_type + ", which continues no text");

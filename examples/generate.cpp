@@ -132,7 +132,7 @@ class Generation final : public corpus::Job {
 
 int run(const OptionTable& table, Options& o) {
   if (pool::needs_no_model(o.pool)) return pool::without_model(table, o.pool);
-  CausalFolder folder(o.model, o.json(), o.threads);
+  CausalFolder folder(o.model, o.json(), o.threads, pool::storage_of(o.weights));
   Generation job(folder, o);
   if (o.stream) o.pool.lines = 1;
   const int status =

@@ -21,6 +21,7 @@ struct Options {
   std::optional<Index> beams, max_new_tokens, top_k, seed;  // of generation_config.json where not given
   std::optional<double> temperature, top_p, min_p, typical_p, repetition_penalty;
   Index threads = 0;
+  pool::Weights weights = {"f32"};
   bool stream = false, skip_prompt = false, sample = false, greedy = false;
 
   bool json() const { return format[0] == "jsonl"; }
@@ -69,6 +70,7 @@ inline OptionTable option_table(Options& o) {
              1e6);
   pool::add_options(table, o.pool);
   pool::add_batch_options(table, o.pool);
+  pool::add_weights_option(table, o.weights);
   table.number("--threads", "0: all processors", o.threads, 0, 999);
   return table;
 }
@@ -114,7 +116,7 @@ inline nlohmann::json described(const Options& o, const vt::GenerationConfig& c)
   nlohmann::json rows = {{"input-format", o.format[0]}, {"skip-prompt", o.skip_prompt},
                          {"beams", c.num_beams},        {"max-new-tokens", c.max_new_tokens},
                          {"max-length", c.max_length},  {"repetition-penalty", c.repetition_penalty},
-                         {"sample", c.do_sample}};
+                         {"sample", c.do_sample},       {"weights", o.weights[0]}};
   if (c.do_sample)
     rows.update({{"temperature", c.temperature},
                  {"top-k", c.top_k},

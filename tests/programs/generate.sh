@@ -21,6 +21,12 @@ prompt='jnJ(D^Sh{'
 # tests/golden/families/llama_0/expect.safetensors
 check "greedy search is Transformers'" [ "$(run --greedy --max-new-tokens 9 "$prompt")" = "${prompt}Wuxd {F4E" ]
 check "beam search, too" [ "$(run --beams 4 --max-new-tokens 9 "$prompt")" = "${prompt}W.;'*{1h" ]
+for storage in bf16 f16 int8; do
+  check "$storage: the same however it is run" cmp -s <(run --weights $storage --greedy "$prompt" a) <(run --weights $storage --greedy --batch 1 --threads 1 "$prompt" a)
+done
+check "f16 is Transformers' here, too" [ "$(run --weights f16 --greedy --max-new-tokens 9 "$prompt")" = "${prompt}Wuxd {F4E" ]
+check "int8 is other weights" [ "$(cmp <(run --weights int8 --input-format jsonl <<<'{"ids": [76, 80]}') <(run --input-format jsonl <<<'{"ids": [76, 80]}') | wc -l)" = 1 ]
+check "no such storage" exits 2 --model "$scratch/llama" --weights int4 "$prompt"
 ids='{"ids": [76, 80, 44, 10, 38, 64, 53, 74, 93]}'
 check "ids in, ids out" \
   [ "$(run --input-format jsonl --max-new-tokens 9 <<<"$ids" | sed 's/.*"ids":\([^]]*]\).*/\1/')" = "[57,87,90,70,2,93,40,22,39]" ]

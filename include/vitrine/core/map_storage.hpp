@@ -3,7 +3,7 @@
 //   storage  bytes  code of a weight p                 largest error for p in [0, 1]
 //   f32      4      p
 //   f16      2      IEEE 754's half, to nearest even   2^-12 (relative 2^-11; 2^-25 below 2^-14)
-//   bf16     2      bfloat16, to nearest even          2^-9 (relative 2^-9)
+//   bf16     2      bfloat16, to nearest even          2^-9 (relative 2^-8)
 //   u8       1      p * 255, to nearest even           1/510
 //
 // A weight is rounded once, from the float that an f32 map would have; 0 and 1 stay what they are, and a masked key is
