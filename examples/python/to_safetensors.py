@@ -24,6 +24,7 @@ import re
 import shlex
 import sys
 import tempfile
+import warnings
 import zipfile
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "module")  # where training scripts put the parameters
@@ -105,9 +106,11 @@ def describe(module):
         if isinstance(module, base):
             _require_unchanged(module, base)
             _require_floats(module)
+            _warn_of_hooks(module)
             config = read(module)
             if kind != "MultiheadAttention":
-                config["bias"] = any(name.endswith("bias") for name in module.state_dict())
+                known = parameter_shapes(kind, {**config, "bias": True})
+                config["bias"] = any(name.endswith("bias") and name in known for name in module.state_dict())
             _check_parameters(kind, config, module)
             return kind, config
     raise Refusal(
@@ -134,6 +137,31 @@ def _require_unchanged(module, base):
             )
 
 
+def _require_part(owner, name, *bases):
+    """The part of that name computes what the first of these classes does that it derives from."""
+    part = getattr(owner, name, None)
+    base = next((base for base in bases if isinstance(part, base)), None)
+    if base is None:
+        raise Refusal(
+            f"the {name} of this {type(owner).__name__} is a {type(part).__name__}, not an nn.{bases[0].__name__}"
+        )
+    _require_unchanged(part, base)
+    return part
+
+
+def _warn_of_hooks(module):
+    hooked = [
+        name or type(module).__name__
+        for name, part in module.named_modules()
+        if part._forward_hooks or part._forward_pre_hooks
+    ]
+    if hooked:
+        warnings.warn(
+            f"{', '.join(hooked)}: hooks on forward are not run; where one changes what passes, the numbers are others",
+            stacklevel=4,
+        )
+
+
 def _require_floats(module):
     for name, part in module.named_modules():
         if "quantized" in type(part).__module__.split("."):
@@ -144,6 +172,7 @@ def _require_floats(module):
 
 
 def _attention_config(attention):
+    _require_part(attention, "out_proj", _import_torch().nn.Linear)
     width = attention.embed_dim
     return {
         "embed_dim": width,
@@ -158,22 +187,26 @@ def _attention_config(attention):
 
 def _layer_config(layer):
     nn = _import_torch().nn
-    attentions = [layer.self_attn] + ([layer.multihead_attn] if hasattr(layer, "multihead_attn") else [])
-    for attention in attentions:
-        if not isinstance(attention, nn.MultiheadAttention):
-            raise Refusal(f"the layer's attention is a {type(attention).__name__}, not an nn.MultiheadAttention")
-        _require_unchanged(attention, nn.MultiheadAttention)
+    names = ["self_attn"] + (["multihead_attn"] if hasattr(layer, "multihead_attn") else [])
+    attentions = [_require_part(layer, name, nn.MultiheadAttention) for name in names]
+    for name in ("linear1", "linear2"):
+        _require_part(layer, name, nn.Linear)
+    for name in ("dropout", "dropout1", "dropout2", "dropout3"):
+        if hasattr(layer, name):
+            _require_part(layer, name, nn.Dropout, nn.Identity)
     heads = _same("the number of heads of self_attn and multihead_attn", [a.num_heads for a in attentions])
     for option in ("add_bias_kv", "add_zero_attn", "kdim", "vdim"):
         if any(_attention_config(attention)[option] for attention in attentions):
             raise Refusal(f"the layer's attention has {option}, which nn.Transformer* layers cannot be built with")
-    norms = [getattr(layer, name) for name in ("norm1", "norm2", "norm3") if hasattr(layer, name)]
+    norms = [
+        _require_part(layer, name, nn.LayerNorm) for name in ("norm1", "norm2", "norm3") if hasattr(layer, name)
+    ]
     return {
         "d_model": layer.self_attn.embed_dim,
         "nhead": heads,
         "dim_feedforward": layer.linear1.weight.shape[0],
         "activation": activation_name(layer.activation),
-        "layer_norm_eps": _same("the eps of the layer's norms", [_eps(norm) for norm in norms]),
+        "layer_norm_eps": _same("the eps of the layer's norms", [norm.eps for norm in norms]),
         "norm_first": bool(layer.norm_first),
     }
 
@@ -191,7 +224,7 @@ def _stack_config(stack):
         raise Refusal("the stack has no layers")
     config = _same("the configuration of the layers", configs)
     config = {**config, "num_layers": len(configs), "final_norm": stack.norm is not None}
-    if stack.norm is not None and _eps(stack.norm) != config["layer_norm_eps"]:
+    if stack.norm is not None and _require_part(stack, "norm", nn.LayerNorm).eps != config["layer_norm_eps"]:
         config["final_norm_eps"] = stack.norm.eps
     return config
 
@@ -215,12 +248,6 @@ def _transformer_config(transformer):
         parts.append((config.pop("num_layers"), config))
     config = _same("the configuration of encoder and decoder", [config for _, config in parts])
     return {**config, "num_encoder_layers": parts[0][0], "num_decoder_layers": parts[1][0]}
-
-
-def _eps(norm):
-    if not isinstance(norm, _import_torch().nn.LayerNorm):
-        raise Refusal(f"a norm is a {type(norm).__name__}, not an nn.LayerNorm")
-    return norm.eps
 
 
 def _same(what, values):
@@ -314,10 +341,12 @@ def _attention_shapes(embed_dim, bias=True, add_bias_kv=False, add_zero_attn=Fal
 
 
 def _completed(kind, config, module):
+    """What the stock forward uses: a subclass may have parameters and buffers besides."""
     torch = _import_torch()
-    state = dict(module.state_dict())
+    expected = parameter_shapes(kind, config)
+    state = {name: value for name, value in module.state_dict().items() if name in expected}
     dtype = next((value.dtype for value in state.values()), torch.float32)
-    for name, shape in parameter_shapes(kind, config).items():
+    for name, shape in expected.items():
         owner_name, _, kind_of = name.rpartition(".")
         try:
             owner = module.get_submodule(owner_name)
@@ -338,7 +367,6 @@ def _check_parameters(kind, config, module):
     expected = parameter_shapes(kind, config)
     found = {name: tuple(value.shape) for name, value in _completed(kind, config, module).items()}
     faults = [f"{name} is missing" for name in expected if name not in found]
-    faults += [f"{name} is unexpected" for name in found if name not in expected]
     faults += [
         f"{name} is {found[name]} and not {shape}"
         for name, shape in expected.items()
@@ -347,7 +375,7 @@ def _check_parameters(kind, config, module):
     faults += [
         f"{name} is {value.dtype} and not floating"
         for name, value in module.state_dict().items()
-        if not value.is_floating_point()
+        if name in expected and not value.is_floating_point()
     ]
     if faults:
         raise Refusal(f"the parameters are not those of PyTorch's {type(module).__name__}: " + "; ".join(faults))

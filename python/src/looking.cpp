@@ -73,6 +73,18 @@ inspect::Page page_of(const std::string& title, nb::list examples) {
   return made;
 }
 
+// The layers whose maps all groups have; none where that are all, or none.
+std::vector<Index> kept_layers(const std::vector<inspect::MapGroup>& groups) {
+  std::vector<Index> kept;
+  const Index layers = groups.empty() ? 0 : groups[0].layers;
+  const auto has = [&](Index layer) {
+    return [layer](const inspect::MapGroup& group) { return layer < group.layers && group.map(layer, 0) != nullptr; };
+  };
+  for (Index layer = 0; layer < layers; ++layer)
+    if (std::all_of(groups.begin(), groups.end(), has(layer))) kept.push_back(layer);
+  return Index(kept.size()) == layers ? std::vector<Index>{} : kept;
+}
+
 nb::list links_to_python(const inspect::Links& links) {
   nb::list all;
   for (const inspect::Link& one : links) all.append(nb::make_tuple(one.source, one.target));
@@ -97,7 +109,8 @@ void define_looking(nb::module_& m) {
   m.def("bertviz", [](const std::string& view, nb::list groups) {
     std::vector<inspect::MapGroup> all;
     for (nb::handle group : groups) all.push_back(group_of(group));
-    return view == "model" ? inspect::bertviz_model_view(all) : inspect::bertviz_head_view(all);
+    const inspect::BertvizOptions options{.include_layers = kept_layers(all)};
+    return view == "model" ? inspect::bertviz_model_view(all, options) : inspect::bertviz_head_view(all, options);
   });
   m.def("score", [](const std::string& name, nb::handle object, Index targets, Index sources) {
     const Map map(object);

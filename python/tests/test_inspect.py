@@ -24,6 +24,22 @@ def test_scores():
             inspect.entropy(wrong)
     with pytest.raises(vitrine.Error):
         inspect.coverage(MAP, 4)
+    for wrong in ("a", 1.5, -1):
+        with pytest.raises(vitrine.Error, match="sources"):
+            inspect.coverage(MAP, wrong)
+        with pytest.raises(vitrine.Error, match="targets"):
+            inspect.hard_links(MAP, targets=wrong)
+    for call in (
+        lambda: inspect.threshold_links(MAP, "x"),
+        lambda: inspect.parse_pharaoh(5),
+        lambda: inspect.alignment_errors([[0]], [], []),
+        lambda: inspect.pharaoh(["a"]),
+        lambda: inspect.rollout([MAP], 2.0),
+    ):
+        with pytest.raises(vitrine.Error):
+            call()
+    assert inspect.alignment_errors(np.array([[0, 1]]), [[0, 1]], [(0, 1)]).rate == 0
+    assert inspect.hard_links(MAP, targets=np.int64(1)) == [(0, 0)]
 
 
 def test_alignments():
@@ -64,6 +80,11 @@ def test_pictures(pair, tmp_path):
     encoder = vitrine.Encoder(d_model=16, nhead=2, num_layers=2).init(1)
     shown = encoder(np.ones((3, 16), np.float32)).show(["a", "b", "<c>"])
     assert shown.groups[0][:3] == ("self", ["a", "b", "<c>"], ["a", "b", "<c>"])
+    chosen = encoder(np.ones((3, 16), np.float32), layers=[1])
+    assert json.loads(chosen.to_bertviz())["include_layers"] == [1]
+    for missing in (lambda path: chosen.save(path / "x.html"), lambda path: chosen.to_npz(path / "x.npz")):
+        with pytest.raises(vitrine.Error, match="No such file"):
+            missing(tmp_path / "nowhere")
     with pytest.raises(vitrine.Error, match="2 tokens for 3 rows"):
         encoder(np.ones((3, 16), np.float32)).show(["a", "b"])
     nothing = encoder(np.ones((3, 16), np.float32), keep=None)
@@ -79,3 +100,8 @@ def test_npz(pair, tmp_path):
         np.testing.assert_array_equal(file["cross_attn/2"], result.cross_attn[2])
         np.testing.assert_array_equal(file["encoder/self_attn/1"], result.encoder.self_attn[1])
         assert "output" in file and "encoder/output" in file
+    result = pair("marian").ours([[5, 17, 3, 0]], [[89, 4]], keep="scores")
+    result.to_npz(tmp_path / "scores.npz")
+    with np.load(tmp_path / "scores.npz") as file:
+        np.testing.assert_array_equal(file["cross_attn_scores/2"], result.cross_attn_scores[2])
+        np.testing.assert_array_equal(file["encoder/self_attn_scores/0"], result.encoder.self_attn_scores[0])

@@ -296,6 +296,80 @@ def test_subclasses_and_wrappers():
     with pytest.warns(UserWarning, match="training mode"):
         vitrine.from_torch(Own(**layer_options(dropout=0.1)))
 
+    class Extra(nn.TransformerEncoderLayer):  # its forward, the stock one, does not look at them
+        def __init__(self, **options):
+            super().__init__(**options)
+            self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+            self.more = nn.Linear(3, 3)
+
+    extra = scrambled(Extra(**layer_options(bias=False)))
+    with torch.no_grad():
+        agree(vitrine.from_torch(extra)(x).output, extra(x))
+
+
+def test_parts_that_compute_something_else_are_refused():
+    class Thrice(nn.Linear):
+        def forward(self, x):
+            return 3 * super().forward(x)
+
+    class Norm(nn.LayerNorm):
+        def forward(self, x):
+            return 3 * super().forward(x)
+
+    def patched(layer):
+        layer.norm1.forward = lambda x: x
+
+    for change, words in (
+        (lambda layer: setattr(layer, "linear1", Thrice(WIDTH, 48)), "this Thrice replaces Linear.forward"),
+        (lambda layer: setattr(layer, "norm2", Norm(WIDTH)), "this Norm replaces LayerNorm.forward"),
+        (lambda layer: setattr(layer, "dropout1", nn.Tanh()), "dropout1 of this .* is a Tanh"),
+        (lambda layer: setattr(layer, "linear1", nn.Sequential(nn.Linear(WIDTH, 48))), "linear1 of this .* Sequential"),
+        (lambda layer: setattr(layer, "norm1", nn.Identity()), "norm1 of this .* Identity"),
+        (lambda layer: setattr(layer.self_attn, "out_proj", nn.Identity()), "out_proj of this .* Identity"),
+        (patched, "LayerNorm.forward"),
+    ):
+        layer = made("encoder_layer")
+        change(layer)
+        with pytest.raises(vitrine.Error, match=words):
+            vitrine.from_torch(layer)
+    layer = made("encoder_layer")
+    layer.norm1.register_forward_hook(lambda module, inputs, output: 2 * output)
+    with pytest.warns(UserWarning, match="norm1: hooks on forward are not run"):
+        vitrine.from_torch(layer)
+
+
+def test_truth_values_are_truth_values():
+    layer, x = made_plain(), np.ones((2, 5, 16), np.float32)
+    for wrong in ("no", np.array([1, 0]), 2, None):
+        with pytest.raises(vitrine.Error, match="is_causal"):
+            layer(x, is_causal=wrong)
+    with pytest.raises(vitrine.Error, match="batch_first"):
+        vitrine.EncoderLayer(d_model=16, nhead=2, batch_first="False")
+    np.testing.assert_array_equal(layer(x, is_causal=np.True_).output, layer(x, is_causal=True).output)
+    ones = [[1, 1, 1, 0, 0]] * 2  # Transformers' sense: in PyTorch's it would be turned round
+    with pytest.raises(vitrine.Error, match="from_hf_attention_mask"):
+        layer(x, src_key_padding_mask=ones)
+    with pytest.raises(vitrine.Error, match="from_hf_attention_mask"):
+        vitrine.from_torch_attn_mask(np.ones((5, 5), int))
+    masked = layer(x, src_key_padding_mask=vitrine.from_hf_attention_mask(ones))
+    assert masked.self_attn[..., 3:].max() == 0
+
+
+def made_plain():
+    return vitrine.EncoderLayer(d_model=16, nhead=2, dim_feedforward=16).init(1)
+
+
+def test_the_sequence_of_a_module_that_has_it_second():
+    module = vitrine.EncoderLayer(d_model=16, nhead=2, dim_feedforward=16, batch_first=False).init(1)
+    result = module(np.random.default_rng(1).normal(size=(2, 5, 16)).astype(np.float32))  # T 2, B 5
+    shown = result.show(sequence=4).groups[0][3][0]
+    np.testing.assert_array_equal(shown, result.self_attn[4])
+    for wrong in (5, -1, "0", 1.5):
+        with pytest.raises(vitrine.Error):
+            result.show(sequence=wrong)
+    with pytest.raises(vitrine.Error, match="tokens is int"):
+        result.show(tokens=5)
+
 
 def test_options_values_and_files(tmp_path):
     module = made("encoder")
@@ -402,6 +476,12 @@ def test_scaled_dot_product_attention(dtype):
     agree(ours.output, theirs, 1e-5)
     assert ours.self_attn.shape == (2, 4, 5, 6)
     np.testing.assert_allclose(ours.self_attn.sum(-1), 1, rtol=1e-6)
+    flat = vitrine.scaled_dot_product_attention(query, key, value, scale=0.0)
+    uniform = nn.functional.scaled_dot_product_attention(query, key, value, scale=0.0, enable_gqa=True)
+    agree(flat.output, uniform, 1e-5)
+    assert np.abs(flat.self_attn - 1 / 6).max() < 1e-6
+    with pytest.raises(vitrine.Error, match="softcap"):
+        vitrine.scaled_dot_product_attention(query, key, value, softcap=-1.0)
     past = vitrine.scaled_dot_product_attention(
         query, key[:, :, 4:], value[:, :, 4:], vitrine.from_torch_sdpa_mask(flags), scale=0.3,
         past_key=key[:, :, :4], past_value=value[:, :, :4],

@@ -199,6 +199,83 @@ def test_steps_over_sources_of_different_lengths(pair):
     np.testing.assert_array_equal(logits[0], logits[1])
 
 
+@pytest.mark.parametrize("kind", ("Llama", "Mistral", "GPTNeoX", "gpt2"))
+def test_padded_prompts(pair, kind):
+    """Pads at the left of an array are left out where they are no end, or by a mask, as in Transformers."""
+    both, prompts = pair(kind), [[7, 5, 6], [9, 8, 7, 10, 3]]
+    options = dict(max_new_tokens=5, pad_token_id=2)
+    padded = np.array([[2, 2, 7, 5, 6], [9, 8, 7, 10, 3]])
+    mask = (padded != 2).astype(int)
+    wanted = [one[0].ids for one in both.ours.generate(prompts, **options)]
+    for more in ({}, {"attention_mask": mask}, {"attention_mask": torch.tensor(mask), "use_cache": True}):
+        assert [one[0].ids for one in both.ours.generate(torch.tensor(padded), **options, **more)] == wanted
+        more = {name: torch.as_tensor(value) for name, value in more.items() if name == "attention_mask"}
+        with torch.no_grad():
+            theirs = both.theirs.generate(torch.tensor(padded), do_sample=False, **options, **more)
+        for one, other in zip(wanted, theirs[:, 5:].tolist()):
+            assert one + [2] * (5 - len(one)) == other
+    all_ones = both.ours.generate(padded, attention_mask=np.ones_like(padded), **options)
+    assert [one[0].ids for one in all_ones] != wanted
+    is_end = both.ours.generate(padded, max_new_tokens=5, pad_token_id=2, eos_token_id=[0, 2])
+    with torch.no_grad():
+        theirs = both.theirs.generate(torch.tensor(padded), max_new_tokens=5, pad_token_id=2, eos_token_id=[0, 2])
+    assert is_end[0][0].ids == theirs[0, 5 : 5 + len(is_end[0][0].ids)].tolist()
+    assert both.ours.generate(input_ids=prompts, **options)[1][0].ids == wanted[1]
+    with pytest.raises(vitrine.Error, match="padded at the right"):
+        both.ours.generate(padded[:, ::-1], **options)
+    with pytest.raises(vitrine.Error, match="left of a prompt"):
+        both.ours.generate(padded, attention_mask=mask[:, ::-1], **options)
+    with pytest.raises(vitrine.Error, match="as the ids are"):
+        both.ours.generate(padded, attention_mask=mask[:, 1:], **options)
+
+
+def test_padded_sources(pair):
+    """Of a model with an encoder Transformers leaves out what a mask says, and nothing without one."""
+    both = pair("marian")
+    padded, mask = np.array([[7, 5, 0, 89, 89], [9, 8, 7, 10, 0]]), np.array([[1, 1, 1, 0, 0], [1] * 5])
+    for more in ({}, {"attention_mask": mask}):
+        ours = both.ours.generate(padded, max_new_tokens=6, **more)
+        more = {name: torch.tensor(value) for name, value in more.items()}
+        with torch.no_grad():
+            theirs = both.theirs.generate(torch.tensor(padded), max_new_tokens=6, **more)[:, 1:].tolist()
+        for one, other in zip(ours, theirs):
+            assert one[0].ids == other[: len(one[0].ids)]
+    with pytest.raises(vitrine.Error, match="right of a source"):
+        both.ours.generate(padded, attention_mask=mask[:, ::-1])
+
+
+@pytest.mark.parametrize("kind", ("gpt2", "Llama", "marian", "t5"))
+def test_types_of_tokens_are_for_encoders(pair, kind):
+    with pytest.raises(vitrine.Error, match="token_type_ids"):
+        pair(kind).ours([[5, 6]], None if kind in ("gpt2", "Llama") else [[89]], token_type_ids=[[0, 1]])
+    bert = pair("bert").ours
+    for wrong in ([[0], [1]], [0, 1, 1], [[0, 9]]):
+        with pytest.raises(vitrine.Error):
+            bert([[5, 6]], token_type_ids=wrong)
+    np.testing.assert_array_equal(
+        bert([5, 6], token_type_ids=[0, 1]).output, bert([[5, 6]], token_type_ids=[[0, 1]]).output
+    )
+
+
+def test_names_of_hypotheses(pair, tmp_path):
+    both = pair("marian")
+    best = both.ours.generate([[5, 17, 3, 0]], max_new_tokens=4, keep="weights")[0][0]
+    assert best.cross_attentions is best.cross_attn or len(best.cross_attentions) == 3
+    np.testing.assert_array_equal(best.decoder_attentions[1], best.self_attn[1])
+    np.testing.assert_array_equal(best.encoder.self_attn[0], best.encoder_attentions[0])
+    assert json.loads(best.to_bertviz())["attention"] if len(best.self_attn) == len(best.encoder_attentions) else True
+    best.to_npz(tmp_path / "best.npz")
+    with np.load(tmp_path / "best.npz") as file:
+        np.testing.assert_array_equal(file["cross_attn/2"], best.cross_attn[2])
+        np.testing.assert_array_equal(file["encoder/self_attn/1"], best.encoder_self_attn[1])
+        assert file["ids"].tolist() == best.ids
+    with pytest.raises(AttributeError, match="decoder_attentions"):
+        best.attentions
+    one = pair("gpt2").ours.generate([[5, 17, 3]], max_new_tokens=4, keep="weights")[0][0]
+    assert len(one.attentions) == 3 and one.encoder is None
+    assert len(json.loads(one.to_bertviz("model"))["attention"][0]["attn"]) == 3
+
+
 def test_what_generate_refuses(pair):
     ours = pair("marian").ours
     for options, words in (
@@ -208,6 +285,9 @@ def test_what_generate_refuses(pair):
         ({"num_beams": 0}, "num_beams"),
         ({"num_beams": 2, "num_return_sequences": 3}, "num_return_sequences"),
         ({"no_such_option": 1}, "no_such_option"),
+        ({"output_scores": True}, "output_scores"),
+        ({"logits_processor": [print]}, "logits_processor"),
+        ({"input_ids": [[1]]}, "inputs, or input_ids"),
         ({"max_new_tokens": 10**6}, "max_length is more than the model has positions"),
         ({"keep": "rollout"}, "a search keeps"),
         ({"bad_words_ids": [[object()]]}, "no number"),
@@ -218,6 +298,8 @@ def test_what_generate_refuses(pair):
         with pytest.raises(vitrine.Error):
             ours.generate(sources)
     assert ours.generate([]) == []
+    nothing = dict(generation_config=None, stopping_criteria=[], use_cache=True, return_dict_in_generate=True)
+    assert ours.generate([[5, 0]], **nothing)[0][0].ids == ours.generate([[5, 0]])[0][0].ids
 
 
 def test_what_load_refuses(pair, tmp_path):

@@ -45,7 +45,10 @@ def main(arguments: Optional[List[str]] = None) -> int:
     """Runs a program in this process's place; 2 for one that is not there."""
     given = sys.argv[1:] if arguments is None else arguments
     if not given or given[0] in ("-h", "--help"):
-        print(_USAGE, file=sys.stdout if given else sys.stderr)
+        try:
+            print(_USAGE, file=sys.stdout if given else sys.stderr, flush=True)
+        except BrokenPipeError:  # `vitrine --help | head -1`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0 if given else 2
     name = _ALSO.get(given[0], given[0])
     if name in ("build_info", "--version"):

@@ -33,7 +33,7 @@ class Layer:
             raise Error(f"dtype is {dtype!r} and must be float32 or float64") from None
         if self._dtype not in (np.float32, np.float64):
             raise Error(f"dtype is {self._dtype} and must be float32 or float64")
-        self.batch_first = bool(batch_first)
+        self.batch_first = _masks.truth(batch_first, "batch_first")
         try:
             text = json.dumps(config)
         except (TypeError, ValueError) as error:
@@ -139,7 +139,7 @@ def _one(*masks: Tuple[str, Any, Any, bool]) -> Tuple[Optional[Mask], ...]:
         if padding is not None:
             keys = padding if isinstance(padding, Mask) else _masks.from_torch_key_padding_mask(padding)
             whole = keys if whole is None else whole & keys
-        if is_causal and (whole is None or not any(part[0] == 0 for part in whole.parts)):
+        if _masks.truth(is_causal, "is_causal") and (whole is None or not any(part[0] == 0 for part in whole.parts)):
             whole = _masks.causal() if whole is None else whole & _masks.causal()
         made.append(whole)
     return tuple(made)
@@ -194,7 +194,7 @@ class MultiheadAttention(Layer):
         attn_mask: a Mask, or floating (T, S) or (B * H, T, S); key_padding_mask: (B, S), True: not attended.
         """
         masks = None
-        if attn_mask is not None or key_padding_mask is not None or is_causal:
+        if attn_mask is not None or key_padding_mask is not None or is_causal is not False:
             masks = _one(("attn_mask", attn_mask, key_padding_mask, is_causal))
         chosen = keep_of(keep, layers, heads, which, map_storage)
         scales = None if head_scale is None else (head_scale,)
@@ -228,7 +228,7 @@ class _EncoderCall(Layer):
         head_scale: (H,) factors of the heads' contexts, of a stack also (layers, H).
         """
         masks = None
-        if src_mask is not None or src_key_padding_mask is not None or is_causal:
+        if src_mask is not None or src_key_padding_mask is not None or is_causal is not False:
             masks = _one(("src_mask", src_mask, src_key_padding_mask, is_causal))
         scales = None if head_scale is None else (head_scale,)
         return self._run(
@@ -464,8 +464,8 @@ def _tensor(value: Any, name: str) -> Tuple[np.ndarray, str]:
 def from_torch(module: Any, dtype: Any = None) -> Any:
     """A live nn.MultiheadAttention, nn.Transformer or one of its parts, as it computes in eval(); no file in between.
 
-    Subclasses too, when their forward is the stock one, and modules inside torch.compile or DataParallel. Values are
-    copied once. dtype: float32 or float64, by default float64 for a module that holds float64 and float32 for all
+    Subclasses too, when their forward is the stock one, and modules inside torch.compile or DataParallel. Hooks are not
+    run: where the module or a part has one, it warns. Values are copied once. dtype: float32 or float64, by default float64 for a module that holds float64 and float32 for all
     others, half precisions included. Inputs are laid out as the module's batch_first says. Raises Error for a module
     that computes anything else.
     """
@@ -525,7 +525,7 @@ def scaled_dot_product_attention(
     """softmax(scale Q K^T + mask) V for (B, H, T, D) operands; K heads of key and value may divide H (enable_gqa).
 
     `output` is (B, H, T, Dv), `self_attn` (B, H, T, S), past keys first. attn_mask: a Mask, or floating numbers that
-    broadcast to (B, H, T, S). scale None: 1 / sqrt(D). softcap c: c tanh(s / c).
+    broadcast to (B, H, T, S). scale None: 1 / sqrt(D). softcap c: c tanh(s / c); 0: none.
 
     >>> x = np.ones((1, 2, 3, 4), np.float32)
     >>> scaled_dot_product_attention(x, x, x, is_causal=True).self_attn[0, 0, 1].tolist()
@@ -543,7 +543,11 @@ def scaled_dot_product_attention(
         raise Error("past_key and past_value are given both, or neither")
     mask = _one(("attn_mask", attn_mask, None, is_causal))[0]
     parts = None if mask is None else (_masks.prepared(mask.parts, dtype),)
-    numbers = [_number(scale, "scale") if scale is not None else 0.0, _number(softcap, "softcap")]
+    numbers = [_masks.number(scale, "scale") if scale is not None else 0.0, _masks.number(softcap, "softcap")]
+    if numbers[1] < 0:
+        raise Error(f"softcap is {softcap!r} and must not be negative")
+    if scale is not None and numbers[0] == 0:  # to the core it is the scale of None
+        operands[0] = operands[0] * dtype.type(0)
     core = _core.attention(tuple(operands), parts, numbers[0], numbers[1], keep_of(keep, None, heads, None, map_storage), team(threads))
     return _AttentionResult(core, Layout(), operands[0].shape[1])
 
@@ -555,13 +559,6 @@ def _operand(value: Any, name: str, dtype: np.dtype) -> Optional[np.ndarray]:
     if array.ndim != 4:
         raise Error(f"{name} is {array.shape} and must be (B, H, T, D)")
     return _arrays.contiguous(array)
-
-
-def _number(value: Any, name: str) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise Error(f"{name} is {value!r} and must be a number") from None
 
 
 class _AttentionResult(Result):

@@ -72,39 +72,64 @@ def additive_bias(bias: Any) -> Mask:
 def from_torch_attn_mask(mask: Any) -> Mask:
     """attn_mask of nn.MultiheadAttention, mask or src_mask of nn.Transformer's parts: (T, S) or (B * H, T, S).
 
-    True means that the key is NOT attended; numbers are added to the scores.
+    True means that the key is NOT attended; floating numbers are added to the scores.
     """
     array = _arrays.as_array(mask, "mask")
     if array.dtype.kind == "f":
         return additive_bias(array)
-    return Mask(((_KEEP_MATRIX, False, 0, -1, -1, _arrays.flags(array, "mask")),))
+    return Mask(((_KEEP_MATRIX, False, 0, -1, -1, _truths(array, "mask")),))
 
 
 def from_torch_sdpa_mask(mask: Any) -> Mask:
     """attn_mask of torch.nn.functional.scaled_dot_product_attention: (T, S) or (B, H, T, S), an extent of 1 broadcasts.
 
-    True means that the key is attended; numbers are added to the scores.
+    True means that the key is attended; floating numbers are added to the scores.
     """
     array = _arrays.as_array(mask, "mask")
     if array.dtype.kind == "f":
         return additive_bias(array)
-    return Mask(((_KEEP_MATRIX, True, 0, -1, -1, _arrays.flags(array, "mask")),))
+    return Mask(((_KEEP_MATRIX, True, 0, -1, -1, _truths(array, "mask")),))
 
 
 def from_torch_key_padding_mask(mask: Any) -> Mask:
     """key_padding_mask of nn.MultiheadAttention and nn.Transformer's parts: (B, S).
 
-    True means that the key is NOT attended; numbers are added to the scores.
+    True means that the key is NOT attended; floating numbers are added to the scores.
     """
     array = _arrays.as_array(mask, "key_padding_mask")
     if array.dtype.kind != "f":
-        return Mask(((_KEY_FLAGS, False, 0, -1, -1, _arrays.flags(array, "key_padding_mask")),))
+        return Mask(((_KEY_FLAGS, False, 0, -1, -1, _truths(array, "key_padding_mask")),))
     return Mask(((_KEY_BIAS, True, 0, -1, -1, _biases(array, "key_padding_mask")),))
 
 
 def from_hf_attention_mask(mask: Any) -> Mask:
     """attention_mask of Transformers, (B, S): 1 (or True) means that the key is attended."""
     return Mask(((_KEY_FLAGS, True, 0, -1, -1, _arrays.flags(mask, "attention_mask")),))
+
+
+def _truths(array: np.ndarray, name: str) -> np.ndarray:
+    """Whole numbers are refused, as PyTorch does: 1 is a key that is attended in Transformers' masks."""
+    if array.dtype.kind != "b":
+        raise Error(
+            f"{name} is {array.dtype} and must be bool or floating; where 1 means attended, say "
+            "vitrine.from_hf_attention_mask(mask)"
+        )
+    return _arrays.flags(array, name)
+
+
+def truth(value: Any, name: str) -> bool:
+    """One truth value."""
+    if isinstance(value, (bool, np.bool_)) or (isinstance(value, (int, np.integer)) and value in (0, 1)):
+        return bool(value)
+    raise Error(f"{name} is {value!r} and must be True or False")
+
+
+def number(value: Any, name: str) -> float:
+    """One number."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise Error(f"{name} is {value!r} and must be a number") from None
 
 
 def _biases(value: Any, name: str) -> np.ndarray:

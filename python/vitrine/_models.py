@@ -37,6 +37,8 @@ def load(folder: Any, tokenizer: Any = None, *, weights: WeightStorage = "f32") 
     that would change a result and are not honoured.
     """
     place = path_text(folder)
+    if tokenizer is not None and not callable(tokenizer):
+        raise Error(f"tokenizer is {type(tokenizer).__name__} and must be a tokenizer as Transformers has them")
     return Model(_core.load(place, weights_name(weights, "weights")), tokenizer, place, weights)
 
 
@@ -82,6 +84,7 @@ class Model:
         if not isinstance(text, str):
             raise Error(f"a text is {type(text).__name__} and must be a string")
         try:
+            text.encode()
             if self._tokenizer is not None:
                 made = self._tokenizer(text_target=text) if target else self._tokenizer(text)
                 return [int(i) for i in made["input_ids"]]
@@ -187,8 +190,11 @@ class Model:
             raise Error(f"{self.model_type} has no decoder_input_ids")
         types = None
         if token_type_ids is not None:
+            if self.kind != "encoder":
+                raise Error(f"{self.model_type} is not given token_type_ids: leave them out")
             types = _arrays.indices(token_type_ids, "token_type_ids")
-            if types.size != ids.size:
+            types = types[None] if types.ndim == 1 else types
+            if types.shape != ids.shape:
                 raise Error(f"token_type_ids is {types.shape} and must be {ids.shape}")
         core = self._core.call(ids, lengths, target, types, mask, chosen, team(threads))
         shown: Tuple[Any, ...] = (self, sources, ids.shape[1])
@@ -217,8 +223,10 @@ class Model:
 
     def generate(
         self,
-        inputs: Texts,
+        inputs: Texts = None,
         *,
+        input_ids: Texts = None,
+        attention_mask: Any = None,
         keep: Policy = None,
         layers: Any = None,
         heads: Any = None,
@@ -229,15 +237,25 @@ class Model:
     ) -> List[List[Hypothesis]]:
         """Greedy or beam search by Transformers' rules: for each source its hypotheses, best first.
 
-        inputs: a text, ids, or a list of either. Options are Transformers' (num_beams, num_return_sequences,
+        inputs (or input_ids): a text, ids, or a list of either. attention_mask: (B, T) as a tokenizer of Transformers
+        pads: prompts at the left, sources at the right; without one the pad tokens at the left of an array of prompts are
+        left out, as there. Options are Transformers' (num_beams, num_return_sequences,
         max_new_tokens, max_length, min_new_tokens, length_penalty, early_stopping, no_repeat_ngram_size,
         bad_words_ids, forced_bos_token_id, ...), on top of the folder's; one that is not honoured is refused by name.
         keep: "weights", "scores" or "head_mean" give each hypothesis its maps. Ctrl-C ends it at the next step.
         """
-        sources, _ = self._sequences(inputs, "inputs")
-        for name in options:
-            if name not in _OPTIONS:
+        if (inputs is None) == (input_ids is None):
+            raise Error("generate() takes inputs, or input_ids")
+        given = input_ids if inputs is None else inputs
+        sources, _ = self._sequences(given, "inputs")
+        for name, value in options.items():
+            if name not in _OPTIONS and not _changes_nothing(name, value):
                 raise Error(f"generate() has no option {name}")
+        options = {name: value for name, value in options.items() if name in _OPTIONS}
+        if attention_mask is not None:
+            sources = self._attended(sources, _arrays.flags(attention_mask, "attention_mask"))
+        elif self.kind == "causal" and not isinstance(given, (str, list, tuple)):
+            sources = self._without_pads(sources, options)
         try:
             text = json.dumps({name: _plain(value) for name, value in options.items() if value is not None})
         except (TypeError, ValueError) as error:
@@ -266,6 +284,32 @@ class Model:
         chosen = keep_of(keep, layers, heads, which, map_storage)
         core = self._core.score(tuple(given), tuple(wanted), chosen, team(threads))
         return [one[0] for one in self._hypotheses(core, given, wanted)]
+
+    def _attended(self, sources: List[np.ndarray], mask: np.ndarray) -> List[np.ndarray]:
+        """The sources without what a mask of 1 and 0 leaves out, which stands at one side."""
+        rows = mask[None] if mask.ndim == 1 else mask
+        if rows.ndim != 2 or [len(one) for one in sources] != [rows.shape[1]] * len(rows):
+            raise Error(f"attention_mask is {mask.shape} and must be as the ids are")
+        left = self.kind == "causal"
+        found = []
+        for ids, row in zip(sources, rows):
+            count = int(row.sum())
+            if not (row[len(row) - count :] if left else row[:count]).all():
+                side = "left of a prompt" if left else "right of a source"
+                raise Error(f"attention_mask may leave out tokens at the {side} alone")
+            found.append(ids[len(ids) - count :] if left else ids[:count])
+        return found
+
+    def _without_pads(self, sources: List[np.ndarray], options: Dict[str, Any]) -> List[np.ndarray]:
+        """Transformers takes the pads of prompts for left out, where they are no end."""
+        pad, ends = options.get("pad_token_id"), options.get("eos_token_id")
+        pad = self._pad if pad is None else pad
+        ends = np.atleast_1d(self.eos_token_ids if ends is None else _plain(ends)).tolist()
+        if not isinstance(pad, (int, np.integer)) or pad < 0 or pad in ends:
+            return sources
+        if any(len(one) and one[-1] == pad for one in sources):
+            raise Error("a prompt is padded at the right: pad at the left, or give lists of ids")
+        return [one[one != pad] for one in sources]
 
     def _hypotheses(
         self, core: _core.Sequences, sources: Sequence[np.ndarray], targets: Optional[Sequence[np.ndarray]] = None
@@ -321,6 +365,32 @@ class Steps:
     def reorder(self, parents: Any) -> None:
         """Hypothesis i goes on from what parents[i] was."""
         self._core.reorder(_arrays.indices(parents, "parents").reshape(-1))
+
+
+# Transformers' arguments of generate() that are of its own machinery, and what they may be here.
+_NOTHING: Dict[str, Tuple[Any, ...]] = {
+    "use_cache": (True,),
+    "return_dict_in_generate": (True, False),
+    "output_scores": (False,),
+    "output_attentions": (False,),
+    "output_hidden_states": (False,),
+    "output_logits": (False,),
+    "synced_gpus": (False,),
+    "generation_config": (),
+    "logits_processor": (),
+    "stopping_criteria": (),
+    "prefix_allowed_tokens_fn": (),
+    "assistant_model": (),
+    "streamer": (),
+    "token_type_ids": (),
+    "decoder_input_ids": (),
+}
+
+
+def _changes_nothing(name: str, value: Any) -> bool:
+    if name not in _NOTHING:
+        return False
+    return value is None or any(value is one for one in _NOTHING[name]) or (isinstance(value, list) and not value)
 
 
 def _plain(value: Any) -> Any:

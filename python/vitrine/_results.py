@@ -6,7 +6,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from . import _core
+from . import _core, _masks
 
 Array = np.ndarray
 
@@ -43,7 +43,7 @@ def as_floats(maps: Any) -> Any:
     storage  dtype    a weight p is       largest error
     =======  =======  ==================  =====================================
     f16      float16  p                   2^-12 (relative 2^-11)
-    bf16     uint16   the bits of p       2^-9 (relative 2^-9)
+    bf16     uint16   the bits of p       2^-9 (relative 2^-8)
     u8       uint8    p * 255, rounded    1/510
     =======  =======  ==================  =====================================
 
@@ -242,8 +242,10 @@ class Result:
         from .inspect import groups_of
 
         batched = self._layout.batched
-        if batched and not 0 <= sequence < len(self.output):
-            raise _core.Error(f"there is no sequence {sequence} (got a batch of {len(self.output)})")
+        sequence = _masks._whole(sequence, "sequence")
+        count = self.output.shape[1] if self._layout.seq_first and not self._layout.ragged else len(self.output)
+        if batched and not 0 <= sequence < count:
+            raise _core.Error(f"there is no sequence {sequence} (got a batch of {count})")
         source, target = self._sides(tokens, sequence)
         decoder = self._layout.has_encoder or self.cross_attn is not None
         members = [("decoder" if decoder else "self", self.self_attn), ("cross", self.cross_attn)]
@@ -262,6 +264,8 @@ class Result:
             names = model.tokens(ids) + ["" for _ in range(length - len(ids))]
             target = None if len(self._tokens) < 4 else model.tokens(self._tokens[3][sequence], True)
             return names, target if self._layout.has_encoder else names
+        if tokens is not None and not isinstance(tokens, (list, tuple, np.ndarray)):
+            raise _core.Error(f"tokens is {type(tokens).__name__} and must be a list of texts, or two: (source, target)")
         if tokens is not None and len(tokens) == 2 and not any(isinstance(one, str) for one in tokens):
             return tokens[0], tokens[1]
         return tokens, tokens
@@ -292,16 +296,16 @@ class Result:
         return text
 
     def to_npz(self, path: Any) -> None:
-        """Writes output and maps: `output`, `self_attn/0`, ..., `cross_attn/0`, `encoder/self_attn/0`, ...
+        """Writes output and maps: `output`, `self_attn/0`, ..., `cross_attn/0`, `encoder/self_attn/0`, ..., and by
+        keep="scores" `self_attn_scores/0`, ...
 
         Of sequences of different lengths `output/0`, `self_attn/0/0`, ...: the sequence is the last number.
         """
-        arrays: Dict[str, Any] = _named("output", self.output)
-        for member in ("self_attn", "cross_attn", "encoder.self_attn"):
-            arrays.update(_named(member.replace(".", "/"), self._all().maps(member)))
+        arrays = _named_maps(self._all())
+        arrays.update(_named("output", self.output))
         if self.encoder is not None:
             arrays.update(_named("encoder/output", self.encoder.output))
-        np.savez(path, **arrays)
+        _save(path, arrays)
 
     def __repr__(self) -> str:
         found = self._all()
@@ -322,6 +326,9 @@ class Hypothesis:
     ``log_probs``   of each id
     ``self_attn``, ``cross_attn``, ``encoder_self_attn``   for each layer (H, T, T), (H, T, S), (H, S, S), None for
                     layers that were not chosen; row t made ids[t] (without an encoder, a prompt of P ids comes first)
+
+    Transformers' names say the same, without an axis of one sequence: ``attentions`` or ``decoder_attentions``,
+    ``cross_attentions``, ``encoder_attentions``; ``encoder.self_attn`` is ``encoder_self_attn``.
     """
 
     __slots__ = ("_owner", "_members", "_model", "ids", "score", "log_probs", "source_ids")
@@ -361,6 +368,32 @@ class Hypothesis:
         return self._members.maps("encoder.self_attn")
 
     @property
+    def encoder(self) -> Optional[EncoderResult]:
+        """The encoder's maps, of models that have one: `self_attn`, `self_attn_scores`."""
+        if self._model.kind != "seq2seq":
+            return None
+        scores = self._members.field("encoder.self_attn", "scores")
+        return EncoderResult(self._members.output("encoder.output"), self.encoder_self_attn, scores)
+
+    @property
+    def cross_attentions(self) -> Any:
+        return _always_tuple(self.cross_attn)
+
+    @property
+    def encoder_attentions(self) -> Any:
+        return _always_tuple(self.encoder_self_attn)
+
+    @property
+    def decoder_attentions(self) -> Any:
+        return _always_tuple(self.self_attn)
+
+    @property
+    def attentions(self) -> Any:
+        if self._model.kind == "seq2seq":
+            raise AttributeError("this hypothesis has decoder_attentions, cross_attentions and encoder_attentions")
+        return self.decoder_attentions
+
+    @property
     def self_attn_scores(self) -> Any:
         """By keep="scores", for each layer (H, T, T)."""
         return self._members.field("self_attn", "scores")
@@ -375,6 +408,8 @@ class Hypothesis:
 
         model = self._model
         if tokens is not None:
+            if not isinstance(tokens, (list, tuple)) or len(tokens) != 2:
+                raise _core.Error("tokens must be two lists of texts, (source, target)")
             source, target = tokens
         elif model.kind == "seq2seq":
             source, target = model.tokens(self.source_ids), model.tokens(self.ids, True)
@@ -401,6 +436,19 @@ class Hypothesis:
             return page
         except _core.Error:
             return None
+
+    def to_bertviz(self, view: str = "head", tokens: Any = None) -> str:
+        """JSON for BertViz's page, in its own schema; view: "head" or "model"."""
+        text: str = self.show(tokens).to_bertviz(view)
+        return text
+
+    def to_npz(self, path: Any) -> None:
+        """Writes `ids`, `source_ids`, `log_probs` and the maps by the names of Result.to_npz."""
+        arrays = _named_maps(self._members)
+        arrays.update(ids=np.array(self.ids), source_ids=np.array(self.source_ids), log_probs=np.array(self.log_probs))
+        if self.output is not None:
+            arrays["output"] = self.output
+        _save(path, arrays)
 
     def __repr__(self) -> str:
         return f"vitrine.Hypothesis(ids={self.ids}, score={self.score:.4g})"
@@ -429,6 +477,24 @@ def _named(name: str, maps: Any) -> Dict[str, Array]:
         for layer, one in enumerate(maps):
             found.update(_named(f"{name}/{layer}", one))
     return found
+
+
+def _named_maps(members: _Members) -> Dict[str, Array]:
+    found: Dict[str, Array] = {}
+    for member in ("self_attn", "cross_attn", "encoder.self_attn"):
+        name = member.replace(".", "/")
+        found.update(_named(name, members.maps(member)))
+        found.update(_named(f"{name}_scores", members.field(member, "scores")))
+    return found
+
+
+def _save(path: Any, arrays: Dict[str, Array]) -> None:
+    from ._layers import path_text
+
+    try:
+        np.savez(path_text(path), **arrays)  # type: ignore[arg-type]
+    except OSError as error:
+        raise _core.Error(f"{path}: {error.strerror}") from None
 
 
 def _always_tuple(maps: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from . import _arrays, _core, _results
+from . import _arrays, _core, _masks, _results
 from ._core import Error
 
 Link = Tuple[int, int]
@@ -40,6 +40,23 @@ def _floats(value: Any) -> np.ndarray:
     return _arrays.floats(_results.as_floats(value), "a map", np.dtype(np.float32))
 
 
+def _count(value: Optional[int], name: str) -> int:
+    return -1 if value is None else _masks._whole(value, name, 0)
+
+
+def _links(value: Any, name: str) -> List[Link]:
+    try:
+        return [(int(source), int(target)) for source, target in value]
+    except (TypeError, ValueError):
+        raise Error(f"{name} must be pairs of whole numbers, (source, target)") from None
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise Error(f"a line of links is {type(value).__name__} and must be a string")
+    return value
+
+
 def _map(value: Any) -> np.ndarray:
     array = _arrays.contiguous(_floats(value))
     if array.ndim != 2:
@@ -49,7 +66,7 @@ def _map(value: Any) -> np.ndarray:
 
 def coverage(map: Any, sources: Optional[int] = None) -> float:
     """-(1/S) sum_j log(min(sum_i a_ij, 1) + 1e-8) over the first `sources` columns (Peris and Casacuberta 2018)."""
-    return _core.score("coverage", _map(map), -1, -1 if sources is None else sources)
+    return _core.score("coverage", _map(map), -1, _count(sources, "sources"))
 
 
 def confidence(map: Any, targets: Optional[int] = None, sources: Optional[int] = None) -> float:
@@ -58,7 +75,7 @@ def confidence(map: Any, targets: Optional[int] = None, sources: Optional[int] =
     >>> confidence([[0.9, 0.1], [0.25, 0.75]])
     0.824999988079071
     """
-    return _core.score("confidence", _map(map), -1 if targets is None else targets, -1 if sources is None else sources)
+    return _core.score("confidence", _map(map), _count(targets, "targets"), _count(sources, "sources"))
 
 
 def entropy(map: Any) -> float:
@@ -90,15 +107,15 @@ def hard_links(map: Any, targets: Optional[int] = None, sources: Optional[int] =
     >>> hard_links([[0.9, 0.1], [0.25, 0.75]])
     [(0, 0), (1, 1)]
     """
-    return _core.hard_links(_map(map), -1 if targets is None else targets, -1 if sources is None else sources)
+    return _core.hard_links(_map(map), _count(targets, "targets"), _count(sources, "sources"))
 
 
 def threshold_links(
     map: Any, threshold: float, targets: Optional[int] = None, sources: Optional[int] = None
 ) -> List[Link]:
     """All (source, target) whose weight is above the threshold."""
-    counts = (-1 if targets is None else targets, -1 if sources is None else sources)
-    return _core.threshold_links(_map(map), float(threshold), *counts)
+    counts = (_count(targets, "targets"), _count(sources, "sources"))
+    return _core.threshold_links(_map(map), _masks.number(threshold, "threshold"), *counts)
 
 
 def pharaoh(links: Iterable[Link]) -> str:
@@ -107,7 +124,7 @@ def pharaoh(links: Iterable[Link]) -> str:
     >>> pharaoh([(0, 0), (1, 2)])
     '0-0 1-2'
     """
-    return _core.pharaoh([(int(s), int(t)) for s, t in links])
+    return _core.pharaoh(_links(links, "links"))
 
 
 def parse_pharaoh(text: str, offset: int = 0) -> List[Link]:
@@ -116,7 +133,7 @@ def parse_pharaoh(text: str, offset: int = 0) -> List[Link]:
     >>> parse_pharaoh("1-1 2-3", 1)
     [(0, 0), (1, 2)]
     """
-    return _core.parse_pharaoh(text, offset)
+    return _core.parse_pharaoh(_text(text), _masks._whole(offset, "offset"))
 
 
 def parse_gold(text: str, offset: int = 0) -> Tuple[List[Link], List[Link]]:
@@ -125,7 +142,7 @@ def parse_gold(text: str, offset: int = 0) -> Tuple[List[Link], List[Link]]:
     >>> parse_gold("1-1 2p2", 1)
     ([(0, 0)], [(0, 0), (1, 1)])
     """
-    return _core.parse_gold(text, offset)
+    return _core.parse_gold(_text(text), _masks._whole(offset, "offset"))
 
 
 class AlignmentErrors(NamedTuple):
@@ -165,7 +182,8 @@ def alignment_errors(links: Iterable[Link], sure: Iterable[Link], possible: Iter
     >>> alignment_errors([(0, 0), (1, 1)], [(0, 0)], [(0, 0), (1, 1)]).rate
     0.0
     """
-    return AlignmentErrors(*_core.alignment_counts(list(links), list(sure), list(possible)))
+    named = ((links, "links"), (sure, "sure"), (possible, "possible"))
+    return AlignmentErrors(*_core.alignment_counts(*[_links(value, name) for value, name in named]))
 
 
 def rollout(maps: Iterable[Any], residual: float = 0.5) -> np.ndarray:
@@ -176,7 +194,10 @@ def rollout(maps: Iterable[Any], residual: float = 0.5) -> np.ndarray:
         means.append(_map(array.mean(0) if array.ndim == 3 else array))
     if not means:
         raise Error("rollout needs the maps of one layer at least")
-    found: np.ndarray = _core.rollout(means, float(residual))
+    share = _masks.number(residual, "residual")
+    if not 0 <= share <= 1:
+        raise Error(f"residual is {residual!r} and must be from 0 to 1")
+    found: np.ndarray = _core.rollout(means, share)
     return found
 
 
@@ -212,8 +233,12 @@ class Picture:
         """Writes the page."""
         from ._layers import path_text
 
-        with open(path_text(path), "w", encoding="utf-8", newline="\n") as file:
-            file.write(self.html())
+        page = self.html()
+        try:
+            with open(path_text(path), "w", encoding="utf-8", newline="\n") as file:
+                file.write(page)
+        except OSError as error:
+            raise Error(f"{path}: {error.strerror}") from None
 
     def to_bertviz(self, view: str = "head") -> str:
         """JSON for BertViz's page, in its own schema; view: "head" or "model"."""
