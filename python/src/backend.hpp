@@ -162,6 +162,7 @@ struct ModelInfo {
   std::string model_type = {}, kind = {};  // kind: "seq2seq", "causal", "encoder" or "image"
   Index vocab_size = 0, max_length = 0, layers = 0, heads = 0, encoder_layers = 0;
   Index pad_token_id = -1, decoder_start_token_id = -1;
+  Index pad_of_search = -1;  // as the options of generation say
   std::vector<Index> eos_token_ids = {}, image_size = {};  // (C, H, W)
 };
 

@@ -273,7 +273,8 @@ class GeneratingModel : public ModelOf<M> {
     ModelInfo info = ModelOf<M>::info();
     info.decoder_start_token_id = generation_.decoder_start_token_id;
     info.eos_token_ids = generation_.eos_token_ids;
-    if (info.pad_token_id < 0) info.pad_token_id = generation_.pad_token_id;
+    info.pad_of_search = generation_.pad_token_id;
+    if (info.pad_token_id < 0) info.pad_token_id = info.pad_of_search;
     return info;
   }
   std::shared_ptr<Sequences> generate(const Lists& sources, const std::string& options, const Keep& keep, int threads,

@@ -254,6 +254,7 @@ nb::dict info_of(const PythonModel& m) {
   d["vocab_size"] = info.vocab_size, d["max_length"] = info.max_length;
   d["layers"] = info.layers, d["heads"] = info.heads, d["encoder_layers"] = info.encoder_layers;
   d["pad_token_id"] = info.pad_token_id, d["decoder_start_token_id"] = info.decoder_start_token_id;
+  d["pad_of_search"] = info.pad_of_search;
   d["eos_token_ids"] = info.eos_token_ids, d["image_size"] = info.image_size;
   d["reads_text"] = bool(m.text), d["why_no_text"] = m.why_no_text;
   return d;

@@ -35,6 +35,8 @@ def test_scores():
         lambda: inspect.alignment_errors([[0]], [], []),
         lambda: inspect.pharaoh(["a"]),
         lambda: inspect.rollout([MAP], 2.0),
+        lambda: inspect.area_under_curve(["a"], [True]),
+        lambda: inspect.area_under_curve(5, [True]),
     ):
         with pytest.raises(vitrine.Error):
             call()

@@ -200,7 +200,7 @@ def test_steps_over_sources_of_different_lengths(pair):
 
 
 @pytest.mark.parametrize("kind", ("Llama", "Mistral", "GPTNeoX", "gpt2"))
-def test_padded_prompts(pair, kind):
+def test_padded_prompts(pair, kind, tmp_path):
     """Pads at the left of an array are left out where they are no end, or by a mask, as in Transformers."""
     both, prompts = pair(kind), [[7, 5, 6], [9, 8, 7, 10, 3]]
     options = dict(max_new_tokens=5, pad_token_id=2)
@@ -221,6 +221,15 @@ def test_padded_prompts(pair, kind):
         theirs = both.theirs.generate(torch.tensor(padded), max_new_tokens=5, pad_token_id=2, eos_token_id=[0, 2])
     assert is_end[0][0].ids == theirs[0, 5 : 5 + len(is_end[0][0].ids)].tolist()
     assert both.ours.generate(input_ids=prompts, **options)[1][0].ids == wanted[1]
+    shutil.copytree(both.folder, tmp_path / "folder")
+    for name, pad in (("config.json", 2), ("generation_config.json", None)):  # the search's options decide
+        values = json.loads((tmp_path / "folder" / name).read_text())
+        (tmp_path / "folder" / name).write_text(json.dumps({**values, "pad_token_id": pad}))
+    theirs = type(both.theirs).from_pretrained(tmp_path / "folder").eval()
+    with torch.no_grad():
+        found = theirs.generate(torch.tensor(padded), max_new_tokens=5, do_sample=False)[0, 5:].tolist()
+    ours = vitrine.load(tmp_path / "folder").generate(padded, max_new_tokens=5)[0][0].ids
+    assert ours == found[: len(ours)]
     with pytest.raises(vitrine.Error, match="padded at the right"):
         both.ours.generate(padded[:, ::-1], **options)
     with pytest.raises(vitrine.Error, match="left of a prompt"):

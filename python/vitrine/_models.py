@@ -67,6 +67,7 @@ class Model:
         self.reads_text: bool = tokenizer is not None or info["reads_text"]
         self._why: str = info["why_no_text"]
         self._pad: int = info["pad_token_id"]
+        self._pad_of_search: int = info["pad_of_search"]
         self._start: int = info["decoder_start_token_id"]
         seq2seq = self.kind == "seq2seq"
         self._layers = {"self_attn": self.num_layers, "cross_attn": self.num_layers}
@@ -303,7 +304,7 @@ class Model:
     def _without_pads(self, sources: List[np.ndarray], options: Dict[str, Any]) -> List[np.ndarray]:
         """Transformers takes the pads of prompts for left out, where they are no end."""
         pad, ends = options.get("pad_token_id"), options.get("eos_token_id")
-        pad = self._pad if pad is None else pad
+        pad = self._pad_of_search if pad is None else pad
         ends = np.atleast_1d(self.eos_token_ids if ends is None else _plain(ends)).tolist()
         if not isinstance(pad, (int, np.integer)) or pad < 0 or pad in ends:
             return sources

@@ -98,7 +98,11 @@ def area_under_curve(scores: Iterable[float], positive: Iterable[bool]) -> float
     >>> area_under_curve([0.1, 0.7, 0.9], [False, True, True])
     1.0
     """
-    return _core.area_under_curve([float(s) for s in scores], [bool(p) for p in positive])
+    try:
+        given = ([float(score) for score in scores], [bool(one) for one in positive])
+    except (TypeError, ValueError):
+        raise Error("scores must be numbers and positive truth values, one for each") from None
+    return _core.area_under_curve(*given)
 
 
 def hard_links(map: Any, targets: Optional[int] = None, sources: Optional[int] = None) -> List[Link]:
