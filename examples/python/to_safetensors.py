@@ -367,6 +367,8 @@ def _check_parameters(kind, config, module):
     expected = parameter_shapes(kind, config)
     found = {name: tuple(value.shape) for name, value in _completed(kind, config, module).items()}
     faults = [f"{name} is missing" for name in expected if name not in found]
+    if faults:  # perhaps under another name: what a parametrisation has made of it
+        faults += [f"{name} is unexpected" for name in module.state_dict() if name not in expected]
     faults += [
         f"{name} is {found[name]} and not {shape}"
         for name, shape in expected.items()
