@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import warnings
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import numpy as np
 
@@ -444,6 +445,15 @@ def path_text(path: Any) -> str:
     except UnicodeEncodeError:
         raise Error(f"the path {text!r} is not UTF-8") from None
     return str(text)
+
+
+@contextlib.contextmanager
+def writable(path: Any) -> Iterator[str]:
+    """The text of a path that is written to within; the system's errors are Error."""
+    try:
+        yield path_text(path)
+    except OSError as error:
+        raise Error(f"{path}: {error.strerror}") from None
 
 
 def _tensor(value: Any, name: str) -> Tuple[np.ndarray, str]:

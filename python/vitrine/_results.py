@@ -243,7 +243,7 @@ class Result:
 
         batched = self._layout.batched
         sequence = _masks._whole(sequence, "sequence")
-        count = self.output.shape[1] if self._layout.seq_first and not self._layout.ragged else len(self.output)
+        count = len(self._all().output("output"))  # batch first, however it is shown
         if batched and not 0 <= sequence < count:
             raise _core.Error(f"there is no sequence {sequence} (got a batch of {count})")
         source, target = self._sides(tokens, sequence)
@@ -489,12 +489,10 @@ def _named_maps(members: _Members) -> Dict[str, Array]:
 
 
 def _save(path: Any, arrays: Dict[str, Array]) -> None:
-    from ._layers import path_text
+    from ._layers import writable
 
-    try:
-        np.savez(path_text(path), **arrays)  # type: ignore[arg-type]
-    except OSError as error:
-        raise _core.Error(f"{path}: {error.strerror}") from None
+    with writable(path) as place:
+        np.savez(place, **arrays)  # type: ignore[arg-type]
 
 
 def _always_tuple(maps: Any) -> Any:

@@ -235,14 +235,11 @@ class Picture:
 
     def save(self, path: Any) -> None:
         """Writes the page."""
-        from ._layers import path_text
+        from ._layers import writable
 
         page = self.html()
-        try:
-            with open(path_text(path), "w", encoding="utf-8", newline="\n") as file:
-                file.write(page)
-        except OSError as error:
-            raise Error(f"{path}: {error.strerror}") from None
+        with writable(path) as place, open(place, "w", encoding="utf-8", newline="\n") as file:
+            file.write(page)
 
     def to_bertviz(self, view: str = "head") -> str:
         """JSON for BertViz's page, in its own schema; view: "head" or "model"."""
